@@ -1,0 +1,340 @@
+"""Everything that can go wrong, as one tree.
+
+::
+
+    EnhancerError
+    ├── InvalidRequest          400 validation_error
+    │   ├── InvalidFields, InvalidMultipart, InvalidIdempotencyKey
+    │   ├── ImageMissing, TooManyImages, ImageEmpty, ImageUnreadable, ImageAnimated
+    │   ├── UnknownModel, ScaleNotSupported, OptionNotSupported, PromptRequired
+    │   └── UploadNotFound, OutputTooLarge, NeedsJob
+    ├── NotSignedIn             401 auth_error
+    ├── InsufficientCredits     402 insufficient_credits
+    ├── Refused                 403 forbidden
+    │   └── OriginNotAllowed, CsrfTokenInvalid, PlanRequired, ProviderDisabled, NotTheOwner
+    ├── NotFound                404 not_found
+    ├── MethodNotAllowed        405 method_not_allowed
+    ├── Conflict                409 conflict
+    │   └── RequestInProgress
+    ├── TooLarge                413 payload_too_large
+    │   └── FileTooLarge, TooManyPixels
+    ├── Unsupported             415 unsupported_media_type
+    │   └── ImageFormatUnsupported, ContentTypeUnsupported
+    ├── IdempotencyMismatch     422 idempotency_mismatch
+    ├── LimitReached            429 rate_limit
+    │   └── RateLimited, DailyQuotaExceeded, NetworkQuotaExceeded
+    ├── InternalError           500 server_error
+    └── ProviderError           502/503/504 provider_error
+        └── ProviderUnavailable, ProviderThrottled, ProviderTimeout, ProviderOutputInvalid, JobExpired
+
+Only leaves are raised. A leaf's ``code`` never changes; its class name doubles as ``ErrorEquals`` in the
+state machine. Keyword arguments become ``details`` in the answer and fill the message's placeholders, so
+they name the field and the limit and never carry anything private.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class EnhancerError(Exception):
+    """Root of the tree. ``details`` are shown to the caller."""
+
+    type: ClassVar[str]
+    code: ClassVar[str]
+
+    def __init__(self, **details: Any) -> None:
+        super().__init__(self.code if hasattr(self, "code") else type(self).__name__)
+        self.details = details
+
+
+class InvalidRequest(EnhancerError):
+    """The request itself is wrong; sending it again unchanged cannot help."""
+
+    type = "validation_error"
+
+
+class InvalidFields(InvalidRequest):
+    """Fields failed validation: ``fields`` = ``[{"field", "problem"}]``."""
+
+    code = "invalid_fields"
+
+
+class InvalidMultipart(InvalidRequest):
+    """The body is not well-formed multipart/form-data."""
+
+    code = "invalid_multipart"
+
+
+class InvalidIdempotencyKey(InvalidRequest):
+    """``Idempotency-Key`` must be 1 to 128 visible ASCII characters."""
+
+    code = "invalid_idempotency_key"
+
+
+class ImageMissing(InvalidRequest):
+    """Neither a file part ``image`` nor ``uploadKey`` was sent."""
+
+    code = "image_missing"
+
+
+class TooManyImages(InvalidRequest):
+    """More than one image in a single-image call: ``count``, ``limit``."""
+
+    code = "too_many_images"
+
+
+class ImageEmpty(InvalidRequest):
+    """The image has 0 bytes."""
+
+    code = "image_empty"
+
+
+class ImageUnreadable(InvalidRequest):
+    """The image claims an accepted format but is truncated or damaged: ``format``."""
+
+    code = "image_unreadable"
+
+
+class ImageAnimated(InvalidRequest):
+    """The image has several frames: ``frames``."""
+
+    code = "image_animated"
+
+
+class UnknownModel(InvalidRequest):
+    """No model of that name: ``model``."""
+
+    code = "unknown_model"
+
+
+class ScaleNotSupported(InvalidRequest):
+    """The model cannot do this scale: ``scale``, ``allowed``."""
+
+    code = "scale_not_supported"
+
+
+class OptionNotSupported(InvalidRequest):
+    """The model has no such option: ``option``, ``model``."""
+
+    code = "option_not_supported"
+
+
+class PromptRequired(InvalidRequest):
+    """The model edits by prompt and got none: ``model``."""
+
+    code = "prompt_required"
+
+
+class UploadNotFound(InvalidRequest):
+    """``uploadKey`` names no finished upload of this caller."""
+
+    code = "upload_not_found"
+
+
+class OutputTooLarge(InvalidRequest):
+    """The result would exceed what its format or the model can hold: ``width``, ``height``, ``limit``."""
+
+    code = "output_too_large"
+
+
+class NeedsJob(InvalidRequest):
+    """Too much work for a synchronous call: ``megapixels``, ``limit``."""
+
+    code = "needs_job"
+
+
+class NotSignedIn(EnhancerError):
+    """The call needs a signed-in user or an API key."""
+
+    type = "auth_error"
+    code = "sign_in_required"
+
+
+class InsufficientCredits(EnhancerError):
+    """Plan quota and bought credits do not cover the price: ``required``, ``available`` (credits)."""
+
+    type = "insufficient_credits"
+    code = "INSUFFICIENT_CREDITS"
+
+
+class Refused(EnhancerError):
+    """The caller may not do this."""
+
+    type = "forbidden"
+
+
+class OriginNotAllowed(Refused):
+    """``Origin`` (else ``Referer``) of an unsafe cookie request is missing or foreign."""
+
+    code = "origin_not_allowed"
+
+
+class CsrfTokenInvalid(Refused):
+    """Header ``X-CSRF-Token`` and cookie ``csrf_token`` are missing or differ."""
+
+    code = "csrf_token_invalid"
+
+
+class PlanRequired(Refused):
+    """A better plan has it: ``feature``, ``plan``, ``requiredPlan``."""
+
+    code = "plan_required"
+
+
+class ProviderDisabled(Refused):
+    """The model's provider is switched off here: ``provider``."""
+
+    code = "provider_disabled"
+
+
+class NotTheOwner(Refused):
+    """The result belongs to somebody else."""
+
+    code = "not_the_owner"
+
+
+class NotFound(EnhancerError):
+    """Missing, or not the caller's: the two are indistinguishable."""
+
+    type = "not_found"
+    code = "not_found"
+
+
+class MethodNotAllowed(EnhancerError):
+    """The path exists with other verbs: ``allow``."""
+
+    type = "method_not_allowed"
+    code = "method_not_allowed"
+
+
+class Conflict(EnhancerError):
+    """The state of the thing forbids it."""
+
+    type = "conflict"
+
+
+class RequestInProgress(Conflict):
+    """A request with this idempotency key is still running: ``jobId``."""
+
+    code = "request_in_progress"
+
+
+class TooLarge(EnhancerError):
+    """More than we take."""
+
+    type = "payload_too_large"
+
+
+class FileTooLarge(TooLarge):
+    """The file has too many bytes: ``size``, ``limit`` (bytes)."""
+
+    code = "file_too_large"
+
+
+class TooManyPixels(TooLarge):
+    """The image has too many pixels: ``megapixels``, ``limit``."""
+
+    code = "too_many_pixels"
+
+
+class Unsupported(EnhancerError):
+    """A media type we do not take."""
+
+    type = "unsupported_media_type"
+
+
+class ImageFormatUnsupported(Unsupported):
+    """The content is none of the accepted image formats: ``allowed``."""
+
+    code = "image_format_unsupported"
+
+
+class ContentTypeUnsupported(Unsupported):
+    """The request body has the wrong content type: ``expected``."""
+
+    code = "content_type_unsupported"
+
+
+class IdempotencyMismatch(EnhancerError):
+    """The idempotency key was used before with another body."""
+
+    type = "idempotency_mismatch"
+    code = "idempotency_mismatch"
+
+
+class LimitReached(EnhancerError):
+    """Waiting cures it; ``retry_after_seconds`` says how long."""
+
+    type = "rate_limit"
+
+    def __init__(self, *, retry_after_seconds: int, **details: Any) -> None:
+        super().__init__(**details)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RateLimited(LimitReached):
+    """Too many calls in a short time: ``scope``, ``limit``, ``windowSeconds``."""
+
+    code = "rate_limited"
+
+
+class DailyQuotaExceeded(LimitReached):
+    """The plan's images of today are used up: ``scope``, ``used``, ``limit``, ``resetAt`` (epoch ms)."""
+
+    code = "daily_quota_exceeded"
+
+
+class NetworkQuotaExceeded(LimitReached):
+    """The guests of this network used up their images of today: same details as the daily quota."""
+
+    code = "network_quota_exceeded"
+
+
+class InternalError(EnhancerError):
+    """Ours. Never shows its cause."""
+
+    type = "server_error"
+    code = "internal_error"
+
+
+class ProviderError(EnhancerError):
+    """The provider did not deliver."""
+
+    type = "provider_error"
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider is down or broke off; worth another try."""
+
+    code = "provider_unavailable"
+
+
+class ProviderThrottled(ProviderError):
+    """The provider asks for patience."""
+
+    code = "provider_throttled"
+
+
+class ProviderTimeout(ProviderError):
+    """The provider did not finish in time: ``seconds``."""
+
+    code = "provider_timeout"
+
+
+class ProviderOutputInvalid(ProviderError):
+    """The provider finished without a usable image."""
+
+    code = "provider_output_invalid"
+
+
+class JobExpired(ProviderError):
+    """The job passed its deadline unfinished; its hold was released."""
+
+    code = "job_expired"
+
+
+def leaves(root: type[EnhancerError] = EnhancerError) -> list[type[EnhancerError]]:
+    """Return every error class that can be raised: those without subclasses."""
+    children = root.__subclasses__()
+    return [leaf for child in children for leaf in leaves(child)] if children else [root]
