@@ -1,0 +1,114 @@
+"""May they? What a model can do and what a plan includes, checked before anything is stored or held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from enhancer.domain.errors import (
+    NeedsJob,
+    OptionNotSupported,
+    OutputTooLarge,
+    PlanRequired,
+    PromptRequired,
+    ScaleNotSupported,
+    TooManyPixels,
+)
+from enhancer.domain.images import OUTPUT_PIXELS_MAX, SIDE_MAX, ImageInfo
+from enhancer.domain.models import DEFAULT_SCALE, Model
+from enhancer.domain.plans import Plan, smallest_plan_with
+
+SYNC_MEGAPIXELS_MAX = {"standard": 8.0, "pro": 0.1}
+"""How much the embedded model does inside one request, in megapixels put through its network."""
+SECOND_PASS_FACTOR = 17
+"""Scales 6 and 8 enlarge four times, then enlarge that again: 1 + 16 times the input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """What is asked of a model, defaults filled in. ``scale`` is 0 for a model that keeps the size."""
+
+    scale: int
+    face: bool = False
+    quality: str = "standard"
+    output_format: str = "same"
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    strength: float | None = None
+    guidance: float | None = None
+    steps: int | None = None
+
+
+def resolve_scale(model: Model, scale: int | None) -> int:
+    """Return the scale to run with, or raise `ScaleNotSupported`. The provider's own default is never used."""
+    if not model.scales:
+        if scale is not None:
+            raise ScaleNotSupported(scale=scale, allowed=[])
+        return 0
+    chosen = DEFAULT_SCALE if scale is None else scale
+    if chosen not in model.scales:
+        raise ScaleNotSupported(scale=chosen, allowed=list(model.scales))
+    return chosen
+
+
+def check_model(model: Model, params: Params) -> None:
+    """Refuse what the model cannot do, whatever the plan."""
+    if params.face and not model.face:
+        raise OptionNotSupported(option="face_enhance", model=model.alias)
+    if params.quality not in model.qualities:
+        raise OptionNotSupported(option=f"quality={params.quality}", model=model.alias)
+    edits = ("prompt", "negative_prompt", "strength", "guidance", "steps")
+    given = [name for name in edits if getattr(params, name) is not None]
+    if given and not model.prompt:
+        raise OptionNotSupported(option=given[0], model=model.alias)
+    if model.kind == "edit" and params.prompt is None and model.alias != "sd15":
+        raise PromptRequired(model=model.alias)
+
+
+def check_plan(plan: Plan, params: Params) -> None:
+    """Refuse what the plan does not include; the error names the first plan that does."""
+    if params.scale > plan.scale_max:
+        needed = smallest_plan_with(scale=params.scale)
+        raise PlanRequired(feature=f"scale {params.scale}", plan=plan.name, requiredPlan=needed)
+    if params.face and not plan.face:
+        raise PlanRequired(feature="face_enhance", plan=plan.name, requiredPlan=smallest_plan_with(face=True))
+
+
+def check_size(plan: Plan, image: ImageInfo, params: Params, output_format: str) -> None:
+    """Refuse an input over the plan's cap and a result its format cannot store."""
+    check_pixels(plan, image.width, image.height)
+    width, height = image.width * (params.scale or 1), image.height * (params.scale or 1)
+    if max(width, height) > SIDE_MAX[output_format]:
+        raise OutputTooLarge(
+            width=width, height=height, format=output_format, limit=f"{SIDE_MAX[output_format]} px per side"
+        )
+    if width * height > OUTPUT_PIXELS_MAX:
+        limit = f"{OUTPUT_PIXELS_MAX // 1_000_000} MP"
+        raise OutputTooLarge(width=width, height=height, format=output_format, limit=limit)
+
+
+def check_pixels(plan: Plan, width: int, height: int) -> None:
+    """Raise `TooManyPixels` for an input beyond the plan, naming the plan that takes it."""
+    if width * height > plan.input_pixels_max:
+        megapixels = round(width * height / 1_000_000, 1)
+        raise TooManyPixels(
+            megapixels=megapixels,
+            limit=plan.input_megapixels_max,
+            plan=plan.name,
+            requiredPlan=smallest_plan_with(megapixels=megapixels),
+        )
+
+
+def check_sync(model: Model, image: ImageInfo, params: Params) -> None:
+    """Raise `NeedsJob` for work of the embedded model that cannot end inside one request."""
+    if model.provider != "embedded":
+        return
+    work = image.megapixels * (SECOND_PASS_FACTOR if params.scale > 4 else 1)
+    limit = SYNC_MEGAPIXELS_MAX[params.quality]
+    if work > limit:
+        factor = SECOND_PASS_FACTOR if params.scale > 4 else 1
+        raise NeedsJob(
+            megapixels=round(image.megapixels, 2),
+            limit=round(limit / factor, 3),
+            quality=params.quality,
+            scale=params.scale,
+        )

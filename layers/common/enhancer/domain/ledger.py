@@ -1,0 +1,94 @@
+"""Money as immutable entries. Amounts are integer tenths of a credit.
+
+Per owner and at every instant: ``available + held + spent + expired + clawed_back == purchased + granted``.
+A hold takes, then exactly one of settle and release resolves it. Plan credits are counted in the usage of a
+period and shown on the entries, but are not part of the balance: they were never bought.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+EntryKind = Literal["hold", "settle", "release", "purchase", "grant", "expiry", "clawback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What one item of a job took, and where it came from, so that a release can give it back there."""
+
+    job_id: str
+    item: int
+    plan: int
+    credits: int
+    day: str
+    month: str
+    network: str | None = None
+
+    @property
+    def total(self) -> int:
+        """The whole price."""
+        return self.plan + self.credits
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One movement. ``credits`` is always positive; the kind says which way it goes."""
+
+    id: str
+    kind: EntryKind
+    at: int
+    credits: int
+    plan: int = 0
+    job_id: str | None = None
+    item: int | None = None
+    reason: str | None = None
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The totals of an account."""
+
+    available: int = 0
+    held: int = 0
+    spent: int = 0
+    expired: int = 0
+    clawed_back: int = 0
+    purchased: int = 0
+    granted: int = 0
+
+    @property
+    def difference(self) -> int:
+        """0, or the books are wrong."""
+        out = self.available + self.held + self.spent + self.expired + self.clawed_back
+        return out - self.purchased - self.granted
+
+
+def moves(kind: EntryKind, amount: int) -> dict[str, int]:
+    """Return how one entry changes the totals. The store applies exactly this, and so does `add_up`."""
+    match kind:
+        case "hold":
+            return {"available": -amount, "held": amount}
+        case "settle":
+            return {"held": -amount, "spent": amount}
+        case "release":
+            return {"held": -amount, "available": amount}
+        case "purchase":
+            return {"available": amount, "purchased": amount}
+        case "grant":
+            return {"available": amount, "granted": amount}
+        case "expiry":
+            return {"available": -amount, "expired": amount}
+        case "clawback":
+            return {"available": -amount, "clawed_back": amount}
+
+
+def add_up(entries: Iterable[Entry]) -> Balance:
+    """Return the balance that follows from the entries alone."""
+    balance = Balance()
+    for entry in entries:
+        changed = {name: getattr(balance, name) + by for name, by in moves(entry.kind, entry.credits).items()}
+        balance = replace(balance, **changed)
+    return balance

@@ -1,0 +1,73 @@
+"""The plans and what each includes. Change the product's limits here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from enhancer.domain.errors import InvalidFields
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One row of the price list.
+
+    ``credits_per_month`` is in credits; ``input_pixels_max`` in pixels; the ``*_per_minute`` limits count calls.
+    """
+
+    name: str
+    credits_per_month: int
+    images_per_day: int
+    scale_max: int
+    face: bool
+    input_megapixels_max: int
+    jobs_at_once: int
+    generate_per_minute: int
+    jobs_per_minute: int
+    other_per_minute: int
+    eur_per_month: int
+
+    @property
+    def quota_tenths(self) -> int:
+        """Monthly credits in tenths."""
+        return self.credits_per_month * 10
+
+    @property
+    def input_pixels_max(self) -> int:
+        """Largest input, in pixels."""
+        return self.input_megapixels_max * 1_000_000
+
+
+PLANS: dict[str, Plan] = {
+    plan.name: plan
+    for plan in (
+        #    name        credits images scale face   MP jobs gen jobs other €/month
+        Plan("guest", 90, 3, 2, False, 4, 1, 15, 10, 30, 0),
+        Plan("free", 30, 3, 2, False, 8, 1, 15, 10, 30, 0),
+        Plan("pro", 300, 30, 4, True, 16, 3, 60, 60, 120, 12),
+        Plan("premium", 1000, 100, 6, True, 24, 5, 120, 120, 120, 28),
+        Plan("team", 2000, 200, 6, True, 24, 8, 200, 200, 120, 49),
+        Plan("enterprise", 4000, 400, 8, True, 32, 10, 200, 200, 120, 99),
+    )
+}
+"""Ordered from the smallest to the largest."""
+
+SENSITIVE_PER_HOUR = 20
+"""Checkout, cancelling a subscription, key creation: calls per owner and hour."""
+GUESTS_PER_NETWORK = 5
+"""A network's guests together get this many times one guest's images a day, so dropping the cookie buys nothing."""
+
+
+def plan_named(name: str) -> Plan:
+    """Return the plan, or raise `InvalidFields`: an unknown plan is never guessed."""
+    if name not in PLANS:
+        raise InvalidFields(fields=[{"field": "plan", "problem": "unknown", "allowed": list(PLANS)}])
+    return PLANS[name]
+
+
+def smallest_plan_with(*, scale: int = 0, face: bool = False, megapixels: float = 0.0) -> str | None:
+    """Return the name of the first user plan that has all of it, or None when no plan does."""
+    for plan in PLANS.values():
+        fits = plan.scale_max >= scale and (plan.face or not face) and plan.input_megapixels_max >= megapixels
+        if fits and plan.name != "guest":
+            return plan.name
+    return None
