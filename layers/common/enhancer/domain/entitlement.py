@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from enhancer.domain.errors import (
     NeedsJob,
     OptionNotSupported,
-    OutputTooLarge,
     PlanRequired,
     PromptRequired,
     ScaleNotSupported,
-    TooManyPixels,
 )
-from enhancer.domain.images import OUTPUT_PIXELS_MAX, SIDE_MAX, ImageInfo
+from enhancer.domain.images import ImageInfo, check_output_size
 from enhancer.domain.models import DEFAULT_SCALE, Model
 from enhancer.domain.plans import Plan, smallest_plan_with
 
@@ -73,29 +71,10 @@ def check_plan(plan: Plan, params: Params) -> None:
         raise PlanRequired(feature="face_enhance", plan=plan.name, requiredPlan=smallest_plan_with(face=True))
 
 
-def check_size(plan: Plan, image: ImageInfo, params: Params, output_format: str) -> None:
-    """Refuse an input over the plan's cap and a result its format cannot store."""
-    check_pixels(plan, image.width, image.height)
-    width, height = image.width * (params.scale or 1), image.height * (params.scale or 1)
-    if max(width, height) > SIDE_MAX[output_format]:
-        raise OutputTooLarge(
-            width=width, height=height, format=output_format, limit=f"{SIDE_MAX[output_format]} px per side"
-        )
-    if width * height > OUTPUT_PIXELS_MAX:
-        limit = f"{OUTPUT_PIXELS_MAX // 1_000_000} MP"
-        raise OutputTooLarge(width=width, height=height, format=output_format, limit=limit)
-
-
-def check_pixels(plan: Plan, width: int, height: int) -> None:
-    """Raise `TooManyPixels` for an input beyond the plan, naming the plan that takes it."""
-    if width * height > plan.input_pixels_max:
-        megapixels = round(width * height / 1_000_000, 1)
-        raise TooManyPixels(
-            megapixels=megapixels,
-            limit=plan.input_megapixels_max,
-            plan=plan.name,
-            requiredPlan=smallest_plan_with(megapixels=megapixels),
-        )
+def check_size(image: ImageInfo, params: Params, output_format: str) -> None:
+    """Refuse a result that its format cannot store."""
+    factor = params.scale or 1
+    check_output_size(image.width * factor, image.height * factor, format=output_format)
 
 
 def check_sync(model: Model, image: ImageInfo, params: Params) -> None:

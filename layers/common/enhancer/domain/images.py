@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from enhancer.domain.errors import OutputTooLarge
+
 FILE_BYTES_MAX = 10_000_000
 """Largest image in a request body."""
 UPLOAD_BYTES_MAX = 25_000_000
@@ -19,6 +21,11 @@ CONTENT_TYPES = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp",
 """Accepted formats, and the content type each is served with."""
 EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp", "avif": "avif"}
 OUTPUT_FORMATS = ("same", "jpeg", "png", "webp")
+
+ENHANCED = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicallyEnhanced"
+"""IPTC DigitalSourceType of a photo made larger or sharper: still the same picture."""
+COMPOSITED = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""IPTC DigitalSourceType of a photo edited by prompt: parts of it are generated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +47,25 @@ class ImageInfo:
     def megapixels(self) -> float:
         """Input size in millions of pixels."""
         return self.width * self.height / 1_000_000
+
+
+def output_format(requested: str, source_format: str, *, alpha: bool) -> str:
+    """Return the format key of a result, given one of ``OUTPUT_FORMATS`` and what the source was.
+
+    "same" never loses transparency: a result with alpha whose source was a JPEG becomes a PNG. A format asked
+    for by name wins, even where it means that transparency is flattened.
+    """
+    if requested != "same":
+        return requested
+    return "png" if alpha and source_format == "jpeg" else source_format
+
+
+def check_output_size(width: int, height: int, *, format: str) -> None:
+    """Raise OutputTooLarge unless ``format`` can store, and we are willing to make, width x height pixels.
+
+    ``limit`` in the error is the longest side in pixels, or the total in pixels where only that is exceeded.
+    """
+    if max(width, height) > SIDE_MAX[format]:
+        raise OutputTooLarge(width=width, height=height, limit=SIDE_MAX[format])
+    if width * height > OUTPUT_PIXELS_MAX:
+        raise OutputTooLarge(width=width, height=height, limit=OUTPUT_PIXELS_MAX)

@@ -14,6 +14,27 @@ from typing import Literal
 EntryKind = Literal["hold", "settle", "release", "purchase", "grant", "expiry", "clawback"]
 
 
+class AlreadyHeld(Exception):
+    """This item was held before."""
+
+
+class AlreadyResolved(Exception):
+    """This item was settled or released before; nothing was changed."""
+
+
+class KeyUsed(Exception):
+    """The idempotency key already stands for a job."""
+
+    def __init__(self, job_id: str, fingerprint: str) -> None:
+        super().__init__(job_id)
+        self.job_id = job_id
+        self.fingerprint = fingerprint
+
+
+class FundsMoved(Exception):
+    """The plan's month or the credits no longer cover the split; look again and split anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """What one item of a job took, and where it came from, so that a release can give it back there."""
@@ -64,6 +85,24 @@ class Balance:
         """0, or the books are wrong."""
         out = self.available + self.held + self.spent + self.expired + self.clawed_back
         return out - self.purchased - self.granted
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an owner has used and has left. Images of the day; plan credits of the month in tenths."""
+
+    day_used: int
+    month_used: int
+    balance: Balance
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What is already known of a request: the job of its idempotency key, the paid result of its picture."""
+
+    key_job: str | None = None
+    key_fingerprint: str | None = None
+    result_job: str | None = None
 
 
 def moves(kind: EntryKind, amount: int) -> dict[str, int]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from enhancer.domain.errors import InvalidFields
+from enhancer.domain.quota import RateLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ PLANS: dict[str, Plan] = {
 }
 """Ordered from the smallest to the largest."""
 
+RateClass = Literal["generate", "jobs", "other", "sensitive"]
 SENSITIVE_PER_HOUR = 20
 """Checkout, cancelling a subscription, key creation: calls per owner and hour."""
 GUESTS_PER_NETWORK = 5
@@ -62,6 +65,19 @@ def plan_named(name: str) -> Plan:
     if name not in PLANS:
         raise InvalidFields(fields=[{"field": "plan", "problem": "unknown", "allowed": list(PLANS)}])
     return PLANS[name]
+
+
+def rate_limit(plan: Plan, name: RateClass) -> RateLimit:
+    """Return how often a caller with this plan may make calls of this class."""
+    match name:
+        case "generate":
+            return RateLimit(name, plan.generate_per_minute)
+        case "jobs":
+            return RateLimit(name, plan.jobs_per_minute)
+        case "other":
+            return RateLimit(name, plan.other_per_minute)
+        case "sensitive":
+            return RateLimit(name, SENSITIVE_PER_HOUR, window_seconds=3600)
 
 
 def smallest_plan_with(*, scale: int = 0, face: bool = False, megapixels: float = 0.0) -> str | None:

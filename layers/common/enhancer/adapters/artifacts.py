@@ -1,0 +1,91 @@
+"""Stored images in S3: originals, results, and uploads that nobody has looked at yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from enhancer.domain.artifacts import NoArtifact
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+POST_SECONDS = 600
+LINK_SECONDS = 300
+ABSENT = {"404", "NoSuchKey", "NotFound"}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the store knows of an artifact without its bytes."""
+
+    content_type: str
+    size: int
+    etag: str
+    modified: datetime
+
+
+class Artifacts:
+    """The bucket. Keys are made by `enhancer.domain.artifacts`."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        """Store an image."""
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
+
+    def get(self, key: str, *, first: int | None = None, last: int | None = None) -> bytes:
+        """Return the bytes, or those from ``first`` to ``last`` inclusive; raise `NoArtifact`."""
+        window: Any = {} if first is None else {"Range": f"bytes={first}-{last}"}
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=key, **window)["Body"].read()
+        except ClientError as failed:
+            raise _absent(failed, key) from None
+
+    def head(self, key: str) -> Head:
+        """Return type, size, ETag and time; raise `NoArtifact`."""
+        try:
+            answer = self._client.head_object(Bucket=self._bucket, Key=key)
+        except ClientError as failed:
+            raise _absent(failed, key) from None
+        return Head(answer["ContentType"], answer["ContentLength"], answer["ETag"], answer["LastModified"])
+
+    def exists(self, key: str) -> bool:
+        """Return whether the artifact is still there."""
+        try:
+            self.head(key)
+        except NoArtifact:
+            return False
+        return True
+
+    def delete(self, key: str) -> None:
+        """Remove the artifact if it is there."""
+        self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def link(self, key: str, *, headers: dict[str, str]) -> str:
+        """Return a URL that serves the artifact for `LINK_SECONDS` with these response headers (S3's own names)."""
+        return self._client.generate_presigned_url(
+            "get_object",
+            Params={"Bucket": self._bucket, "Key": key, **headers},
+            ExpiresIn=LINK_SECONDS,
+        )
+
+    def upload_form(self, key: str, *, content_type: str, size: int) -> dict[str, Any]:
+        """Return ``{"url", "fields"}`` of a form that stores exactly this type and size, for `POST_SECONDS`."""
+        form: dict[str, Any] = self._client.generate_presigned_post(
+            self._bucket,
+            key,
+            Fields={"Content-Type": content_type},
+            Conditions=[{"Content-Type": content_type}, ["content-length-range", size, size]],
+            ExpiresIn=POST_SECONDS,
+        )
+        return form
+
+
+def _absent(failed: ClientError, key: str) -> Exception:
+    return NoArtifact(key) if failed.response["Error"]["Code"] in ABSENT else failed

@@ -1,0 +1,104 @@
+"""Every key of the one table.
+
+============== ================================ ============================ ===================================
+item           pk                               sk                           for
+============== ================================ ============================ ===================================
+Account        ``OWNER#user#<id>``              ``ACCOUNT``                  plan, role, totals of credits
+Usage          ``OWNER#<type>#<id>``            ``USAGE#2026-11-20``         images of a day (held included)
+Usage          same                             ``USAGE#2026-11``            plan credits of a month, tenths
+Ledger entry   same                             ``LEDGER#<time-ordered id>`` statement, audit
+Once-key       same                             ``ONCE#<job>#<item>#hold``   exactly one hold per item
+Once-key       same                             ``ONCE#<job>#<item>#resolution`` exactly one settle or release
+Once-key       same                             ``ONCE#key#<sha256>``        idempotency key -> job
+Once-key       same                             ``ONCE#<source>#<id>``       exactly one grant per source
+Job (+items)   same                             ``JOB#<time-ordered id>``    owner gate, list newest first
+Result index   same                             ``RESULT#<digest>``          never pay twice for one picture
+Rate           ``OWNER#…`` or ``NET#<hmac>``    ``RATE#<name>``              theoretical arrival time; TTL
+Guest network  ``NET#<hmac of ip prefix>``      ``USAGE#2026-11-20``         images of a network's guests
+Session        ``SESSION#<sha256>``             ``-``                        sign-in; TTL
+============== ================================ ============================ ===================================
+
+``gsi1`` (sparse): an open job has ``gsi1pk = OPEN#<shard>`` and ``gsi1sk = <deadline, epoch ms>``, so the sweep
+finds what is overdue with one query per shard. The period is part of the usage key, so a reset that runs late,
+twice or never changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from enhancer.domain.owners import Owner
+
+Key = dict[str, Any]
+OPEN_SHARDS = 4
+
+
+def _owner(owner: Owner) -> str:
+    return f"OWNER#{owner.type}#{owner.id}"
+
+
+def account(owner: Owner) -> Key:
+    """Plan, role and totals of an owner."""
+    return {"pk": _owner(owner), "sk": "ACCOUNT"}
+
+
+def usage(owner: Owner, period: str) -> Key:
+    """What an owner used in a day or month."""
+    return {"pk": _owner(owner), "sk": f"USAGE#{period}"}
+
+
+def network_usage(network: str, day: str) -> Key:
+    """What all guests of a network used in a day."""
+    return {"pk": f"NET#{network}", "sk": f"USAGE#{day}"}
+
+
+def entry(owner: Owner, entry_id: str) -> Key:
+    """A ledger entry."""
+    return {"pk": _owner(owner), "sk": f"LEDGER#{entry_id}"}
+
+
+def hold_once(owner: Owner, job_id: str, item: int) -> Key:
+    """Exists as soon as the item was held."""
+    return {"pk": _owner(owner), "sk": f"ONCE#{job_id}#{item}#hold"}
+
+
+def resolution_once(owner: Owner, job_id: str, item: int) -> Key:
+    """Exists as soon as the item was settled or released."""
+    return {"pk": _owner(owner), "sk": f"ONCE#{job_id}#{item}#resolution"}
+
+
+def idempotency_once(owner: Owner, key_hash: str) -> Key:
+    """The job that an idempotency key stands for."""
+    return {"pk": _owner(owner), "sk": f"ONCE#key#{key_hash}"}
+
+
+def source_once(owner: Owner, source: str) -> Key:
+    """Exists as soon as credits from this source (a checkout, an invoice, a grant) arrived."""
+    return {"pk": _owner(owner), "sk": f"ONCE#{source}"}
+
+
+def job(owner: Owner, job_id: str) -> Key:
+    """A job with its items."""
+    return {"pk": _owner(owner), "sk": f"JOB#{job_id}"}
+
+
+def result(owner: Owner, digest: str) -> Key:
+    """The paid result for the same pixels and parameters."""
+    return {"pk": _owner(owner), "sk": f"RESULT#{digest}"}
+
+
+def rate(subject: Owner | str, name: str) -> Key:
+    """The rate-limit state of an owner, or of a network given as its hash."""
+    pk = _owner(subject) if isinstance(subject, Owner) else f"NET#{subject}"
+    return {"pk": pk, "sk": f"RATE#{name}"}
+
+
+def session(token_hash: str) -> Key:
+    """A browser's sign-in."""
+    return {"pk": f"SESSION#{token_hash}", "sk": "-"}
+
+
+def open_shard(job_id: str) -> str:
+    """The sweep's partition for a job."""
+    return f"OPEN#{hashlib.sha256(job_id.encode()).digest()[0] % OPEN_SHARDS}"

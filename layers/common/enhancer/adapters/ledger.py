@@ -1,0 +1,278 @@
+"""Holds, settles, releases and grants: each one transaction, each exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from enhancer.adapters import keys
+from enhancer.adapters.jobs import to_record
+from enhancer.adapters.table import ConditionFailed, Record, Table, Write, absent
+from enhancer.domain.errors import DailyQuotaExceeded, NetworkQuotaExceeded
+from enhancer.domain.jobs import Artifact, Item, Job, JobError
+from enhancer.domain.ledger import (
+    AlreadyHeld,
+    AlreadyResolved,
+    Balance,
+    Earlier,
+    Entry,
+    EntryKind,
+    FundsMoved,
+    Hold,
+    KeyUsed,
+    Standing,
+    moves,
+)
+from enhancer.domain.owners import Owner
+from enhancer.domain.plans import GUESTS_PER_NETWORK, PLANS, Plan
+from enhancer.domain.quota import day_of, day_reset_ms, month_of, seconds_until
+
+USAGE_KEPT_SECONDS = 400 * 86_400
+IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
+
+
+class Ledger:
+    """The only writer of money. Every method is one transaction or one read."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def standing(self, owner: Owner, *, now: int) -> Standing:
+        """Read day, month and account in one call."""
+        day, month, account = self._table.get_many(
+            [keys.usage(owner, day_of(now)), keys.usage(owner, month_of(now)), keys.account(owner)]
+        )
+        return Standing(
+            day_used=(day or {}).get("used", 0),
+            month_used=(month or {}).get("used", 0),
+            balance=_balance(account or {}),
+        )
+
+    def earlier(self, owner: Owner, *, key_hash: str | None, result_digest: str, now: int) -> Earlier:
+        """Read what an idempotency key and a result digest stand for, in one call."""
+        wanted = [keys.result(owner, result_digest)]
+        if key_hash:
+            wanted.append(keys.idempotency_once(owner, key_hash))
+        result, *rest = self._table.get_many(wanted)
+        key = rest[0] if rest and rest[0] and rest[0]["expires"] > now // 1000 else {}
+        return Earlier(key.get("job"), key.get("fingerprint"), (result or {}).get("job"))
+
+    def hold(self, job: Job, *, plan: Plan, key_hash: str | None, entry_ids: list[str], now: int) -> None:
+        """Take the price of every item and store the job, all or nothing.
+
+        Raises, first that applies: `KeyUsed`, `AlreadyHeld`, `DailyQuotaExceeded`, `NetworkQuotaExceeded`,
+        `FundsMoved` (the month or the credits do not cover the split).
+        """
+        holds = [item.hold for item in job.items]
+        writes = [_key_write(job, key_hash, now)] if key_hash else []
+        for hold, entry_id in zip(holds, entry_ids, strict=True):
+            once = keys.hold_once(job.owner, job.id, hold.item)
+            writes.append(_once(once, AlreadyHeld))
+            writes.append(_entry(job.owner, _movement("hold", hold, entry_id, now)))
+        writes += _usage_writes(job.owner, holds, plan, now)
+        credits = sum(hold.credits for hold in holds)
+        if credits:
+            writes.append(_account(job.owner, "hold", credits))
+        writes.append(Write("Put", keys.job(job.owner, job.id), to_record(job), condition=absent()))
+        self._table.transact(writes)
+
+    def settle(
+        self, job: Job, item: Item, *, output: Artifact, seconds: float, closes: bool, entry_id: str, now: int
+    ) -> None:
+        """Turn an item's hold into spending, record its result and index it; raise `AlreadyResolved`."""
+        changes: Record = {"status": "succeeded", "output": asdict(output), "seconds": round(seconds, 3)}
+        index = {"job": job.id, "item": item.index, "expires": now // 1000 + USAGE_KEPT_SECONDS}
+        writes = [
+            _once(keys.resolution_once(job.owner, job.id, item.index), AlreadyResolved),
+            _entry(job.owner, _movement("settle", item.hold, entry_id, now)),
+            _job_write(job, item, changes, job_status="succeeded" if closes else None, now=now),
+            Write("Put", keys.result(job.owner, item.result_digest), index),
+        ]
+        if item.hold.credits:
+            writes.append(_account(job.owner, "settle", item.hold.credits))
+        self._table.transact(writes)
+
+    def release(
+        self, job: Job, item: Item, *, error: JobError, closes: bool, entry_id: str, now: int
+    ) -> None:
+        """Give an item's hold back to the buckets and period it came from; raise `AlreadyResolved`."""
+        hold = item.hold
+        changes: Record = {"status": "failed", "error": asdict(error)}
+        writes = [
+            _once(keys.resolution_once(job.owner, job.id, item.index), AlreadyResolved),
+            _entry(job.owner, _movement("release", hold, entry_id, now, reason=error.code)),
+            _job_write(job, item, changes, job_status="failed" if closes else None, now=now),
+            _give_back(keys.usage(job.owner, hold.day), 1),
+        ]
+        if hold.plan:
+            writes.append(_give_back(keys.usage(job.owner, hold.month), hold.plan))
+        if hold.network:
+            writes.append(_give_back(keys.network_usage(hold.network, hold.day), 1))
+        if hold.credits:
+            writes.append(_account(job.owner, "release", hold.credits))
+        self._table.transact(writes)
+
+    def remember_key(self, owner: Owner, *, key_hash: str, job_id: str, fingerprint: str, now: int) -> None:
+        """Let an idempotency key stand for an earlier job; raise `KeyUsed` if it stands for one already."""
+        record = {
+            **keys.idempotency_once(owner, key_hash),
+            "job": job_id,
+            "fingerprint": fingerprint,
+            "expires": now // 1000 + IDEMPOTENCY_KEPT_SECONDS,
+        }
+        free = f"{absent()} OR expires <= :now"
+        try:
+            self._table.put(record, condition=free, values={":now": now // 1000})
+        except ConditionFailed as failed:
+            raise KeyUsed(failed.record["job"], failed.record["fingerprint"]) from None
+
+    def grant(
+        self, owner: Owner, credits: int, *, source: str, reason: str, actor: str, entry_id: str, now: int
+    ) -> bool:
+        """Add credits (tenths) once per ``source``; return False when that source was used before."""
+        entry = Entry(id=entry_id, kind="grant", at=now, credits=credits, reason=reason, actor=actor)
+        once = keys.source_once(owner, source)
+        try:
+            self._table.transact(
+                [_once(once, AlreadyHeld), _entry(owner, entry), _account(owner, "grant", credits)]
+            )
+        except AlreadyHeld:
+            return False
+        return True
+
+    def entries(self, owner: Owner) -> Iterable[Entry]:
+        """Yield every entry of an owner, oldest first."""
+        for record in self._table.under(keys.account(owner)["pk"], "LEDGER#"):
+            yield Entry(**{name: record[name] for name in Entry.__slots__ if name in record})
+
+
+def _balance(account: Record) -> Balance:
+    return Balance(**{name: account.get(name, 0) for name in Balance.__slots__})
+
+
+def _movement(kind: EntryKind, hold: Hold, entry_id: str, now: int, reason: str | None = None) -> Entry:
+    return Entry(
+        id=entry_id,
+        kind=kind,
+        at=now,
+        credits=hold.credits,
+        plan=hold.plan,
+        job_id=hold.job_id,
+        item=hold.item,
+        reason=reason,
+    )
+
+
+def _once(key: keys.Key, taken: type[Exception]) -> Write:
+    return Write("Put", key, {}, condition=absent(), refusal=lambda _: taken())
+
+
+def _entry(owner: Owner, entry: Entry) -> Write:
+    return Write("Put", keys.entry(owner, entry.id), asdict(entry), condition=absent())
+
+
+def _key_write(job: Job, key_hash: str, now: int) -> Write:
+    return Write(
+        "Put",
+        keys.idempotency_once(job.owner, key_hash),
+        {"job": job.id, "fingerprint": job.fingerprint, "expires": now // 1000 + IDEMPOTENCY_KEPT_SECONDS},
+        condition=f"{absent()} OR expires <= :now",
+        values={":now": now // 1000},
+        refusal=lambda old: KeyUsed(old["job"], old["fingerprint"]),
+    )
+
+
+def _usage_writes(owner: Owner, holds: list[Hold], plan: Plan, now: int) -> list[Write]:
+    images, from_plan = len(holds), sum(hold.plan for hold in holds)
+    day, month, network = holds[0].day, holds[0].month, holds[0].network
+
+    def day_full(old: Record) -> Exception:
+        used = old.get("used", 0)
+        return DailyQuotaExceeded(**_full("daily", used, plan.images_per_day, now))
+
+    def network_full(old: Record) -> Exception:
+        return NetworkQuotaExceeded(**_full("network", old.get("used", 0), network_cap, now))
+
+    writes = [_take(keys.usage(owner, day), images, plan.images_per_day, now, day_full)]
+    if network:
+        network_cap = PLANS["guest"].images_per_day * GUESTS_PER_NETWORK
+        writes.append(_take(keys.network_usage(network, day), images, network_cap, now, network_full))
+    if from_plan:
+        writes.append(
+            _take(keys.usage(owner, month), from_plan, plan.quota_tenths, now, lambda _: FundsMoved())
+        )
+    return writes
+
+
+def _full(scope: str, used: int, limit: int, now: int) -> dict[str, Any]:
+    reset = day_reset_ms(now)
+    return {
+        "retry_after_seconds": seconds_until(reset, now),
+        "scope": scope,
+        "used": used,
+        "limit": limit,
+        "resetAt": reset,
+    }
+
+
+def _take(key: keys.Key, amount: int, cap: int, now: int, refusal: Any) -> Write:
+    """Count ``amount`` against ``cap``. When the amount alone is over the cap, no stored number may pass."""
+    fits = "attribute_not_exists(used) OR used <= :room" if amount <= cap else "used <= :room"
+    return Write(
+        "Update",
+        key,
+        update="SET used = if_not_exists(used, :zero) + :amount, expires = :ttl",
+        condition=fits,
+        values={
+            ":zero": 0,
+            ":amount": amount,
+            ":room": cap - amount,
+            ":ttl": now // 1000 + USAGE_KEPT_SECONDS,
+        },
+        refusal=refusal,
+    )
+
+
+def _give_back(key: keys.Key, amount: int) -> Write:
+    return Write(
+        "Update", key, update="SET used = used - :amount", condition="used >= :amount", values={":amount": amount}
+    )
+
+
+def _account(owner: Owner, kind: EntryKind, amount: int) -> Write:
+    """Move the totals of an account; whatever goes down must not fall below zero."""
+    changes = moves(kind, amount)
+    sets = ", ".join(f"{name} = if_not_exists({name}, :zero) + :{name}" for name in changes)
+    falling = [name for name, by in changes.items() if by < 0]
+    values: Record = {":zero": 0, **{f":{name}": by for name, by in changes.items()}}
+    if falling:
+        values[":amount"] = amount
+    return Write(
+        "Update",
+        keys.account(owner),
+        update=f"SET {sets}",
+        condition=" AND ".join(f"{name} >= :amount" for name in falling) or None,
+        values=values,
+        refusal=lambda _: FundsMoved(),
+    )
+
+
+def _job_write(job: Job, item: Item, changes: Record, *, job_status: str | None, now: int) -> Write:
+    """Change one item of an open job; ``job_status`` closes the job with it."""
+    fields = {**changes, "updated_at": now}
+    sets = [f"#items[{item.index}].#{name} = :{name}" for name in changes] + ["updated_at = :updated_at"]
+    names = {"#items": "items", "#job_status": "status", **{f"#{name}": name for name in changes}}
+    values = {f":{name}": value for name, value in fields.items()}
+    if job_status:
+        sets.append("#job_status = :job_status")
+        values[":job_status"] = job_status
+    return Write(
+        "Update",
+        keys.job(job.owner, job.id),
+        update=f"SET {', '.join(sets)}" + (" REMOVE gsi1pk, gsi1sk" if job_status else ""),
+        condition="#job_status IN (:queued, :processing)",
+        names=names,
+        values={**values, ":queued": "queued", ":processing": "processing"},
+        refusal=lambda _: AlreadyResolved(),
+    )

@@ -1,0 +1,245 @@
+"""The frame around every handler: the gate, the envelope, the headers, the one error table."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+
+from enhancer import identity, runtime
+from enhancer.adapters.rates import RateState
+from enhancer.api import cookies, csrf
+from enhancer.api.request import Request
+from enhancer.api.texts import message
+from enhancer.domain import errors
+from enhancer.domain.errors import EnhancerError, LimitReached
+from enhancer.domain.plans import RateClass, rate_limit
+from enhancer.telemetry import logger
+
+STATUS: dict[type[EnhancerError], int] = {
+    errors.InvalidRequest: 400,
+    errors.NotSignedIn: 401,
+    errors.InsufficientCredits: 402,
+    errors.Refused: 403,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.Unsupported: 415,
+    errors.IdempotencyMismatch: 422,
+    errors.LimitReached: 429,
+    errors.InternalError: 500,
+    errors.ProviderOutputInvalid: 502,
+    errors.ProviderUnavailable: 503,
+    errors.ProviderThrottled: 503,
+    errors.ProviderTimeout: 504,
+    errors.JobExpired: 504,
+}
+"""The only map from error class to HTTP status; the nearest class in the hierarchy decides."""
+
+SECURITY_HEADERS = {
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains; preload",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+RATE_LIMIT, RATE_LIMIT_POLICY = "RateLimit", "RateLimit-Policy"
+"""Field names of the IETF draft (draft-ietf-httpapi-ratelimit-headers); they may still change."""
+IN_PROGRESS_RETRY_SECONDS = 2
+
+
+class App(APIGatewayHttpResolver):
+    """A Powertools resolver that knows how its calls are guarded.
+
+    ``rate`` counts its calls against that limit; None means it has none and needs no caller. ``csrf`` is off
+    only for routes that browsers post to by themselves. ``visit`` is the request being answered.
+    """
+
+    visit: Visit
+
+    def __init__(self, *, rate: RateClass | None, csrf: bool) -> None:
+        super().__init__(enable_validation=True)
+        self.rate = rate
+        self.csrf = csrf
+
+    def methods_of(self, path: str) -> list[str]:
+        """Return the verbs that have a route for this path."""
+        routes = self._static_routes + self._dynamic_routes
+        return sorted({route.method for route in routes if route.rule.match(path)})
+
+
+def create_app(*, rate: RateClass | None = "other", csrf: bool = True) -> App:
+    """Return an app whose routes answer in our envelope, whatever happens in them."""
+    from enhancer.api.multipart import RequestValidation
+
+    app = App(rate=rate, csrf=csrf)
+    app._request_validation_middleware = RequestValidation()
+    app.exception_handler(Exception)(lambda problem: _problem_response(app, problem))
+    return app
+
+
+def entrypoint(app: App) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """Return the Lambda handler of an app: gate, route, headers, one log line."""
+
+    def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        app.visit = visit = Visit(app, event)
+        try:
+            visit.enter()
+            answer = app.resolve(event, context)
+        except EnhancerError as refused:
+            answer = _failure(visit.request, refused)
+        except Exception:
+            logger.exception("unhandled", extra={"requestId": visit.request.id})
+            answer = _failure(visit.request, errors.InternalError())
+        return visit.leave(answer)
+
+    return lambda_handler
+
+
+class Visit:
+    """One request on its way through: who it is from, what it may still do, what it must take along."""
+
+    def __init__(self, app: App, event: dict[str, Any]) -> None:
+        self.app = app
+        self.started = time.perf_counter()
+        self.request = Request(event, runtime.settings().app_origin)
+        self.rate: RateState | None = None
+        self._caller: identity.Caller | None = None
+
+    @property
+    def caller(self) -> identity.Caller:
+        """Who is calling; looked up once, when first asked for."""
+        if self._caller is None:
+            request = self.request
+            self._caller = identity.identify(
+                guest_cookie=request.cookies.get(cookies.GUEST),
+                session_token=request.session_token,
+                source_ip=request.source_ip,
+                signing_keys=runtime.signing_keys(),
+                accounts=runtime.accounts(),
+                new_name=runtime.new_name,
+                now=runtime.now(),
+            )
+        return self._caller
+
+    def enter(self) -> None:
+        """Path and verb, origin, CSRF, rate limit, in this order; raise what is wrong first."""
+        request, app = self.request, self.app
+        allowed = app.methods_of(request.path)
+        if not allowed:
+            raise errors.NotFound
+        if request.method not in allowed:
+            raise errors.MethodNotAllowed(allow=allowed)
+        if app.csrf:
+            csrf.check(request, allowed_origins=runtime.settings().allowed_origins)
+        if app.rate:
+            limit = rate_limit(self.caller.plan, app.rate)
+            self.rate = runtime.rates().take(self.caller.rate_subject, limit, now=runtime.now())
+        app.append_context(request=request)
+
+    def leave(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Add headers and cookies, log, and return the answer."""
+        headers: dict[str, str] = answer["headers"]
+        elapsed = (time.perf_counter() - self.started) * 1000
+        headers.update(SECURITY_HEADERS)
+        headers["X-Request-Id"] = self.request.id
+        timing = headers.get("Server-Timing")
+        headers["Server-Timing"] = (f"{timing}, " if timing else "") + f"total;dur={elapsed:.1f}"
+        if self.rate:
+            limit = self.rate.limit
+            headers[RATE_LIMIT_POLICY] = f'"{limit.name}";q={limit.limit};w={limit.window_seconds}'
+            headers[RATE_LIMIT] = f'"{limit.name}";r={self.rate.remaining};t={self.rate.reset_seconds}'
+        if self.app.rate:
+            headers.setdefault("Cache-Control", "no-store")
+            answer["cookies"] = [*answer.get("cookies", []), *self._new_cookies()]
+        logger.info(
+            "request",
+            extra={
+                "requestId": self.request.id,
+                "method": self.request.method,
+                "path": self.request.path,
+                "status": answer["statusCode"],
+                "ms": round(elapsed, 1),
+            },
+        )
+        return answer
+
+    def _new_cookies(self) -> list[str]:
+        """The guest and CSRF cookies this browser lacks."""
+        secure, new = self.request.is_secure, []
+        if self._caller and self._caller.new_guest_cookie:
+            value = self._caller.new_guest_cookie
+            new.append(cookies.bake(cookies.GUEST, value, seconds=cookies.GUEST_SECONDS, secure=secure))
+        if self.app.csrf and cookies.CSRF not in self.request.cookies:
+            token, seconds = csrf.new_token(), cookies.GUEST_SECONDS
+            new.append(cookies.bake(cookies.CSRF, token, seconds=seconds, secure=secure, http_only=False))
+        return new
+
+
+def status_of(problem: EnhancerError) -> int:
+    """Return the HTTP status of an error."""
+    return next(STATUS[cls] for cls in type(problem).__mro__ if cls in STATUS)
+
+
+def _problem_response(app: App, problem: Exception) -> Response[str]:
+    """Turn whatever a route raised into our envelope; what is not ours stays in the log."""
+    match problem:
+        case EnhancerError():
+            known: EnhancerError = problem
+        case RequestValidationError():
+            known = _invalid_fields(problem)
+        case NotFoundError():
+            known = errors.NotFound()
+        case _:
+            logger.error("unhandled", exc_info=problem, extra={"requestId": app.visit.request.id})
+            known = errors.InternalError()
+    answer = _failure(app.visit.request, known)
+    return Response(answer["statusCode"], "application/json", answer["body"], answer["headers"])
+
+
+def _invalid_fields(problem: RequestValidationError) -> errors.InvalidFields:
+    """Name the field, what is wrong and the limit; never the value."""
+    fields = []
+    for error in problem.errors():
+        place = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+        limits = {name: value for name, value in (error.get("ctx") or {}).items() if _is_plain(value)}
+        fields.append({"field": ".".join(place) or "body", "problem": error["type"], **limits})
+    return errors.InvalidFields(fields=fields)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, int | float | str) and not isinstance(value, bool)
+
+
+def _failure(request: Request, problem: EnhancerError) -> dict[str, Any]:
+    """Return the answer for an error in the shape of the contract."""
+    error: dict[str, Any] = {
+        "type": problem.type,
+        "code": problem.code,
+        "message": message(problem.code, problem.details, request.language),
+    }
+    if problem.details:
+        error["details"] = problem.details
+    body: dict[str, Any] = {"success": False, "error": error, "requestId": request.id}
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    if isinstance(problem, LimitReached):
+        body["retryAfter"] = problem.retry_after_seconds
+        headers["Retry-After"] = str(problem.retry_after_seconds)
+    if isinstance(problem, errors.RequestInProgress):
+        headers["Retry-After"] = str(IN_PROGRESS_RETRY_SECONDS)
+    if isinstance(problem, errors.MethodNotAllowed):
+        headers["Allow"] = ", ".join(problem.details["allow"])
+    return {
+        "statusCode": status_of(problem),
+        "headers": headers,
+        "cookies": [],
+        "body": json.dumps(body, ensure_ascii=False),
+        "isBase64Encoded": False,
+    }

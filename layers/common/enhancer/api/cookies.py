@@ -1,0 +1,32 @@
+"""Cookies in and out. Read leniently, by hand: the standard library drops the whole header on odd input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+GUEST, CSRF = "guest_id", "csrf_token"
+GUEST_SECONDS = 180 * 86_400
+SESSION_SECONDS = 30 * 86_400
+
+
+def session_name(*, secure: bool) -> str:
+    """Return the session cookie's name; the ``__Host-`` prefix needs https."""
+    return "__Host-session" if secure else "session_id"
+
+
+def parse(parts: Iterable[str]) -> dict[str, str]:
+    """Return name -> value from cookie headers or ``event.cookies``; the first of several wins."""
+    found: dict[str, str] = {}
+    for part in parts:
+        for pair in part.split(";"):
+            name, equals, value = pair.strip().partition("=")
+            if equals and name:
+                found.setdefault(name, unquote(value.strip('"')))
+    return found
+
+
+def bake(name: str, value: str, *, seconds: int, secure: bool, http_only: bool = True) -> str:
+    """Return a ``Set-Cookie`` value, SameSite=Lax, for the whole site."""
+    flags = ("; HttpOnly" if http_only else "") + ("; Secure" if secure else "")
+    return f"{name}={value}; Path=/; Max-Age={seconds}; SameSite=Lax{flags}"

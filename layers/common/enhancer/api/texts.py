@@ -1,0 +1,170 @@
+"""What people read: one line per error code, in English and German. Codes and types never change; texts may.
+
+Placeholders are filled from the error's details; ``plan_hint`` is a whole sentence or nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "invalid_fields": ("Some fields are not valid: {field_list}.", "Einige Angaben sind ungültig: {field_list}."),
+    "invalid_multipart": (
+        "The request body is not valid multipart/form-data.",
+        "Der Inhalt der Anfrage ist kein gültiges multipart/form-data.",
+    ),
+    "invalid_idempotency_key": (
+        "Idempotency-Key must be 1 to {limit} visible ASCII characters.",
+        "Idempotency-Key muss aus 1 bis {limit} sichtbaren ASCII-Zeichen bestehen.",
+    ),
+    "image_missing": (
+        "Send a picture as the file field “image”, or an “uploadKey”.",
+        "Bitte ein Bild im Dateifeld „image“ oder einen „uploadKey“ senden.",
+    ),
+    "too_many_images": (
+        "Send one picture at a time; this request has {count}.",
+        "Bitte nur ein Bild je Anfrage senden; diese enthält {count}.",
+    ),
+    "image_empty": ("The picture is empty (0 bytes).", "Das Bild ist leer (0 Bytes)."),
+    "image_unreadable": (
+        "The picture is damaged or cut off and cannot be read completely.",
+        "Das Bild ist beschädigt oder abgeschnitten und lässt sich nicht vollständig lesen.",
+    ),
+    "image_animated": (
+        "Animated pictures are not supported; this one has {frames} frames.",
+        "Animierte Bilder werden nicht unterstützt; dieses hat {frames} Einzelbilder.",
+    ),
+    "unknown_model": ("There is no model “{model}”.", "Ein Modell „{model}“ gibt es nicht."),
+    "scale_not_supported": (
+        "This model cannot enlarge {scale} times; possible: {allowed}.",
+        "Dieses Modell kann nicht {scale}-fach vergrößern; möglich: {allowed}.",
+    ),
+    "option_not_supported": (
+        "The model “{model}” has no option “{option}”.",
+        "Das Modell „{model}“ kennt die Option „{option}“ nicht.",
+    ),
+    "prompt_required": (
+        "The model “{model}” needs a prompt.",
+        "Das Modell „{model}“ braucht eine Beschreibung (prompt).",
+    ),
+    "upload_not_found": (
+        "There is no finished upload of yours under this uploadKey.",
+        "Unter diesem uploadKey liegt kein fertiger Upload von dir.",
+    ),
+    "output_too_large": (
+        "The result would be {width} × {height} pixels; the limit is {limit}. Choose a smaller scale or PNG.",
+        "Das Ergebnis hätte {width} × {height} Pixel; die Grenze ist {limit}. Bitte kleiner skalieren oder PNG wählen.",
+    ),
+    "needs_job": (
+        "This is too much work for one request: {megapixels} MP, the limit here is {limit} MP. Use a smaller picture.",
+        "Das ist zu viel Arbeit für eine Anfrage: {megapixels} MP, die Grenze ist hier {limit} MP. "
+        "Bitte ein kleineres Bild verwenden.",
+    ),
+    "sign_in_required": ("Please sign in first.", "Bitte zuerst anmelden."),
+    "INSUFFICIENT_CREDITS": (
+        "This needs {required} credits; {available} are left.",
+        "Dafür sind {required} Credits nötig; {available} sind übrig.",
+    ),
+    "origin_not_allowed": (
+        "This request must come from our own page (header Origin or Referer).",
+        "Diese Anfrage muss von unserer eigenen Seite kommen (Header Origin oder Referer).",
+    ),
+    "csrf_token_invalid": (
+        "Header X-CSRF-Token must equal the cookie csrf_token.",
+        "Der Header X-CSRF-Token muss dem Cookie csrf_token gleichen.",
+    ),
+    "plan_required": (
+        "Your plan ({plan}) does not include {feature}. {plan_hint}",
+        "Dein Tarif ({plan}) enthält {feature} nicht. {plan_hint}",
+    ),
+    "provider_disabled": (
+        "The model “{model}” is not available here at the moment.",
+        "Das Modell „{model}“ ist hier zurzeit nicht verfügbar.",
+    ),
+    "not_the_owner": (
+        "This result belongs to somebody else.",
+        "Dieses Ergebnis gehört jemand anderem.",
+    ),
+    "not_found": ("There is nothing here.", "Hier gibt es nichts."),
+    "method_not_allowed": (
+        "This path takes: {allow}.",
+        "Dieser Pfad nimmt: {allow}.",
+    ),
+    "request_in_progress": (
+        "A request with this Idempotency-Key is still running. Try again in a moment.",
+        "Eine Anfrage mit diesem Idempotency-Key läuft noch. Bitte gleich noch einmal versuchen.",
+    ),
+    "file_too_large": (
+        "The file has {size} bytes; the limit is {limit}. Larger files go through POST /api/ai-image/uploads.",
+        "Die Datei hat {size} Bytes; die Grenze ist {limit}. Größere Dateien gehen über POST /api/ai-image/uploads.",
+    ),
+    "too_many_pixels": (
+        "The picture has {megapixels} megapixels; the limit is {limit}. {plan_hint}",
+        "Das Bild hat {megapixels} Megapixel; die Grenze ist {limit}. {plan_hint}",
+    ),
+    "image_format_unsupported": (
+        "This is not a JPEG, PNG, WebP or AVIF picture.",
+        "Das ist kein JPEG-, PNG-, WebP- oder AVIF-Bild.",
+    ),
+    "content_type_unsupported": (
+        "The request body must be one of: {expected}.",
+        "Der Inhalt der Anfrage muss eines hiervon sein: {expected}.",
+    ),
+    "idempotency_mismatch": (
+        "This Idempotency-Key was used before with another request.",
+        "Dieser Idempotency-Key wurde schon mit einer anderen Anfrage benutzt.",
+    ),
+    "rate_limited": (
+        "Too many requests: {limit} in {windowSeconds} seconds are allowed. Please wait a moment.",
+        "Zu viele Anfragen: {limit} in {windowSeconds} Sekunden sind erlaubt. Bitte kurz warten.",
+    ),
+    "daily_quota_exceeded": (
+        "Today's pictures are used up ({used} of {limit}). The count starts again at midnight UTC.",
+        "Die Bilder für heute sind aufgebraucht ({used} von {limit}). Um Mitternacht UTC beginnt die Zählung neu.",
+    ),
+    "network_quota_exceeded": (
+        "Guests of this network used up today's pictures ({used} of {limit}). Sign in to continue.",
+        "Gäste aus diesem Netz haben die Bilder für heute aufgebraucht ({used} von {limit}). Anmelden hilft.",
+    ),
+    "internal_error": (
+        "Something went wrong on our side. Nothing was charged.",
+        "Bei uns ist etwas schiefgegangen. Es wurde nichts berechnet.",
+    ),
+    "provider_unavailable": (
+        "The model did not answer. Nothing was charged; please try again.",
+        "Das Modell hat nicht geantwortet. Es wurde nichts berechnet; bitte noch einmal versuchen.",
+    ),
+    "provider_throttled": (
+        "The model is busy. Nothing was charged; please try again in a moment.",
+        "Das Modell ist ausgelastet. Es wurde nichts berechnet; bitte gleich noch einmal versuchen.",
+    ),
+    "provider_timeout": (
+        "The model took too long. Nothing was charged; try a smaller picture.",
+        "Das Modell hat zu lange gebraucht. Es wurde nichts berechnet; bitte ein kleineres Bild versuchen.",
+    ),
+    "provider_output_invalid": (
+        "The model returned no usable picture. Nothing was charged.",
+        "Das Modell hat kein brauchbares Bild geliefert. Es wurde nichts berechnet.",
+    ),
+    "job_expired": (
+        "The job did not finish in time. Nothing was charged.",
+        "Der Auftrag wurde nicht rechtzeitig fertig. Es wurde nichts berechnet.",
+    ),
+}  # fmt: skip
+_PLAN_HINT = ("The plan {requiredPlan} has it.", "Der Tarif {requiredPlan} enthält es.")
+
+
+def message(code: str, details: dict[str, Any], language: str) -> str:
+    """Return the text for an error code in ``en`` or ``de``."""
+    column = 1 if language == "de" else 0
+    shown = {name: _shown(value) for name, value in details.items()}
+    shown["plan_hint"] = _PLAN_HINT[column].format_map(shown) if details.get("requiredPlan") else ""
+    shown["field_list"] = ", ".join(
+        f"{field.get('field')} ({field.get('problem')})" for field in details.get("fields", [])
+    )
+    return TEXTS[code][column].format_map(defaultdict(lambda: "–", shown)).strip()
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,33 @@
+"""How artifacts are named: ``ai-enhancer/<kind>/<ownerType>/<ownerId>/<128 random bits>.<ext>``."""
+
+from __future__ import annotations
+
+from enhancer.domain.images import EXTENSIONS
+from enhancer.domain.owners import Owner
+
+ROOT = "ai-enhancer"
+UPLOADS, RESULTS, INCOMING = f"{ROOT}/uploads", f"{ROOT}/results", f"{ROOT}/incoming"
+
+
+class NoArtifact(Exception):
+    """Nothing is stored under this key."""
+
+
+def original_key(owner: Owner, name: str, image_format: str) -> str:
+    """Key of a cleaned original; readable by whoever knows the name."""
+    return f"{UPLOADS}/{owner.type}/{owner.id}/{name}.{EXTENSIONS[image_format]}"
+
+
+def result_key(owner: Owner, name: str, image_format: str) -> str:
+    """Key of a result; the owner's alone."""
+    return f"{RESULTS}/{owner.type}/{owner.id}/{name}.{EXTENSIONS[image_format]}"
+
+
+def incoming_key(owner: Owner, name: str) -> str:
+    """Key of an upload as it came; never served, read once by us."""
+    return f"{INCOMING}/{owner.type}/{owner.id}/{name}"
+
+
+def is_incoming_of(key: str, owner: Owner) -> bool:
+    """Return whether ``key`` names an upload of this owner."""
+    return key.startswith(f"{INCOMING}/{owner.type}/{owner.id}/")

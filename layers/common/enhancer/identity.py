@@ -1,0 +1,121 @@
+"""Who is calling: a signed guest or a session's user, and the network a guest comes from."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from enhancer.domain.owners import Owner
+from enhancer.domain.plans import PLANS, Plan, plan_named
+
+if TYPE_CHECKING:
+    from enhancer.adapters.accounts import Account, Accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever sent the request.
+
+    ``guest`` is the browser's guest identity, also when a user is signed in: what was made as a guest stays
+    reachable. ``new_guest_cookie`` is set when the browser had none that holds.
+    """
+
+    owner: Owner
+    plan: Plan
+    role: str
+    network: str
+    guest: Owner | None
+    new_guest_cookie: str | None = None
+
+    @property
+    def is_guest(self) -> bool:
+        """True without a session."""
+        return self.owner.type == "guest"
+
+    @property
+    def rate_subject(self) -> Owner | str:
+        """Users are counted by account, wherever they are; guests by network, whatever their cookie."""
+        return self.network if self.is_guest else self.owner
+
+    def owns(self, owner_type: str, owner_id: str) -> bool:
+        """Return whether this browser made what belongs to that owner."""
+        owner = (owner_type, owner_id)
+        mine = [self.owner] + ([self.guest] if self.guest else [])
+        return owner in [(one.type, one.id) for one in mine]
+
+
+def identify(
+    *,
+    guest_cookie: str | None,
+    session_token: str | None,
+    source_ip: str,
+    signing_keys: list[bytes],
+    accounts: Accounts,
+    new_name: Callable[[], str],
+    now: int,
+) -> Caller:
+    """Return the caller. A forged, damaged or missing guest cookie means a fresh guest, never an error."""
+    network = network_of(source_ip, signing_keys[0])
+    guest = guest_of(guest_cookie, signing_keys)
+    session = accounts.session_owner(session_token, now=now) if session_token else None
+    account = accounts.get(session) if session else None
+    if account:
+        plan = plan_named(account.plan)
+        return Caller(account.owner, plan, account.role, network, guest)
+    if guest:
+        return Caller(guest, PLANS["guest"], "guest", network, guest)
+    fresh = Owner("guest", new_name())
+    cookie = guest_cookie_for(fresh, signing_keys[0])
+    return Caller(fresh, PLANS["guest"], "guest", network, fresh, cookie)
+
+
+def guest_cookie_for(guest: Owner, key: bytes) -> str:
+    """Return the cookie value ``<id>.<signature>``; the id alone, seen in URLs, is not enough to forge it."""
+    return f"{guest.id}.{_signature('guest', guest.id, key)}"
+
+
+def guest_of(cookie: str | None, signing_keys: list[bytes]) -> Owner | None:
+    """Return the guest of a cookie value, or None when its signature does not hold."""
+    guest_id, _, signature = (cookie or "").partition(".")
+    for key in signing_keys:
+        if guest_id and hmac.compare_digest(signature.encode(), _signature("guest", guest_id, key).encode()):
+            return Owner("guest", guest_id)
+    return None
+
+
+def network_of(source_ip: str, key: bytes) -> str:
+    """Return a keyed hash of the address (IPv6: of its /64), so that no address is stored."""
+    address = ipaddress.ip_address(source_ip)
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped
+        prefix = str(mapped or ipaddress.ip_network((address, 64), strict=False))
+    else:
+        prefix = str(address)
+    return _signature("network", prefix, key)
+
+
+def sign_in_for_development(
+    *,
+    email: str | None,
+    plan: str,
+    role: str,
+    accounts: Accounts,
+    token: str,
+    new_name: Callable[[], str],
+    now: int,
+) -> Account:
+    """Open (or reopen, by e-mail) an account with any plan and start a session. Never deployed elsewhere."""
+    name = hashlib.sha256(email.lower().encode()).hexdigest()[:26] if email else new_name()
+    account = accounts.open(Owner("user", name), plan=plan_named(plan).name, role=role, email=email, now=now)
+    accounts.start_session(account.owner, token, now=now)
+    return account
+
+
+def _signature(purpose: str, value: str, key: bytes) -> str:
+    digest = hmac.digest(key, f"{purpose}:{value}".encode(), "sha256")
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()

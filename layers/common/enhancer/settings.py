@@ -1,0 +1,72 @@
+"""The only reader of the environment. Refuses to start with a missing or malformed value, and names it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ENVIRONMENTS = ("development", "testing", "staging", "production")
+TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
+
+
+class BadSetting(ValueError):
+    """A setting is missing or malformed. The message names it and what is allowed, never its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, typed."""
+
+    environment: str
+    table: str
+    bucket: str
+    signing_secret: str
+    upscale_function: str
+    app_origin: str
+    allowed_origins: tuple[str, ...]
+    workers_ai_enabled: bool
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read and check every setting."""
+        return cls(
+            environment=_one_of(environ, "ENVIRONMENT", ENVIRONMENTS),
+            table=_required(environ, "TABLE_NAME"),
+            bucket=_required(environ, "BUCKET_NAME"),
+            signing_secret=_required(environ, "SIGNING_SECRET_NAME"),
+            upscale_function=environ.get("UPSCALE_FUNCTION_NAME", ""),
+            app_origin=environ.get("APP_ORIGIN", "").rstrip("/"),
+            allowed_origins=_strings(environ, "ALLOWED_ORIGINS"),
+            workers_ai_enabled=_flag(environ, "WORKERS_AI_ENABLED"),
+        )
+
+
+def _required(environ: Mapping[str, str], name: str) -> str:
+    if not environ.get(name):
+        raise BadSetting(f"{name} must be set")
+    return environ[name]
+
+
+def _one_of(environ: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    if environ.get(name) not in allowed:
+        raise BadSetting(f"{name} must be one of {', '.join(allowed)}")
+    return environ[name]
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    value = environ.get(name, "").strip().lower()
+    if value not in TRUE + FALSE:
+        raise BadSetting(f"{name} must be one of {', '.join(TRUE + FALSE[:-1])}")
+    return value in TRUE
+
+
+def _strings(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    try:
+        value = json.loads(environ.get(name) or "[]")
+    except ValueError:
+        value = None
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise BadSetting(f"{name} must be a JSON list of strings")
+    return tuple(value)
