@@ -16,9 +16,36 @@ if TYPE_CHECKING:
     from enhancer.adapters.jobs import Jobs
     from enhancer.adapters.ledger import Ledger
     from enhancer.domain.predictions import Predictor
+    from enhancer.submission import Submitted
 
 POLL_SECONDS = 0.4
+AWAIT_SECONDS = 25.0
+"""How long a repeated request waits for the first one."""
 _BY_CODE = {leaf.code: leaf for leaf in leaves()}
+
+
+def finish(
+    submitted: Submitted,
+    *,
+    predictors: Mapping[str, Predictor],
+    artifacts: Artifacts,
+    jobs: Jobs,
+    ledger: Ledger,
+    now: Callable[[], int],
+    new_id: Callable[[str], str],
+) -> Job:
+    """Return the job succeeded: run now if it is fresh, else as it ended or will end elsewhere."""
+    if submitted.original is None:
+        return await_end(submitted.job, jobs=jobs, seconds_max=AWAIT_SECONDS)
+    return run(
+        submitted.job,
+        submitted.original,
+        predictors=predictors,
+        artifacts=artifacts,
+        ledger=ledger,
+        now=now,
+        new_id=new_id,
+    )
 
 
 def run(

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 PREDICT_SECONDS_MAX = 25
 """The longest a request waits for a predictor; HTTP APIs end at 30 s."""
 _QUICK = Config(
-    connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=20
+    connect_timeout=2,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=20,
 )
 _ONCE = Config(
     connect_timeout=2, read_timeout=PREDICT_SECONDS_MAX, retries={"mode": "standard", "total_max_attempts": 1}
@@ -103,16 +106,21 @@ def rates() -> Rates:
     return Rates(table())
 
 
+def providers() -> frozenset[str]:
+    """Names of the providers that are switched on here; the embedded model always is."""
+    return frozenset({"embedded"})
+
+
 @cache
 def predictors() -> dict[str, Predictor]:
-    """The providers that are switched on here, by name."""
-    from enhancer.adapters.predictors.embedded import Embedded
+    """The predictors of those providers, by name."""
+    from enhancer.adapters.predictors.embedded import Embedded  # noqa: PLC0415 - only the function that runs models
 
     return {"embedded": Embedded(boto3.client("lambda", config=_ONCE), settings().upscale_function)}
 
 
 def read_photo(data: bytes, *, pixels_max: int) -> Photo:
     """Decode a picture; the decoder is loaded on first use. See `enhancer.adapters.pixels.read`."""
-    from enhancer.adapters.pixels import read
+    from enhancer.adapters.pixels import read  # noqa: PLC0415 - Pillow costs a cold start 20 ms
 
     return read(data, pixels_max=pixels_max)

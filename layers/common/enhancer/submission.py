@@ -12,6 +12,7 @@ from enhancer.domain import images
 from enhancer.domain.artifacts import NoArtifact, is_incoming_of, original_key, result_key
 from enhancer.domain.entitlement import Params, check_model, check_plan, check_size, check_sync, resolve_scale
 from enhancer.domain.errors import (
+    EnhancerError,
     IdempotencyMismatch,
     InsufficientCredits,
     InvalidIdempotencyKey,
@@ -24,7 +25,7 @@ from enhancer.domain.ledger import FundsMoved, Hold, KeyUsed, Standing
 from enhancer.domain.models import DEFAULT_MODEL, Model, model_named
 from enhancer.domain.plans import smallest_plan_with
 from enhancer.domain.pricing import FREE, Split, credits, price, split
-from enhancer.domain.quota import day_of, month_of
+from enhancer.domain.quota import daily_quota_exceeded, day_of, month_of
 
 if TYPE_CHECKING:
     from enhancer.adapters.artifacts import Artifacts
@@ -66,15 +67,9 @@ class Submitted:
     replayed: bool = False
 
 
-def resolve(order: Order, *, caller: Caller, providers: Collection[str]) -> tuple[Model, Params]:
-    """Return the model and its parameters with every default filled in.
-
-    Refuses, before anything is stored, held or decoded, what the model cannot do, what the provider may not do
-    here (`ProviderDisabled`) and what the plan does not include (`PlanRequired`).
-    """
+def interpret(order: Order) -> tuple[Model, Params]:
+    """Return the model and its parameters with every default filled in; refuse what the model cannot do."""
     model = model_named(order.model or DEFAULT_MODEL)
-    if model.provider not in providers:
-        raise ProviderDisabled(provider=model.provider, model=model.alias)
     params = Params(
         scale=resolve_scale(model, order.scale),
         face=order.face,
@@ -87,8 +82,14 @@ def resolve(order: Order, *, caller: Caller, providers: Collection[str]) -> tupl
         steps=order.steps,
     )
     check_model(model, params)
-    check_plan(caller.plan, params)
     return model, params
+
+
+def permit(model: Model, params: Params, *, caller: Caller, providers: Collection[str]) -> None:
+    """Refuse, before anything is stored, held or decoded, what may not run here or is not in the plan."""
+    if model.provider not in providers:
+        raise ProviderDisabled(provider=model.provider, model=model.alias)
+    check_plan(caller.plan, params)
 
 
 def take_photo(data: bytes, *, caller: Caller, read: Callable[..., Photo]) -> Photo:
@@ -130,7 +131,7 @@ def submit(
     """Return the job for this picture: a new one, held; or the one that key or picture already stands for."""
     output_format = images.output_format(params.output_format, photo.info.format, alpha=photo.info.alpha)
     check_size(photo.info, params, output_format)
-    check_sync(model, photo.info, params)
+    check_sync(model, photo.info.megapixels, params)
     fingerprint = _digest(photo.info.digest, model.slug, params)
     result_digest = _digest(photo.info.digest, model.slug, params, output_format)
     key_hash = _key_hash(idempotency_key)
@@ -171,17 +172,43 @@ def submit(
         deadline=now + DEADLINE_MS,
     )
     total = price(model, scale=params.scale, face=params.face, quality=params.quality)
-    return _hold(job, original, total, key_hash, caller=caller, ledger=ledger, jobs=jobs, new_id=new_id, now=now)
+    return _hold(
+        job, original, total, key_hash, caller=caller, ledger=ledger, jobs=jobs, new_id=new_id, now=now
+    )
 
 
 def quote(
-    model: Model, params: Params, *, caller: Caller, standing: Standing, now: int
-) -> tuple[Split, InsufficientCredits | None]:
-    """Return what a run would cost and who would pay, and the refusal it would meet for lack of credits."""
+    model: Model,
+    params: Params,
+    *,
+    megapixels: float,
+    caller: Caller,
+    providers: Collection[str],
+    standing: Standing,
+    now: int,
+) -> tuple[Split, EnhancerError | None]:
+    """Return what a run would cost, who would pay, and the first refusal it would meet (None: it would run).
+
+    ``megapixels`` is the size of the picture, 0 when it is not known yet.
+    """
     total = price(model, scale=params.scale, face=params.face, quality=params.quality)
-    shares = split(total, plan_left=caller.plan.quota_tenths - standing.month_used)
-    short = shares.credits > standing.balance.available
-    return shares, _insufficient(total, caller, standing) if short else None
+    plan = caller.plan
+    shares = split(total, plan_left=plan.quota_tenths - standing.month_used)
+    try:
+        permit(model, params, caller=caller, providers=providers)
+        if megapixels > plan.input_megapixels_max:
+            needed = smallest_plan_with(megapixels=megapixels)
+            raise TooManyPixels(
+                megapixels=megapixels, limit=plan.input_megapixels_max, plan=plan.name, requiredPlan=needed
+            )
+        check_sync(model, megapixels, params)
+        if standing.day_used >= plan.images_per_day:
+            raise daily_quota_exceeded(used=standing.day_used, limit=plan.images_per_day, now_ms=now)
+        if shares.credits > standing.balance.available:
+            raise _insufficient(total, caller, standing)
+    except EnhancerError as refusal:
+        return shares, refusal
+    return shares, None
 
 
 def _hold(
@@ -196,7 +223,7 @@ def _hold(
     new_id: Callable[[str], str],
     now: int,
 ) -> Submitted:
-    """Take the price: at first as if the plan's month could pay it all; if it cannot, look, split, try again."""
+    """Take the price: first as if the plan's month could pay it all; if it cannot, look, split, try again."""
     shares = split(total, plan_left=total)
     for _ in range(SPLIT_TRIES):
         held = _with_split(job, shares)
@@ -247,10 +274,10 @@ def _nothing_held(caller: Caller, now: int) -> Hold:
 
 
 def _with_split(job: Job, shares: Split) -> Job:
-    holds = (
-        replace(item.hold, job_id=job.id, plan=shares.plan, credits=shares.credits) for item in job.items
-    )
-    return replace(job, items=tuple(replace(item, hold=hold) for item, hold in zip(job.items, holds, strict=True)))
+    def held(item: Item) -> Item:
+        return replace(item, hold=replace(item.hold, job_id=job.id, plan=shares.plan, credits=shares.credits))
+
+    return replace(job, items=tuple(held(item) for item in job.items))
 
 
 def _insufficient(total: int, caller: Caller, standing: Standing) -> InsufficientCredits:

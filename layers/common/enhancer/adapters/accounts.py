@@ -40,7 +40,11 @@ class Accounts:
     def get(self, owner: Owner) -> Account | None:
         """Return the account, or None."""
         record = self._table.get(keys.account(owner))
-        return Account(owner, record["plan"], record.get("role", "user")) if record and "plan" in record else None
+        return (
+            Account(owner, record["plan"], record.get("role", "user"))
+            if record and "plan" in record
+            else None
+        )
 
     def start_session(self, owner: Owner, token: str, *, now: int) -> None:
         """Let ``token`` (256 random bits) stand for the user for `SESSION_SECONDS`."""

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from enhancer.domain.artifacts import NoArtifact
+from enhancer.domain.artifacts import UPLOAD_SECONDS, NoArtifact
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-POST_SECONDS = 600
 LINK_SECONDS = 300
 ABSENT = {"404", "NoSuchKey", "NotFound"}
 
@@ -76,13 +75,13 @@ class Artifacts:
         )
 
     def upload_form(self, key: str, *, content_type: str, size: int) -> dict[str, Any]:
-        """Return ``{"url", "fields"}`` of a form that stores exactly this type and size, for `POST_SECONDS`."""
+        """Return ``{"url", "fields"}`` of a form that stores exactly this type and size, for `UPLOAD_SECONDS`."""
         form: dict[str, Any] = self._client.generate_presigned_post(
             self._bucket,
             key,
             Fields={"Content-Type": content_type},
             Conditions=[{"Content-Type": content_type}, ["content-length-range", size, size]],
-            ExpiresIn=POST_SECONDS,
+            ExpiresIn=UPLOAD_SECONDS,
         )
         return form
 

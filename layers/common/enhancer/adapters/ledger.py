@@ -9,7 +9,6 @@ from typing import Any
 from enhancer.adapters import keys
 from enhancer.adapters.jobs import to_record
 from enhancer.adapters.table import ConditionFailed, Record, Table, Write, absent
-from enhancer.domain.errors import DailyQuotaExceeded, NetworkQuotaExceeded
 from enhancer.domain.jobs import Artifact, Item, Job, JobError
 from enhancer.domain.ledger import (
     AlreadyHeld,
@@ -26,7 +25,7 @@ from enhancer.domain.ledger import (
 )
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import GUESTS_PER_NETWORK, PLANS, Plan
-from enhancer.domain.quota import day_of, day_reset_ms, month_of, seconds_until
+from enhancer.domain.quota import daily_quota_exceeded, day_of, month_of, network_quota_exceeded
 
 USAGE_KEPT_SECONDS = 400 * 86_400
 IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
@@ -186,34 +185,21 @@ def _key_write(job: Job, key_hash: str, now: int) -> Write:
 def _usage_writes(owner: Owner, holds: list[Hold], plan: Plan, now: int) -> list[Write]:
     images, from_plan = len(holds), sum(hold.plan for hold in holds)
     day, month, network = holds[0].day, holds[0].month, holds[0].network
+    daily, networkwide = plan.images_per_day, PLANS["guest"].images_per_day * GUESTS_PER_NETWORK
 
     def day_full(old: Record) -> Exception:
-        used = old.get("used", 0)
-        return DailyQuotaExceeded(**_full("daily", used, plan.images_per_day, now))
+        return daily_quota_exceeded(used=old.get("used", 0), limit=daily, now_ms=now)
 
     def network_full(old: Record) -> Exception:
-        return NetworkQuotaExceeded(**_full("network", old.get("used", 0), network_cap, now))
+        return network_quota_exceeded(used=old.get("used", 0), limit=networkwide, now_ms=now)
 
-    writes = [_take(keys.usage(owner, day), images, plan.images_per_day, now, day_full)]
+    writes = [_take(keys.usage(owner, day), images, daily, now, day_full)]
     if network:
-        network_cap = PLANS["guest"].images_per_day * GUESTS_PER_NETWORK
-        writes.append(_take(keys.network_usage(network, day), images, network_cap, now, network_full))
+        writes.append(_take(keys.network_usage(network, day), images, networkwide, now, network_full))
     if from_plan:
-        writes.append(
-            _take(keys.usage(owner, month), from_plan, plan.quota_tenths, now, lambda _: FundsMoved())
-        )
+        month_key = keys.usage(owner, month)
+        writes.append(_take(month_key, from_plan, plan.quota_tenths, now, lambda _: FundsMoved()))
     return writes
-
-
-def _full(scope: str, used: int, limit: int, now: int) -> dict[str, Any]:
-    reset = day_reset_ms(now)
-    return {
-        "retry_after_seconds": seconds_until(reset, now),
-        "scope": scope,
-        "used": used,
-        "limit": limit,
-        "resetAt": reset,
-    }
 
 
 def _take(key: keys.Key, amount: int, cap: int, now: int, refusal: Any) -> Write:
@@ -236,7 +222,11 @@ def _take(key: keys.Key, amount: int, cap: int, now: int, refusal: Any) -> Write
 
 def _give_back(key: keys.Key, amount: int) -> Write:
     return Write(
-        "Update", key, update="SET used = used - :amount", condition="used >= :amount", values={":amount": amount}
+        "Update",
+        key,
+        update="SET used = used - :amount",
+        condition="used >= :amount",
+        values={":amount": amount},
     )
 
 

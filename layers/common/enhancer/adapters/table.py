@@ -154,7 +154,6 @@ class Table:
         for attempt in range(TRIES):
             try:
                 self._client.transact_write_items(TransactItems=items)
-                return
             except self._client.exceptions.TransactionCanceledException as canceled:
                 reasons: Any = canceled.response["CancellationReasons"]
                 for write, reason in zip(writes, reasons, strict=True):
@@ -164,6 +163,8 @@ class Table:
                     raise
             except self._client.exceptions.TransactionInProgressException:
                 pass
+            else:
+                return
             pause(attempt)
         raise TableBusy
 

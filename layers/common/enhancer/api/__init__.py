@@ -1,0 +1,1 @@
+"""HTTP: the frame around handlers, schemas, cookies, texts."""

@@ -14,6 +14,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from enhancer import identity, runtime
 from enhancer.adapters.rates import RateState
 from enhancer.api import cookies, csrf
+from enhancer.api.multipart import RequestValidation
 from enhancer.api.request import Request
 from enhancer.api.texts import message
 from enhancer.domain import errors
@@ -77,10 +78,8 @@ class App(APIGatewayHttpResolver):
 
 def create_app(*, rate: RateClass | None = "other", csrf: bool = True) -> App:
     """Return an app whose routes answer in our envelope, whatever happens in them."""
-    from enhancer.api.multipart import RequestValidation
-
     app = App(rate=rate, csrf=csrf)
-    app._request_validation_middleware = RequestValidation()
+    app._request_validation_middleware = RequestValidation()  # type: ignore[no-untyped-call]  # noqa: SLF001
     app.exception_handler(Exception)(lambda problem: _problem_response(app, problem))
     return app
 
@@ -95,7 +94,7 @@ def entrypoint(app: App) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
             answer = app.resolve(event, context)
         except EnhancerError as refused:
             answer = _failure(visit.request, refused)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the last net; everything ours was caught above
             logger.exception("unhandled", extra={"requestId": visit.request.id})
             answer = _failure(visit.request, errors.InternalError())
         return visit.leave(answer)
@@ -111,6 +110,7 @@ class Visit:
         self.started = time.perf_counter()
         self.request = Request(event, runtime.settings().app_origin)
         self.rate: RateState | None = None
+        self._notes: dict[str, str] = {}
         self._caller: identity.Caller | None = None
 
     @property
@@ -129,6 +129,15 @@ class Visit:
             )
         return self._caller
 
+    @property
+    def elapsed_ms(self) -> float:
+        """Time since the request reached the function."""
+        return (time.perf_counter() - self.started) * 1000
+
+    def note(self, **fields: str) -> None:
+        """Add fields to this request's log line; never a prompt, token, e-mail or address."""
+        self._notes |= fields
+
     def enter(self) -> None:
         """Path and verb, origin, CSRF, rate limit, in this order; raise what is wrong first."""
         request, app = self.request, self.app
@@ -141,13 +150,17 @@ class Visit:
             csrf.check(request, allowed_origins=runtime.settings().allowed_origins)
         if app.rate:
             limit = rate_limit(self.caller.plan, app.rate)
-            self.rate = runtime.rates().take(self.caller.rate_subject, limit, now=runtime.now())
-        app.append_context(request=request)
+            try:
+                self.rate = runtime.rates().take(self.caller.rate_subject, limit, now=runtime.now())
+            except errors.RateLimited as refused:
+                self.rate = RateState(limit, remaining=0, reset_seconds=refused.retry_after_seconds)
+                raise
+        app.append_context(request=request)  # type: ignore[no-untyped-call]
 
     def leave(self, answer: dict[str, Any]) -> dict[str, Any]:
         """Add headers and cookies, log, and return the answer."""
         headers: dict[str, str] = answer["headers"]
-        elapsed = (time.perf_counter() - self.started) * 1000
+        elapsed = self.elapsed_ms
         headers.update(SECURITY_HEADERS)
         headers["X-Request-Id"] = self.request.id
         timing = headers.get("Server-Timing")
@@ -167,6 +180,7 @@ class Visit:
                 "path": self.request.path,
                 "status": answer["statusCode"],
                 "ms": round(elapsed, 1),
+                **self._notes,
             },
         )
         return answer

@@ -30,3 +30,8 @@ def bake(name: str, value: str, *, seconds: int, secure: bool, http_only: bool =
     """Return a ``Set-Cookie`` value, SameSite=Lax, for the whole site."""
     flags = ("; HttpOnly" if http_only else "") + ("; Secure" if secure else "")
     return f"{name}={value}; Path=/; Max-Age={seconds}; SameSite=Lax{flags}"
+
+
+def session(name: str, token: str, *, secure: bool) -> str:
+    """Return the ``Set-Cookie`` value of a session."""
+    return bake(name, token, seconds=SESSION_SECONDS, secure=secure)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
-from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIRequestValidationMiddleware
+from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
+    OpenAPIRequestValidationMiddleware,
+)
 from aws_lambda_powertools.event_handler.openapi.params import UploadFile
 from multipart import MultipartError, MultipartParser, MultipartPart, parse_options_header
 
@@ -67,8 +69,10 @@ def parse(body: bytes, content_type: str) -> dict[str, Any]:
     images = [part for part in parts if part.name == IMAGE_FIELD]
     if len(images) > 1:
         raise TooManyImages(field=IMAGE_FIELD, count=len(images), limit=1)
-    fields = [part for part in parts if part.name != IMAGE_FIELD]
-    return {**_texts(fields), **{IMAGE_FIELD: _image(part) for part in images}}
+    fields: dict[str, Any] = _texts([part for part in parts if part.name != IMAGE_FIELD])
+    if images:
+        fields[IMAGE_FIELD] = _image(images[0])
+    return fields
 
 
 def _image(part: MultipartPart) -> UploadFile:
@@ -79,7 +83,7 @@ def _image(part: MultipartPart) -> UploadFile:
     return UploadFile(content=part.raw, filename=part.filename, content_type=part.content_type)
 
 
-def _texts(parts: list[MultipartPart]) -> dict[str, str]:
+def _texts(parts: list[MultipartPart]) -> dict[str, Any]:
     texts: dict[str, str] = {}
     for part in parts:
         if part.name in texts:

@@ -48,6 +48,11 @@ class Request:
         return str(self.event.get("rawPath") or self._http["path"])
 
     @property
+    def query(self) -> dict[str, str]:
+        """Query parameters; of a repeated one all values, joined by commas."""
+        return self.event.get("queryStringParameters") or {}
+
+    @property
     def source_ip(self) -> str:
         """The client's address as the gateway saw it; headers are never trusted for it."""
         return str(self._http["sourceIp"])

@@ -58,8 +58,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "needs_job": (
         "This is too much work for one request: {megapixels} MP, the limit here is {limit} MP. Use a smaller picture.",
-        "Das ist zu viel Arbeit für eine Anfrage: {megapixels} MP, die Grenze ist hier {limit} MP. "
-        "Bitte ein kleineres Bild verwenden.",
+        "Zu viel Arbeit für eine Anfrage: {megapixels} MP, die Grenze ist hier {limit} MP. Bitte ein kleineres Bild.",
     ),
     "sign_in_required": ("Please sign in first.", "Bitte zuerst anmelden."),
     "INSUFFICIENT_CREDITS": (

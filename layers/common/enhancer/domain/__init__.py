@@ -1,0 +1,1 @@
+"""Rules without I/O: standard library only, time is an argument."""

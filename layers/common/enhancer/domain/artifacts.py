@@ -7,6 +7,8 @@ from enhancer.domain.owners import Owner
 
 ROOT = "ai-enhancer"
 UPLOADS, RESULTS, INCOMING = f"{ROOT}/uploads", f"{ROOT}/results", f"{ROOT}/incoming"
+UPLOAD_SECONDS = 600
+"""A prepared upload must be finished within this time."""
 
 
 class NoArtifact(Exception):

@@ -74,20 +74,16 @@ def check_plan(plan: Plan, params: Params) -> None:
 def check_size(image: ImageInfo, params: Params, output_format: str) -> None:
     """Refuse a result that its format cannot store."""
     factor = params.scale or 1
-    check_output_size(image.width * factor, image.height * factor, format=output_format)
+    check_output_size(image.width * factor, image.height * factor, file_format=output_format)
 
 
-def check_sync(model: Model, image: ImageInfo, params: Params) -> None:
+def check_sync(model: Model, megapixels: float, params: Params) -> None:
     """Raise `NeedsJob` for work of the embedded model that cannot end inside one request."""
     if model.provider != "embedded":
         return
-    work = image.megapixels * (SECOND_PASS_FACTOR if params.scale > 4 else 1)
-    limit = SYNC_MEGAPIXELS_MAX[params.quality]
-    if work > limit:
-        factor = SECOND_PASS_FACTOR if params.scale > 4 else 1
+    factor = SECOND_PASS_FACTOR if params.scale > 4 else 1
+    limit = SYNC_MEGAPIXELS_MAX[params.quality] / factor
+    if megapixels > limit:
         raise NeedsJob(
-            megapixels=round(image.megapixels, 2),
-            limit=round(limit / factor, 3),
-            quality=params.quality,
-            scale=params.scale,
+            megapixels=round(megapixels, 3), limit=round(limit, 3), quality=params.quality, scale=params.scale
         )

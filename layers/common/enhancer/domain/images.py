@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from enhancer.domain.errors import OutputTooLarge
+from enhancer.domain.errors import FileTooLarge, ImageFormatUnsupported, OutputTooLarge
 
 FILE_BYTES_MAX = 10_000_000
 """Largest image in a request body."""
@@ -60,12 +60,20 @@ def output_format(requested: str, source_format: str, *, alpha: bool) -> str:
     return "png" if alpha and source_format == "jpeg" else source_format
 
 
-def check_output_size(width: int, height: int, *, format: str) -> None:
-    """Raise OutputTooLarge unless ``format`` can store, and we are willing to make, width x height pixels.
+def check_upload(content_type: str, size: int) -> None:
+    """Raise ImageFormatUnsupported or FileTooLarge (bytes) for an upload that could never become a picture."""
+    if content_type not in CONTENT_TYPES.values():
+        raise ImageFormatUnsupported(field="contentType", allowed=list(CONTENT_TYPES.values()))
+    if size > UPLOAD_BYTES_MAX:
+        raise FileTooLarge(field="size", size=size, limit=UPLOAD_BYTES_MAX)
+
+
+def check_output_size(width: int, height: int, *, file_format: str) -> None:
+    """Raise OutputTooLarge unless ``file_format`` can store width x height pixels and we will make them.
 
     ``limit`` in the error is the longest side in pixels, or the total in pixels where only that is exceeded.
     """
-    if max(width, height) > SIDE_MAX[format]:
-        raise OutputTooLarge(width=width, height=height, limit=SIDE_MAX[format])
+    if max(width, height) > SIDE_MAX[file_format]:
+        raise OutputTooLarge(width=width, height=height, limit=SIDE_MAX[file_format])
     if width * height > OUTPUT_PIXELS_MAX:
         raise OutputTooLarge(width=width, height=height, limit=OUTPUT_PIXELS_MAX)

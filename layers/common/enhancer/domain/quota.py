@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from enhancer.domain.errors import DailyQuotaExceeded, NetworkQuotaExceeded
+
 DAY_MS = 86_400_000
 
 
@@ -32,6 +34,22 @@ def month_reset_ms(now_ms: int) -> int:
 def seconds_until(moment_ms: int, now_ms: int) -> int:
     """Whole seconds to wait, rounded up, at least 1: a value for ``Retry-After``."""
     return max(1, -(-(moment_ms - now_ms) // 1000))
+
+
+def daily_quota_exceeded(*, used: int, limit: int, now_ms: int) -> DailyQuotaExceeded:
+    """Return the refusal of one more image today."""
+    reset = day_reset_ms(now_ms)
+    wait = seconds_until(reset, now_ms)
+    return DailyQuotaExceeded(retry_after_seconds=wait, scope="daily", used=used, limit=limit, resetAt=reset)
+
+
+def network_quota_exceeded(*, used: int, limit: int, now_ms: int) -> NetworkQuotaExceeded:
+    """Return the refusal of one more guest image from a network today."""
+    reset = day_reset_ms(now_ms)
+    wait = seconds_until(reset, now_ms)
+    return NetworkQuotaExceeded(
+        retry_after_seconds=wait, scope="network", used=used, limit=limit, resetAt=reset
+    )
 
 
 def _utc(now_ms: int) -> datetime:

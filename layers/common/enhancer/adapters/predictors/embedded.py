@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 
 from enhancer.domain import errors
 from enhancer.domain.jobs import Artifact, Item, Job
@@ -52,9 +52,9 @@ class Embedded:
             if failed.response["Error"]["Code"] in BUSY:
                 raise errors.ProviderThrottled(provider="embedded") from failed
             raise errors.ProviderUnavailable(provider="embedded") from failed
-        except (ConnectionError, HTTPClientError) as failed:
+        except HTTPClientError as failed:
             raise errors.ProviderUnavailable(provider="embedded") from failed
-        if "FunctionError" in reply:
+        if reply.get("FunctionError"):
             raise _error(str(answer.get("errorType", "")))
         return answer
 

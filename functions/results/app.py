@@ -1,0 +1,37 @@
+"""GET /r2-ai/{key}: originals for whoever knows the name, results for their owner alone."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.event_handler import Response
+
+from enhancer import delivery, runtime
+from enhancer.api.app import create_app, entrypoint
+
+app = create_app(rate=None)
+
+
+@app.route(
+    "/r2-ai/ai-enhancer/<kind>/<owner_type>/<owner_id>/<name>",
+    method=["GET", "HEAD"],
+    summary="Fetch an original or a result",
+    tags=["results"],
+    enable_validation=False,  # the answer is a picture, not JSON
+)
+def fetch(kind: str, owner_type: str, owner_id: str, name: str) -> Response:
+    """Supports If-None-Match, Range, HEAD and ?download=1; large files are a redirect to a short-lived URL."""
+    request = app.visit.request
+    place = delivery.locate(kind, owner_type, owner_id, name)
+    if place.is_private:
+        delivery.check_owner(place, caller=app.visit.caller)
+    answer = delivery.deliver(
+        place,
+        artifacts=runtime.artifacts(),
+        if_none_match=request.headers.get("if-none-match"),
+        byte_range=request.headers.get("range"),
+        download=request.query.get("download") in ("1", "true"),
+        head=request.method == "HEAD",
+    )
+    return Response(answer.status, answer.content_type, answer.body, answer.headers)
+
+
+lambda_handler = entrypoint(app)

@@ -1,0 +1,35 @@
+"""POST /api/ai-image/uploads: a form for files that do not fit through a request."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+
+from enhancer import runtime
+from enhancer.api.app import create_app, entrypoint
+from enhancer.api.schemas import Success, UploadRequest, UploadView, ok
+from enhancer.domain.artifacts import UPLOAD_SECONDS, incoming_key
+from enhancer.domain.images import UPLOAD_BYTES_MAX, check_upload
+
+app = create_app()
+
+
+@app.post("/api/ai-image/uploads", summary="Prepare an upload", tags=["images"])
+def create(body: Annotated[UploadRequest, Body()]) -> Response[Success[UploadView]]:
+    """Type and length are pinned; nothing is decoded, held or charged before generate takes the key."""
+    check_upload(body.content_type, body.size)
+    key = incoming_key(app.visit.caller.owner, runtime.new_name())
+    form = runtime.artifacts().upload_form(key, content_type=body.content_type, size=body.size)
+    view = UploadView(
+        url=form["url"],
+        fields=form["fields"],
+        upload_key=key,
+        expires_at=runtime.now() + UPLOAD_SECONDS * 1000,
+        max_bytes=UPLOAD_BYTES_MAX,
+    )
+    return ok(view)
+
+
+lambda_handler = entrypoint(app)

@@ -1,0 +1,79 @@
+"""GET usage, GET models, POST quote: what the caller has left, may use, and would pay."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+
+from enhancer import runtime, submission
+from enhancer.api.app import create_app, entrypoint, status_of
+from enhancer.api.schemas import (
+    ChargeView,
+    ModelsView,
+    ModelView,
+    QuoteForm,
+    QuoteView,
+    RefusalView,
+    Success,
+    UsageView,
+    ok,
+    scale_shown,
+)
+from enhancer.api.texts import message
+from enhancer.domain.models import CATALOGUE
+
+app = create_app()
+
+
+@app.get("/api/ai-image/usage", summary="What is used and left", tags=["images"])
+def usage() -> Response[Success[UsageView]]:
+    """Day, month and credits of the caller; a new browser gets its guest and CSRF cookies here."""
+    caller, now = app.visit.caller, runtime.now()
+    view = UsageView.of(caller.owner.type, caller.plan, runtime.ledger().standing(caller.owner, now=now), now)
+    headers = {
+        "X-Usage-OwnerType": view.owner_type,
+        "X-Usage-Plan": view.plan,
+        "X-Usage-Limit": f"{caller.plan.images_per_day}",
+    }
+    return ok(view, headers=headers)
+
+
+@app.get("/api/ai-image/models", summary="Models this caller may use", tags=["images"])
+def models() -> Response[Success[ModelsView]]:
+    """The whole catalogue, with allowed scales, prices and what is locked."""
+    plan, enabled = app.visit.caller.plan, runtime.providers()
+    views = [ModelView.of(model, plan, enabled=model.provider in enabled) for model in CATALOGUE]
+    return ok(ModelsView(models=views))
+
+
+@app.post("/api/ai-image/quote", summary="What a run would cost", tags=["images"])
+def quote(form: Annotated[QuoteForm, Body()]) -> Response[Success[QuoteView]]:
+    """Takes what generate takes, without the picture; holds and stores nothing."""
+    caller, now = app.visit.caller, runtime.now()
+    model, params = submission.interpret(form.to_order())
+    shares, refusal = submission.quote(
+        model,
+        params,
+        megapixels=form.megapixels,
+        caller=caller,
+        providers=runtime.providers(),
+        standing=runtime.ledger().standing(caller.owner, now=now),
+        now=now,
+    )
+    language = app.visit.request.language
+    view = QuoteView(
+        model=model.slug,
+        provider=model.provider,
+        scale=scale_shown(params),
+        quality=params.quality,
+        price=ChargeView.of(shares),
+        refusal=RefusalView.of(refusal, status_of(refusal), message(refusal.code, refusal.details, language))
+        if refusal
+        else None,
+    )
+    return ok(view)
+
+
+lambda_handler = entrypoint(app)

@@ -1,0 +1,68 @@
+"""What a picture file says about itself, read before any decoder sees it. Standard library only.
+
+These look at the container alone and cost next to nothing; whatever else is wrong, decoding will tell.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+
+JPEG_SCANS_MAX = 100
+"""Progressive files have about ten; each costs a pass over the whole picture, so thousands are an attack."""
+
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
+
+
+def file_format(data: bytes) -> str | None:
+    """The format key of these bytes, None for any but ours (a HEIC shares AVIF's container and is not)."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    if data[4:8] == b"ftyp":
+        brands = data[8 : min(int.from_bytes(data[:4]), 256)]
+        if any(brands[at : at + 4] in (b"avif", b"avis") for at in range(0, len(brands), 4)):
+            return "avif"
+    return None
+
+
+def webp_size(data: bytes) -> tuple[int, int]:
+    """Canvas of a WebP in pixels, from the first chunk (WebP container specification)."""
+    chunk = data[12:16]
+    if chunk == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if chunk == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    width, height = struct.unpack_from("<HH", data, 26)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def check_png_payload(data: bytes) -> None:
+    """Raise ValueError for a PNG with far more compressed data than its pixels could need: a bomb."""
+    width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
+    needed = height * (width * bits * _PNG_CHANNELS[colour] // 8 + 2)
+    at, total = 8, 0
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        total += length if kind == b"IDAT" else 0
+        at += length + 12
+    if total > 2 * needed + 65_536:
+        raise ValueError("more image data than pixels")
+
+
+def check_jpeg_scans(data: bytes) -> None:
+    """Raise ValueError for a JPEG of more than JPEG_SCANS_MAX passes; walks the markers up to its end."""
+    at, scans = 2, 0
+    while found := _JPEG_MARKER.search(data, at):
+        marker, at = found[1][0], found.end()
+        if marker == 0xD9:
+            return
+        scans += marker == 0xDA
+        if scans > JPEG_SCANS_MAX:
+            raise ValueError("too many scans")
+        at += int.from_bytes(data[at : at + 2])

@@ -1,0 +1,257 @@
+"""The page's files: templates filled in, assets with validators, one content security policy."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import html
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aws_lambda_powertools.event_handler import Response
+
+from enhancer import runtime
+from enhancer.api.request import LANGUAGES, Request
+from enhancer.domain.errors import EnhancerError, NotFound
+
+ASSET_FOLDERS = ("css", "js", "fonts", "img")
+CONTENT_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+    ".woff2": "font/woff2",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+}
+COMPRESSED = (".css", ".js", ".svg", ".json")
+IMMUTABLE = "public, max-age=31536000, immutable"
+REVALIDATED = "no-cache"
+REPORTED = ("blocked-uri", "violated-directive", "document-uri", "source-file", "line-number")
+"""Fields of a violation report that are logged."""
+_HOLE = re.compile(r"\{\{([\w.]+)\}\}")
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file as it is served."""
+
+    path: Path
+
+    @cached_property
+    def body(self) -> bytes:
+        """The bytes."""
+        return self.path.read_bytes()
+
+    @cached_property
+    def gzipped(self) -> bytes | None:
+        """The bytes compressed, or None for what is compressed already."""
+        return gzip.compress(self.body, mtime=0) if self.path.suffix in COMPRESSED else None
+
+    @cached_property
+    def digest(self) -> str:
+        """A short hash of the content."""
+        return hashlib.sha256(self.body).hexdigest()[:20]
+
+    def answer(self, request_headers: dict[str, str], *, cache: str) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers and body; ``request_headers`` have lower-case names.
+
+        The two encodings have tags of their own, as they are different bytes.
+        """
+        zipped = bool(self.gzipped) and "gzip" in request_headers.get("accept-encoding", "").lower()
+        etag = f'"{self.digest}{"-gz" if zipped else ""}"'
+        headers = {"ETag": etag, "Cache-Control": cache, "Content-Type": CONTENT_TYPES[self.path.suffix]}
+        if self.gzipped:
+            headers["Vary"] = "Accept-Encoding"
+        if _matches(etag, request_headers.get("if-none-match", "")):
+            return 304, headers, b""
+        if zipped and self.gzipped:
+            headers["Content-Encoding"] = "gzip"
+        return 200, headers, (self.gzipped if zipped and self.gzipped else self.body)
+
+
+def _matches(etag: str, wanted: str) -> bool:
+    return wanted.strip() == "*" or etag in [tag.strip().removeprefix("W/") for tag in wanted.split(",")]
+
+
+class Site:
+    """Everything under ``web/``, found once. A path that was not found then does not exist."""
+
+    def __init__(self, root: Path, *, extra: dict[str, Path] | None = None) -> None:
+        """``extra``: further asset names and their files."""
+        self._root = root
+        files = [
+            path for folder in ASSET_FOLDERS for path in sorted((root / folder).rglob("*")) if path.is_file()
+        ]
+        self._assets = {
+            path.relative_to(root).as_posix(): Asset(path) for path in files if path.suffix in CONTENT_TYPES
+        }
+        self._versioned = frozenset(self._assets)
+        self._assets |= {name: Asset(path) for name, path in (extra or {}).items()}
+        self._texts = {language: self._load(language) for language in LANGUAGES}
+        self._templates: dict[str, str] = {}
+
+    def _load(self, language: str) -> dict[str, Any]:
+        texts: dict[str, Any] = json.loads((self._root / "locales" / f"{language}.json").read_text("utf-8"))
+        return texts
+
+    @cached_property
+    def version(self) -> str:
+        """Changes when any asset changes. It is a folder in their address, so relative imports keep it."""
+        digests = "".join(self._assets[name].digest for name in sorted(self._versioned))
+        return hashlib.sha256(digests.encode()).hexdigest()[:12]
+
+    def asset(self, path: str) -> tuple[Asset, str] | None:
+        """Return the asset at ``/assets/{path}`` and how it may be cached, or None."""
+        version, _, rest = path.partition("/")
+        if rest in self._versioned and re.fullmatch("[0-9a-f]{12}", version):
+            return self._assets[rest], IMMUTABLE if version == self.version else REVALIDATED
+        found = self._assets.get(path)
+        return (found, REVALIDATED) if found else None
+
+    def file(self, name: str) -> Asset:
+        """A file beside the templates."""
+        return Asset(self._root / name)
+
+    def html(self, template: str, *, language: str, nonce: str) -> str:
+        """Return a template with its holes filled.
+
+        ``{{lang}}``, ``{{nonce}}``, ``{{assets}}``, ``{{locale_json}}``, and ``{{t.a.b}}`` for a text of the locale.
+        """
+        if template not in self._templates:
+            self._templates[template] = (self._root / template).read_text("utf-8")
+        texts = self._texts[language]
+        values = {
+            "lang": language,
+            "nonce": nonce,
+            "assets": f"/assets/{self.version}",
+            "locale_json": json.dumps(texts, ensure_ascii=False, separators=(",", ":")).replace(
+                "<", "\\u003c"
+            ),
+        }
+
+        def fill(hole: re.Match[str]) -> str:
+            name = hole[1]
+            return html.escape(_text(texts, name[2:])) if name.startswith("t.") else values[name]
+
+        return _HOLE.sub(fill, self._templates[template])
+
+
+def _text(texts: dict[str, Any], path: str) -> str:
+    node: Any = texts
+    for key in path.split("."):
+        node = node[key]
+    return str(node)
+
+
+def policy(nonce: str, bucket_origins: Iterable[str]) -> str:
+    """Return the content security policy of an HTML answer; the bucket takes uploads and gives large results."""
+    bucket = " ".join(sorted(bucket_origins))
+    return "; ".join(
+        (
+            "default-src 'self'",
+            f"img-src 'self' data: blob: {bucket}",
+            f"connect-src 'self' {bucket}",
+            f"script-src 'nonce-{nonce}' 'self'",
+            f"style-src 'nonce-{nonce}' 'self'",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+            "report-uri /api/csp-report",
+        )
+    )
+
+
+class Pages:
+    """Answers made of the files under ``web/``."""
+
+    def __init__(self, root: Path) -> None:
+        self._site = Site(root, extra={f"swagger/{path.name}": path for path in _swagger_files()})
+
+    @cached_property
+    def _bucket_origins(self) -> frozenset[str]:
+        """Where the browser meets the bucket: the hosts of its presigned addresses."""
+        artifacts = runtime.artifacts()
+        form = artifacts.upload_form("-", content_type="image/png", size=1)
+        split = [urlsplit(url) for url in (form["url"], artifacts.link("-", headers={}))]
+        return frozenset(f"{url.scheme}://{url.netloc}" for url in split)
+
+    def page(self, request: Request, template: str) -> Response[str]:
+        """Return a template as an HTML answer in the language of its path, of the cookie, or of the browser."""
+        return Response(200, "text/html; charset=utf-8", *self._html(request, template))
+
+    def file(self, request: Request) -> Response[bytes]:
+        """Return an asset or a file of the root, 304 when the browser has it; raise `NotFound`."""
+        if request.path.startswith("/assets/"):
+            found = self._site.asset(request.path.removeprefix("/assets/"))
+        else:
+            found = (self._site.file(request.path.removeprefix("/")), REVALIDATED)
+        if not found or not found[0].path.is_file():
+            raise NotFound
+        status, headers, body = found[0].answer(request.headers, cache=found[1])
+        return Response(status, headers.pop("Content-Type"), body, dict(headers))
+
+    def with_pages(
+        self, handler: Callable[[dict[str, Any], Any], dict[str, Any]]
+    ) -> Callable[..., dict[str, Any]]:
+        """Return the handler with a page in place of the 404 envelope where a browser asks outside the API."""
+
+        def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+            answer = handler(event, context)
+            request = Request(event, "")
+            wants_page = "text/html" in request.headers.get("accept", "") and not request.path.startswith(
+                "/api/"
+            )
+            if answer["statusCode"] == 404 and wants_page:
+                body, headers = self._html(request, "404.html")
+                answer["headers"] |= {"Content-Type": "text/html; charset=utf-8", **headers}
+                answer |= {"body": body, "isBase64Encoded": False}
+            return answer
+
+        return lambda_handler
+
+    def _html(self, request: Request, template: str) -> tuple[str, dict[str, str]]:
+        """Return body and headers; a nonce is never used twice."""
+        nonce, language = secrets.token_urlsafe(18), language_of(request)
+        headers = {
+            "Content-Security-Policy": policy(nonce, self._bucket_origins),
+            "Content-Language": language,
+            "Vary": "Cookie, Accept-Language",
+            "Cache-Control": "no-store",
+        }
+        return self._site.html(template, language=language, nonce=nonce), headers
+
+
+def language_of(request: Request) -> str:
+    """Return the language of the path, else of the reader's choice, else of the browser."""
+    for wish in (request.path.split("/")[1], request.cookies.get("lang", "")):
+        if wish in LANGUAGES:
+            return wish
+    return request.language
+
+
+def csp_report(request: Request) -> dict[str, str]:
+    """Return what a violation report says, shortened and without query strings; empty for what is none."""
+    try:
+        report = json.loads(request.body)["csp-report"]
+        fields = {name: str(report[name]) for name in REPORTED if name in report}
+    except (ValueError, TypeError, KeyError, EnhancerError):
+        return {}
+    return {name.replace("-", "_"): value.split("?")[0][:200] for name, value in fields.items()}
+
+
+def _swagger_files() -> list[Path]:
+    """The API browser that comes with the framework."""
+    spec = find_spec("aws_lambda_powertools.event_handler.openapi.swagger_ui")
+    folder = Path(spec.origin).parent if spec and spec.origin else None
+    return sorted(path for path in folder.glob("*.min.*") if path.suffix in CONTENT_TYPES) if folder else []

@@ -1,0 +1,356 @@
+"""Shapes of requests and answers. Names on the wire are the contract's; amounts are credits with one decimal."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import UploadFile
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from enhancer.domain.entitlement import Params
+from enhancer.domain.errors import EnhancerError
+from enhancer.domain.jobs import Job
+from enhancer.domain.ledger import Standing
+from enhancer.domain.models import DEFAULT_MODEL, Model
+from enhancer.domain.plans import Plan, smallest_plan_with
+from enhancer.domain.pricing import Split, credits, price
+from enhancer.domain.quota import day_reset_ms, month_reset_ms
+from enhancer.submission import Order, Submitted
+
+Data = TypeVar("Data")
+Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+LEGACY_LIMITS = {"user": 20, "guest": 3}
+"""Kept for old clients; ``usage.limit`` is authoritative."""
+
+
+class Wire(BaseModel):
+    """camelCase outside, snake_case inside."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class Success(BaseModel, Generic[Data]):
+    """The envelope of every answer that worked."""
+
+    success: Literal[True] = True
+    data: Data
+
+
+class OrderForm(BaseModel):
+    """What to do with a picture. Field names are the form's own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = Field(None, description="Slug or alias of a model; the built-in one when omitted.")
+    scale: int | None = Field(None, description="How many times larger: 2, 4, 6 or 8. 2 when omitted.")
+    face_enhance: bool = Field(False, description="Restore faces, where model and plan have it.")
+    quality: Literal["standard", "pro"] = "standard"
+    output_format: Literal["same", "jpeg", "png", "webp"] = "same"
+    prompt: Prompt | None = None
+    negative_prompt: Prompt | None = None
+    strength: float | None = Field(None, ge=0, le=1)
+    guidance: float | None = Field(None, ge=1, le=12)
+    steps: int | None = Field(None, ge=1, le=20)
+
+    def to_order(self) -> Order:
+        """Return the order, free of HTTP."""
+        return Order(
+            model=self.model,
+            scale=self.scale,
+            face=self.face_enhance,
+            quality=self.quality,
+            output_format=self.output_format,
+            prompt=self.prompt,
+            negative_prompt=self.negative_prompt,
+            strength=self.strength,
+            guidance=self.guidance,
+            steps=self.steps,
+        )
+
+
+class GenerateForm(OrderForm):
+    """A picture, as a file or as the key of an upload, and what to do with it."""
+
+    image: UploadFile | None = Field(None, description="JPEG, PNG, WebP or AVIF; about 4.4 MB at most.")
+    upload_key: str | None = Field(
+        None, alias="uploadKey", max_length=300, description="Instead of image: key from POST uploads."
+    )
+
+
+class QuoteForm(OrderForm):
+    """An order without its picture; width and height in pixels, when they are known."""
+
+    width: int | None = Field(None, ge=1, le=1_000_000)
+    height: int | None = Field(None, ge=1, le=1_000_000)
+
+    @property
+    def megapixels(self) -> float:
+        """Size of the picture, 0 when it is not known."""
+        return (self.width or 0) * (self.height or 0) / 1_000_000
+
+
+class UploadRequest(Wire):
+    """A file that is about to be uploaded. ``size`` in bytes."""
+
+    content_type: str = Field(max_length=100)
+    size: int = Field(ge=1)
+
+
+class UploadView(Wire):
+    """A form to POST to ``url`` with ``fields`` first and the file last, until ``expiresAt`` (epoch ms)."""
+
+    url: str
+    fields: dict[str, str]
+    upload_key: str
+    expires_at: int
+    max_bytes: int
+
+
+class PeriodView(Wire):
+    """Used and left in a day (images) or a month (credits). ``resetAt`` in epoch ms."""
+
+    used: int | float
+    limit: int | float
+    remaining: int | float
+    reset_at: int
+
+
+class EntitlementsView(Wire):
+    """What the plan includes. ``monthlyImages`` is the month's credits, under the name old clients know."""
+
+    monthly_images: int
+    monthly_credits: int
+    daily_burst_cap: int
+    max_upscale: int
+    face_enhance: bool
+    max_input_megapixels: int
+    jobs_at_once: int
+
+    @classmethod
+    def of(cls, plan: Plan) -> EntitlementsView:
+        """Return what this plan includes."""
+        return cls(
+            monthly_images=plan.credits_per_month,
+            monthly_credits=plan.credits_per_month,
+            daily_burst_cap=plan.images_per_day,
+            max_upscale=plan.scale_max,
+            face_enhance=plan.face,
+            max_input_megapixels=plan.input_megapixels_max,
+            jobs_at_once=plan.jobs_at_once,
+        )
+
+
+class CreditsView(Wire):
+    """Bought credits: free to spend, and held by work that is under way."""
+
+    available: float
+    held: float
+
+
+class UsageView(Wire):
+    """What the caller has used and has left."""
+
+    owner_type: Literal["guest", "user"]
+    plan: str
+    usage: PeriodView
+    monthly_usage: PeriodView
+    credits: CreditsView
+    credits_balance_tenths: int
+    entitlements: EntitlementsView
+    limits: dict[str, int]
+
+    @classmethod
+    def of(cls, owner_type: Literal["guest", "user"], plan: Plan, standing: Standing, now: int) -> UsageView:
+        """Return the view of a standing."""
+        balance = standing.balance
+        return cls(
+            owner_type=owner_type,
+            plan=plan.name,
+            usage=day_view(plan, standing, now),
+            monthly_usage=month_view(plan, standing, now),
+            credits=CreditsView(available=credits(balance.available), held=credits(balance.held)),
+            credits_balance_tenths=balance.available,
+            entitlements=EntitlementsView.of(plan),
+            limits=LEGACY_LIMITS,
+        )
+
+
+class ModelView(Wire):
+    """One model as this caller may use it. ``price`` is the cheapest run in credits; ``reason`` says why locked."""
+
+    slug: str
+    alias: str
+    title: str
+    provider: str
+    kind: str
+    scales: list[int]
+    allowed_scales: list[int]
+    face: bool
+    face_allowed: bool
+    prompt: bool
+    qualities: list[str]
+    price: float
+    available: bool
+    reason: Literal["provider_disabled"] | None
+    required_plan: str | None
+
+    @classmethod
+    def of(cls, model: Model, plan: Plan, *, enabled: bool) -> ModelView:
+        """Return a model of the catalogue, seen from a plan."""
+        locked = [scale for scale in model.scales if scale > plan.scale_max]
+        cheapest = price(model, scale=0, face=False, quality="standard")
+        return cls(
+            slug=model.slug,
+            alias=model.alias,
+            title=model.title,
+            provider=model.provider,
+            kind=model.kind,
+            scales=list(model.scales),
+            allowed_scales=[scale for scale in model.scales if scale <= plan.scale_max] if enabled else [],
+            face=model.face,
+            face_allowed=enabled and model.face and plan.face,
+            prompt=model.prompt,
+            qualities=list(model.qualities),
+            price=credits(cheapest),
+            available=enabled,
+            reason=None if enabled else "provider_disabled",
+            required_plan=smallest_plan_with(scale=min(locked)) if locked else None,
+        )
+
+
+class ModelsView(Wire):
+    """The catalogue for this caller."""
+
+    models: list[ModelView]
+    default_model: str = DEFAULT_MODEL
+
+
+class ChargeView(Wire):
+    """What a run costs, and who pays: the plan's month, then bought credits."""
+
+    total: float
+    plan_portion: float
+    credits_portion: float
+
+    @classmethod
+    def of(cls, shares: Split) -> ChargeView:
+        """Return tenths as credits."""
+        return cls(
+            total=credits(shares.total),
+            plan_portion=credits(shares.plan),
+            credits_portion=credits(shares.credits),
+        )
+
+
+class RefusalView(Wire):
+    """An error a run would meet, as it would be told."""
+
+    type: str
+    code: str
+    status: int
+    message: str
+    details: dict[str, Any]
+
+    @classmethod
+    def of(cls, problem: EnhancerError, status: int, text: str) -> RefusalView:
+        """Return the view of an error with its HTTP status and its text."""
+        details = problem.details
+        return cls(type=problem.type, code=problem.code, status=status, message=text, details=details)
+
+
+class QuoteView(Wire):
+    """The price of a run before it starts, and what would refuse it."""
+
+    model: str
+    provider: str
+    scale: int | None
+    quality: str
+    price: ChargeView
+    refusal: RefusalView | None
+
+
+class GenerateView(Wire):
+    """A finished picture. Width and height in pixels, timings in milliseconds."""
+
+    job_id: str
+    model: str
+    provider: str
+    image_url: str
+    original_url: str
+    width: int
+    height: int
+    charge: ChargeView
+    deduplicated: bool
+    timings: dict[str, float]
+    usage: PeriodView
+    monthly_usage: PeriodView
+    entitlements: EntitlementsView
+    limits: dict[str, int]
+
+    @classmethod
+    def of(
+        cls, submitted: Submitted, job: Job, *, plan: Plan, standing: Standing, now: int, total_ms: float
+    ) -> GenerateView:
+        """Return the view of a job with a result."""
+        item = job.items[0]
+        assert item.output  # noqa: S101 - only called for a job with a result
+        shares = Split(0, 0) if submitted.deduplicated else Split(item.hold.plan, item.hold.credits)
+        return cls(
+            job_id=job.id,
+            model=job.model,
+            provider=job.provider,
+            image_url=f"/r2-ai/{item.output.key}",
+            original_url=f"/r2-ai/{item.input.key}",
+            width=item.output.width,
+            height=item.output.height,
+            charge=ChargeView.of(shares),
+            deduplicated=submitted.deduplicated,
+            timings={"predict": round((item.seconds or 0) * 1000, 1), "total": round(total_ms, 1)},
+            usage=day_view(plan, standing, now),
+            monthly_usage=month_view(plan, standing, now),
+            entitlements=EntitlementsView.of(plan),
+            limits=LEGACY_LIMITS,
+        )
+
+
+class LoginRequest(Wire):
+    """Who to be. Without an e-mail a fresh account is opened."""
+
+    email: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254)] | None = (
+        None
+    )
+    plan: str = "free"
+    role: Literal["user", "admin"] = "user"
+
+
+class LoginView(Wire):
+    """The account that is now signed in."""
+
+    user_id: str
+    plan: str
+    role: str
+
+
+def day_view(plan: Plan, standing: Standing, now: int) -> PeriodView:
+    """Images of today."""
+    used, limit = standing.day_used, plan.images_per_day
+    return PeriodView(used=used, limit=limit, remaining=max(0, limit - used), reset_at=day_reset_ms(now))
+
+
+def month_view(plan: Plan, standing: Standing, now: int) -> PeriodView:
+    """Plan credits of this month."""
+    used, limit = standing.month_used, plan.quota_tenths
+    left = credits(max(0, limit - used))
+    return PeriodView(used=credits(used), limit=credits(limit), remaining=left, reset_at=month_reset_ms(now))
+
+
+def scale_shown(params: Params) -> int | None:
+    """Scale on the wire: None for a model that keeps the size."""
+    return params.scale or None
+
+
+def ok(data: Data, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[Success[Data]]:
+    """Return ``data`` in the envelope."""
+    return Response(status, "application/json", Success(data=data), dict(headers or {}))
