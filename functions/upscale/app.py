@@ -11,13 +11,13 @@ from typing import Any
 from enhancer import runtime
 from enhancer.adapters import pixels
 from enhancer.domain import images
+from enhancer.telemetry import logger
 from vision import upscaler
 
 upscaler.warm_up("standard")  # at init, where the CPU runs at full speed
 
 
-@runtime.entrypoint
-def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     artifacts = runtime.artifacts()
     scale, file_format = event["scale"], event["format"]
     photo = pixels.read(artifacts.get(event["source"]), pixels_max=images.PIXELS_MAX)
@@ -29,6 +29,7 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     content_type = images.CONTENT_TYPES[file_format]
     artifacts.put(event["target"], data, content_type)
     width, height = result.size
+    logger.info("upscale", extra={"input": photo.info.megapixels, "scale": scale, "seconds": seconds})
     return {
         "width": width,
         "height": height,

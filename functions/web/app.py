@@ -1,7 +1,7 @@
 """The page, its assets, the API's description, health, and whatever path nobody else serves."""
 
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -12,33 +12,34 @@ from enhancer.telemetry import logger
 HERE = Path(__file__).resolve().parent
 app = create_app(rate=None, csrf=False)
 pages = Pages(next(home / "web" for home in (HERE, *HERE.parents) if (home / "web/index.html").is_file()))
+get = partial(app.get, include_in_schema=False, enable_validation=False)
 
 
-@app.get("/")
-@app.get("/(?:en|de)(?:/|/tools/ai-image-enhancer)?")
-def index() -> Response[str]:
+@get("/")
+@get("/(?:en|de)(?:/|/tools/ai-image-enhancer)?")
+def index() -> Response:
     return pages.page(app.visit.request, "index.html")
 
 
-@app.get("/docs")
-def docs() -> Response[str]:
+@get("/docs")
+def docs() -> Response:
     return pages.page(app.visit.request, "docs.html")
 
 
-@app.get("/assets/.+")
-@app.get("/openapi.json")
-@app.get("/favicon.svg")
-def file() -> Response[bytes]:
+@get("/assets/.+")
+@get("/openapi.json")
+@get("/favicon.svg")
+def file() -> Response:
     return pages.file(app.visit.request)
 
 
-@app.get("/api/health")
-def health() -> dict[str, Any]:
+@app.get("/api/health", summary="Whether we are up", tags=["operations"])
+def health() -> dict[str, object]:
     return {"success": True, "data": {"status": "ok"}}
 
 
-@app.post("/api/csp-report")
-def report() -> Response[str]:
+@app.post("/api/csp-report", include_in_schema=False, enable_validation=False)
+def report() -> Response:
     logger.warning("csp", extra={"requestId": app.visit.request.id, **csp_report(app.visit.request)})
     return Response(204)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 ENVIRONMENTS = ("development", "testing", "staging", "production")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+")
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 
@@ -38,7 +39,7 @@ class Settings:
             signing_secret=_required(environ, "SIGNING_SECRET_NAME"),
             upscale_function=environ.get("UPSCALE_FUNCTION_NAME", ""),
             app_origin=environ.get("APP_ORIGIN", "").rstrip("/"),
-            allowed_origins=_strings(environ, "ALLOWED_ORIGINS"),
+            allowed_origins=_origins(environ, "ALLOWED_ORIGINS"),
             workers_ai_enabled=_flag(environ, "WORKERS_AI_ENABLED"),
         )
 
@@ -62,11 +63,8 @@ def _flag(environ: Mapping[str, str], name: str) -> bool:
     return value in TRUE
 
 
-def _strings(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
-    try:
-        value = json.loads(environ.get(name) or "[]")
-    except ValueError:
-        value = None
-    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise BadSetting(f"{name} must be a JSON list of strings")
-    return tuple(value)
+def _origins(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    origins = tuple(part.strip() for part in environ.get(name, "").split(",") if part.strip())
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise BadSetting(f"{name} must be origins such as https://app.example, separated by commas")
+    return origins

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PIL.ImageFile import ImageFile
+
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata we drop anyway; logs are JSON lines
 
 _JPEG_ORIGINAL = {"quality": 95, "subsampling": 0}
 """For originals that cannot keep their own tables: no visible loss."""
@@ -132,8 +135,8 @@ def read(data: bytes, *, pixels_max: int) -> Photo:
     try:
         decoded = _decode(data, file_format, pixels_max)
         image, icc = colour.rgb(decoded)
-        if turn := _TRANSPOSE.get(_orientation(decoded)):
-            image = image.transpose(turn)
+        if (orientation := _orientation(decoded)) != 1:
+            image = image.transpose(_TRANSPOSE[orientation])
     except DECODE_ERRORS as error:
         raise ImageUnreadable(format=file_format) from error
     info = ImageInfo(file_format, image.width, image.height, image.mode == "RGBA", _digest(image, icc))

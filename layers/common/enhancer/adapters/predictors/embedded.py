@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 
 from enhancer.domain import errors
 from enhancer.domain.jobs import Artifact, Item, Job
+from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -55,6 +56,7 @@ class Embedded:
         except HTTPClientError as failed:
             raise errors.ProviderUnavailable(provider="embedded") from failed
         if reply.get("FunctionError"):
+            logger.warning("upscale failed", extra={"errorType": answer.get("errorType")})
             raise _error(str(answer.get("errorType", "")))
         return answer
 
