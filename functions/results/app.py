@@ -16,8 +16,9 @@ app = create_app(rate=None)
     summary="Fetch an original or a result",
     tags=["results"],
     enable_validation=False,  # the answer is a picture, not JSON
+    responses={200: {"description": "The picture.", "content": {"image/*": {}}}},
 )
-def fetch(kind: str, owner_type: str, owner_id: str, name: str) -> Response:
+def fetch(kind: str, owner_type: str, owner_id: str, name: str) -> Response[bytes]:
     """Supports If-None-Match, Range, HEAD and ?download=1; large files are a redirect to a short-lived URL."""
     request = app.visit.request
     place = delivery.locate(kind, owner_type, owner_id, name)

@@ -160,6 +160,7 @@ class Visit:
     def leave(self, answer: dict[str, Any]) -> dict[str, Any]:
         """Add headers and cookies, log, and return the answer."""
         headers: dict[str, str] = answer["headers"]
+        answer["body"] = answer.get("body") or ""  # HEAD and 304 have none; a gateway takes text only
         elapsed = self.elapsed_ms
         headers.update(SECURITY_HEADERS)
         headers["X-Request-Id"] = self.request.id

@@ -29,11 +29,10 @@ CONTENT_TYPES = {
     ".svg": "image/svg+xml",
     ".json": "application/json",
     ".woff2": "font/woff2",
-    ".jpg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
+    ".avif": "image/avif",
 }
 COMPRESSED = (".css", ".js", ".svg", ".json")
+HTML = "text/html; charset=utf-8"
 IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATED = "no-cache"
 REPORTED = ("blocked-uri", "violated-directive", "document-uri", "source-file", "line-number")
@@ -67,7 +66,7 @@ class Asset:
 
         The two encodings have tags of their own, as they are different bytes.
         """
-        zipped = bool(self.gzipped) and "gzip" in request_headers.get("accept-encoding", "").lower()
+        zipped = bool(self.gzipped) and accepts_gzip(request_headers)
         etag = f'"{self.digest}{"-gz" if zipped else ""}"'
         headers = {"ETag": etag, "Cache-Control": cache, "Content-Type": CONTENT_TYPES[self.path.suffix]}
         if self.gzipped:
@@ -77,6 +76,14 @@ class Asset:
         if zipped and self.gzipped:
             headers["Content-Encoding"] = "gzip"
         return 200, headers, (self.gzipped if zipped and self.gzipped else self.body)
+
+
+def accepts_gzip(request_headers: dict[str, str]) -> bool:
+    """Return whether the client takes gzip; every browser does."""
+    return (
+        re.search(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", request_headers.get("accept-encoding", ""))
+        is not None
+    )
 
 
 def _matches(etag: str, wanted: str) -> bool:
@@ -186,9 +193,12 @@ class Pages:
         split = [urlsplit(url) for url in (form["url"], artifacts.link("-", headers={}))]
         return frozenset(f"{url.scheme}://{url.netloc}" for url in split)
 
-    def page(self, request: Request, template: str) -> Response[str]:
+    def page(self, request: Request, template: str) -> Response[Any]:
         """Return a template as an HTML answer in the language of its path, of the cookie, or of the browser."""
-        return Response(200, "text/html; charset=utf-8", *self._html(request, template))
+        body, headers = self._html(request, template)
+        if not accepts_gzip(request.headers):
+            return Response(200, HTML, body, dict(headers))
+        return Response(200, HTML, gzip.compress(body.encode(), 6), {**headers, "Content-Encoding": "gzip"})
 
     def file(self, request: Request) -> Response[bytes]:
         """Return an asset or a file of the root, 304 when the browser has it; raise `NotFound`."""
@@ -214,7 +224,7 @@ class Pages:
             )
             if answer["statusCode"] == 404 and wants_page:
                 body, headers = self._html(request, "404.html")
-                answer["headers"] |= {"Content-Type": "text/html; charset=utf-8", **headers}
+                answer["headers"] |= {"Content-Type": HTML, **headers}
                 answer |= {"body": body, "isBase64Encoded": False}
             return answer
 

@@ -15,7 +15,7 @@ from enhancer.domain.images import ImageInfo, check_output_size
 from enhancer.domain.models import DEFAULT_SCALE, Model
 from enhancer.domain.plans import Plan, smallest_plan_with
 
-SYNC_MEGAPIXELS_MAX = {"standard": 8.0, "pro": 0.1}
+SYNC_MEGAPIXELS_MAX = {"standard": 6.0, "pro": 0.1}
 """How much the embedded model does inside one request, in megapixels put through its network."""
 SECOND_PASS_FACTOR = 17
 """Scales 6 and 8 enlarge four times, then enlarge that again: 1 + 16 times the input."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, ReadTimeoutError
 
 from enhancer.domain import errors
 from enhancer.domain.jobs import Artifact, Item, Job
@@ -53,7 +53,7 @@ class Embedded:
             if failed.response["Error"]["Code"] in BUSY:
                 raise errors.ProviderThrottled(provider="embedded") from failed
             raise errors.ProviderUnavailable(provider="embedded") from failed
-        except HTTPClientError as failed:
+        except (HTTPClientError, ConnectionError) as failed:
             raise errors.ProviderUnavailable(provider="embedded") from failed
         if reply.get("FunctionError"):
             logger.warning("upscale failed", extra={"errorType": answer.get("errorType")})

@@ -1,0 +1,117 @@
+"""A headless browser on the deployed product, and eyes that see what a person would overlook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+from local.stack import LocalStack
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+RUN_TIMEOUT_MS = 90_000
+
+
+@dataclass
+class Visit:
+    """A page and what went wrong on it so far. ``expected``: parts of console errors that are meant to appear."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+    expected: tuple[str, ...] = ()
+
+    def choose(self, photo: bytes, name: str = "garden.jpg", kind: str = "image/jpeg") -> Page:
+        """Give the page a file and wait until it can be enhanced."""
+        self.page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": photo})
+        self.page.wait_for_selector("main[data-state=ready]")
+        self.page.wait_for_selector("#enhance[aria-disabled]")
+        return self.page
+
+    def enhance(self) -> Page:
+        """Run, and wait for the result."""
+        self.page.click("#enhance")
+        self.page.wait_for_selector("main[data-state=done]", timeout=RUN_TIMEOUT_MS)
+        return self.page
+
+
+Open = Callable[..., Visit]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium as the distribution packages it."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, stack: LocalStack) -> Iterator[Open]:
+    """Open a page as a fresh guest. Afterwards: no console error, nothing fetched from anybody else."""
+    visits: list[Visit] = []
+
+    def open_page(path: str = "/en/", *, width: int = 1280, height: int = 800, **options: str) -> Visit:
+        context = browser.new_context(
+            base_url=stack.url, viewport={"width": width, "height": height}, **{"locale": "en-GB", **options}
+        )
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        seen = Visit(page)
+        visits.append(seen)
+        page.on(
+            "console", lambda message: seen.errors.append(message.text) if message.type == "error" else None
+        )
+        page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        page.on("request", lambda request: _note_stranger(seen, request, stack))
+        page.goto(path)
+        page.wait_for_selector("#usage-frames i", state="attached")
+        page.wait_for_selector("#models :first-child", state="attached")
+        return seen
+
+    yield open_page
+    for seen in visits:
+        seen.page.context.close()
+    for seen in visits:
+        unexpected = [text for text in seen.errors if not any(part in text for part in seen.expected)]
+        assert not unexpected
+        assert not seen.strangers
+
+
+def _note_stranger(seen: Visit, request: Request, stack: LocalStack) -> None:
+    """The bucket is ours: in the local stack it is the emulator."""
+    url = urlsplit(request.url)
+    if url.scheme not in ("data", "blob") and f"{url.scheme}://{url.netloc}" not in (
+        stack.url,
+        _bucket(stack),
+    ):
+        seen.strangers.append(request.url)
+
+
+def _bucket(stack: LocalStack) -> str:
+    return stack.endpoint
+
+
+def photo(width: int = 96, height: int = 64, *, tint: int = 0, kind: str = "JPEG") -> bytes:
+    """A small picture with edges and a gradient; another ``tint`` makes another picture."""
+    image = Image.linear_gradient("L").resize((width, height)).convert("RGB")
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((width * 0.2, height * 0.2, width * 0.8, height * 0.9), fill=(200, 40 + tint % 200, 60))
+    draw.line((0, 0, width, height), fill=(20, 60, 90 + tint % 160), width=2)
+    data = BytesIO()
+    image.save(data, kind, quality=92)
+    return data.getvalue()

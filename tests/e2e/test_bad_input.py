@@ -1,0 +1,107 @@
+"""Every mistake has its own clear error, and none is charged, held or stored."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Store
+from tests.e2e.test_concurrency import guest_of
+from tests.support.client import Client, picture
+
+GOOD = picture(seed=11)
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+
+
+def huge_png() -> bytes:
+    """A valid PNG header that promises 50000 x 50000 pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A request and the refusal it must meet."""
+
+    name: str
+    status: int
+    code: str
+    image: bytes | None = GOOD
+    fields: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, Any] = field(default_factory=dict)
+
+
+MISTAKES = [
+    Mistake("no image", 400, "image_missing", image=None),
+    Mistake("text named .png", 415, "image_format_unsupported", image=b"hello, I am a picture"),
+    Mistake("truncated JPEG", 400, "image_unreadable", image=picture(file_format="JPEG")[:-60]),
+    Mistake("50000x50000", 413, "too_many_pixels", image=huge_png()),
+    Mistake("0 bytes", 400, "image_empty", image=b""),
+    Mistake("SVG", 415, "image_format_unsupported", image=SVG),
+    Mistake("12 MB", 413, "file_too_large", image=GOOD + bytes(12_000_000)),
+    Mistake("5 MB", 413, "file_too_large", image=GOOD + bytes(5_000_000)),
+    Mistake("wrong model", 400, "unknown_model", fields={"model": "dall-e"}),
+    Mistake("disabled model", 403, "provider_disabled", fields={"model": "gfpgan"}),
+    Mistake("scale 3", 400, "scale_not_supported", fields={"scale": "3"}),
+    Mistake("scale 4 as guest", 403, "plan_required", fields={"scale": "4"}),
+    Mistake("scale in words", 400, "invalid_fields", fields={"scale": "two"}),
+    Mistake("unknown field", 400, "invalid_fields", fields={"zoom": "2"}),
+    Mistake("prompt for an upscaler", 400, "option_not_supported", fields={"prompt": "a cat"}),
+    Mistake("missing CSRF", 403, "csrf_token_invalid", headers={"X-CSRF-Token": None}),
+    Mistake("wrong CSRF", 403, "csrf_token_invalid", headers={"X-CSRF-Token": "guess"}),
+    Mistake("foreign origin", 403, "origin_not_allowed", headers={"Origin": "https://evil.example"}),
+    Mistake("no origin", 403, "origin_not_allowed", headers={"Origin": None}),
+    Mistake("endless key", 400, "invalid_idempotency_key", headers={"Idempotency-Key": "k" * 200}),
+]
+
+
+def check_nothing_happened(client: Client, store: Store) -> None:
+    """No charge, no hold, no entry, no file."""
+    usage = client.usage()
+    assert (usage["usage"]["used"], usage["monthlyUsage"]["used"]) == (0, 0)
+    owner = guest_of(client)
+    assert list(store.ledger.entries(owner)) == []
+    kept = store.s3.list_objects_v2(Bucket=store.bucket, Prefix=f"ai-enhancer/uploads/guest/{owner.id}/")
+    assert kept["KeyCount"] == 0
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+def test_mistake_is_refused_by_its_name_and_not_charged(
+    fresh_client: Callable[[], Client], store: Store, mistake: Mistake
+) -> None:
+    """The status, the code and our envelope; and nothing happened."""
+    client = fresh_client()
+    answer = client.generate(mistake.image, headers=mistake.headers, **mistake.fields)
+    body = answer.json()
+    assert (answer.status_code, body["error"]["code"]) == (mistake.status, mistake.code), answer.text
+    assert body["success"] is False
+    assert len(body["error"]["message"]) > 10
+    assert body["requestId"]
+    check_nothing_happened(client, store)
+
+
+def test_two_images_are_refused(fresh_client: Callable[[], Client], store: Store) -> None:
+    """One call takes one picture."""
+    client = fresh_client()
+    files = [("image", ("a.png", GOOD)), ("image", ("b.png", GOOD))]
+    answer = client.post("/api/ai-image/generate", files=files)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "too_many_images")
+    check_nothing_happened(client, store)
+
+
+def test_file_over_the_request_limit_is_told_about_uploads(fresh_client: Callable[[], Client]) -> None:
+    """The 413 names the way that works."""
+    answer = fresh_client().generate(GOOD + bytes(12_000_000))
+    assert answer.json()["error"]["details"]["uploads"] == "/api/ai-image/uploads"
+
+
+def test_german_browser_reads_german(fresh_client: Callable[[], Client]) -> None:
+    """Messages follow Accept-Language; codes stay."""
+    answer = fresh_client().generate(b"", headers={"Accept-Language": "de-DE,de;q=0.9,en;q=0.5"})
+    error = answer.json()["error"]
+    assert (error["code"], error["message"]) == ("image_empty", "Das Bild ist leer (0 Bytes).")

@@ -1,0 +1,153 @@
+"""The page for everybody: automated accessibility rules in every state, keyboard alone, reduced motion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.browser import Open, photo
+from tests.e2e.test_page import canned
+
+pytest_plugins = ["tests.e2e.browser"]
+pytestmark = pytest.mark.browser
+AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text("utf-8")
+RULES = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
+    .flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.target.join(' ')} ${node.failureSummary}`))"""
+
+
+def violations(page):
+    """What axe finds, one line per rule; animations are over."""
+    page.wait_for_timeout(700)
+    page.evaluate(AXE)
+    return page.evaluate(RULES)
+
+
+def finish(seen):
+    """A result without a run."""
+    page = seen.page
+    page.route("**/api/ai-image/generate", lambda route: route.fulfill(json=canned(page)))
+    page.route(
+        "**/r2-ai/canned.png",
+        lambda route: route.fulfill(body=photo(600, 400, kind="PNG"), content_type="image/png"),
+    )
+    return seen.enhance()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/en/", "/de/"])
+def test_no_state_breaks_an_accessibility_rule(visit: Open, scheme, path):
+    """Axe finds nothing in the empty, ready, done, changed and refused state, in light and dark, in both languages."""
+    seen = visit(path, color_scheme=scheme, reduced_motion="reduce")
+    seen.expected = ("503",)
+    page = seen.page
+    found = {"empty": violations(page)}
+    page.click("#usage summary")
+    found["usage open"] = violations(page)
+    page.keyboard.press("Escape")
+    seen.choose(photo())
+    page.click("#more-models summary")
+    page.focus("#scales [data-value='4']")
+    found["ready"] = violations(page)
+    finish(seen)
+    found["done"] = violations(page)
+    page.click(".studio .keys summary")
+    found["keys open"] = violations(page)
+    page.keyboard.press("Escape")
+    page.click("#change")
+    page.click("#qualities [data-value=pro]")
+    page.route("**/api/ai-image/generate", lambda route: route.fulfill(status=503, json=DOWN))
+    page.route("**/api/ai-image/quote", lambda route: route.fulfill(status=503, json=DOWN))
+    page.wait_for_selector("#enhance[aria-disabled=false]")
+    page.click("#enhance")
+    page.wait_for_selector("#notice .notice")
+    found["refused"] = violations(page)
+    assert {state: rules for state, rules in found.items() if rules} == {}
+
+
+DOWN = {
+    "success": False,
+    "error": {"type": "provider_error", "code": "provider_unavailable", "message": "down"},
+    "requestId": "r",
+}
+
+
+def test_narrow_screen_breaks_no_accessibility_rule(visit: Open):
+    """On a phone the same holds."""
+    seen = visit("/de/", width=390, height=844, reduced_motion="reduce")
+    found = [violations(seen.page)]
+    seen.choose(photo())
+    found.append(violations(seen.page))
+    finish(seen)
+    found.append(violations(seen.page))
+    assert found == [[], [], []]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/nowhere"])
+def test_further_pages_load_without_an_error(browser, stack, path):
+    """The API browser and the missing page work under the same policy."""
+    page = browser.new_context(base_url=stack.url).new_page()
+    errors = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    answer = page.goto(path)
+    page.wait_for_selector("#swagger .info, .lost h1")
+    assert answer.headers["content-security-policy"]
+    assert [text for text in errors if not (path == "/nowhere" and "404" in text)] == []
+    page.context.close()
+
+
+def test_everything_is_done_with_the_keyboard_alone(visit: Open):
+    """Skip link, photo, settings, run, slider and download are reached by Tab in the order seen."""
+    seen = visit(reduced_motion="reduce")
+    page = seen.page
+    page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.id") == "pick"
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo(tint=5)})
+    page.wait_for_selector("main[data-state=ready]")
+    assert page.evaluate("() => document.activeElement.id") == "enhance"
+    page.route("**/api/ai-image/generate", lambda route: route.fulfill(json=canned(page)))
+    page.route(
+        "**/r2-ai/canned.png",
+        lambda route: route.fulfill(body=photo(600, 400, kind="PNG"), content_type="image/png"),
+    )
+    page.keyboard.press("Enter")
+    page.wait_for_selector("main[data-state=done]")
+    assert page.evaluate("() => document.activeElement.getAttribute('role')") == "slider"
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement.id") == "download":
+            break
+    with page.expect_download() as started:
+        page.keyboard.press("Enter")
+    assert started.value.suggested_filename == "a-2x.png"
+
+
+def test_reduced_motion_shows_the_result_without_the_sweep(visit: Open):
+    """Who asked for less motion sees the comparison at once."""
+    seen = visit(reduced_motion="reduce")
+    seen.choose(photo())
+    page = finish(seen)
+    assert page.get_attribute("#stage [role=slider]", "aria-valuenow") == "50"
+    assert page.locator("#stage .revealed").count() == 0
+
+
+def test_countdown_is_not_announced_every_tick(visit: Open):
+    """The spoken message of a wait is said once; only the button's label counts."""
+    seen = visit()
+    seen.expected = ("429",)
+    error = {"type": "rate_limit", "code": "rate_limited", "message": "slow"}
+    refusal = {"success": False, "error": error, "retryAfter": 5, "requestId": "r"}
+    seen.page.route("**/api/ai-image/generate", lambda route: route.fulfill(status=429, json=refusal))
+    page = seen.choose(photo())
+    page.click("#enhance")
+    page.wait_for_selector("#notice [data-code=rate_limited]")
+    said, label = page.inner_text("#alert"), page.inner_text("#enhance-label")
+    page.wait_for_timeout(1600)
+    assert page.inner_text("#enhance-label") != label
+    assert page.inner_text("#alert") == said
