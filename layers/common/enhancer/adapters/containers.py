@@ -30,6 +30,12 @@ def file_format(data: bytes) -> str | None:
     return None
 
 
+def png_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a PNG in pixels, from the header that must come first."""
+    width, height = struct.unpack_from(">II", data, 16)
+    return width, height
+
+
 def webp_size(data: bytes) -> tuple[int, int]:
     """Canvas of a WebP in pixels, from the first chunk (WebP container specification)."""
     chunk = data[12:16]

@@ -167,6 +167,8 @@ def _decode(data: bytes, file_format: str, pixels_max: int) -> ImageFile:
     """Open, check what the header promises, then decode. Errors are Pillow's or ours."""
     if file_format == "webp":
         _check_size(*containers.webp_size(data), pixels_max)  # opening one allocates its canvas
+    if file_format == "png":
+        _check_size(*containers.png_size(data), pixels_max)  # opening one reads on, up to the first pixels
     image = _PLUGINS[file_format](BytesIO(data))
     _check_size(*image.size, pixels_max)
     frames = getattr(image, "n_frames", 1)

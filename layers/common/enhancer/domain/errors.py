@@ -67,7 +67,7 @@ class InvalidMultipart(InvalidRequest):
 
 
 class InvalidIdempotencyKey(InvalidRequest):
-    """``Idempotency-Key`` must be 1 to 128 visible ASCII characters."""
+    """``Idempotency-Key`` must be 1 to ``limit`` visible ASCII characters."""
 
     code = "invalid_idempotency_key"
 
@@ -183,7 +183,7 @@ class PlanRequired(Refused):
 
 
 class ProviderDisabled(Refused):
-    """The model's provider is switched off here: ``provider``."""
+    """The model's provider is switched off here: ``provider``, ``model``."""
 
     code = "provider_disabled"
 
@@ -286,7 +286,7 @@ class DailyQuotaExceeded(LimitReached):
 
 
 class NetworkQuotaExceeded(LimitReached):
-    """The guests of this network used up their images of today: same details as the daily quota."""
+    """The guests of this network used up their images of today: ``scope``, ``used``, ``limit``, ``resetAt``."""
 
     code = "network_quota_exceeded"
 
