@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from enhancer import delivery, runtime
 from enhancer.api.app import create_app, entrypoint
 
-app = create_app(rate=None)
+app = create_app(rate=None, validated=False)
 
 
 @app.route(
@@ -15,7 +15,6 @@ app = create_app(rate=None)
     method=["GET", "HEAD"],
     summary="Fetch an original or a result",
     tags=["results"],
-    enable_validation=False,  # the answer is a picture, not JSON
     responses={200: {"description": "The picture.", "content": {"image/*": {}}}},
 )
 def fetch(kind: str, owner_type: str, owner_id: str, name: str) -> Response[bytes]:

@@ -141,35 +141,8 @@ def submit(
     paid = jobs.get(caller.owner, earlier.result_job) if earlier.result_job else None
     if paid and paid.items[0].output and artifacts.exists(paid.items[0].output.key):
         return _deduplicated(paid, key_hash, fingerprint, caller=caller, ledger=ledger, jobs=jobs, now=now)
-    original, original_format = photo.clean_copy()
-    item = Item(
-        index=0,
-        status="processing",
-        hold=_nothing_held(caller, now),
-        digest=photo.info.digest,
-        result_digest=result_digest,
-        input=Artifact(
-            key=original_key(caller.owner, new_name(), original_format),
-            content_type=images.CONTENT_TYPES[original_format],
-            size=len(original),
-            width=photo.info.width,
-            height=photo.info.height,
-        ),
-        target=result_key(caller.owner, new_name(), output_format),
-    )
-    job = Job(
-        id=new_id("job"),
-        owner=caller.owner,
-        status="processing",
-        model=model.slug,
-        provider=model.provider,
-        params=params,
-        output_format=output_format,
-        fingerprint=fingerprint,
-        items=(item,),
-        created_at=now,
-        updated_at=now,
-        deadline=now + DEADLINE_MS,
+    job, original = _new_job(
+        model, params, photo, output_format, caller=caller, now=now, new_id=new_id, new_name=new_name
     )
     total = price(model, scale=params.scale, face=params.face, quality=params.quality)
     return _hold(
@@ -209,6 +182,51 @@ def quote(
     except EnhancerError as refusal:
         return shares, refusal
     return shares, None
+
+
+def _new_job(
+    model: Model,
+    params: Params,
+    photo: Photo,
+    output_format: str,
+    *,
+    caller: Caller,
+    now: int,
+    new_id: Callable[[str], str],
+    new_name: Callable[[], str],
+) -> tuple[Job, bytes]:
+    """Return a job whose price is not split yet, and its cleaned original."""
+    original, original_format = photo.clean_copy()
+    item = Item(
+        index=0,
+        status="processing",
+        hold=_nothing_held(caller, now),
+        digest=photo.info.digest,
+        result_digest=_digest(photo.info.digest, model.slug, params, output_format),
+        input=Artifact(
+            key=original_key(caller.owner, new_name(), original_format),
+            content_type=images.CONTENT_TYPES[original_format],
+            size=len(original),
+            width=photo.info.width,
+            height=photo.info.height,
+        ),
+        target=result_key(caller.owner, new_name(), output_format),
+    )
+    job = Job(
+        id=new_id("job"),
+        owner=caller.owner,
+        status="processing",
+        model=model.slug,
+        provider=model.provider,
+        params=params,
+        output_format=output_format,
+        fingerprint=_digest(photo.info.digest, model.slug, params),
+        items=(item,),
+        created_at=now,
+        updated_at=now,
+        deadline=now + DEADLINE_MS,
+    )
+    return job, original
 
 
 def _hold(

@@ -14,7 +14,6 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from enhancer import identity, runtime
 from enhancer.adapters.rates import RateState
 from enhancer.api import cookies, csrf
-from enhancer.api.multipart import RequestValidation
 from enhancer.api.request import Request
 from enhancer.api.texts import message
 from enhancer.domain import errors
@@ -65,8 +64,8 @@ class App(APIGatewayHttpResolver):
 
     visit: Visit
 
-    def __init__(self, *, rate: RateClass | None, csrf: bool) -> None:
-        super().__init__(enable_validation=True)
+    def __init__(self, *, rate: RateClass | None, csrf: bool, validated: bool) -> None:
+        super().__init__(enable_validation=validated)
         self.rate = rate
         self.csrf = csrf
 
@@ -76,10 +75,16 @@ class App(APIGatewayHttpResolver):
         return sorted({route.method for route in routes if route.rule.match(path)})
 
 
-def create_app(*, rate: RateClass | None = "other", csrf: bool = True) -> App:
-    """Return an app whose routes answer in our envelope, whatever happens in them."""
-    app = App(rate=rate, csrf=csrf)
-    app._request_validation_middleware = RequestValidation()  # type: ignore[no-untyped-call]  # noqa: SLF001
+def create_app(*, rate: RateClass | None = "other", csrf: bool = True, validated: bool = True) -> App:
+    """Return an app whose routes answer in our envelope, whatever happens in them.
+
+    ``validated`` is off for functions that take and give no JSON: pydantic is half of a cold start.
+    """
+    app = App(rate=rate, csrf=csrf, validated=validated)
+    if validated:
+        from enhancer.api.multipart import RequestValidation  # noqa: PLC0415 - loads pydantic
+
+        app._request_validation_middleware = RequestValidation()  # type: ignore[no-untyped-call]  # noqa: SLF001
     app.exception_handler(Exception)(lambda problem: _problem_response(app, problem))
     return app
 

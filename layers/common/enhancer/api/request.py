@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from dataclasses import dataclass
 from functools import cached_property
@@ -94,5 +93,5 @@ class Request:
             return str(body).encode()
         try:
             return b64decode(body, validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one; so is text that is not ASCII
             raise InvalidMultipart(field="body") from None

@@ -1,0 +1,50 @@
+"""Every event file under Lambda's own Runtime Interface Emulator: the real runtime client, from the built artefacts."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+
+import pytest
+
+from local import rie
+from local.stack import LocalStack
+from tests.e2e.conftest import Store
+from tests.support import make_events
+from tests.support.aws import SIGNING_KEY
+
+OUTCOMES: dict[str, int | str] = tomllib.loads((make_events.FOLDER / "outcomes.toml").read_text("utf-8"))
+ORIGIN = "http://127.0.0.1:8787"
+"""Of ``make run``; this stack has another port."""
+FUNCTIONS = sorted({name.partition(".")[0] for name in OUTCOMES})
+
+
+@pytest.fixture(scope="module")
+def given(stack: LocalStack, store: Store) -> Iterator[None]:
+    """What the events expect: their objects, and the key that signed their guest, as if it had just been rotated out."""
+    for key, data in make_events.GIVEN.items():
+        store.s3.put_object(Bucket=store.bucket, Key=key, Body=data, ContentType="image/png")
+    secrets, name = stack.client("secretsmanager"), stack.physical_id("SigningSecret")
+    before = secrets.get_secret_value(SecretId=name)["SecretString"]
+    rotated = {**json.loads(before), "previous": SIGNING_KEY.decode()}
+    secrets.put_secret_value(SecretId=name, SecretString=json.dumps(rotated))
+    yield
+    secrets.put_secret_value(SecretId=name, SecretString=before)
+
+
+@pytest.mark.skipif(not rie.available(), reason="Lambda's emulator is built for Linux only")
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_event_ends_as_expected_under_the_runtime_emulator(
+    stack: LocalStack, given: None, function: str
+) -> None:
+    """Statuses, return values and error classes are those of ``events/outcomes.toml``."""
+    logical_id = "".join(part.capitalize() for part in function.split("_"))
+    names = [name for name in OUTCOMES if name.partition(".")[0] == function]
+    found: dict[str, int | str] = {}
+    with rie.runtime(stack, logical_id) as invoke:
+        for name in names:
+            text = (make_events.FOLDER / f"{name}.json").read_text("utf-8")
+            answer = invoke(json.loads(text.replace(ORIGIN, stack.url)))
+            found[name] = answer.get("statusCode") or answer.get("errorType") or "returns"
+    assert found == {name: OUTCOMES[name] for name in names}
