@@ -1,0 +1,71 @@
+# `make help` lists what there is. Everything runs on a laptop without an account; only `deploy` talks to AWS.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/bytecode
+export SAM_CLI_TELEMETRY := 0
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+ENV ?= staging
+PORT ?= 8787
+EMULATOR_PORT ?= 4566
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+SOURCES := layers functions local tests benchmarks
+
+.PHONY: help venv venv-local run reset test test-unit test-integration test-e2e lint format build deploy bench openapi lock
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*##  */\1 /p' Makefile | while read -r name text; do printf '  make %-18s%s\n' "$$name" "$$text"; done
+
+venv:  ## make .venv with everything a developer needs
+	@local/setup.sh dev
+
+venv-local:
+	@local/setup.sh local
+
+run: venv-local  ## start the product on http://127.0.0.1:8787 (PORT=...), check it, stay up
+	@exec $(PY) -m local.run --port $(PORT) --emulator-port $(EMULATOR_PORT)
+
+reset:  ## empty the local state: accounts, images, jobs
+	@if [ -e .local/state/running ] && kill -0 "$$(cat .local/state/running)" 2>/dev/null; \
+	then echo "The local stack is running: stop it first (Ctrl-C in its window)."; exit 1; fi
+	@rm -rf .local/state && echo "Local state is empty."
+
+test: lint  ## lint, types, unit, integration and end-to-end tests
+	@$(PY) -m pytest tests/unit tests/integration tests/e2e
+
+test-unit: venv  ## unit tests only
+	@$(PY) -m pytest tests/unit
+
+test-integration: venv  ## handlers against the emulators
+	@$(PY) -m pytest tests/integration
+
+test-e2e: venv  ## the deployed local stack and a real browser
+	@$(PY) -m pytest tests/e2e
+
+lint: venv  ## style, types, template
+	@ruff check $(SOURCES)
+	@ruff format --check $(SOURCES)
+	@mypy
+	@cfn-lint template.yaml
+
+format: venv  ## put the code into shape
+	@ruff check --fix --quiet $(SOURCES) || true
+	@ruff format --quiet $(SOURCES)
+
+build: venv-local  ## build what would be deployed to AWS
+	@sam build
+
+deploy: venv-local  ## deploy to AWS: ENV=testing|staging|production
+	@sam build
+	@sam deploy --config-env $(ENV)
+
+bench: venv  ## measure, print tables
+	@$(PY) -m benchmarks
+
+openapi: venv  ## write docs/openapi.json
+	@PYTHONPATH=layers/common:layers/vision $(PY) -m local.openapi
+
+lock: venv  ## resolve requirements/*.in anew into *.txt
+	@cd requirements && $(LOCK) dev.in -o dev.txt
+	@cd requirements && for name in common local uv; do $(LOCK) $$name.in -c dev.txt -o $$name.txt || exit 1; done
+	@cd requirements && $(LOCK) --no-deps vision.in -o vision.txt

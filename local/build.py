@@ -1,0 +1,139 @@
+"""Build for this machine: `sam build` once per content, and the bare interpreter that runs the functions."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from samcli.yamlhelper import yaml_parse
+
+from local.processes import LocalError
+
+ROOT = Path(__file__).resolve().parents[1]
+CACHE = ROOT / ".local" / "cache"
+SOURCES = ("functions", "layers", "requirements", "statemachines", "web")
+IGNORED = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "node_modules"}
+BUILDS_KEPT = 8
+LAYERS_KEPT = 16
+
+
+def template_parameters(template: Path) -> set[str]:
+    """Names of the parameters a template declares."""
+    return set(yaml_parse(template.read_text()).get("Parameters") or {})
+
+
+def source_files(root: Path) -> Iterator[Path]:
+    """Every file a build reads, in a fixed order."""
+    for name in SOURCES:
+        for folder, folders, files in os.walk(root / name):
+            folders[:] = sorted(set(folders) - IGNORED)
+            yield from (Path(folder, file) for file in sorted(files) if not file.endswith(".pyc"))
+
+
+def content_hash(template: Path) -> str:
+    """One name for this template, these sources, this interpreter and this machine."""
+    digest = hashlib.sha256(f"{sys.version_info[:2]} {platform.machine()} {sys.platform}".encode())
+    for path in [template, *source_files(template.parent)]:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(template.parent)}\0{content}\n".encode())
+    return digest.hexdigest()[:24]
+
+
+def built_template(template: Path, env: Mapping[str, str]) -> Path:
+    """The path of the built template; runs ``sam build`` only when the content is new.
+
+    Builds live under their content's name and appear by a rename, so several stacks may build and start side
+    by side.
+    """
+    final = CACHE / "builds" / content_hash(template)
+    if not (final / "sam" / "template.yaml").exists():
+        partial = final.with_name(f"{final.name}.{os.getpid()}")
+        command = ["sam", "build", "--template-file", str(template), "--build-dir", str(partial / "sam")]
+        command += ["--build-in-source", "--parallel", "--no-cached"]
+        try:
+            run_sam(command, env={**env, **layer_target()}, cwd=template.parent)
+            partial.rename(final)
+        except OSError:  # another stack built the same at the same time
+            shutil.rmtree(partial)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    final.touch()
+    forget_old(final.parent, BUILDS_KEPT)
+    return final / "sam" / "template.yaml"
+
+
+def layer_target() -> dict[str, str]:
+    """What layers are built for: this interpreter here, where AWS has the template's runtime."""
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    system = {"linux": "unknown-linux-gnu", "darwin": "apple-darwin"}.get(sys.platform, "unknown-linux-gnu")
+    machine = {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
+    return {"PYTHON_VERSION": version, "PYTHON_PLATFORM": f"{machine}-{system}", "PYTHON": sys.executable}
+
+
+def layer_cache() -> Path:
+    """Where emulators keep unpacked layers, each under the name of its content."""
+    folder = CACHE / "layers"
+    folder.mkdir(parents=True, exist_ok=True)
+    forget_old(folder, LAYERS_KEPT)
+    return folder
+
+
+def forget_old(folder: Path, kept: int) -> None:
+    """Keep the folders used last."""
+    used = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in used[kept:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def run_sam(command: list[str], *, env: Mapping[str, str], cwd: Path) -> None:
+    """Run a SAM command from our own environment; LocalError with its last lines when it fails.
+
+    It gets a group of its own, so that whatever it started ends with it when we are interrupted.
+    """
+    executable = str(Path(sys.executable).parent / command[0])
+    child = subprocess.Popen(
+        [executable, *command[1:]],
+        env=dict(env),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = child.communicate()
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        raise
+    if child.returncode:
+        shown = "\n".join(output.strip().splitlines()[-25:])
+        raise LocalError(f"{' '.join(command[:2])} failed:\n{shown}")
+
+
+def bare_interpreter() -> Path:
+    """An interpreter with nothing installed: a library that a layer lacks is missing locally as well."""
+    folder = CACHE / f"python-{sys.version_info[0]}.{sys.version_info[1]}.{sys.version_info[2]}"
+    python = folder / "bin" / "python"
+    if not python.exists():  # also when the interpreter it points at is gone
+        shutil.rmtree(folder, ignore_errors=True)
+        partial = folder.with_name(f"{folder.name}.{os.getpid()}")
+        subprocess.run(
+            [sys.executable, "-m", "venv", "--without-pip", str(partial)], check=True, capture_output=True
+        )
+        if folder.exists():
+            shutil.rmtree(partial)
+        else:
+            partial.rename(folder)
+    return python

@@ -1,0 +1,296 @@
+"""The one door of the local stack: http://127.0.0.1:8787 in front of the emulator's HTTP API.
+
+It does what API Gateway and Lambda do and the emulator does not: limits on sizes, headers and time. It passes
+the client's address on, which the emulator turns into ``sourceIp``.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+from local.corrections.http_api import CLIENT_HEADER, HOST_HEADER
+
+API_BODY_BYTES = 10 * 1024 * 1024  # API Gateway: the largest request body
+EVENT_BYTES = 6_291_556  # Lambda: the largest event, in which a binary body is base64
+EVENT_FRAME_BYTES = 1_500  # what an event holds besides headers, path, query and body
+HEADER_BYTES = 10_240  # API Gateway: request line and header values together
+INTEGRATION_TIMEOUT_S = 30.0
+DRAIN_BYTES = 64 * 1024 * 1024  # how much of a refused body is read so that the client sees the answer
+IDLE_TIMEOUT_S = 75.0
+CHUNK_BYTES = 256 * 1024
+HOP_BY_HOP = {
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
+    "trailer", "transfer-encoding", "upgrade",
+}  # fmt: skip
+TEXT_TYPES = {"application/json", "application/xml", "application/javascript"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete response."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    @classmethod
+    def of_json(cls, status: int, document: object) -> Answer:
+        """A JSON answer of the door itself."""
+        return cls(status, [("content-type", "application/json")], json.dumps(document).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where requests go: the emulator's port, the API's id there, and how long an integration may take."""
+
+    port: int
+    api_id: str
+    timeout_s: float = INTEGRATION_TIMEOUT_S
+
+
+class FrontDoor:
+    """A threaded proxy on 127.0.0.1; a context manager."""
+
+    def __init__(self, port: int, route: Route, log: Callable[[str], None] | None = None) -> None:
+        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server.route = route
+        self._server.log = log or (lambda line: print(line, file=sys.stderr, flush=True))
+        self.port = int(self._server.server_address[1])
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 1024
+    route: Route
+    log: Callable[[str], None]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is no error of ours; anything else is shown."""
+        problem = sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]
+        if not isinstance(problem, ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    timeout = IDLE_TIMEOUT_S
+    server: _Server
+    _asked_first = False  # the client waits for a word before it sends a body that is too large
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Every verb is handled alike; BaseHTTPRequestHandler looks for ``do_<VERB>``."""
+        if name.startswith("do_"):
+            return self._serve
+        raise AttributeError(name)
+
+    def _serve(self) -> None:
+        started = time.perf_counter()
+        target = self.requestline.split()[1]  # self.path has its leading slashes collapsed
+        answer = self._refusal_by_headers() or self._answer(target)
+        self._write(answer)
+        milliseconds = (time.perf_counter() - started) * 1000
+        self.server.log(log_line(self.command, target, answer.status, milliseconds, len(answer.body)))
+
+    def _answer(self, target: str) -> Answer:
+        try:
+            body, size = self._read_body()
+        except ValueError:
+            self.close_connection = True
+            return Answer.of_json(400, {"message": "Bad Request"})
+        if limit := self._exceeded_limit(target, body, size):
+            self.close_connection = True
+            return Answer.of_json(413, too_large_document(limit, size))
+        return forward(self.server.route, self.command, target, self._headers_onward(), body)
+
+    def _refusal_by_headers(self) -> Answer | None:
+        """What is wrong before the body is looked at."""
+        if header_bytes(self.requestline, self.headers) > HEADER_BYTES:
+            self.close_connection = True
+            return Answer.of_json(431, {"message": "Request Header Fields Too Large"})
+        declared = self.headers.get("content-length", "0")
+        if not (declared.isascii() and declared.isdigit()):
+            self.close_connection = True
+            return Answer.of_json(400, {"message": "Bad Request"})
+        return None
+
+    def _exceeded_limit(self, target: str, body: bytes, size: int) -> int | None:
+        """The limit in bytes of body that this request exceeds; None when it fits.
+
+        HTTP APIs put a body into the event as base64, except text, JSON, XML and JavaScript, which grow by
+        escapes.
+        """
+        if size > API_BODY_BYTES:
+            return API_BODY_BYTES
+        room = EVENT_BYTES - EVENT_FRAME_BYTES - 2 * header_bytes(target, self.headers)
+        kind = self.headers.get("content-type", "").split(";")[0].strip().lower()
+        if not (kind.startswith("text/") or kind in TEXT_TYPES):
+            room = room * 3 // 4
+        elif 6 * size > room:  # the worst case of escaping
+            size = len(json.dumps(body.decode("utf-8", "replace")))
+        return room if size > room else None
+
+    def handle_expect_100(self) -> bool:
+        """A client that asks first learns of a refusal before it sends the body."""
+        self._asked_first = int(self.headers.get("content-length", "0") or 0) > API_BODY_BYTES
+        if not self._asked_first:
+            self.send_response_only(100)
+            self.end_headers()
+            self.wfile.flush()
+        return True
+
+    def _read_body(self) -> tuple[bytes, int]:
+        """The body and its size; of one that will be refused only the size is right.
+
+        It is read to the end even then: a client still sending when we close sees a reset and no answer.
+
+        Raises:
+            ValueError: malformed chunks.
+        """
+        if self._asked_first:
+            return b"", int(self.headers["content-length"])
+        kept, size = bytearray(), 0
+        for piece in self._pieces():
+            size += len(piece)
+            if size <= API_BODY_BYTES:
+                kept += piece
+            if size > DRAIN_BYTES:
+                break
+        return bytes(kept), size
+
+    def _pieces(self) -> Iterator[bytes]:
+        """The request body as it comes, decoded from chunks where it comes in chunks."""
+        if "chunked" not in self.headers.get("transfer-encoding", "").lower():
+            yield from self._read(int(self.headers.get("content-length", "0")))
+            return
+        while (size := int(self.rfile.readline(1024).split(b";")[0], 16)) > 0:
+            yield from self._read(size)
+            self.rfile.readline(8)
+        while self.rfile.readline(1024).strip():
+            pass
+
+    def _read(self, left: int) -> Iterator[bytes]:
+        while left > 0 and (piece := self.rfile.read(min(left, CHUNK_BYTES))):
+            left -= len(piece)
+            yield piece
+
+    def _headers_onward(self) -> list[tuple[str, str]]:
+        """The client's headers without those of the connection, plus what only we may say."""
+        own = {CLIENT_HEADER, HOST_HEADER}
+        listed = {name.strip().lower() for name in self.headers.get("connection", "").split(",")}
+        dropped = HOP_BY_HOP | own | listed | {"host", "content-length", "expect"}
+        kept = [(name, value) for name, value in self.headers.items() if name.lower() not in dropped]
+        return [*kept, (CLIENT_HEADER, self.client_address[0]), (HOST_HEADER, self.headers.get("host", ""))]
+
+    def _write(self, answer: Answer) -> None:
+        self.send_response_only(answer.status)
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        bodiless = answer.status in (204, 304) or self.command == "HEAD"
+        if not any(name.lower() == "content-length" for name, _ in answer.headers) and answer.status not in (
+            204,
+            304,
+        ):
+            self.send_header("content-length", str(len(answer.body)))
+        if self.close_connection:
+            self.send_header("connection", "close")
+        self.end_headers()
+        if not bodiless:
+            self.wfile.write(answer.body)
+        self.wfile.flush()
+        if self.close_connection:
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_WR)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the parser of the standard library refuses, as JSON."""
+        del explain
+        self.close_connection = True
+        phrase = message or self.responses.get(code, ("Error", ""))[0]
+        self.command = self.command or "-"
+        self._write(Answer.of_json(code, {"message": phrase}))
+
+    def log_message(self, *_: Any) -> None:
+        """Silent: one line per request is written in _serve."""
+
+
+def forward(route: Route, method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
+    """Send one request to the API's default stage and read the answer whole."""
+    connection = http.client.HTTPConnection("127.0.0.1", route.port, timeout=route.timeout_s)
+    path = target if target.startswith("/") else "/" + target.partition("://")[2].partition("/")[2]
+    try:
+        connection.putrequest(
+            method, f"/_aws/execute-api/{route.api_id}/$default{path}", skip_accept_encoding=True
+        )
+        for name, value in headers:
+            connection.putheader(name, value)
+        if body:
+            connection.putheader("content-length", str(len(body)))
+        connection.endheaders(body or None)
+        response = connection.getresponse()
+        kept = [(name, value) for name, value in response.msg.items() if name.lower() not in HOP_BY_HOP]
+        return Answer(response.status, kept, response.read())
+    except TimeoutError:
+        return Answer.of_json(503, {"message": "Service Unavailable"})
+    except (http.client.InvalidURL, ValueError):
+        return Answer.of_json(400, {"message": "Bad Request"})
+    except (OSError, http.client.HTTPException):
+        return Answer.of_json(502, {"message": "Bad Gateway"})
+    finally:
+        connection.close()
+
+
+def header_bytes(line: str, headers: Message) -> int:
+    """The size API Gateway limits: the request line and every header."""
+    return len(line) + sum(len(name) + len(value) for name, value in headers.items())
+
+
+def too_large_document(limit: int, size: int) -> dict[str, object]:
+    """The product's envelope for a body that cannot come this way."""
+    return {
+        "success": False,
+        "error": {
+            "type": "payload_too_large",
+            "code": "file_too_large",
+            "message": "The file is too large for a direct request: use POST /api/ai-image/uploads"
+            " and send the uploadKey.",
+            "details": {"limit": limit, "size": size, "uploads": "/api/ai-image/uploads"},
+        },
+        "requestId": secrets.token_hex(8),
+    }
+
+
+def log_line(method: str, target: str, status: int, milliseconds: float, size: int) -> str:
+    """Time, method, path, status, duration and size; the query may hold secrets and is left out."""
+    colour = {2: 32, 3: 36, 4: 33}.get(status // 100, 31)
+    path, query = target.partition("?")[::2]
+    shown = path + ("?…" if query else "")
+    printable = "".join(character if character.isprintable() else "·" for character in shown)
+    request = f"{time.strftime('%H:%M:%S')}  {method:<7} {printable:<48}"
+    return f"{request} \x1b[{colour}m{status}\x1b[0m {milliseconds:7.0f} ms {size:>9,} B"

@@ -1,0 +1,82 @@
+"""Start a process in a group of its own, find ports, and stop everything that was started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+STOP_GRACE_S = 5.0
+
+
+class LocalError(Exception):
+    """Something a developer can mend; its message is one line."""
+
+
+class Process:
+    """A child with its own process group, its output in a file, and a pipe that tells it when we are gone."""
+
+    def __init__(self, command: Sequence[str], *, env: Mapping[str, str], log: Path, cwd: Path) -> None:
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as output:
+            self._child = subprocess.Popen(
+                command,
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The child's id, which is its group's id too."""
+        return self._child.pid
+
+    def running(self) -> bool:
+        """Whether the child has not ended."""
+        return self._child.poll() is None
+
+    def tail(self, lines: int = 5) -> str:
+        """The end of what the child printed."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def stop(self) -> bool:
+        """TERM, five seconds, KILL of the group. True when the child ended by itself within that time."""
+        clean = True
+        if self.running():
+            self._child.terminate()
+            try:
+                self._child.wait(STOP_GRACE_S)
+            except subprocess.TimeoutExpired:
+                clean = False
+        with suppress(ProcessLookupError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+        self._child.wait()
+        if self._child.stdin:
+            self._child.stdin.close()
+        return clean and self._child.returncode >= 0
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def require_free(port: int, what: str) -> None:
+    """Raise LocalError when somebody listens on this port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as problem:
+            message = f"Port {port}, for {what}, is taken: stop that program or set PORT=… or EMULATOR_PORT=…"
+            raise LocalError(message) from problem

@@ -1,0 +1,102 @@
+"""`make run`: the product on this machine, checked by enhancing a sample, up until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.build import ROOT
+from local.check import enhance_samples
+from local.processes import LocalError
+from local.stack import LocalStack
+
+STATE = ROOT / ".local" / "state"
+RESULTS = ROOT / ".local" / "samples"
+GREEN, YELLOW, RED, PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
+
+
+class Progress:
+    """Prints each step with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def __call__(self, step: str) -> None:
+        """Print one line."""
+        print(f"{time.monotonic() - self._started:6.1f} s  {step}", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Start, check, stay up; 1 when the stack could not start."""
+    options = parse(arguments)
+    interrupt_on_signals()
+    progress = Progress()
+    stack = LocalStack(
+        port=options.port,
+        emulator_port=options.emulator_port,
+        state=options.state,
+        template=options.template,
+        on_step=progress,
+        on_request=lambda line: print(line, flush=True),
+    )
+    try:
+        with stack:
+            if not stack.started_clean:
+                print(f"{YELLOW}The last stop was not clean: changes since the stop before are lost.{PLAIN}")
+            if not options.no_check:
+                progress("checking: enhancing the samples")
+                check(stack)
+            logs = stack.state / "functions.log"
+            print(
+                f"{GREEN}Ready: {stack.url}{PLAIN}   Ctrl-C stops. Logs of the functions: {logs}", flush=True
+            )
+            stack.watch()
+    except LocalError as problem:
+        print(f"{RED}{problem}{PLAIN}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    progress("stopped")
+    return 0
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
+    parser.add_argument("--port", type=int, default=8787, help="of the product; 0 takes a free one")
+    parser.add_argument(
+        "--emulator-port", type=int, default=4566, help="of the AWS emulator; 0 takes a free one"
+    )
+    parser.add_argument("--state", type=Path, default=STATE, help="where tables, images and logs are kept")
+    parser.add_argument("--template", type=Path, default=ROOT / "template.yaml", help="what to deploy")
+    parser.add_argument("--no-check", action="store_true", help="do not enhance the samples")
+    return parser.parse_args(arguments)
+
+
+def interrupt_on_signals() -> None:
+    """The first signal ends whatever is going on; later ones must not disturb the clean stop."""
+
+    def interrupt(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+
+
+def check(stack: LocalStack) -> None:
+    """Enhance the samples through the front door and say what came out; a failure is shown, not fatal."""
+    try:
+        for line in enhance_samples(stack.url, ROOT / "samples", RESULTS):
+            print(f"          {line}", flush=True)
+    except LocalError as problem:
+        print(f"{RED}The self-check failed: {problem}{PLAIN}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""The whole product on this machine: emulator, built and deployed template, front door.
+
+Used by ``make run`` with kept state, and by tests on free ports with a temporary folder::
+
+    with LocalStack(port=0, emulator_port=0, state=tmp_path) as stack:
+        requests.get(f"{stack.url}/api/health")
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+from local import build, emulator
+from local.frontdoor import FrontDoor, Route
+from local.processes import LocalError, Process, free_port, require_free
+
+STACK_NAME = "ai-image-enhancer"
+REGION = "eu-central-1"
+READY_TIMEOUT_S = 30.0
+HEALTH_PATH = "/api/health"
+HOST_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+
+
+def report_nothing(_step: str) -> None:
+    """Tests need no progress."""
+
+
+class LocalStack:
+    """Start it by ``with``; every process it started is gone afterwards.
+
+    Args:
+        port: of the front door; 0 takes a free one.
+        emulator_port: of the AWS emulator; 0 takes a free one.
+        state: folder for tables, images and logs; kept over a clean stop.
+        template: the template to deploy, as it would be deployed to AWS.
+        parameters: template parameters beside those the stack knows itself.
+        on_step: called with what is being done.
+        on_request: called with one line per request; None prints nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 8787,
+        emulator_port: int = 4566,
+        state: Path,
+        template: Path = build.ROOT / "template.yaml",
+        parameters: Mapping[str, str] | None = None,
+        on_step: Callable[[str], None] = report_nothing,
+        on_request: Callable[[str], None] | None = None,
+    ) -> None:
+        self.port = port or free_port()
+        self.emulator_port = emulator_port or free_port()
+        self.state = state.resolve()
+        self.template = template.resolve()
+        self.built = self.template  # replaced by the built template once there is one
+        self.started_clean = True
+        self._parameters = dict(parameters or {})
+        self._step = on_step
+        self._on_request = on_request or report_nothing
+        self._closing = ExitStack()
+        self._emulator: Process | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the product answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def endpoint(self) -> str:
+        """Where AWS clients find the emulator."""
+        return f"http://127.0.0.1:{self.emulator_port}"
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._closing.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the emulator."""
+        connect: Any = boto3.client  # typed per service name, which is not known here
+        return connect(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"max_attempts": 2}, s3={"addressing_style": "path"}),
+        )
+
+    def watch(self) -> None:
+        """Return only by an exception: LocalError when the emulator ends by itself."""
+        while self._emulator and self._emulator.running():
+            time.sleep(1)
+        tail = self._emulator.tail() if self._emulator else ""
+        raise LocalError(f"The AWS emulator stopped:\n{tail}")
+
+    def physical_id(self, logical_id: str) -> str:
+        """The name a resource of the template got, such as a table's or a bucket's."""
+        detail = self.client("cloudformation").describe_stack_resource(
+            StackName=STACK_NAME, LogicalResourceId=logical_id
+        )
+        return str(detail["StackResourceDetail"]["PhysicalResourceId"])
+
+    def function_log(self, function: str, lines: int = 20) -> list[str]:
+        """The newest log lines of a function, by its physical name."""
+        events = self.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+        return [str(event["message"]) for event in events[-lines:]]
+
+    def _start(self) -> None:
+        if not self.template.exists():
+            raise LocalError(f"{self.template} is missing.")
+        require_free(self.port, "the product")
+        require_free(self.emulator_port, "the AWS emulator")
+        self._start_emulator()
+        self._step("building")
+        self.built = build.built_template(self.template, self._tool_environment())
+        self._deploy(self.built)
+        self._step("opening the front door")
+        route = Route(self.emulator_port, self._api_id())
+        self._closing.enter_context(FrontDoor(self.port, route, self._on_request))
+        self._await_health()
+
+    def _start_emulator(self) -> None:
+        self._step("starting the AWS emulator")
+        self.state.mkdir(parents=True, exist_ok=True)
+        mark = self.state / "running"
+        self.started_clean = not mark.exists()
+        mark.write_text(str(os.getpid()))
+        (self.state / "functions.log").unlink(missing_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix="emulator-"))
+        self._closing.callback(shutil.rmtree, scratch, ignore_errors=True)
+        env = emulator.environment(
+            {**os.environ, "TMPDIR": str(scratch)},
+            port=self.emulator_port,
+            python=build.bare_interpreter(),
+            layers=build.layer_cache(),
+            state=self.state / "aws",
+            mark=mark,
+            region=REGION,
+        )
+        command = [sys.executable, "-m", "local.emulator"]
+        self._emulator = Process(command, env=env, log=self.state / "emulator.log", cwd=build.ROOT)
+        self._closing.callback(self._emulator.stop)
+        self._await(f"{self.endpoint}/_ministack/ready", "the AWS emulator")
+
+    def _deploy(self, built: Path) -> None:
+        """Deploy unless exactly this was deployed into this state before."""
+        overrides = self._overrides()
+        wanted = hashlib.sha256(json.dumps([built.parents[1].name, overrides]).encode()).hexdigest()
+        mark = self.state / "deployed"
+        if mark.exists() and mark.read_text() == wanted and self._stack_exists():
+            return
+        self._step("deploying")
+        mark.unlink(missing_ok=True)
+        command = [
+            "sam",
+            "deploy",
+            "--template-file",
+            str(built),
+            "--config-file",
+            str(build.ROOT / "samconfig.toml"),
+        ]
+        command += ["--config-env", "local", "--stack-name", STACK_NAME, "--region", REGION]
+        if overrides:
+            command += ["--parameter-overrides", *overrides]
+        build.run_sam(command, env=self._tool_environment(), cwd=build.ROOT)
+        mark.write_text(wanted)
+
+    def _overrides(self) -> list[str]:
+        """Parameters as SAM takes them; only those the template declares."""
+        known = {
+            "Environment": "development",
+            "AppOrigin": self.url,
+            "AllowedOrigins": f"http://localhost:{self.port}",
+            "BucketOrigin": self.endpoint,
+        }
+        declared = build.template_parameters(self.template)
+        values = {**known, **self._parameters}
+        return [f"{name}={json.dumps(values[name])}" for name in sorted(values) if name in declared]
+
+    def _stack_exists(self) -> bool:
+        """Whether the emulator came back with the stack."""
+        cloudformation = self.client("cloudformation")
+        stacks = cloudformation.list_stacks()["StackSummaries"]
+        return any(s["StackName"] == STACK_NAME and s["StackStatus"].endswith("_COMPLETE") for s in stacks)
+
+    def _api_id(self) -> str:
+        pages = self.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
+        for resource in pages:
+            if resource["ResourceType"] == "AWS::ApiGatewayV2::Api":
+                return str(resource["PhysicalResourceId"])
+        raise LocalError("The template has no HTTP API.")
+
+    def _tool_environment(self) -> dict[str, str]:
+        """For sam: the emulator as AWS, no profile, no telemetry, our own tools first."""
+        kept = {name: os.environ[name] for name in HOST_VARIABLES if name in os.environ}
+        return {
+            **kept,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "SAM_CLI_TELEMETRY": "0",
+            "SAM_CLI_POLL_DELAY": "0.2",  # 5 s is meant for the real service
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
+
+    def _await_health(self) -> None:
+        self._step("waiting for the product")
+        try:
+            self._await(self.url + HEALTH_PATH, "the product")
+        except urllib.error.HTTPError as refused:
+            log = self.state / "functions.log"
+            lines = log.read_text(errors="replace").splitlines()[-12:] if log.exists() else []
+            shown = "\n".join(lines)
+            raise LocalError(
+                f"GET {HEALTH_PATH} answered {refused.code}. {log} ends with:\n{shown}"
+            ) from None
+
+    def _await(self, url: str, what: str) -> None:
+        """Return when the URL answers 200; an error other than 503 is final."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._emulator and not self._emulator.running():
+                raise LocalError(f"The AWS emulator stopped:\n{self._emulator.tail()}")
+            try:
+                with urllib.request.urlopen(url, timeout=READY_TIMEOUT_S):
+                    return
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    raise
+            except OSError:
+                pass  # nobody listens yet
+            time.sleep(0.05)
+        raise LocalError(f"{what.capitalize()} did not answer within {READY_TIMEOUT_S:.0f} s.")

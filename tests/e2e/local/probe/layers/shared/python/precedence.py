@@ -1,0 +1,3 @@
+"""The layer's module, hidden by the function's."""
+
+ORIGIN = "layer"

@@ -1,0 +1,1 @@
+"""Shows where a layer is mounted."""

@@ -1,0 +1,96 @@
+"""How the local emulator runs functions, as far as it had to be corrected towards AWS."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import requests
+
+from local.stack import LocalStack
+
+
+def invoke(stack: LocalStack, function: str, **event: Any) -> tuple[Any, bool]:
+    """A function's answer, and whether it is an error document."""
+    answer = stack.client("lambda").invoke(
+        FunctionName=stack.physical_id(function), Payload=json.dumps(event)
+    )
+    return json.loads(answer["Payload"].read()), "FunctionError" in answer
+
+
+def test_a_library_outside_the_layers_is_missing(probe: LocalStack) -> None:
+    """Functions run on a bare interpreter, so what our layers lack is missing here as it would be on AWS."""
+    description, _ = invoke(probe, "Probe", do="describe")
+    assert description["importable"] == []
+
+
+def test_the_developers_environment_is_not_inherited(probe: LocalStack) -> None:
+    """A function sees what its template gives it, and no variable of the shell the stack was started from."""
+    description, _ = invoke(probe, "Probe", do="describe")
+    variables = description["variables"]
+    assert variables["ENVIRONMENT"] == "development"
+    assert "PYTEST_CURRENT_TEST" not in variables
+    assert "VIRTUAL_ENV" not in variables
+
+
+def test_the_documented_variables_are_set(probe: LocalStack) -> None:
+    """The variables AWS documents for every function are there."""
+    variables = invoke(probe, "Probe", do="describe")[0]["variables"]
+    assert variables["_HANDLER"] == "app.lambda_handler"
+    assert variables["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.13"
+    assert variables["AWS_LAMBDA_LOG_GROUP_NAME"] == f"/aws/lambda/{variables['AWS_LAMBDA_FUNCTION_NAME']}"
+    assert variables["TZ"] == ":UTC"
+
+
+def test_environments_share_one_unpacked_layer(probe: LocalStack) -> None:
+    """Two environments at the same time read the same files of a layer."""
+
+    def describe_slowly(_: int) -> dict[str, Any]:
+        requests.get(f"{probe.url}/api/sleep?seconds=0.3", timeout=10)
+        return dict(requests.get(f"{probe.url}/api/describe", timeout=10).json())
+
+    with ThreadPoolExecutor(3) as pool:
+        seen = list(pool.map(describe_slowly, range(3)))
+    assert len({one["layer"] for one in seen}) == 1
+
+
+def test_code_is_imported_before_a_layer(probe: LocalStack) -> None:
+    """A module in the function wins over one of the same name in a layer."""
+    assert invoke(probe, "Probe", do="describe")[0]["precedence"] == "code"
+
+
+def test_an_exception_is_reported_by_its_class_name(probe: LocalStack) -> None:
+    """The error document names the class, the message and where it happened."""
+    document, failed = invoke(probe, "Probe", do="raise")
+    assert failed
+    assert document["errorType"] == "ProviderUnavailable"
+    assert document["errorMessage"] == "no answer from upstream"
+    assert "in act" in document["stackTrace"][-1]
+
+
+def test_an_exception_keeps_the_environment(probe: LocalStack) -> None:
+    """The call after an exception finds the same process."""
+    before = invoke(probe, "Probe", do="describe")[0]["pid"]
+    invoke(probe, "Probe", do="raise")
+    assert invoke(probe, "Probe", do="describe")[0]["pid"] == before
+
+
+def test_an_answer_above_six_megabytes_is_an_error(probe: LocalStack) -> None:
+    """Lambda refuses it, whoever the caller is."""
+    document, failed = invoke(probe, "Probe", do="size", bytes=6_291_557)
+    assert failed
+    assert document["errorType"] == "Function.ResponseSizeTooLarge"
+    assert not invoke(probe, "Probe", do="size", bytes=6_000_000)[1]
+
+
+def test_a_failing_import_shows_its_traceback(probe: LocalStack) -> None:
+    """One can see which line of which file failed."""
+    document, failed = invoke(probe, "Broken")
+    assert failed
+    assert "import a_library_that_is_in_no_layer" in document["errorMessage"]
+
+
+def test_a_silent_function_does_not_wait_for_logs(probe: LocalStack) -> None:
+    """Ten calls that log nothing take less than ten waits of 50 ms."""
+    invoke(probe, "Probe")
+    elapsed = [requests.get(f"{probe.url}/api/echo", timeout=10).elapsed.total_seconds() for _ in range(10)]
+    assert min(elapsed) < 0.045
