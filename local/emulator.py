@@ -14,14 +14,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.corrections import correct_all
-from local.corrections.base import Json, Module
+from local.corrections import Json, Module, correct_all
 
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
 def environment(
-    host: Mapping[str, str], *, port: int, python: Path, layers: Path, state: Path, mark: Path, region: str
+    host: Mapping[str, str],
+    *,
+    port: int,
+    python: Path,
+    layers: Path,
+    state: Path,
+    mark: Path,
+    region: str,
 ) -> dict[str, str]:
     """The environment for the emulator process.
 
@@ -38,6 +44,7 @@ def environment(
         "SFTP_ENABLED": "0",
         "DOCKER_HOST": "unix:///nonexistent",  # never start or remove a container
         "LAMBDA_WARM_TTL_SECONDS": "60",
+        "AUTH": "true",  # a function may do what its role allows, and no more
         "PERSIST_STATE": "1",
         "S3_PERSIST": "1",
         "STATE_DIR": str(state),

@@ -193,8 +193,8 @@ class LocalStack:
         known = {
             "Environment": "development",
             "AppOrigin": self.url,
+            "Local": "true",
             "AllowedOrigins": f"http://localhost:{self.port}",
-            "BucketOrigin": self.endpoint,
         }
         declared = build.template_parameters(self.template)
         values = {**known, **self._parameters}
