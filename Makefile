@@ -6,12 +6,13 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/bytecode
 export SAM_CLI_TELEMETRY := 0
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 ENV ?= staging
+ARCH ?= x86_64
 PORT ?= 8787
 EMULATOR_PORT ?= 4566
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 SOURCES := layers functions local tests benchmarks
 
-.PHONY: help venv venv-local run reset test test-unit test-integration test-e2e lint format build deploy bench openapi lock
+.PHONY: help browser venv venv-local run reset test test-unit test-integration test-e2e lint format build deploy bench openapi lock
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##  */\1 /p' Makefile | while read -r name text; do printf '  make %-18s%s\n' "$$name" "$$text"; done
@@ -30,7 +31,10 @@ reset:  ## empty the local state: accounts, images, jobs
 	then echo "The local stack is running: stop it first (Ctrl-C in its window)."; exit 1; fi
 	@rm -rf .local/state && echo "Local state is empty."
 
-test: lint  ## lint, types, unit, integration and end-to-end tests
+browser:
+	@local/find-browser.sh
+
+test: lint browser  ## lint, types, unit, integration and end-to-end tests
 	@$(PY) -m pytest tests/unit tests/integration tests/e2e
 
 test-unit: venv  ## unit tests only
@@ -39,7 +43,7 @@ test-unit: venv  ## unit tests only
 test-integration: venv  ## handlers against the emulators
 	@$(PY) -m pytest tests/integration
 
-test-e2e: venv  ## the deployed local stack and a real browser
+test-e2e: venv browser  ## the deployed local stack and a real browser
 	@$(PY) -m pytest tests/e2e
 
 lint: venv  ## style, types, template
@@ -55,12 +59,14 @@ format: venv  ## put the code into shape
 build: venv-local  ## build what would be deployed to AWS
 	@sam build
 
-deploy: venv-local  ## deploy to AWS: ENV=testing|staging|production
-	@sam build
-	@sam deploy --config-env $(ENV)
+deploy: venv-local  ## deploy to AWS: ENV=testing|staging|production ARCH=x86_64|arm64
+	@PYTHON_PLATFORM=$(subst arm64,aarch64,$(ARCH))-manylinux_2_28 sam build
+	@sam deploy --config-env $(ENV) --parameter-overrides Environment=$(ENV) Architecture=$(ARCH) $(PARAMETERS)
 
 bench: venv  ## measure, print tables
-	@$(PY) -m benchmarks
+	@uv pip install --quiet --no-config --no-deps --require-hashes -r requirements/bench.txt
+	@$(PY) -m benchmarks.cold_start
+	@PYTHONPATH=layers/common:layers/vision $(PY) -m benchmarks.upscale
 
 openapi: venv  ## write docs/openapi.json
 	@PYTHONPATH=layers/common:layers/vision $(PY) -m local.openapi
