@@ -1,7 +1,10 @@
 """The page, its assets, the API's description, health, and whatever path nobody else serves."""
 
+from __future__ import annotations
+
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -17,19 +20,19 @@ get = partial(app.get, include_in_schema=False, enable_validation=False)
 
 @get("/")
 @get("/(?:en|de)(?:/|/tools/ai-image-enhancer)?")
-def index() -> Response:
+def index() -> Response[Any]:
     return pages.page(app.visit.request, "index.html")
 
 
 @get("/docs")
-def docs() -> Response:
+def docs() -> Response[Any]:
     return pages.page(app.visit.request, "docs.html")
 
 
 @get("/assets/.+")
 @get("/openapi.json")
 @get("/favicon.svg")
-def file() -> Response:
+def file() -> Response[Any]:
     return pages.file(app.visit.request)
 
 
@@ -39,7 +42,7 @@ def health() -> dict[str, object]:
 
 
 @app.post("/api/csp-report", include_in_schema=False, enable_validation=False)
-def report() -> Response:
+def report() -> Response[Any]:
     logger.warning("csp", extra={"requestId": app.visit.request.id, **csp_report(app.visit.request)})
     return Response(204)
 

@@ -51,8 +51,8 @@ class Visit:
 Open = Callable[..., Visit]
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(name="browser", scope="module")
+def browser_fixture() -> Iterator[Browser]:
     """Chromium as the distribution packages it."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
@@ -60,10 +60,12 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture
-def visit(browser: Browser, stack: LocalStack) -> Iterator[Open]:
+@pytest.fixture(name="visit")
+def visit_fixture(browser: Browser, stack: LocalStack) -> Iterator[Open]:
     """Open a page as a fresh guest. Afterwards: no console error, nothing fetched from anybody else."""
     visits: list[Visit] = []
+
+    _forget_network(stack)
 
     def open_page(path: str = "/en/", *, width: int = 1280, height: int = 800, **options: str) -> Visit:
         context = browser.new_context(
@@ -92,18 +94,23 @@ def visit(browser: Browser, stack: LocalStack) -> Iterator[Open]:
         assert not seen.strangers
 
 
+def _forget_network(stack: LocalStack) -> None:
+    """All guests of a browser come from one address: forget what earlier tests used up of its limits."""
+    dynamodb, table = stack.client("dynamodb"), stack.physical_id("Table")
+    for page in dynamodb.get_paginator("scan").paginate(TableName=table, ProjectionExpression="pk, sk"):
+        for key in page["Items"]:
+            if key["pk"]["S"].startswith("NET#"):
+                dynamodb.delete_item(TableName=table, Key=key)
+
+
 def _note_stranger(seen: Visit, request: Request, stack: LocalStack) -> None:
     """The bucket is ours: in the local stack it is the emulator."""
     url = urlsplit(request.url)
     if url.scheme not in ("data", "blob") and f"{url.scheme}://{url.netloc}" not in (
         stack.url,
-        _bucket(stack),
+        stack.endpoint,
     ):
         seen.strangers.append(request.url)
-
-
-def _bucket(stack: LocalStack) -> str:
-    return stack.endpoint
 
 
 def photo(width: int = 96, height: int = 64, *, tint: int = 0, kind: str = "JPEG") -> bytes:

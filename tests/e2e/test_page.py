@@ -9,9 +9,8 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from tests.e2e.browser import RUN_TIMEOUT_MS, Open, photo
+from tests.e2e.browser import RUN_TIMEOUT_MS, Open, browser_fixture, photo, visit_fixture  # noqa: F401
 
-pytest_plugins = ["tests.e2e.browser"]
 pytestmark = pytest.mark.browser
 DELIVER = """([name, kind, data, event, target]) => {
     const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
@@ -315,7 +314,7 @@ def test_no_state_scrolls_sideways_on_a_narrow_screen(visit: Open, width):
     assert page.evaluate(sideways) == 0
     page.route("**/api/ai-image/generate", lambda route: route.fulfill(json=canned(page)))
     page.route(
-        "**/r2-ai/canned.png",
+        "**/r2-ai/canned.png*",
         lambda route: route.fulfill(body=photo(600, 400, kind="PNG"), content_type="image/png"),
     )
     seen.enhance()
@@ -339,7 +338,7 @@ def test_same_picture_again_says_that_nothing_was_charged(visit: Open):
     page = seen.choose(photo(tint=220))
     page.route("**/api/ai-image/generate", lambda route: route.fulfill(json=canned(page)))
     page.route(
-        "**/r2-ai/canned.png",
+        "**/r2-ai/canned.png*",
         lambda route: route.fulfill(body=photo(600, 400, kind="PNG"), content_type="image/png"),
     )
     seen.enhance()

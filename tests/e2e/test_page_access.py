@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.browser import Open, photo
+from tests.e2e.browser import Open, browser_fixture, photo, visit_fixture  # noqa: F401
 from tests.e2e.test_page import canned
 
-pytest_plugins = ["tests.e2e.browser"]
 pytestmark = pytest.mark.browser
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text("utf-8")
 RULES = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
@@ -28,7 +27,7 @@ def finish(seen):
     page = seen.page
     page.route("**/api/ai-image/generate", lambda route: route.fulfill(json=canned(page)))
     page.route(
-        "**/r2-ai/canned.png",
+        "**/r2-ai/canned.png*",
         lambda route: route.fulfill(body=photo(600, 400, kind="PNG"), content_type="image/png"),
     )
     return seen.enhance()
@@ -101,6 +100,7 @@ def test_everything_is_done_with_the_keyboard_alone(visit: Open):
     """Skip link, photo, settings, run, slider and download are reached by Tab in the order seen."""
     seen = visit(reduced_motion="reduce")
     page = seen.page
+    page.on("filechooser", lambda _: None)  # from now on the dialog is ours, not the browser's
     page.keyboard.press("Tab")
     assert page.evaluate("() => document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
@@ -113,7 +113,7 @@ def test_everything_is_done_with_the_keyboard_alone(visit: Open):
     assert page.evaluate("() => document.activeElement.id") == "enhance"
     page.route("**/api/ai-image/generate", lambda route: route.fulfill(json=canned(page)))
     page.route(
-        "**/r2-ai/canned.png",
+        "**/r2-ai/canned.png*",
         lambda route: route.fulfill(body=photo(600, 400, kind="PNG"), content_type="image/png"),
     )
     page.keyboard.press("Enter")
