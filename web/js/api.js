@@ -1,0 +1,184 @@
+/** The image API as the page uses it. Every failure becomes a `Problem`. */
+
+import { cookie } from "./dom.js";
+import { lang } from "./i18n.js";
+
+const BASE = "/api/ai-image";
+/** Above this the photo goes straight to the store, because a request body ends at about 6 MB encoded. */
+const DIRECT_BYTES = 4e6;
+const POLL_MS = 1500;
+
+/** What went wrong: the API's code (or one of the page's own), its message and details, seconds to wait. */
+export class Problem extends Error {
+  constructor(code, { message = "", type = "", details = {}, status = 0, retryAfter = 0, requestId = "" } = {}) {
+    super(message || code);
+    Object.assign(this, { code, type, details, status, retryAfter, requestId, apiMessage: message });
+  }
+
+  /** True when no answer arrived, so the same run may be sent again under the same key. */
+  get unanswered() {
+    return this.status === 0;
+  }
+}
+
+export const usage = () => get("/usage");
+export const models = async () => (await get("/models")).models;
+export const quote = (order, signal) =>
+  call(`${BASE}/quote`, { method: "POST", body: JSON.stringify(order), json: true, signal });
+
+const get = (path) => call(BASE + path, { fresh: true });
+
+async function call(url, { method = "GET", body, json, signal, fresh } = {}) {
+  const headers = { Accept: "application/json", "Accept-Language": lang };
+  if (json) headers["Content-Type"] = "application/json";
+  if (method !== "GET") headers["X-CSRF-Token"] = token();
+  let response;
+  try {
+    response = await fetch(url, { method, headers, body, signal, cache: fresh ? "no-store" : "default" });
+  } catch (error) {
+    throw signal?.aborted ? error : unreachable();
+  }
+  const text = await response.text();
+  return unwrap(response.status, text, (name) => response.headers.get(name));
+}
+
+const token = () => decodeURIComponent(cookie("csrf_token") ?? "");
+const unreachable = () => new Problem(navigator.onLine === false ? "offline" : "network");
+
+function unwrap(status, text, header) {
+  let answer = null;
+  try {
+    answer = JSON.parse(text);
+  } catch { /* not ours: a proxy's page */ }
+  if (status < 400 && answer?.success) return answer.data;
+  const error = answer?.error ?? {};
+  const fallback = status === 413 ? "file_too_large" : status >= 500 ? "internal_error" : "unknown";
+  throw new Problem(error.code ?? fallback, {
+    message: error.message, type: error.type, details: error.details ?? {}, status,
+    retryAfter: Number(header("Retry-After")) || answer?.retryAfter || 0,
+    requestId: answer?.requestId ?? header("X-Request-Id") ?? "",
+  });
+}
+
+/** POST a form with upload progress; `fetch` cannot report it. */
+function send(url, form, { headers = {}, signal, onUpload, read }) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const abort = () => request.abort();
+    request.open("POST", url);
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    request.upload.onprogress = (event) => event.lengthComputable && onUpload?.(event.loaded / event.total);
+    request.upload.onload = () => onUpload?.(1);
+    request.onload = () => {
+      try {
+        resolve(read(request));
+      } catch (problem) {
+        reject(problem);
+      }
+    };
+    request.onerror = () => reject(unreachable());
+    request.onabort = () => reject(new DOMException("aborted", "AbortError"));
+    request.onloadend = () => signal?.removeEventListener("abort", abort);
+    if (signal?.aborted) return abort(), reject(new DOMException("aborted", "AbortError"));
+    signal?.addEventListener("abort", abort);
+    request.send(form);
+  });
+}
+
+/** Put a large file into the store; returns its upload key. */
+async function upload(file, options) {
+  const target = await call(`${BASE}/uploads`, {
+    method: "POST", json: true, signal: options.signal,
+    body: JSON.stringify({ contentType: file.type || "application/octet-stream", size: file.size }),
+  });
+  const form = new FormData();
+  for (const [name, value] of Object.entries(target.fields)) form.append(name, value);
+  form.append("file", file);
+  await send(target.url, form, { ...options, read: stored });
+  return target.uploadKey;
+}
+
+function stored(request) {
+  if (request.status < 300) return;
+  const tooLarge = /EntityTooLarge/.test(request.responseText);
+  throw new Problem(tooLarge ? "file_too_large" : "upload_not_found", { status: request.status });
+}
+
+/**
+ * Run one order: {file, key, model, scale, face_enhance, quality, prompt}. Resolves to the result
+ * {imageUrl, originalUrl, width, height, charge, deduplicated, ...}.
+ */
+export async function generate({ file, key, ...fields }, options) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) if (value != null && value !== "") form.append(name, value);
+  if (file.size > DIRECT_BYTES) form.append("uploadKey", await renewing(() => upload(file, options)));
+  else form.append("image", file, file.name);
+  const post = () => send(`${BASE}/generate`, form, {
+    ...options,
+    headers: { Accept: "application/json", "Accept-Language": lang, "X-CSRF-Token": token(), "Idempotency-Key": key },
+    read: (request) => unwrap(request.status, request.responseText, (name) => request.getResponseHeader(name)),
+  });
+  const answer = await patient(() => renewing(post), options.signal);
+  return answer.status ? follow(answer, options) : answer;
+}
+
+/** A stale CSRF cookie is renewed once by asking for the usage. */
+async function renewing(action) {
+  try {
+    return await action();
+  } catch (problem) {
+    if (problem.code !== "csrf_token_invalid") throw problem;
+    await usage();
+    return action();
+  }
+}
+
+/** The same run already under way (a second click, a lost answer): its result is ours, so wait for it. */
+async function patient(action, signal) {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await action();
+    } catch (problem) {
+      if (problem.code !== "request_in_progress" || attempt === 20) throw problem;
+      await pause((problem.retryAfter || 2) * 1000, signal);
+    }
+  }
+}
+
+/** A run that outlasts the request goes on as a job: look until it has ended. */
+async function follow(job, { signal, onQueue }) {
+  const url = `/api/ai-image/jobs/${encodeURIComponent(job.id)}`;
+  onQueue?.();
+  signal?.addEventListener("abort", () => call(`${url}/cancel`, { method: "POST" }).catch(() => {}), { once: true });
+  while (job.status === "queued" || job.status === "processing") {
+    await pause(POLL_MS, signal);
+    job = await call(url, { signal, fresh: true });
+  }
+  const item = job.items?.[0] ?? job;
+  if (job.status !== "succeeded") throw new Problem(item.error?.code ?? "job_failed", { message: item.error?.message, status: 200 });
+  const output = job.output ?? item.output;
+  return { ...job, imageUrl: output.url, width: output.width, height: output.height, originalUrl: (job.input ?? item.input)?.url };
+}
+
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(new DOMException("aborted", "AbortError"));
+    }, { once: true });
+  });
+}
+
+/** The result's bytes for the download. */
+export async function fetchResult(url) {
+  let response;
+  try {
+    response = await fetch(url);
+  } catch {
+    throw unreachable();
+  }
+  if ([403, 404, 410].includes(response.status)) throw new Problem("expired", { status: response.status });
+  if (!response.ok) throw new Problem("network", { status: response.status });
+  return response.blob();
+}

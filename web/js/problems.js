@@ -1,0 +1,70 @@
+/** Every failure as a text with a reason and a way on. */
+
+import { $, CLOCK, INFO, WARNING, el, icon } from "./dom.js";
+import { bytes, duration, moment, number, planName, t } from "./i18n.js";
+
+const WAITING = new Set(["rate_limited", "daily_quota_exceeded", "network_quota_exceeded", "provider_throttled"]);
+const CALM = new Set(["canceled"]);
+
+/** Which ways on fit a problem; names of `actions` texts. */
+const WAYS = {
+  validation_error: ["other"], payload_too_large: ["other"], unsupported_media_type: ["other"],
+  auth_error: ["reload"], provider_error: ["retry"], server_error: ["retry"],
+};
+const WAYS_BY_CODE = {
+  offline: ["retry"], network: ["retry"], expired: ["runAgain"], invalid_multipart: ["retry"], upload_not_found: ["retry"],
+  INSUFFICIENT_CREDITS: ["cheapest"], image_missing: ["other"], unknown_model: ["reload"], scale_not_supported: [], prompt_required: [], output_too_large: ["scale2"],
+  plan_required: ["scale2"], origin_not_allowed: ["reload"], csrf_token_invalid: ["reload"], provider_disabled: [],
+  request_in_progress: ["retry"], idempotency_mismatch: ["retry"], daily_quota_exceeded: [], network_quota_exceeded: [],
+  rate_limited: [], canceled: [], models: ["retry"], downloadFailed: ["retry"], too_big_here: ["other"], empty_file: ["other"],
+  option_not_supported: [], invalid_fields: ["retry"], job_failed: ["retry"], feature_off: ["retry"], unknown: ["retry"],
+};
+
+const NEEDS_JOB_WAYS = { pro: ["standard"], scale: ["scale2"] };
+
+/** Some refusals have a better text when it is known what caused them. */
+const variant = ({ quality, scale }) => (quality === "pro" ? "pro" : scale > 4 ? "scale" : "");
+
+/** Title and text of a problem, in the page's language; unknown codes show the API's own message. */
+export function describe(problem, extra = {}) {
+  const { code, details = {} } = problem;
+  const values = {
+    ...details, ...extra, message: problem.apiMessage || problem.message || "", requestId: problem.requestId ?? "",
+    time: duration(problem.retryAfter || 1, 0),
+    when: details.resetAt ? moment(details.resetAt) : duration(problem.retryAfter || 60, 0),
+    requiredPlan: planName(details.requiredPlan ?? "pro"),
+    required: number(details.creditsRequired ?? details.required ?? 0),
+    available: number(details.creditsAvailable ?? details.available ?? 0),
+    fields: (details.fields ?? []).map(({ field, problem: what }) => `${field}: ${what}`).join("; ") || problem.apiMessage,
+  };
+  if (code === "file_too_large") {
+    values.size = extra.size ?? bytes(details.size ?? 0);
+    values.limit = bytes(details.limit ?? 25e6);
+  }
+  if (typeof values.megapixels === "number") values.megapixels = number(values.megapixels);
+  if (code === "image_format_unsupported") values.allowed = (details.allowed ?? ["JPEG", "PNG", "WebP", "AVIF"]).map((name) => name.toUpperCase().replace("WEBP", "WebP"));
+  const path = [`errors.${code}_${variant(details)}`, `errors.${code}`, `toasts.${code}`, "errors.unknown"].find((one) => t(one));
+  return { title: t(`${path}.title`, values), text: t(`${path}.text`, values) };
+}
+
+/** Show a problem in `slot`; `act` gets the name of the way the reader takes; a quiet one is not announced. */
+export function show(slot, problem, { extra, act, quiet } = {}) {
+  const { title, text } = describe(problem, extra);
+  const waits = WAITING.has(problem.code);
+  const ways = (problem.code === "needs_job" && NEEDS_JOB_WAYS[variant(problem.details)])
+    || (WAYS_BY_CODE[problem.code] ?? WAYS[problem.type] ?? ["retry"]);
+  const symbol = waits ? CLOCK : CALM.has(problem.code) ? INFO : WARNING;
+  slot.replaceChildren(el("div", { class: `notice ${waits ? "wait" : CALM.has(problem.code) ? "calm" : ""}`, "data-code": problem.code },
+    icon(symbol), el("strong", {}, title), el("p", {}, text),
+    ways.length && act ? el("div", { class: "ways" }, ...ways.map((way) => {
+      const button = el("button", { class: "button", type: "button" }, t(`actions.${way}`));
+      button.addEventListener("click", () => act(way));
+      return button;
+    })) : null));
+  if (!quiet) $("alert").textContent = `${title}. ${text}`;
+}
+
+export function clear(...slots) {
+  slots.forEach((slot) => slot.replaceChildren());
+  $("alert").textContent = "";
+}

@@ -1,0 +1,88 @@
+/** What is left today: the pill in the head and its card. */
+
+import * as api from "./api.js";
+import { $, el, rows } from "./dom.js";
+import { moment, number, planName, t } from "./i18n.js";
+
+const FRAMES_MAX = 10;
+const listeners = [];
+let current = null;
+let timer = null;
+
+export const usage = () => current;
+export const onUsage = (listener) => listeners.push(listener);
+
+/** Today's photos are used up. */
+export const usedUp = () => Boolean(current) && current.usage.used >= current.usage.limit;
+
+/** Ask again; a failure keeps what was known. */
+export async function refresh() {
+  try {
+    take(await api.usage());
+  } catch {
+    if (!current) $("usage-text").textContent = "–";
+    if (!current) $("usage").title = t("toasts.loadUsageError");
+  }
+  return current;
+}
+
+/** Take fresh numbers, also from the answer of a run. */
+export function take(data) {
+  current = { ...current, ...data };
+  paint();
+  listeners.forEach((listener) => listener(current));
+  clearTimeout(timer);
+  const wait = current.usage.resetAt - Date.now() + 1500;
+  if (wait > 0 && wait < 864e5) timer = setTimeout(refresh, wait);
+}
+
+function paint() {
+  const { used, limit, resetAt } = current.usage;
+  const left = Math.max(0, limit - used);
+  const plan = planName(current.plan ?? current.ownerType);
+  $("usage").dataset.level = left === 0 ? "critical" : used / limit >= 0.9 ? "warn" : "";
+  $("usage").removeAttribute("title");
+  $("usage-plan").textContent = plan;
+  $("usage-text").textContent = left ? t("usage.left", { count: left }) : t("usage.none");
+  frames(used, limit);
+  rows($("usage-rows"), [
+    [t("usage.today"), t("usage.used", { used, limit })],
+    [t("usage.reset"), moment(resetAt)],
+    current.monthlyUsage && [t("usage.month"), t("usage.usedCredits", current.monthlyUsage)],
+    credits(current.credits),
+  ]);
+}
+
+/** One frame per photo, like a film counter; a bar when there are many. */
+function frames(used, limit) {
+  const box = $("usage-frames");
+  const few = limit <= FRAMES_MAX;
+  box.classList.toggle("bar", !few);
+  if (few) {
+    box.replaceChildren(...Array.from({ length: limit }, (_, index) => el("i", { class: index < limit - used ? "" : "used" })));
+  } else {
+    box.style.setProperty("--left", `${Math.max(0, 100 - Math.round((100 * used) / limit))}%`);
+    box.replaceChildren(el("i"));
+  }
+}
+
+function credits({ available = 0, held = 0 } = {}) {
+  if (!available && !held) return null;
+  const text = number(available) + (held ? ` (${t("usage.held", { count: held })})` : "");
+  return [t("usage.credits"), text];
+}
+
+/** Load now and whenever the page comes back into view. */
+export function watch() {
+  let last = 0;
+  const again = () => {
+    if (document.visibilityState === "hidden" || Date.now() - last < 5000) return;
+    last = Date.now();
+    refresh();
+  };
+  addEventListener("focus", again);
+  document.addEventListener("visibilitychange", again);
+  addEventListener("pageshow", (event) => event.persisted && again());
+  last = Date.now();
+  return refresh();
+}
