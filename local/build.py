@@ -32,6 +32,7 @@ def template_parameters(template: Path) -> set[str]:
 
 def source_files(root: Path) -> Iterator[Path]:
     """Every file a build reads, in a fixed order."""
+    yield from (path for path in [root / "docs" / "openapi.json"] if path.exists())  # served by the page
     for name in SOURCES:
         for folder, folders, files in os.walk(root / name):
             folders[:] = sorted(set(folders) - IGNORED)
