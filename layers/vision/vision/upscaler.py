@@ -3,8 +3,8 @@
 Both networks multiply the sides by 4. Twice the size is their result halved again (with a windowed filter:
 0.3 dB better than the x2 variant of the same weights); 6 and 8 take two passes. A picture is worked on in
 tiles, so memory follows the size of the result: 4 bytes per pixel of it plus 150 MB (standard) or 800 MB
-(pro). Every tile sees ``pad`` pixels of its surroundings; at the border of the picture those repeat the
-outermost pixel, because the zeros a network pads with show as a frame.
+(pro). Every tile sees ``pad`` pixels of its surroundings; at the border of the picture those come from
+the picture itself, because the zeros a network pads with show as a frame.
 
 Standard is ``realesr-animevideov3`` (small, robust against compression), pro is ``RealESRGAN_x4plus`` (forty
 times the work). They invent plausible detail: a result is nicer to look at, not closer to the truth.
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from typing import Literal
 
 import ncnn
 import numpy as np
@@ -35,6 +36,9 @@ PASSES = {2: (2,), 4: (4,), 6: (2, 3), 8: (2, 4)}
 class Model:
     """A network and how to tile it; lengths in input pixels.
 
+    ``border`` says what lies beyond the picture: its outermost pixels repeated, or for a network that would draw
+    those as stripes, its mirror image.
+
     ``trunk`` names the blob where the work at input resolution ends, for networks whose tail is so wide that
     it has to run in smaller tiles (``tail_tile``, ``tail_pad``) to fit into memory; the result is the same.
     """
@@ -42,6 +46,7 @@ class Model:
     name: str
     tile: int
     pad: int
+    border: Literal["edge", "reflect"] = "edge"
     trunk: str | None = None
     tail_tile: int = 0
     tail_pad: int = 0
@@ -49,7 +54,9 @@ class Model:
 
 MODELS = {
     "standard": Model("REALESRGAN_ANIMAVIDEOV3_UP4X", tile=106, pad=10),
-    "pro": Model("REALESRGAN_X4PLUS_UP4X", tile=144, pad=24, trunk="1878", tail_tile=48, tail_pad=6),
+    "pro": Model(
+        "REALESRGAN_X4PLUS_UP4X", tile=144, pad=24, border="reflect", trunk="1878", tail_tile=48, tail_pad=6
+    ),
 }
 
 
@@ -78,7 +85,7 @@ def _one_pass(image: Image.Image, model: Model, factor: int) -> Image.Image:
     width, height = image.size
     result = Image.new("RGB", (width * factor, height * factor))
     for left, top, right, bottom in tiles(width, height, model.tile):
-        padded = _surroundings(image, left, top, right, bottom, model.pad)
+        padded = _surroundings(image, (left, top, right, bottom), model)
         big = Image.fromarray(_infer(model, padded))
         inner = _inner(model.pad, right - left, bottom - top)
         size = ((right - left) * factor, (bottom - top) * factor)
@@ -104,10 +111,9 @@ def tiles(width: int, height: int, side: int) -> Iterator[tuple[int, int, int, i
             yield left, top, right, bottom
 
 
-def _surroundings(
-    image: Image.Image, left: int, top: int, right: int, bottom: int, pad: int
-) -> NDArray[np.uint8]:
-    """The box and ``pad`` pixels around it, HxWx3, the outermost pixels repeated beyond the border."""
+def _surroundings(image: Image.Image, inner: tuple[int, int, int, int], model: Model) -> NDArray[np.uint8]:
+    """The box ``inner`` and the model's ``pad`` pixels around it, HxWx3; beyond the picture, its ``border``."""
+    (left, top, right, bottom), pad = inner, model.pad
     box = (
         max(left - pad, 0),
         max(top - pad, 0),
@@ -116,7 +122,7 @@ def _surroundings(
     )
     missing_rows = (box[1] - (top - pad), bottom + pad - box[3])
     missing_columns = (box[0] - (left - pad), right + pad - box[2])
-    return np.pad(np.asarray(image.crop(box)), (missing_rows, missing_columns, (0, 0)), "edge")
+    return np.pad(np.asarray(image.crop(box)), (missing_rows, missing_columns, (0, 0)), model.border)
 
 
 def _infer(model: Model, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -128,7 +134,9 @@ def _infer(model: Model, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if model.trunk is None:
         return _to_pixels(_run(net, "data", pixels, "output"))
     features = _run(net, "data", pixels, model.trunk)
-    return _tail(net, model, np.pad(features, ((0, 0), *[(model.tail_pad, model.tail_pad)] * 2), "edge"))
+    return _tail(
+        net, model, np.pad(features, ((0, 0), *[(model.tail_pad, model.tail_pad)] * 2), model.border)
+    )
 
 
 def _tail(net: ncnn.Net, model: Model, features: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -1,0 +1,178 @@
+"""The embedded model: exact sizes, no seams, transparency, the same result every time."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from vision import upscaler
+
+INTERPRETER = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def picture(size: tuple[int, int], seed: int = 7) -> Image.Image:
+    """Soft coloured shapes with some hard edges: texture enough for a seam to show."""
+    chance = np.random.default_rng(seed)
+    noise = Image.fromarray(chance.integers(0, 256, (*reversed(size), 3), dtype=np.uint8))
+    soft = np.asarray(noise.filter(ImageFilter.GaussianBlur(3)), dtype=np.float32)
+    return Image.fromarray(np.clip((soft - 128) * 4 + 128, 0, 255).astype(np.uint8))
+
+
+def pixels(image: Image.Image) -> np.ndarray:
+    return np.asarray(image, dtype=np.int16)
+
+
+def tiled(monkeypatch: pytest.MonkeyPatch, quality: str, **changed: int) -> None:
+    model = dataclasses.replace(upscaler.MODELS[quality], **changed)
+    monkeypatch.setitem(upscaler.MODELS, quality, model)
+
+
+@pytest.mark.parametrize("scale", [2, 4, 6, 8])
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (1, 150), (150, 1), (33, 20)])
+def test_sides_are_multiplied_exactly(scale, size):
+    """Whatever the shape, down to one pixel, the result has exactly ``scale`` times its sides."""
+    result = upscaler.enlarge(picture(size), scale=scale, quality="standard")
+    assert (result.mode, result.size) == ("RGB", (size[0] * scale, size[1] * scale))
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_pro_multiplies_exactly(scale):
+    """The large network obeys the same rule."""
+    assert upscaler.enlarge(picture((9, 6)), scale=scale, quality="pro").size == (9 * scale, 6 * scale)
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_result_is_the_same_picture(scale):
+    """Made small again the result is near its source: channels in order, nothing shifted, nothing inverted."""
+    source = picture((96, 64)).filter(ImageFilter.GaussianBlur(1))
+    result = upscaler.enlarge(source, scale=scale, quality="standard").resize(
+        source.size, Image.Resampling.BOX
+    )
+    assert (
+        np.abs(pixels(result) - pixels(source)).mean() < 10
+    )  # the network sharpens; a channel out of order is 40 off
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_tiles_leave_no_seams(monkeypatch, scale):
+    """Tiled and in one piece differ by a rounding error on average, and nowhere visibly."""
+    source = picture((150, 120))
+    in_tiles = pixels(upscaler.enlarge(source, scale=scale, quality="standard"))
+    tiled(monkeypatch, "standard", tile=1000)
+    whole = pixels(upscaler.enlarge(source, scale=scale, quality="standard"))
+    difference = np.abs(in_tiles - whole)
+    assert difference.mean() < 0.1
+    assert difference.max() <= 6
+
+
+def test_pro_tail_in_tiles_is_the_whole_network(monkeypatch):
+    """Cutting the network at its trunk saves memory and changes nothing but the last bit."""
+    source = picture((40, 28))
+    cut = pixels(upscaler.enlarge(source, scale=4, quality="pro"))
+    tiled(monkeypatch, "pro", tail_tile=16)
+    cut_small = pixels(upscaler.enlarge(source, scale=4, quality="pro"))
+    monkeypatch.setitem(upscaler.MODELS, "pro", dataclasses.replace(upscaler.MODELS["pro"], trunk=None))
+    whole = pixels(upscaler.enlarge(source, scale=4, quality="pro"))
+    assert np.abs(cut - whole).max() <= 1
+    assert np.abs(cut_small - whole).max() <= 1
+
+
+@pytest.mark.parametrize("quality", ["standard", "pro"])
+def test_border_has_no_frame(quality):
+    """A flat picture stays flat up to its last row; the zeros a network pads with would darken it."""
+    result = pixels(upscaler.enlarge(Image.new("RGB", (24, 24), (200, 120, 60)), scale=4, quality=quality))
+    centre = result[40:56, 40:56].mean(axis=(0, 1))
+    border = np.concatenate([result[:2], result[-2:]]).mean(axis=(0, 1))
+    assert np.abs(border - centre).max() < 3
+
+
+@pytest.mark.parametrize("scale", [2, 4, 8])
+def test_alpha_is_enlarged_apart(scale):
+    """Transparency keeps its shape: clear stays clear, solid stays solid, and the size is that of the colours."""
+    source = picture((40, 30)).convert("RGBA")
+    source.putalpha(
+        Image.linear_gradient("L").point(lambda value: 255 if value > 127 else 0).resize((40, 30))
+    )
+    result = upscaler.enlarge(source, scale=scale, quality="standard")
+    alpha = np.asarray(result.getchannel("A"))
+    assert (result.mode, result.size) == ("RGBA", (40 * scale, 30 * scale))
+    assert alpha[: 10 * scale].max() == 0
+    assert alpha[-10 * scale :].min() == 255
+
+
+def test_hidden_colour_does_not_bleed_into_the_edge():
+    """Black under full transparency leaves no dark fringe around a bright shape."""
+    source = Image.new("RGBA", (48, 48), (0, 0, 0, 0))
+    source.paste((255, 240, 200, 255), (12, 12, 36, 36))
+    result = upscaler.enlarge(source, scale=4, quality="standard")
+    colours, alpha = pixels(result.convert("RGB")), np.asarray(result.getchannel("A"))
+    assert colours[alpha > 8].min(axis=0)[0] > 235
+
+
+def test_result_is_the_same_every_time():
+    """The same picture gives the same bytes, so a result can be recognised."""
+    source = picture((120, 80))
+    first, second = (upscaler.enlarge(source, scale=2, quality="standard").tobytes() for _ in range(2))
+    assert first == second
+
+
+def test_twice_is_four_times_made_half():
+    """The smaller result sits on the same grid as the larger, not half a pixel aside."""
+    source = picture((120, 40))
+    twice, fourfold = (upscaler.enlarge(source, scale=scale, quality="standard") for scale in (2, 4))
+    assert np.abs(pixels(twice) - pixels(fourfold.reduce(2))).mean() < 1
+
+
+def test_output_is_rounded_and_clipped():
+    """0..1 becomes 0..255 to the nearest, and what overshoots stays in range."""
+    planes = np.array([-0.1, 0.499 / 255, 0.501 / 255, 254.6 / 255, 1.2], np.float32).reshape(1, 1, 5)
+    assert upscaler._to_pixels(planes).ravel().tolist() == [0, 0, 1, 255, 255]
+
+
+def test_source_is_not_changed():
+    """Enlarging reads its picture and leaves it alone."""
+    source = picture((20, 20)).convert("RGBA")
+    before = source.tobytes()
+    upscaler.enlarge(source, scale=2, quality="standard")
+    assert source.tobytes() == before
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (106, 106), (107, 1), (1000, 333)])
+def test_tiles_cover_the_picture_once(width, height):
+    """Every pixel lies in exactly one tile, and no tile is larger than allowed."""
+    seen = np.zeros((height, width), np.int8)
+    for left, top, right, bottom in upscaler.tiles(width, height, 106):
+        assert 0 < right - left <= 106
+        assert 0 < bottom - top <= 106
+        seen[top:bottom, left:right] += 1
+    assert (seen == 1).all()
+
+
+def test_memory_stays_bounded():
+    """A fresh process that enlarges half a megapixel by 4 peaks below 300 MB: tiles, not the picture, set the need."""
+    code = (
+        "from PIL import Image\nfrom vision import upscaler\n"
+        "upscaler.enlarge(Image.effect_noise((1000, 500), 60).convert('RGB'), scale=4, quality='standard')\n"
+        "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=INTERPRETER, check=True, capture_output=True, text=True
+    )
+    (kib,) = re.findall(r"(\d+) kB", done.stdout)
+    assert int(kib) < 300_000
+
+
+def test_pro_draws_no_stripes_at_the_border():
+    """Texture that runs off the picture ends naturally: no row near the top is a copy of its neighbour, stretched."""
+    texture = np.random.default_rng(7).integers(0, 256, (24, 48, 3), np.uint8)
+    photo = Image.fromarray(texture).resize((48, 24), Image.Resampling.BILINEAR)
+    result = np.asarray(upscaler.enlarge(photo, scale=4, quality="pro"), dtype=np.int16)
+    change = np.abs(np.diff(result, axis=0)).mean(axis=(1, 2))
+    assert change[:4].mean() > 0.5 * change[8:-8].mean()
