@@ -136,8 +136,8 @@ def submit(
     result_digest = _digest(photo.info.digest, model.slug, params, output_format)
     key_hash = _key_hash(idempotency_key)
     earlier = ledger.earlier(caller.owner, key_hash=key_hash, result_digest=result_digest, now=now)
-    if earlier.key_job and earlier.key_fingerprint:
-        return _replay(earlier.key_job, earlier.key_fingerprint, fingerprint, caller=caller, jobs=jobs)
+    if earlier.key:
+        return _replay(earlier.key, fingerprint, caller=caller, jobs=jobs)
     paid = jobs.get(caller.owner, earlier.result_job) if earlier.result_job else None
     if paid and paid.items[0].output and artifacts.exists(paid.items[0].output.key):
         return _deduplicated(paid, key_hash, fingerprint, caller=caller, ledger=ledger, jobs=jobs, now=now)
@@ -249,7 +249,7 @@ def _hold(
             ledger.hold(held, plan=caller.plan, key_hash=key_hash, entry_ids=[new_id("ent")], now=now)
             return Submitted(held, original)
         except KeyUsed as used:
-            return _replay(used.job_id, used.fingerprint, job.fingerprint, caller=caller, jobs=jobs)
+            return _replay(used, job.fingerprint, caller=caller, jobs=jobs)
         except FundsMoved:
             standing = ledger.standing(caller.owner, now=now)
             shares = split(total, plan_left=caller.plan.quota_tenths - standing.month_used)
@@ -258,11 +258,11 @@ def _hold(
     raise _insufficient(total, caller, ledger.standing(caller.owner, now=now))
 
 
-def _replay(job_id: str, stored: str, fingerprint: str, *, caller: Caller, jobs: Jobs) -> Submitted:
-    job = jobs.get(caller.owner, job_id)
-    if stored != fingerprint or job is None:
+def _replay(used: KeyUsed, fingerprint: str, *, caller: Caller, jobs: Jobs) -> Submitted:
+    job = jobs.get(caller.owner, used.job_id)
+    if used.fingerprint != fingerprint or job is None:
         raise IdempotencyMismatch(header="Idempotency-Key")
-    return Submitted(job, replayed=True)
+    return Submitted(job, deduplicated=used.free, replayed=True)
 
 
 def _deduplicated(
@@ -274,7 +274,7 @@ def _deduplicated(
                 caller.owner, key_hash=key_hash, job_id=paid.id, fingerprint=fingerprint, now=now
             )
         except KeyUsed as used:
-            return _replay(used.job_id, used.fingerprint, fingerprint, caller=caller, jobs=jobs)
+            return _replay(used, fingerprint, caller=caller, jobs=jobs)
     return Submitted(paid, deduplicated=True)
 
 

@@ -54,8 +54,8 @@ class Ledger:
         if key_hash:
             wanted.append(keys.idempotency_once(owner, key_hash))
         result, *rest = self._table.get_many(wanted)
-        key = rest[0] if rest and rest[0] and rest[0]["expires"] > now // 1000 else {}
-        return Earlier(key.get("job"), key.get("fingerprint"), (result or {}).get("job"))
+        key = rest[0] if rest and rest[0] and rest[0]["expires"] > now // 1000 else None
+        return Earlier(_key_used(key) if key else None, (result or {}).get("job"))
 
     def hold(self, job: Job, *, plan: Plan, key_hash: str | None, entry_ids: list[str], now: int) -> None:
         """Take the price of every item and store the job, all or nothing.
@@ -113,18 +113,19 @@ class Ledger:
         self._table.transact(writes)
 
     def remember_key(self, owner: Owner, *, key_hash: str, job_id: str, fingerprint: str, now: int) -> None:
-        """Let an idempotency key stand for an earlier job; raise `KeyUsed` if it stands for one already."""
+        """Let an idempotency key stand for a job paid for earlier; raise `KeyUsed` if it stands for one already."""
         record = {
             **keys.idempotency_once(owner, key_hash),
             "job": job_id,
             "fingerprint": fingerprint,
+            "free": True,
             "expires": now // 1000 + IDEMPOTENCY_KEPT_SECONDS,
         }
         free = f"{absent()} OR expires <= :now"
         try:
             self._table.put(record, condition=free, values={":now": now // 1000})
         except ConditionFailed as failed:
-            raise KeyUsed(failed.record["job"], failed.record["fingerprint"]) from None
+            raise _key_used(failed.record) from None
 
     def grant(
         self, owner: Owner, credits: int, *, source: str, reason: str, actor: str, entry_id: str, now: int
@@ -178,8 +179,12 @@ def _key_write(job: Job, key_hash: str, now: int) -> Write:
         {"job": job.id, "fingerprint": job.fingerprint, "expires": now // 1000 + IDEMPOTENCY_KEPT_SECONDS},
         condition=f"{absent()} OR expires <= :now",
         values={":now": now // 1000},
-        refusal=lambda old: KeyUsed(old["job"], old["fingerprint"]),
+        refusal=_key_used,
     )
+
+
+def _key_used(record: Record) -> KeyUsed:
+    return KeyUsed(record["job"], record["fingerprint"], free=record.get("free", False))
 
 
 def _usage_writes(owner: Owner, holds: list[Hold], plan: Plan, now: int) -> list[Write]:

@@ -23,12 +23,13 @@ class AlreadyResolved(Exception):
 
 
 class KeyUsed(Exception):
-    """The idempotency key already stands for a job."""
+    """The idempotency key already stands for a job; ``free``: for one that was paid for before this key."""
 
-    def __init__(self, job_id: str, fingerprint: str) -> None:
+    def __init__(self, job_id: str, fingerprint: str, *, free: bool = False) -> None:
         super().__init__(job_id)
         self.job_id = job_id
         self.fingerprint = fingerprint
+        self.free = free
 
 
 class FundsMoved(Exception):
@@ -98,10 +99,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What is already known of a request: the job of its idempotency key, the paid result of its picture."""
+    """What is already known of a request: what its idempotency key stands for, the paid result of its picture."""
 
-    key_job: str | None = None
-    key_fingerprint: str | None = None
+    key: KeyUsed | None = None
     result_job: str | None = None
 
 

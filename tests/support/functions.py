@@ -1,0 +1,37 @@
+"""Loading the code of a function as Lambda would: fresh, by its folder."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from PIL import Image
+
+from tests.support.template import ROOT
+
+NAMES = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
+
+
+def load(name: str) -> Any:
+    """The module ``functions.<name>.app``, imported anew."""
+    module = f"functions.{name}.app"
+    sys.modules.pop(module, None)
+    if name != "upscale":
+        return importlib.import_module(module)
+    with mock.patch.dict(sys.modules, {"vision": _vision()}):
+        return importlib.import_module(module)
+
+
+def _vision() -> ModuleType:
+    """A stand-in for the vision layer: enlarges by repeating pixels, without network or weights."""
+
+    def enlarge(image: Image.Image, *, scale: int, quality: str) -> Image.Image:
+        assert quality in ("standard", "pro")
+        return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+
+    layer = ModuleType("vision")
+    layer.upscaler = SimpleNamespace(enlarge=enlarge, warm_up=lambda quality: None)  # type: ignore[attr-defined]
+    return layer

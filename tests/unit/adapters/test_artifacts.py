@@ -1,0 +1,77 @@
+"""The bucket: bytes in and out, links and forms that pin what they allow."""
+
+import json
+from base64 import b64decode
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from botocore.exceptions import ClientError
+
+from enhancer.adapters.artifacts import Artifacts
+from enhancer.domain.artifacts import NoArtifact
+
+
+def test_what_is_put_comes_back_whole_and_in_parts(world):
+    """A window is inclusive at both ends."""
+    world.artifacts.put("k/whole.png", b"0123456789", "image/png")
+    assert world.artifacts.get("k/whole.png") == b"0123456789"
+    assert world.artifacts.get("k/whole.png", first=2, last=4) == b"234"
+
+
+def test_a_head_knows_type_size_and_tag(world):
+    """Everything an answer needs, without the bytes."""
+    world.artifacts.put("k/head.png", b"12345", "image/png")
+    head = world.artifacts.head("k/head.png")
+    assert (head.content_type, head.size, head.etag[0], head.etag[-1]) == ("image/png", 5, '"', '"')
+
+
+@pytest.mark.parametrize("read", ["get", "head"])
+def test_a_missing_artifact_is_no_artifact(world, read):
+    """Absence is one error, whichever way it was noticed."""
+    with pytest.raises(NoArtifact):
+        getattr(world.artifacts, read)("k/missing.png")
+
+
+def test_existence_follows_put_and_delete(world):
+    """Deleting is final and may be repeated."""
+    assert world.artifacts.exists("k/there.png") is False
+    world.artifacts.put("k/there.png", b"x", "image/png")
+    assert world.artifacts.exists("k/there.png") is True
+    world.artifacts.delete("k/there.png")
+    world.artifacts.delete("k/there.png")
+    assert world.artifacts.exists("k/there.png") is False
+
+
+class Refusing:
+    """A bucket that refuses every read."""
+
+    def head_object(self, **_asked):
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "HeadObject")
+
+    get_object = head_object
+
+
+@pytest.mark.parametrize("read", ["get", "head", "exists"])
+def test_a_store_that_fails_is_not_taken_for_an_absent_artifact(read):
+    """Anything but a 404 surfaces: a broken bucket must not look like a deleted picture."""
+    with pytest.raises(ClientError, match="AccessDenied"):
+        getattr(Artifacts(Refusing(), "photos"), read)("k")
+
+
+def test_a_link_carries_its_headers_and_ends_after_five_minutes(world):
+    """The redirect's target answers with our type and disposition, for a short while."""
+    link = world.artifacts.link("k/large.png", headers={"ResponseContentType": "image/png"})
+    query = parse_qs(urlsplit(link).query)
+    assert query["X-Amz-Expires"] == ["300"]
+    assert query["response-content-type"] == ["image/png"]
+    assert urlsplit(link).path.endswith("/k/large.png")
+
+
+def test_an_upload_form_pins_key_type_and_length(world):
+    """Nothing but exactly the announced file can be stored with the form."""
+    form = world.artifacts.upload_form("incoming/x", content_type="image/png", size=1234)
+    conditions = json.loads(b64decode(form["fields"]["policy"]))["conditions"]
+    assert ["content-length-range", 1234, 1234] in conditions
+    assert {"Content-Type": "image/png"} in conditions
+    assert {"key": "incoming/x"} in conditions
+    assert form["fields"]["Content-Type"] == "image/png"

@@ -1,0 +1,91 @@
+"""What every unit test stands on: no real AWS, a clock that stands still, and a world per test."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from enhancer import runtime
+from enhancer.adapters import table
+from enhancer.telemetry import logger
+from tests.support import aws, functions
+from tests.support.world import World
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[None]:
+    """The table of the template, the bucket and the secret, shared by a module."""
+    with aws.cloud():
+        yield
+
+
+@pytest.fixture
+def world(cloud: None) -> World:
+    """Use cases on the module's table, with owners, ids and a clock of the test's own."""
+    return World()
+
+
+@pytest.fixture(scope="module")
+def apps(cloud: None) -> SimpleNamespace:
+    """The handler of every function, freshly loaded for the module."""
+    return SimpleNamespace(**{name: functions.load(name).lambda_handler for name in functions.NAMES})
+
+
+@pytest.fixture
+def served(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The handlers run on the world's clock and its scripted predictor."""
+    monkeypatch.setattr(runtime, "now", world.now)
+    monkeypatch.setattr(runtime, "predictors", lambda: {"embedded": world.predictor})
+    return world
+
+
+@pytest.fixture
+def setting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Change settings for one test: ``setting(APP_ORIGIN="https://enhance.example")``."""
+
+    def change(**values: str) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+        runtime.settings.cache_clear()
+
+    yield change
+    monkeypatch.undo()
+    runtime.settings.cache_clear()
+
+
+class Logs:
+    """The log lines written so far."""
+
+    def __init__(self, stream: io.StringIO) -> None:
+        self._stream = stream
+
+    @property
+    def text(self) -> str:
+        """Everything, as written."""
+        return self._stream.getvalue()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """One object per line; fails on a line that is not one."""
+        return [json.loads(line) for line in self.text.splitlines()]
+
+
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> Logs:
+    """What the product logs during the test."""
+    stream = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", stream)
+    return Logs(stream)
+
+
+@pytest.fixture(autouse=True)
+def real_pause(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Nothing in a unit test waits: pauses between attempts cost no time. Returns the real one."""
+    real = table.pause
+    monkeypatch.setattr(table, "pause", lambda attempt: None)
+    return real

@@ -1,0 +1,199 @@
+"""GET usage, GET models, POST quote: what a caller has left, may use and would pay."""
+
+import pytest
+
+from enhancer.domain.models import CATALOGUE
+from enhancer.domain.owners import Owner
+from enhancer.domain.plans import PLANS
+from enhancer.identity import Caller
+from tests.support.events import Browser
+from tests.support.world import at
+
+USAGE, MODELS, QUOTE = (f"/api/ai-image/{name}" for name in ("usage", "models", "quote"))
+
+
+@pytest.fixture
+def browser(served):
+    """A browser in a network of its own."""
+    return Browser(ip=f"2001:db8:{served.random.randrange(65536):x}:{served.random.randrange(65536):x}::1")
+
+
+def signed_in(apps, browser, plan):
+    """Sign in with a plan; return the caller that this browser now is."""
+    user = browser.post_json(apps.debug_login, "/api/debug-login", {"plan": plan}).data["userId"]
+    return Caller(Owner("user", user), PLANS[plan], "user", "net", None)
+
+
+def test_a_new_guest_sees_what_a_guest_has(apps, browser, served):
+    """Every field of the contract, with the exact ends of day and month."""
+    answer = browser.send(apps.usage, "GET", USAGE)
+    assert answer.data == {
+        "ownerType": "guest",
+        "plan": "guest",
+        "usage": {"used": 0, "limit": 3, "remaining": 3, "resetAt": at("2026-11-21 00:00:00")},
+        "monthlyUsage": {"used": 0.0, "limit": 90.0, "remaining": 90.0, "resetAt": at("2026-12-01 00:00:00")},
+        "credits": {"available": 0.0, "held": 0.0},
+        "creditsBalanceTenths": 0,
+        "entitlements": {
+            "monthlyImages": 90, "monthlyCredits": 90, "dailyBurstCap": 3, "maxUpscale": 2, "faceEnhance": False,
+            "maxInputMegapixels": 4, "jobsAtOnce": 1,
+        },
+        "limits": {"user": 20, "guest": 3},
+    }  # fmt: skip
+    headers = {name: answer.headers[name] for name in ("X-Usage-OwnerType", "X-Usage-Plan", "X-Usage-Limit")}
+    assert headers == {"X-Usage-OwnerType": "guest", "X-Usage-Plan": "guest", "X-Usage-Limit": "3"}
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("plan", ["free", "pro", "premium", "team", "enterprise"])
+def test_a_user_sees_the_limits_of_their_plan(apps, browser, plan):
+    """What is shown is what is enforced: both come from the price list."""
+    signed_in(apps, browser, plan)
+    answer = browser.send(apps.usage, "GET", USAGE)
+    found, shown = PLANS[plan], answer.data
+    assert (shown["ownerType"], shown["plan"]) == ("user", plan)
+    assert (shown["usage"]["limit"], shown["monthlyUsage"]["limit"]) == (
+        found.images_per_day,
+        found.credits_per_month,
+    )
+    assert shown["entitlements"]["maxUpscale"] == found.scale_max
+    assert answer.headers["X-Usage-Limit"] == str(found.images_per_day)
+
+
+def test_held_and_bought_credits_are_shown_apart(apps, browser, served):
+    """Work under way is used already; what it holds is not available."""
+    caller = signed_in(apps, browser, "pro")
+    served.grant(caller, 105)
+    served.hold(served.job(caller, [(25, 40)]))
+    shown = browser.send(apps.usage, "GET", USAGE).data
+    assert (shown["credits"], shown["creditsBalanceTenths"]) == ({"available": 6.5, "held": 4.0}, 65)
+    assert (shown["usage"]["used"], shown["monthlyUsage"]["used"], shown["monthlyUsage"]["remaining"]) == (
+        1,
+        2.5,
+        297.5,
+    )
+
+
+def test_after_a_downgrade_nothing_is_left_and_never_less(apps, browser, served):
+    """More used than the smaller plan has: remaining is zero."""
+    caller = signed_in(apps, browser, "pro")
+    served.hold(served.job(caller, [(500, 0)] * 4))
+    served.accounts.open(caller.owner, plan="free", role="user", email=None, now=served.clock)
+    shown = browser.send(apps.usage, "GET", USAGE).data
+    assert (shown["usage"]["remaining"], shown["monthlyUsage"]["remaining"]) == (0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("plan", "scales", "required"),
+    [
+        ("guest", [2], "pro"),
+        ("pro", [2, 4], "premium"),
+        ("team", [2, 4, 6], "enterprise"),
+        ("enterprise", [2, 4, 6, 8], None),
+    ],
+)
+def test_the_catalogue_shows_what_this_caller_may_do(apps, browser, plan, scales, required):
+    """Allowed scales by plan, and the plan that unlocks the next one."""
+    if plan != "guest":
+        signed_in(apps, browser, plan)
+    models = browser.send(apps.usage, "GET", MODELS).data
+    assert models["defaultModel"] == "local/real-esrgan"
+    assert [model["slug"] for model in models["models"]] == [model.slug for model in CATALOGUE]
+    local = models["models"][0]
+    assert (local["allowedScales"], local["requiredPlan"], local["available"], local["price"]) == (
+        scales, required, True, 1.0,
+    )  # fmt: skip
+
+
+def test_a_switched_off_provider_is_shown_with_its_reason(apps, browser):
+    """What cannot run here is listed, locked, and says why."""
+    models = browser.send(apps.usage, "GET", MODELS).data["models"]
+    off = [model for model in models if model["provider"] != "embedded"]
+    assert len(off) == 6
+    for model in off:
+        assert (model["available"], model["reason"], model["allowedScales"], model["faceAllowed"]) == (
+            False, "provider_disabled", [], False,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("order", "total"),
+    [
+        ({}, 1.0),
+        ({"scale": 2, "quality": "pro"}, 2.0),
+        ({"scale": 4}, 2.0),
+        ({"scale": 4, "quality": "pro"}, 4.0),
+    ],
+)
+def test_a_quote_is_the_price_that_generate_takes(apps, browser, order, total):
+    """The price list, through the same rules."""
+    signed_in(apps, browser, "pro")
+    quote = browser.post_json(apps.usage, QUOTE, order).data
+    assert quote["price"] == {"total": total, "planPortion": total, "creditsPortion": 0.0}
+    assert (quote["refusal"], quote["model"], quote["scale"]) == (
+        None,
+        "local/real-esrgan",
+        order.get("scale", 2),
+    )
+
+
+def test_a_quote_splits_between_plan_and_credits(apps, browser, served):
+    """As a run would: the month first, then what was bought."""
+    caller = signed_in(apps, browser, "pro")
+    served.grant(caller, 100)
+    served.hold(served.job(caller, [(2995, 0)]))
+    quote = browser.post_json(apps.usage, QUOTE, {}).data
+    assert quote["price"] == {"total": 1.0, "planPortion": 0.5, "creditsPortion": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("order", "code", "status"),
+    [
+        ({"model": "real-esrgan"}, "provider_disabled", 403), ({"scale": 8}, "plan_required", 403),
+        ({"width": 3000, "height": 2000}, "too_many_pixels", 413),
+        ({"quality": "pro", "width": 1000, "height": 1000}, "needs_job", 400),
+    ],
+)  # fmt: skip
+def test_a_quote_tells_what_would_refuse_the_run(apps, browser, order, code, status):
+    """As a refusal inside a good answer, with the status and the text it would have."""
+    refusal = browser.post_json(apps.usage, QUOTE, order).data["refusal"]
+    assert (refusal["code"], refusal["status"]) == (code, status)
+    assert refusal["message"].endswith(".")
+
+
+def test_a_quote_knows_the_day_cap_and_missing_credits(apps, browser, served):
+    """Both limits of the moment are told before anything is uploaded."""
+    caller = signed_in(apps, browser, "free")
+    served.hold(served.job(caller, [(300, 0)]), plan="free")
+    refusal = browser.post_json(apps.usage, QUOTE, {}).data["refusal"]
+    assert (refusal["code"], refusal["details"]["required"], refusal["details"]["available"]) == (
+        "INSUFFICIENT_CREDITS", 1.0, 0.0,
+    )  # fmt: skip
+    served.grant(caller, 100)
+    for _ in range(2):
+        served.hold(served.job(caller, [(0, 10)]), plan="free")
+    refusal = browser.post_json(apps.usage, QUOTE, {}).data["refusal"]
+    assert (refusal["code"], refusal["status"]) == ("daily_quota_exceeded", 429)
+
+
+def test_a_quote_holds_and_stores_nothing(apps, browser, served):
+    """Asking costs nothing."""
+    for _ in range(5):
+        browser.post_json(apps.usage, QUOTE, {"scale": 2, "width": 100, "height": 100})
+    assert browser.send(apps.usage, "GET", USAGE).data["usage"]["used"] == 0
+
+
+@pytest.mark.parametrize(
+    "order",
+    [{"scale": 3}, {"model": "x"}, {"prompt": "p"}, {"width": 0}, {"height": 1_000_001}, {"image": "x"}],
+)
+def test_a_quote_for_what_cannot_be_is_a_400(apps, browser, order):
+    """What no plan could buy is no quote."""
+    assert browser.post_json(apps.usage, QUOTE, order).status == 400
+
+
+def test_a_text_body_is_415_with_what_is_taken(apps, browser):
+    """The answer names both types."""
+    answer = browser.send(apps.usage, "POST", QUOTE, body="x=1", headers={"content-type": "text/plain"})
+    assert (answer.status, answer.error["code"]) == (415, "content_type_unsupported")
+    assert answer.error["details"] == {"expected": ["multipart/form-data", "application/json"]}

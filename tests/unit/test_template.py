@@ -1,0 +1,248 @@
+"""What is deployed: closed bucket, keys and index, least privilege, time-outs, one condition."""
+
+import re
+
+import pytest
+
+from enhancer.adapters import keys
+from enhancer.domain.artifacts import INCOMING, RESULTS, UPLOADS
+from enhancer.domain.owners import Owner
+from enhancer.settings import ENVIRONMENTS, Settings
+from tests.support import functions, template
+
+TEMPLATE = template.load()
+FUNCTIONS = template.functions(TEMPLATE)
+(BUCKET,) = (found["Properties"] for found in template.resources(TEMPLATE, "AWS::S3::Bucket").values())
+(TABLE,) = (found["Properties"] for found in template.resources(TEMPLATE, "AWS::DynamoDB::Table").values())
+PUBLIC = sorted(name for name, found in FUNCTIONS.items()
+                if any(event["Type"] == "HttpApi" for event in found.get("Events", {}).values()))  # fmt: skip
+
+
+def statements(name):
+    """The policy statements of a function."""
+    return [one for policy in FUNCTIONS[name].get("Policies", []) for one in policy["Statement"]]
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def routes():
+    """(function, method, path) of every route."""
+    for name, found in FUNCTIONS.items():
+        for event in found.get("Events", {}).values():
+            if event["Type"] == "HttpApi":
+                yield name, event["Properties"].get("Method"), event["Properties"].get("Path")
+
+
+@pytest.mark.parametrize(
+    "block", ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"]
+)
+def test_the_bucket_blocks_every_kind_of_public_access(block):
+    """Nobody reads a picture past the owner gate."""
+    assert BUCKET["PublicAccessBlockConfiguration"][block] is True
+
+
+def test_the_bucket_has_no_access_lists_and_is_encrypted():
+    """Only policies decide, and what lies there is encrypted."""
+    assert BUCKET["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    (rule,) = BUCKET["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+
+
+def test_the_bucket_speaks_tls_only():
+    """Everything without TLS is denied to everybody, for the bucket and what is in it."""
+    (policy,) = template.resources(TEMPLATE, "AWS::S3::BucketPolicy").values()
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == [{"Fn::GetAtt": ["Bucket", "Arn"]}, {"Fn::Sub": "${Bucket.Arn}/*"}]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "days"),
+    [(INCOMING, 1), (UPLOADS, {"Ref": "ArtifactDays"}), (RESULTS, {"Ref": "ArtifactDays"})],
+)
+def test_every_kind_of_artifact_is_deleted_in_time(prefix, days):
+    """The promise of deletion is a rule of the bucket."""
+    rules = [rule for rule in BUCKET["LifecycleConfiguration"]["Rules"] if rule.get("Prefix") == f"{prefix}/"]
+    assert [(rule["Status"], rule["ExpirationInDays"]) for rule in rules] == [("Enabled", days)]
+    assert TEMPLATE["Parameters"]["ArtifactDays"]["Default"] == 30
+
+
+def test_unfinished_uploads_are_cleared():
+    """Parts of broken-off uploads cost nothing for long."""
+    rules = BUCKET["LifecycleConfiguration"]["Rules"]
+    assert [
+        rule["AbortIncompleteMultipartUpload"] for rule in rules if "AbortIncompleteMultipartUpload" in rule
+    ] == [{"DaysAfterInitiation": 1}]
+
+
+def test_the_table_has_the_keys_and_the_index_that_the_code_uses():
+    """The key module and the template agree."""
+    owner = Owner("user", "x")
+    names = {entry["KeyType"]: entry["AttributeName"] for entry in TABLE["KeySchema"]}
+    assert list(keys.account(owner)) == [names["HASH"], names["RANGE"]] == ["pk", "sk"]
+    (index,) = TABLE["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == "gsi1"
+    assert [entry["AttributeName"] for entry in index["KeySchema"]] == ["gsi1pk", "gsi1sk"]
+    types = {entry["AttributeName"]: entry["AttributeType"] for entry in TABLE["AttributeDefinitions"]}
+    assert types == {"pk": "S", "sk": "S", "gsi1pk": "S", "gsi1sk": "N"}
+
+
+def test_the_table_forgets_by_the_attribute_that_the_code_writes():
+    """Records that carry ``expires`` end; the table is kept when the stack goes."""
+    assert TABLE["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    (whole,) = template.resources(TEMPLATE, "AWS::DynamoDB::Table").values()
+    assert (whole["DeletionPolicy"], whole["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+@pytest.mark.parametrize(("environment", "on"), [("production", True), ("development", False)])
+def test_the_table_can_be_restored_to_any_point_in_production(environment, on):
+    """Money can be brought back to any second of the last weeks."""
+    enabled = TABLE["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+    name, if_true, if_false = enabled["Fn::If"]
+    assert (if_true if template.condition(TEMPLATE, name, Environment=environment) else if_false) is on
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_logs_into_a_group_that_forgets(name):
+    """No log is kept for ever."""
+    group = FUNCTIONS[name]["LoggingConfig"]["LogGroup"]["Ref"]
+    assert TEMPLATE["Resources"][group]["Type"] == "AWS::Logs::LogGroup"
+
+
+@pytest.mark.parametrize("name", template.resources(TEMPLATE, "AWS::Logs::LogGroup"))
+def test_every_log_group_has_an_end(name):
+    """Retention is set, and its default is a month."""
+    assert TEMPLATE["Resources"][name]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert TEMPLATE["Parameters"]["LogRetentionDays"]["Default"] == 30
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_policy_has_a_wildcard(name):
+    """Each function may do named things to named resources; a star stands only behind a prefix of ours."""
+    for statement in statements(name):
+        for action in listed(statement["Action"]):
+            assert re.fullmatch(r"[a-z0-9]+:[A-Za-z]+", action), action
+        for resource in listed(statement["Resource"]):
+            assert isinstance(resource, dict), resource
+            text = str(resource)
+            assert "*" not in text or re.search(
+                r"\$\{Bucket\.Arn\}/ai-enhancer/(incoming|uploads|results)/\*'", text
+            )
+
+
+WRITES = {
+    "Generate": {"uploads"}, "Uploads": {"incoming"}, "Upscale": {"results"}, "Usage": set(), "Results": set(),
+    "DebugLogin": set(), "Sweep": set(), "Web": set(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_function_writes_only_its_own_kind_of_artifact(name):
+    """Nobody but the model writes results, nobody but uploads hands out forms."""
+    found = {
+        match
+        for statement in statements(name)
+        if "s3:PutObject" in listed(statement["Action"])
+        for match in re.findall(r"ai-enhancer/(\w+)/", str(statement["Resource"]))
+    }
+    assert found == WRITES[name]
+
+
+def test_the_model_cannot_touch_money():
+    """The function that decodes pictures for minutes has no access to table or secrets."""
+    assert {
+        action.partition(":")[0] for one in statements("Upscale") for action in listed(one["Action"])
+    } == {"s3"}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_development_sign_in_exists_in_development_only(environment):
+    """Elsewhere neither function nor route is deployed."""
+    assert TEMPLATE["Resources"]["DebugLogin"]["Condition"] == "IsDevelopment"
+    assert template.condition(TEMPLATE, "IsDevelopment", Environment=environment) is (
+        environment == "development"
+    )
+
+
+def test_the_default_environment_is_production():
+    """Who says nothing gets the strictest."""
+    assert TEMPLATE["Parameters"]["Environment"]["Default"] == "production"
+    assert template.condition(TEMPLATE, "IsDevelopment") is False
+    assert tuple(TEMPLATE["Parameters"]["Environment"]["AllowedValues"])[:1] == ("development",)
+    assert set(TEMPLATE["Parameters"]["Environment"]["AllowedValues"]) == set(ENVIRONMENTS)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_function_behind_the_api_ends_before_the_api_gives_up(name):
+    """HTTP APIs end at 30 seconds."""
+    assert FUNCTIONS[name]["Timeout"] < 30
+
+
+def test_the_public_functions_are_these():
+    """A new door is noticed here."""
+    assert PUBLIC == ["DebugLogin", "Generate", "Results", "Uploads", "Usage", "Web"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_runs_on_the_same_python(name):
+    """One runtime, one architecture, one handler name."""
+    found = FUNCTIONS[name]
+    assert (found["Runtime"], found["Handler"]) == ("python3.13", "app.lambda_handler")
+    assert found["Architectures"] == [{"Ref": "Architecture"}]
+
+
+def test_every_folder_is_a_function_and_every_function_a_folder():
+    """State, folder and logical id are found by guessing."""
+    assert (
+        sorted(found["CodeUri"].removeprefix("functions/") for found in FUNCTIONS.values()) == functions.NAMES
+    )
+    for name, found in FUNCTIONS.items():
+        assert found["CodeUri"] == "functions/" + re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def test_every_route_takes_any_verb_so_that_our_405_answers():
+    """The gateway's own refusals would not be in our envelope."""
+    assert {method for _, method, path in routes() if path} == {"ANY"}
+
+
+def test_every_route_of_a_function_is_a_path_it_knows():
+    """What the gateway sends somewhere is served there."""
+    modules = {found["CodeUri"].removeprefix("functions/"): name for name, found in FUNCTIONS.items()}
+    source = {
+        name: (template.ROOT / "functions" / folder / "app.py").read_text()
+        for folder, name in modules.items()
+    }
+    for name, _, path in routes():
+        if path and "{" not in path:
+            assert f'"{path}"' in source[name], (name, path)
+
+
+def test_every_setting_the_code_requires_is_given_to_every_function():
+    """No function starts without its environment."""
+    given = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    values = {name: "1" if "ENABLED" in name else "x" for name in given}
+    values |= {"ENVIRONMENT": "production", "ALLOWED_ORIGINS": "", "APP_ORIGIN": ""}
+    assert Settings.load(values).table == "x"
+    own = FUNCTIONS["Generate"]["Environment"]["Variables"]
+    assert own == {"UPSCALE_FUNCTION_NAME": {"Ref": "Upscale"}}
+
+
+def test_the_embedded_model_is_never_run_twice_for_one_call():
+    """Lambda does not repeat a failed invocation by itself."""
+    assert FUNCTIONS["Upscale"]["EventInvokeConfig"] == {"MaximumRetryAttempts": 0}
+
+
+def test_the_sweep_runs_every_minute_and_ends_before_the_next():
+    """Holds are given back within a minute of their deadline."""
+    (event,) = FUNCTIONS["Sweep"]["Events"].values()
+    assert event["Properties"]["ScheduleExpression"] == "rate(1 minute)"
+    assert FUNCTIONS["Sweep"]["Timeout"] < 60
+
+
+def test_the_signing_secret_is_made_by_the_cloud():
+    """Nobody ever sees it, and its field is the one the code reads."""
+    secret = TEMPLATE["Resources"]["SigningSecret"]["Properties"]["GenerateSecretString"]
+    assert (secret["GenerateStringKey"], secret["PasswordLength"]) == ("signing", 64)

@@ -1,0 +1,189 @@
+"""Who is calling: signed guests, sessions, networks; whatever is forged is a fresh guest."""
+
+import string
+
+import pytest
+
+from enhancer import identity
+from enhancer.domain.errors import InvalidFields
+from enhancer.domain.owners import Owner
+
+KEY, OLD, FOREIGN = b"k" * 40, b"o" * 40, b"f" * 40
+GUEST = Owner("guest", "0123456789abcdefghjkmnpqrs")
+COOKIE = identity.guest_cookie_for(GUEST, KEY)
+
+
+def identify(world, *, cookie=None, session=None, ip="192.0.2.1", keys=(KEY,)):
+    return identity.identify(
+        guest_cookie=cookie, session_token=session, source_ip=ip, signing_keys=list(keys), accounts=world.accounts,
+        new_name=world.new_name, now=world.clock,
+    )  # fmt: skip
+
+
+def test_a_cookie_we_signed_is_its_guest(world):
+    """The same browser is the same owner, and gets no new cookie."""
+    caller = identify(world, cookie=COOKIE)
+    assert (caller.owner, caller.plan.name, caller.is_guest) == (GUEST, "guest", True)
+    assert caller.new_guest_cookie is None
+
+
+def test_a_browser_without_a_cookie_is_a_fresh_guest_with_one(world):
+    """The new cookie is signed and stands for the new owner."""
+    caller = identify(world)
+    assert caller.is_guest
+    assert identity.guest_of(caller.new_guest_cookie, [KEY]) == caller.owner
+    assert identify(world).owner != caller.owner
+
+
+def test_a_flipped_character_anywhere_makes_a_fresh_guest():
+    """No position of the cookie may change, in any way that its alphabet allows."""
+    for place, original in enumerate(COOKIE):
+        for other in {*string.ascii_letters, *string.digits, "-", "_", ".", "\u00e4"} - {original}:
+            assert identity.guest_of(COOKIE[:place] + other + COOKIE[place + 1 :], [KEY]) is None
+
+
+def test_a_cut_at_any_length_makes_a_fresh_guest():
+    """No part of the cookie is enough, from either end."""
+    for length in range(len(COOKIE)):
+        assert identity.guest_of(COOKIE[:length], [KEY]) is None
+        assert identity.guest_of(COOKIE[length + 1 :], [KEY]) is None
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        None, "", ".", "..", GUEST.id, f"{GUEST.id}.", f".{COOKIE.partition('.')[2]}", COOKIE + "=", COOKIE + ".",
+        COOKIE + " ", f"{COOKIE}.x", COOKIE.upper(), identity.guest_cookie_for(GUEST, FOREIGN),
+        identity.guest_cookie_for(GUEST, b""), "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"),
+    ],
+)  # fmt: skip
+def test_a_forged_cookie_is_nobody(forged):
+    """An unsigned, foreign-signed or decorated value never stands for a guest."""
+    assert identity.guest_of(forged, [KEY]) is None
+
+
+def test_a_forged_cookie_is_replaced(world):
+    """The forger becomes somebody new and gets a cookie for that."""
+    caller = identify(world, cookie=f"{GUEST.id}.AAAA")
+    assert caller.owner != GUEST
+    assert identity.guest_of(caller.new_guest_cookie, [KEY]) == caller.owner
+
+
+def test_a_cookie_of_the_key_before_still_holds(world):
+    """A rotation logs nobody out; new cookies are signed with the new key."""
+    cookie = identity.guest_cookie_for(GUEST, OLD)
+    assert identify(world, cookie=cookie, keys=(KEY, OLD)).owner == GUEST
+    assert identify(world, cookie=cookie, keys=(KEY,)).owner != GUEST
+    fresh = identify(world, keys=(KEY, OLD))
+    assert identity.guest_of(fresh.new_guest_cookie, [KEY]) == fresh.owner
+
+
+def test_a_signature_for_a_network_is_none_for_a_guest():
+    """Each purpose has its own signatures, although the key is the same."""
+    prefix = "2001:db8:1:2::/64"
+    network = identity.network_of("2001:db8:1:2::1", KEY)
+    assert identity.guest_of(f"{prefix}.{network}", [KEY]) is None
+    assert identity.guest_cookie_for(Owner("guest", prefix), KEY) != f"{prefix}.{network}"
+
+
+def signed_in(world, plan="pro", role="user"):
+    owner, token = Owner("user", world.new_name()), world.new_name()
+    world.accounts.open(owner, plan=plan, role=role, email=None, now=world.clock)
+    world.accounts.start_session(owner, token, now=world.clock)
+    return owner, token
+
+
+def test_a_session_is_its_user_with_plan_and_role(world):
+    """The account decides, not the cookie."""
+    owner, token = signed_in(world, plan="team", role="admin")
+    caller = identify(world, session=token)
+    assert (caller.owner, caller.plan.name, caller.role, caller.is_guest) == (owner, "team", "admin", False)
+    assert (caller.guest, caller.new_guest_cookie) == (None, None)
+
+
+@pytest.mark.parametrize("session", ["", "unknown"])
+def test_an_unknown_session_is_a_guest(world, session):
+    """Without a valid session there is no account."""
+    assert identify(world, session=session, cookie=COOKIE).owner == GUEST
+
+
+def test_an_expired_session_is_a_guest(world):
+    """Thirty days later the browser is a guest again."""
+    _, token = signed_in(world)
+    world.clock += 30 * 86_400_000
+    assert identify(world, session=token).is_guest
+
+
+def test_a_signed_in_browser_keeps_what_it_made_as_guest(world):
+    """Both identities own; nobody else's does."""
+    owner, token = signed_in(world)
+    caller = identify(world, session=token, cookie=COOKIE)
+    assert caller.owns("user", owner.id)
+    assert caller.owns("guest", GUEST.id)
+    assert not caller.owns("user", GUEST.id)
+    assert not caller.owns("guest", owner.id)
+    assert not caller.owns("user", owner.id + "x")
+
+
+def test_users_are_limited_by_account_and_guests_by_network(world):
+    """A new cookie is no new budget for a guest; a new address none for a user."""
+    owner, token = signed_in(world)
+    assert identify(world, session=token, ip="192.0.2.1").rate_subject == owner
+    assert identify(world, session=token, ip="198.51.100.7").rate_subject == owner
+    first, second = identify(world), identify(world)
+    assert first.rate_subject == second.rate_subject == first.network
+    assert identify(world, ip="192.0.2.2").rate_subject != first.rate_subject
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True), ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2:ffff::1", True), ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True), ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+    ],
+)  # fmt: skip
+def test_a_network_is_one_address_or_a_slash_64(one, other, same):
+    """An IPv6 household is one network; a mapped IPv4 address is that address."""
+    assert (identity.network_of(one, KEY) == identity.network_of(other, KEY)) is same
+
+
+def test_a_network_cannot_be_read_back_or_compared_across_keys():
+    """What is stored is a keyed hash: no address, and another key gives another hash."""
+    hashed = identity.network_of("192.0.2.1", KEY)
+    assert "192" not in hashed
+    assert hashed != identity.network_of("192.0.2.1", FOREIGN)
+    assert len(hashed) == 43
+
+
+def develop(world, **asked):
+    asked = {"email": None, "plan": "pro", "role": "user", "token": world.new_name(), **asked}
+    return identity.sign_in_for_development(
+        accounts=world.accounts, new_name=world.new_name, now=world.clock, **asked
+    )
+
+
+def test_the_development_sign_in_opens_any_plan_and_a_session(world):
+    """By hand, an account of any plan."""
+    account = develop(world, plan="enterprise", role="admin", token="t-dev")
+    assert (account.plan, account.role) == ("enterprise", "admin")
+    assert world.accounts.session_owner("t-dev", now=world.clock) == account.owner
+
+
+def test_the_same_email_is_the_same_account_in_any_case(world):
+    """Signing in again changes the plan of the account, not the account."""
+    first = develop(world, email="A@Example.com", plan="free")
+    second = develop(world, email="a@example.COM", plan="team")
+    assert (first.owner, second.plan) == (second.owner, "team")
+
+
+def test_without_an_email_every_sign_in_is_a_new_account(world):
+    """Nothing is shared by accident."""
+    assert develop(world).owner != develop(world).owner
+
+
+def test_an_unknown_plan_opens_nothing(world):
+    """The plan is checked before the account is touched."""
+    with pytest.raises(InvalidFields):
+        develop(world, plan="gold", token="t-gold")
+    assert world.accounts.session_owner("t-gold", now=world.clock) is None
