@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.cold_start [--rounds 9] [--json]``
 
-BASE is a Logger and a DynamoDB client. Processes run round-robin on the built layer (with its bytecode), so that noise hits all
-alike; medians are compared. The figures are this machine's; only the ratios carry over to Lambda.
+BASE is a Logger and a DynamoDB client. Processes run round-robin on the built layer (with its bytecode), so that
+noise hits all alike; medians are compared. The figures are this machine's; only the ratios carry over to Lambda.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def handler(name: str, budget: float, *builders: str) -> Subject:
     return Subject(name, f"import app\nfrom enhancer import runtime\n{calls}", budget, name)
 
 
-BASE = Subject("base", "from aws_lambda_powertools import Logger\nLogger()\nimport boto3\nboto3.client('dynamodb')", 1.0)
+BASE = Subject(
+    "base", "from aws_lambda_powertools import Logger\nLogger()\nimport boto3\nboto3.client('dynamodb')", 1.0
+)
 SUBJECTS = (
     BASE,
     handler("sweep", 1.25, "table"),
@@ -72,7 +74,12 @@ SUBJECTS = (
 def measure(subject: Subject, layer: Path) -> dict[str, object]:
     """Run the subject once in a fresh interpreter that sees its code and the layer only."""
     code = ROOT / "functions" / subject.folder if subject.folder else layer
-    env = {**SETTINGS, "PATH": os.environ["PATH"], "PYTHONPATH": f"{code}:{layer}", "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {
+        **SETTINGS,
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{code}:{layer}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     script = MEASURE.format(body=subject.body)
     done = subprocess.run(
         [str(build.bare_interpreter()), "-c", script], env=env, capture_output=True, text=True, check=True
@@ -101,7 +108,9 @@ def main() -> int:
         print(json.dumps(rows, indent=2))
     else:
         print(f"CPython {sys.version.split()[0]}, {options.rounds} rounds, medians\n")
-        print(f"{'handler':<10} {'ms':>7} {'ratio':>6} {'budget':>7} {'modules':>8} {'RSS MB':>7}  unwanted modules")
+        print(
+            f"{'handler':<10} {'ms':>7} {'ratio':>6} {'budget':>7} {'modules':>8} {'RSS MB':>7}  unwanted modules"
+        )
         for shown in rows:
             print(
                 f"{shown['name']:<10} {shown['ms']:>7.1f} {shown['ratio']:>6.2f} {shown['budget']:>7.2f} "

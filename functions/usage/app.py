@@ -37,6 +37,11 @@ def usage() -> Response[Success[UsageView]]:
         "X-Usage-Plan": view.plan,
         "X-Usage-Limit": f"{caller.plan.images_per_day}",
     }
+    if app.visit.request.query.get("debug") == "1" and runtime.settings().environment != "production":
+        headers |= {
+            "X-Debug-Owner": f"{caller.owner.type}/{caller.owner.id}",
+            "X-Debug-Network": caller.network,
+        }
     return ok(view, headers=headers)
 
 
@@ -59,7 +64,7 @@ def quote(form: Annotated[QuoteForm, Body()]) -> Response[Success[QuoteView]]:
         megapixels=form.megapixels,
         caller=caller,
         providers=runtime.providers(),
-        standing=runtime.ledger().standing(caller.owner, now=now),
+        standing=runtime.ledger().standing(caller.owner, now=now, network=caller.guest_network),
         now=now,
     )
     language = app.visit.request.language

@@ -44,7 +44,9 @@ def main() -> None:
     assert spec.loader
     app = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(app)
-    print(json.dumps({"calls": 0, "answer": app.lambda_handler(json.load(sys.stdin), None)} | {"calls": calls}))
+    print(
+        json.dumps({"calls": 0, "answer": app.lambda_handler(json.load(sys.stdin), None)} | {"calls": calls})
+    )
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ def guest_of(client: Client) -> Owner:
     return Owner("guest", client.http.cookies["guest_id"].partition(".")[0])
 
 
-def test_parallel_generates_of_one_guest_stop_exactly_at_the_day_cap(fresh_client: Fresh, store: Store) -> None:
+def test_parallel_generates_of_one_guest_stop_exactly_at_the_day_cap(
+    fresh_client: Fresh, store: Store
+) -> None:
     """Of 200 parallel different pictures exactly 3 succeed; all others are 429 with the time to wait."""
     client = fresh_client()
     browsers = [client.copy() for _ in range(CALLERS)]

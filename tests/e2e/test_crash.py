@@ -85,7 +85,13 @@ class Buyer:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         }
-        command = [sys.executable, str(ROOT / "tests/e2e/crashing_function.py"), "generate", str(call), moment]
+        command = [
+            sys.executable,
+            str(ROOT / "tests/e2e/crashing_function.py"),
+            "generate",
+            str(call),
+            moment,
+        ]
         ended = subprocess.run(
             command, input=json.dumps(event), env=environment, capture_output=True, text=True, check=False
         )
@@ -137,7 +143,9 @@ def test_killed_run_is_charged_at_most_once_and_gives_back_what_it_held(
     assert kinds in ([], ["hold"], ["hold", "settle"])
     settled, held = "settle" in kinds, kinds == ["hold"]
     buyer.check_books(spent=PRICE * settled, held=PRICE * held)
-    open_jobs = [job for job in buyer.store.jobs.overdue(now=now() + DEADLINE_MS + 1) if job.owner == buyer.owner]
+    open_jobs = [
+        job for job in buyer.store.jobs.overdue(now=now() + DEADLINE_MS + 1) if job.owner == buyer.owner
+    ]
     assert len(open_jobs) == held
     buyer.sweep_later()
     buyer.sweep_later()

@@ -87,9 +87,9 @@ def test_large_file_goes_through_a_prepared_upload(fresh_client: Fresh) -> None:
     client = fresh_client()
     client.login("pro")
     photo = picture(seed=6) + bytes(5_000_000)  # large as a file, small as a picture
-    form = client.post(
-        "/api/ai-image/uploads", json={"contentType": "image/png", "size": len(photo)}
-    ).json()["data"]
+    form = client.post("/api/ai-image/uploads", json={"contentType": "image/png", "size": len(photo)}).json()[
+        "data"
+    ]
     stored = requests.post(form["url"], data=form["fields"], files={"file": photo}, timeout=60)
     assert stored.status_code in (200, 204), stored.text
     answer = client.generate(None, uploadKey=form["uploadKey"], output_format="png")
@@ -124,7 +124,9 @@ def test_upload_form_refuses_another_size(fresh_client: Fresh) -> None:
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "upload_not_found")
 
 
-@pytest.mark.parametrize("path", ["/r2-ai/", "/r2-ai/ai-enhancer/results/guest", "/r2-ai/ai-enhancer/incoming/guest/a/b"])
+@pytest.mark.parametrize(
+    "path", ["/r2-ai/", "/r2-ai/ai-enhancer/results/guest", "/r2-ai/ai-enhancer/incoming/guest/a/b"]
+)
 def test_other_keys_are_not_found(fresh_client: Fresh, path: str) -> None:
     """Whatever is not an original or a result is a 404 in our envelope."""
     answer = fresh_client().get(path)

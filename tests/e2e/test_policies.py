@@ -13,7 +13,13 @@ def test_function_may_not_read_what_its_role_does_not_name(stack: LocalStack, st
     """The embedded model reads originals only: an upload nobody has looked at is denied to it."""
     source = "ai-enhancer/incoming/guest/somebody/something"
     store.s3.put_object(Bucket=store.bucket, Key=source, Body=picture())
-    event = {"source": source, "target": "ai-enhancer/results/x.png", "scale": 2, "quality": "standard", "format": "png"}
+    event = {
+        "source": source,
+        "target": "ai-enhancer/results/x.png",
+        "scale": 2,
+        "quality": "standard",
+        "format": "png",
+    }
     reply = stack.client("lambda").invoke(
         FunctionName=stack.physical_id("Upscale"), Payload=json.dumps(event).encode()
     )

@@ -22,7 +22,7 @@ FUNCTIONS = sorted({name.partition(".")[0] for name in OUTCOMES})
 
 @pytest.fixture(scope="module")
 def given(stack: LocalStack, store: Store) -> Iterator[None]:
-    """What the events expect: their objects, and the key that signed their guest, as if it had just been rotated out."""
+    """What the events expect: their objects, and the key that signed their guest, as if just rotated out."""
     for key, data in make_events.GIVEN.items():
         store.s3.put_object(Bucket=store.bucket, Key=key, Body=data, ContentType="image/png")
     secrets, name = stack.client("secretsmanager"), stack.physical_id("SigningSecret")

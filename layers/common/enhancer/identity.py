@@ -38,6 +38,11 @@ class Caller:
         return self.owner.type == "guest"
 
     @property
+    def guest_network(self) -> str | None:
+        """The network whose cap counts for this caller; None for a user."""
+        return self.network if self.is_guest else None
+
+    @property
     def rate_subject(self) -> Owner | str:
         """Users are counted by account, wherever they are; guests by network, whatever their cookie."""
         return self.network if self.is_guest else self.owner

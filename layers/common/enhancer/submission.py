@@ -23,9 +23,9 @@ from enhancer.domain.errors import (
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job
 from enhancer.domain.ledger import FundsMoved, Hold, KeyUsed, Standing
 from enhancer.domain.models import DEFAULT_MODEL, Model, model_named
-from enhancer.domain.plans import smallest_plan_with
+from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, smallest_plan_with
 from enhancer.domain.pricing import FREE, Split, credits, price, split
-from enhancer.domain.quota import daily_quota_exceeded, day_of, month_of
+from enhancer.domain.quota import daily_quota_exceeded, day_of, month_of, network_quota_exceeded
 
 if TYPE_CHECKING:
     from enhancer.adapters.artifacts import Artifacts
@@ -177,6 +177,8 @@ def quote(
         check_sync(model, megapixels, params)
         if standing.day_used >= plan.images_per_day:
             raise daily_quota_exceeded(used=standing.day_used, limit=plan.images_per_day, now_ms=now)
+        if caller.is_guest and standing.network_used >= NETWORK_IMAGES_PER_DAY:
+            raise network_quota_exceeded(used=standing.network_used, limit=NETWORK_IMAGES_PER_DAY, now_ms=now)
         if shares.credits > standing.balance.available:
             raise _insufficient(total, caller, standing)
     except EnhancerError as refusal:
@@ -287,7 +289,7 @@ def _nothing_held(caller: Caller, now: int) -> Hold:
         credits=FREE.credits,
         day=day_of(now),
         month=month_of(now),
-        network=caller.network if caller.is_guest else None,
+        network=caller.guest_network,
     )
 
 

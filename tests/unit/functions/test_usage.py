@@ -1,10 +1,15 @@
 """GET usage, GET models, POST quote: what a caller has left, may use and would pay."""
 
+from dataclasses import replace
+
 import pytest
 
+from enhancer import runtime
+from enhancer.adapters.keys import network_usage
 from enhancer.domain.models import CATALOGUE
 from enhancer.domain.owners import Owner
-from enhancer.domain.plans import PLANS
+from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, PLANS
+from enhancer.domain.quota import day_of
 from enhancer.identity import Caller
 from tests.support.events import Browser
 from tests.support.world import at
@@ -197,3 +202,22 @@ def test_a_text_body_is_415_with_what_is_taken(apps, browser):
     answer = browser.send(apps.usage, "POST", QUOTE, body="x=1", headers={"content-type": "text/plain"})
     assert (answer.status, answer.error["code"]) == (415, "content_type_unsupported")
     assert answer.error["details"] == {"expected": ["multipart/form-data", "application/json"]}
+
+
+def test_usage_explains_itself_outside_production_only(apps, browser, served, monkeypatch):
+    """?debug=1 shows owner and network to a developer, and to nobody in production."""
+    asked = {"query": "debug=1"}
+    assert "X-Debug-Owner" in browser.send(apps.usage, "GET", USAGE, **asked).headers
+    assert "X-Debug-Owner" not in browser.send(apps.usage, "GET", USAGE).headers
+    settings = replace(runtime.settings(), environment="production")
+    monkeypatch.setattr(runtime, "settings", lambda: settings)
+    assert "X-Debug-Owner" not in browser.send(apps.usage, "GET", USAGE, **asked).headers
+
+
+def test_quote_tells_a_guest_that_the_network_is_used_up(apps, browser, served):
+    """A fresh cookie does not promise what the network's cap will refuse."""
+    browser.send(apps.usage, "GET", USAGE)
+    network = browser.send(apps.usage, "GET", USAGE, query="debug=1").headers["X-Debug-Network"]
+    served.table.put({**network_usage(network, day_of(runtime.now())), "used": NETWORK_IMAGES_PER_DAY})
+    refusal = browser.post_json(apps.usage, QUOTE, {}).data["refusal"]
+    assert (refusal["code"], refusal["status"]) == ("network_quota_exceeded", 429)

@@ -24,7 +24,7 @@ from enhancer.domain.ledger import (
     moves,
 )
 from enhancer.domain.owners import Owner
-from enhancer.domain.plans import GUESTS_PER_NETWORK, PLANS, Plan
+from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, Plan
 from enhancer.domain.quota import daily_quota_exceeded, day_of, month_of, network_quota_exceeded
 
 USAGE_KEPT_SECONDS = 400 * 86_400
@@ -37,15 +37,18 @@ class Ledger:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def standing(self, owner: Owner, *, now: int) -> Standing:
-        """Read day, month and account in one call."""
-        day, month, account = self._table.get_many(
-            [keys.usage(owner, day_of(now)), keys.usage(owner, month_of(now)), keys.account(owner)]
-        )
+    def standing(self, owner: Owner, *, now: int, network: str | None = None) -> Standing:
+        """Read day, month and account in one call; with ``network``, what its guests used today too."""
+        today = day_of(now)
+        wanted = [keys.usage(owner, today), keys.usage(owner, month_of(now)), keys.account(owner)]
+        if network:
+            wanted.append(keys.network_usage(network, today))
+        day, month, account, *shared = (record or {} for record in self._table.get_many(wanted))
         return Standing(
-            day_used=(day or {}).get("used", 0),
-            month_used=(month or {}).get("used", 0),
-            balance=_balance(account or {}),
+            day_used=day.get("used", 0),
+            month_used=month.get("used", 0),
+            balance=_balance(account),
+            network_used=shared[0].get("used", 0) if shared else 0,
         )
 
     def earlier(self, owner: Owner, *, key_hash: str | None, result_digest: str, now: int) -> Earlier:
@@ -190,7 +193,7 @@ def _key_used(record: Record) -> KeyUsed:
 def _usage_writes(owner: Owner, holds: list[Hold], plan: Plan, now: int) -> list[Write]:
     images, from_plan = len(holds), sum(hold.plan for hold in holds)
     day, month, network = holds[0].day, holds[0].month, holds[0].network
-    daily, networkwide = plan.images_per_day, PLANS["guest"].images_per_day * GUESTS_PER_NETWORK
+    daily, networkwide = plan.images_per_day, NETWORK_IMAGES_PER_DAY
 
     def day_full(old: Record) -> Exception:
         return daily_quota_exceeded(used=old.get("used", 0), limit=daily, now_ms=now)

@@ -127,8 +127,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Gäste aus diesem Netz haben die Bilder für heute aufgebraucht ({used} von {limit}). Anmelden hilft.",
     ),
     "internal_error": (
-        "Something went wrong on our side. Nothing was charged.",
-        "Bei uns ist etwas schiefgegangen. Es wurde nichts berechnet.",
+        "Something went wrong on our side. Please try again; the same picture is never charged twice.",
+        "Bei uns ist etwas schiefgegangen. Bitte noch einmal versuchen; dasselbe Bild wird nie doppelt berechnet.",
     ),
     "provider_unavailable": (
         "The model did not answer. Nothing was charged; please try again.",

@@ -90,11 +90,15 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What an owner has used and has left. Images of the day; plan credits of the month in tenths."""
+    """What an owner has used and has left. Images of the day; plan credits of the month in tenths.
+
+    ``network_used``: images of the day of all guests of a network, where it was asked for.
+    """
 
     day_used: int
     month_used: int
     balance: Balance
+    network_used: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,9 @@ GUESTS_PER_NETWORK = 5
 """A network's guests together get this many times one guest's images a day, so dropping the cookie buys nothing."""
 
 
+NETWORK_IMAGES_PER_DAY = GUESTS_PER_NETWORK * PLANS["guest"].images_per_day
+
+
 def plan_named(name: str) -> Plan:
     """Return the plan, or raise `InvalidFields`: an unknown plan is never guessed."""
     if name not in PLANS:
