@@ -187,7 +187,7 @@ def test_a_500_shows_nothing_of_its_cause(thing, logs, problem):
         "error": {
             "type": "server_error",
             "code": "internal_error",
-            "message": "Something went wrong on our side. Nothing was charged.",
+            "message": "Something went wrong on our side. Please try again; the same picture is never charged twice.",
         },
         "requestId": "request-1",
     }

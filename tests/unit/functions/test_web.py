@@ -5,12 +5,15 @@ import gzip
 import importlib.util
 import json
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from enhancer import runtime
+from enhancer.api import page
+from enhancer.api.request import Request
 
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {
@@ -324,3 +327,20 @@ def test_first_load_weighs_at_most_60_kilobytes(web):
     names |= {f"/assets/js/{module.name}" for module in (ROOT / "web/js").glob("*.js")}
     weights = {Path(name).name: len(body_of(web(name, accept_encoding="gzip"))) for name in names}
     assert sum(weights.values()) + len(gzip.compress(page.encode())) <= 60_000, weights
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_the_api_description_is_served_as_json(web, tmp_path, encoding):
+    """The built function has it beside the page, and what is sent is the file."""
+    shutil.copytree(ROOT / "web", tmp_path / "web")
+    described = shutil.copy(ROOT / "docs/openapi.json", tmp_path / "web/openapi.json").read_bytes()
+    event = {
+        "rawPath": "/openapi.json",
+        "headers": {"accept-encoding": encoding},
+        "requestContext": {"http": {"method": "GET", "path": "/openapi.json"}},
+    }
+    answer = page.Pages(tmp_path / "web").file(Request(event, ""))
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+    assert answer.base64_encoded is True
+    sent = base64.b64decode(answer.body)
+    assert (gzip.decompress(sent) if encoding == "gzip" else sent) == described

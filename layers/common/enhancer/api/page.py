@@ -8,6 +8,7 @@ import html
 import json
 import re
 import secrets
+from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -200,7 +201,7 @@ class Pages:
             return Response(200, HTML, body, dict(headers))
         return Response(200, HTML, gzip.compress(body.encode(), 6), {**headers, "Content-Encoding": "gzip"})
 
-    def file(self, request: Request) -> Response[bytes]:
+    def file(self, request: Request) -> Response[str]:
         """Return an asset or a file of the root, 304 when the browser has it; raise `NotFound`."""
         if request.path.startswith("/assets/"):
             found = self._site.asset(request.path.removeprefix("/assets/"))
@@ -209,7 +210,9 @@ class Pages:
         if not found or not found[0].path.is_file():
             raise NotFound
         status, headers, body = found[0].answer(request.headers, cache=found[1])
-        return Response(status, headers.pop("Content-Type"), body, dict(headers))
+        response = Response(status, headers.pop("Content-Type"), b64encode(body).decode(), dict(headers))
+        response.base64_encoded = True  # encoded here: Powertools would try to serialise JSON that is bytes
+        return response
 
     def with_pages(
         self, handler: Callable[[dict[str, Any], Any], dict[str, Any]]
