@@ -375,6 +375,49 @@ def correct_log_wait(runtime: Module) -> None:
 # --------------------------------------------------------------------------------- Step Functions
 
 
+def correct_callback_errors(machines: Module) -> None:
+    """A function that fails while it is handed a task token fails the task at once, for Retry and Catch to see.
+
+    ministack swallows the error and waits for the token until the task times out.
+    """
+    invoke, call = machines._invoke_with_callback, machines._call_lambda
+    current = threading.local()
+
+    def invoke_with_callback(resource: str, sent: Any, token: str, state: Json) -> Any:
+        current.token = token
+        try:
+            return invoke(resource, sent, token, state)
+        finally:
+            current.token = None
+
+    def call_and_report(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return call(*args, **kwargs)
+        except machines._ExecutionError as failed:
+            waiting = machines._task_tokens.get(getattr(current, "token", None) or "")
+            if waiting:
+                waiting["error"] = {"Error": failed.error, "Cause": failed.cause}
+                waiting["event"].set()
+            raise
+
+    machines._invoke_with_callback, machines._call_lambda = invoke_with_callback, call_and_report
+
+
+def correct_token_policies(actions: Module, machines: Module) -> None:
+    """Sending a task token back is authorised on the state machine that waits; ministack asks for ``*``.
+
+    Which machine a token belongs to is not kept there, so this answers with the only one there is.
+    """
+    extract = actions.extract_resource_arn
+
+    def with_machine(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> str:
+        found = str(extract(service, method, path, headers, body, *rest))
+        arns = list(machines._state_machines.keys())
+        return arns[0] if service == "states" and found == "*" and len(arns) == 1 else found
+
+    actions.extract_resource_arn = with_machine
+
+
 def correct_execution_timeout(machines: Module) -> None:
     """An execution ends as TIMED_OUT at its definition's ``TimeoutSeconds``; ministack ignores it."""
     run = machines._run_execution
@@ -509,6 +552,7 @@ def correct_all() -> tuple[Module, Module]:
     check_version()
     # Imported here because the emulator reads its settings while being imported.
     from ministack import app
+    from ministack.core import iam_actions as actions
     from ministack.core import lambda_runtime as runtime
     from ministack.services import apigateway as gateway
     from ministack.services import lambda_svc as service
@@ -529,4 +573,6 @@ def correct_all() -> tuple[Module, Module]:
     correct_http_api(provisioners)
     correct_bucket_access(app, s3)
     correct_execution_timeout(machines)
+    correct_callback_errors(machines)
+    correct_token_policies(actions, machines)
     return app, service

@@ -1,4 +1,4 @@
-"""POST /api/ai-image/generate: enhance one picture and answer with the result."""
+"""POST /api/ai-image/generate: enhance one picture and answer with the result, or with the job that will have it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header
 
-from enhancer import fulfilment, runtime, submission
+from enhancer import fulfilment, runtime
+from enhancer.api import orders, prefer
 from enhancer.api.app import create_app, entrypoint
-from enhancer.api.schemas import GenerateForm, GenerateView, Success, ok
-from enhancer.domain.errors import ImageMissing, TooManyImages
+from enhancer.api.schemas import GenerateForm, GenerateView, JobView, Success, day_view, ok
 from enhancer.domain.pricing import credits
-from enhancer.identity import Caller
 
 app = create_app(rate="generate")
 
@@ -21,36 +20,25 @@ app = create_app(rate="generate")
 def generate(
     form: Annotated[GenerateForm, Body(media_type="multipart/form-data")],
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
-) -> Response[Success[GenerateView]]:
-    """Price and limits are checked, the price is held, the model runs, the result is stored and paid for."""
-    visit, caller = app.visit, app.visit.caller
-    model, params = submission.interpret(form.to_order())
-    submission.permit(model, params, caller=caller, providers=runtime.providers())
-    data = _picture(form, caller)
-    submitted = submission.submit(
-        model,
-        params,
-        submission.take_photo(data, caller=caller, read=runtime.read_photo),
-        caller=caller,
-        idempotency_key=idempotency_key,
-        now=runtime.now(),
-        new_id=runtime.new_id,
-        new_name=runtime.new_name,
-        ledger=runtime.ledger(),
-        jobs=runtime.jobs(),
-        artifacts=runtime.artifacts(),
-    )
-    job = fulfilment.finish(
-        submitted,
-        predictors=runtime.predictors(),
-        artifacts=runtime.artifacts(),
-        jobs=runtime.jobs(),
-        ledger=runtime.ledger(),
-        now=runtime.now,
-        new_id=runtime.new_id,
-    )
+    preference: Annotated[str | None, Header(alias="Prefer")] = None,
+) -> Response[Success[GenerateView | JobView]]:
+    """Price and limits are checked, the price is held, the model runs, the result is stored and paid for.
+
+    What takes longer than ``Prefer: wait=N`` (25 s at most, and by default) is answered 202 with a job.
+    """
+    visit, caller, tools = app.visit, app.visit.caller, runtime.tools()
+    wish = prefer.read(preference or "")
+    submitted = orders.submit(visit, form, idempotency_key, kind="async" if wish.is_async else "sync")
+    if wish.is_async and submitted.original is not None:
+        fulfilment.launch(submitted.job, submitted.original, concurrency=1, tools=tools)
+        job = submitted.job
+    else:
+        job = fulfilment.finish(submitted, tools=tools, seconds_max=wish.seconds)
     visit.note(jobId=job.id, model=job.model)
-    standing = runtime.ledger().standing(caller.owner, now=runtime.now())
+    standing = tools.ledger.standing(caller.owner, now=runtime.now())
+    if job.is_open:
+        usage = day_view(caller.plan, standing, runtime.now())
+        return orders.accepted(JobView.of(job, visit.request.language, usage=usage), wish)
     view = GenerateView.of(
         submitted, job, plan=caller.plan, standing=standing, now=runtime.now(), total_ms=visit.elapsed_ms
     )
@@ -61,18 +49,9 @@ def generate(
     }
     if submitted.replayed:
         headers["Idempotent-Replayed"] = "true"
+    if wish.applied:
+        headers["Preference-Applied"] = wish.applied
     return ok(view, headers=headers)
-
-
-def _picture(form: GenerateForm, caller: Caller) -> bytes:
-    """Return the bytes of the one picture this call is about."""
-    if form.image is not None and form.upload_key:
-        raise TooManyImages(field="image", count=2, limit=1)
-    if form.image is not None:
-        return form.image.content
-    if form.upload_key:
-        return submission.fetch_upload(form.upload_key, caller=caller, artifacts=runtime.artifacts())
-    raise ImageMissing(field="image")
 
 
 lambda_handler = entrypoint(app)

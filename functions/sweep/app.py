@@ -1,7 +1,8 @@
-"""Every minute: jobs past their deadline fail and their holds are given back."""
+"""Every minute: whatever a crash or a lost call-back left behind is put right."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from enhancer import maintenance, runtime
@@ -9,9 +10,7 @@ from enhancer.telemetry import logger
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Return ``{"released": number of holds given back}``."""
-    released = maintenance.sweep(
-        jobs=runtime.jobs(), ledger=runtime.ledger(), now=runtime.now(), new_id=runtime.new_id
-    )
-    logger.info("sweep", extra={"released": released})
-    return {"released": released}
+    """Return how many jobs and executions were put right, by what was wrong."""
+    swept = asdict(maintenance.sweep(tools=runtime.tools()))
+    logger.info("sweep", extra=swept)
+    return swept

@@ -24,6 +24,12 @@ def index() -> Response[Any]:
     return pages.page(app.visit.request, "index.html")
 
 
+@get("/jobs/?")
+@get("/(?:en|de)/jobs/?")
+def jobs() -> Response[Any]:
+    return pages.page(app.visit.request, "jobs.html")
+
+
 @get("/docs")
 def docs() -> Response[Any]:
     return pages.page(app.visit.request, "docs.html")

@@ -1,26 +1,70 @@
-"""What runs by the clock: holds past their deadline are given back."""
+"""What runs by the clock: whatever a crash, a lost call-back or a vanished caller left behind is put right."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from enhancer.domain.errors import JobExpired
-from enhancer.domain.jobs import OPEN
-from enhancer.fulfilment import release
+from enhancer import fulfilment, lifecycle
+from enhancer.domain.errors import InternalError, JobExpired
+from enhancer.domain.plans import plan_named
 
 if TYPE_CHECKING:
-    from enhancer.adapters.jobs import Jobs
-    from enhancer.adapters.ledger import Ledger
+    from enhancer.domain.jobs import Job
+    from enhancer.fulfilment import Tools
+
+GRACE_MS = 60_000
+"""A job and its execution are made in two steps; younger ones are left alone."""
 
 
-def sweep(*, jobs: Jobs, ledger: Ledger, now: int, new_id: Callable[[str], str]) -> int:
-    """Fail every open job past its deadline and release its unresolved holds; return how many were released."""
-    released = 0
-    for job in jobs.overdue(now=now):
-        unresolved = [item for item in job.items if item.status in OPEN]
-        for item in unresolved:
-            problem = JobExpired(jobId=job.id)
-            closes = item is unresolved[-1]
-            released += release(job, item, problem, closes=closes, ledger=ledger, now=now, new_id=new_id)
-    return released
+@dataclass(slots=True)
+class Swept:
+    """What a sweep did, counted."""
+
+    expired: int = 0
+    canceled: int = 0
+    started: int = 0
+    closed: int = 0
+    stopped: int = 0
+
+
+def sweep(*, tools: Tools) -> Swept:
+    """Put right every job and execution that is overdue or has lost its other half. Safe to repeat."""
+    swept, now = Swept(), tools.now()
+    for job in tools.jobs.overdue(now=now):
+        if job.status == "canceled":
+            lifecycle.end_canceled(job, tools=tools)
+            swept.canceled += 1
+        else:
+            _expire(job, tools)
+            swept.expired += 1
+    for job in tools.jobs.open():
+        if job.kind == "async" and job.is_open and job.updated_at < now - GRACE_MS:
+            _repair(job, tools, swept)
+    for execution, owner, job_id, attempt in tools.workflow.running(started_before=now - GRACE_MS):
+        found = tools.jobs.get(owner, job_id)
+        if found is None or not found.is_open or found.attempt != attempt:
+            tools.workflow.stop(execution)
+            swept.stopped += 1
+    return swept
+
+
+def _expire(job: Job, tools: Tools) -> None:
+    """Too long without progress: stop everything, give everything back."""
+    if job.kind == "async":
+        tools.workflow.stop(job.execution)
+    for item in job.open_items:
+        if item.prediction:
+            tools.predictors[job.provider].cancel(job, item)
+    fulfilment.close(job, JobExpired(jobId=job.id), tools=tools)
+
+
+def _repair(job: Job, tools: Tools, swept: Swept) -> None:
+    """An open job whose execution was never started gets one; one whose execution has ended is closed."""
+    status = tools.workflow.status(job)
+    if status is None:
+        tools.workflow.start(job, concurrency=plan_named(job.plan).jobs_at_once)
+        swept.started += 1
+    elif status != "RUNNING":
+        fulfilment.close(job, InternalError(), tools=tools)
+        swept.closed += 1

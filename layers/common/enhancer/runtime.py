@@ -17,23 +17,25 @@ from enhancer.adapters.ledger import Ledger
 from enhancer.adapters.rates import Rates
 from enhancer.adapters.secrets import Secrets
 from enhancer.adapters.table import Table
+from enhancer.adapters.workflow import Workflow
 from enhancer.domain.ids import RANDOM_BYTES, ordered_id, random_name
+from enhancer.fulfilment import Tools
 from enhancer.settings import Settings
 
 if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+    from enhancer.adapters.fetch import Downloads
     from enhancer.adapters.pixels import Photo
     from enhancer.domain.predictions import Predictor
 
-PREDICT_SECONDS_MAX = 25
+PREDICT_SECONDS_MAX = 25.0
 """The longest a request waits for a predictor; HTTP APIs end at 30 s."""
 _QUICK = Config(
     connect_timeout=2,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 3},
     max_pool_connections=20,
-)
-_ONCE = Config(
-    connect_timeout=2, read_timeout=PREDICT_SECONDS_MAX, retries={"mode": "standard", "total_max_attempts": 1}
 )
 _BUCKET = _QUICK.merge(Config(signature_version="s3v4", read_timeout=20))
 
@@ -114,9 +116,46 @@ def providers() -> frozenset[str]:
 @cache
 def predictors() -> dict[str, Predictor]:
     """The predictors of those providers, by name."""
-    from enhancer.adapters.predictors.embedded import Embedded  # noqa: PLC0415 - only the function that runs models
+    from enhancer.adapters.predictors.embedded import Embedded  # noqa: PLC0415 - only functions that run models
 
-    return {"embedded": Embedded(boto3.client("lambda", config=_ONCE), settings().upscale_function)}
+    return {"embedded": Embedded(lambda_client, settings().upscale_function, artifacts())}
+
+
+@cache
+def lambda_client(seconds_max: float) -> LambdaClient:
+    """A Lambda client that waits for an answer at most so long, and never sends twice."""
+    config = Config(
+        connect_timeout=2, read_timeout=seconds_max, retries={"mode": "standard", "total_max_attempts": 1}
+    )
+    return boto3.client("lambda", config=config)
+
+
+@cache
+def workflow() -> Workflow:
+    """The state machine."""
+    return Workflow(boto3.client("stepfunctions", config=_QUICK), settings().state_machine)
+
+
+@cache
+def downloads() -> Downloads:
+    """Pictures by URL, from public addresses only."""
+    from enhancer.adapters.fetch import Downloads  # noqa: PLC0415 - only the step that fetches
+
+    return Downloads()
+
+
+@cache
+def tools() -> Tools:
+    """What running jobs needs."""
+    return Tools(
+        predictors=predictors(),
+        artifacts=artifacts(),
+        jobs=jobs(),
+        ledger=ledger(),
+        workflow=workflow(),
+        now=now,
+        new_id=new_id,
+    )
 
 
 def read_photo(data: bytes, *, pixels_max: int) -> Photo:

@@ -25,6 +25,7 @@ class Settings:
     bucket: str
     signing_secret: str
     upscale_function: str
+    state_machine: str
     app_origin: str
     allowed_origins: tuple[str, ...]
     workers_ai_enabled: bool
@@ -38,6 +39,7 @@ class Settings:
             bucket=_required(environ, "BUCKET_NAME"),
             signing_secret=_required(environ, "SIGNING_SECRET_NAME"),
             upscale_function=environ.get("UPSCALE_FUNCTION_NAME", ""),
+            state_machine=environ.get("STATE_MACHINE_ARN", ""),
             app_origin=environ.get("APP_ORIGIN", "").rstrip("/"),
             allowed_origins=_origins(environ, "ALLOWED_ORIGINS"),
             workers_ai_enabled=_flag(environ, "WORKERS_AI_ENABLED"),

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from enhancer.domain import images
 from enhancer.domain.artifacts import NoArtifact, is_incoming_of, original_key, result_key
-from enhancer.domain.entitlement import Params, check_model, check_plan, check_size, check_sync, resolve_scale
+from enhancer.domain.entitlement import (
+    Params,
+    check_job,
+    check_model,
+    check_plan,
+    check_size,
+    check_sync,
+    resolve_scale,
+)
 from enhancer.domain.errors import (
     EnhancerError,
     IdempotencyMismatch,
@@ -20,10 +29,11 @@ from enhancer.domain.errors import (
     TooManyPixels,
     UploadNotFound,
 )
-from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job
-from enhancer.domain.ledger import FundsMoved, Hold, KeyUsed, Standing
+from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, Kind, Source
+from enhancer.domain.ledger import AlreadyResolved, Earlier, FundsMoved, Hold, KeyUsed, Standing
 from enhancer.domain.models import DEFAULT_MODEL, Model, model_named
-from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, smallest_plan_with
+from enhancer.domain.owners import Owner
+from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, plan_named, smallest_plan_with
 from enhancer.domain.pricing import FREE, Split, credits, price, split
 from enhancer.domain.quota import daily_quota_exceeded, day_of, month_of, network_quota_exceeded
 
@@ -32,9 +42,11 @@ if TYPE_CHECKING:
     from enhancer.adapters.jobs import Jobs
     from enhancer.adapters.ledger import Ledger
     from enhancer.adapters.pixels import Photo
+    from enhancer.fulfilment import Tools
     from enhancer.identity import Caller
 
 SPLIT_TRIES = 10
+_NOBODY = Hold(job_id="", item=0, plan=FREE.plan, credits=FREE.credits, day="", month="")
 KEY_CHARACTERS_MAX = 128
 
 
@@ -85,6 +97,11 @@ def interpret(order: Order) -> tuple[Model, Params]:
     return model, params
 
 
+def with_prompt(order: Order, prompt: str) -> Order:
+    """Return the order with another prompt."""
+    return replace(order, prompt=prompt)
+
+
 def permit(model: Model, params: Params, *, caller: Caller, providers: Collection[str]) -> None:
     """Refuse, before anything is stored, held or decoded, what may not run here or is not in the plan."""
     if model.provider not in providers:
@@ -119,6 +136,7 @@ def submit(
     params: Params,
     photo: Photo,
     *,
+    kind: Kind,
     caller: Caller,
     idempotency_key: str | None,
     now: int,
@@ -131,23 +149,130 @@ def submit(
     """Return the job for this picture: a new one, held; or the one that key or picture already stands for."""
     output_format = images.output_format(params.output_format, photo.info.format, alpha=photo.info.alpha)
     check_size(photo.info, params, output_format)
-    check_sync(model, photo.info.megapixels, params)
+    (check_sync if kind == "sync" else check_job)(model, photo.info.megapixels, params)
     fingerprint = _digest(photo.info.digest, model.slug, params)
     result_digest = _digest(photo.info.digest, model.slug, params, output_format)
     key_hash = _key_hash(idempotency_key)
     earlier = ledger.earlier(caller.owner, key_hash=key_hash, result_digest=result_digest, now=now)
     if earlier.key:
-        return _replay(earlier.key, fingerprint, caller=caller, jobs=jobs)
-    paid = jobs.get(caller.owner, earlier.result_job) if earlier.result_job else None
-    if paid and paid.items[0].output and artifacts.exists(paid.items[0].output.key):
-        return _deduplicated(paid, key_hash, fingerprint, caller=caller, ledger=ledger, jobs=jobs, now=now)
-    job, original = _new_job(
-        model, params, photo, output_format, caller=caller, now=now, new_id=new_id, new_name=new_name
+        return Submitted(
+            _replay(earlier.key, fingerprint, caller=caller, jobs=jobs),
+            deduplicated=earlier.key.free,
+            replayed=True,
+        )
+    paid = paid_item(caller.owner, earlier, jobs=jobs, artifacts=artifacts)
+    if paid:
+        return _deduplicated(paid[0], key_hash, fingerprint, caller=caller, ledger=ledger, jobs=jobs, now=now)
+    original, looked_at = look(photo, model, params, owner=caller.owner, new_name=new_name)
+    item = replace(looked_at, status="processing", hold=_nothing_held(caller, now))
+    job = _job(model, params, (item,), kind, fingerprint, caller=caller, new_id=new_id, now=now)
+    held = hold(job, idempotency_key, caller=caller, ledger=ledger, jobs=jobs, new_id=new_id, now=now)
+    return Submitted(held, original) if held.id == job.id else Submitted(held, replayed=True)
+
+
+def submit_batch(
+    model: Model,
+    params: Params,
+    wanted: Sequence[tuple[Source, str | None]],
+    *,
+    caller: Caller,
+    idempotency_key: str | None,
+    now: int,
+    new_id: Callable[[str], str],
+    ledger: Ledger,
+    jobs: Jobs,
+) -> Submitted:
+    """Return a held job over pictures nobody has looked at yet, each with its own prompt or the common one.
+
+    ``original`` of the answer is empty bytes for a new job, None for one that the key already stands for.
+    """
+    items = tuple(
+        Item(index=index, status="queued", hold=_nothing_held(caller, now), source=source, prompt=prompt)
+        for index, (source, prompt) in enumerate(wanted)
     )
-    total = price(model, scale=params.scale, face=params.face, quality=params.quality)
-    return _hold(
-        job, original, total, key_hash, caller=caller, ledger=ledger, jobs=jobs, new_id=new_id, now=now
+    sources = [[source.kind, source.ref, prompt] for source, prompt in wanted]
+    fingerprint = _digest(json.dumps(sources), model.slug, params)
+    job = _job(model, params, items, "async", fingerprint, caller=caller, new_id=new_id, now=now)
+    held = hold(job, idempotency_key, caller=caller, ledger=ledger, jobs=jobs, new_id=new_id, now=now)
+    return Submitted(held, b"") if held.id == job.id else Submitted(held, replayed=True)
+
+
+def look(
+    photo: Photo, model: Model, params: Params, *, owner: Owner, new_name: Callable[[], str]
+) -> tuple[bytes, Item]:
+    """Return the cleaned original, and what an item knows once its picture was decoded."""
+    output_format = images.output_format(params.output_format, photo.info.format, alpha=photo.info.alpha)
+    original, original_format = photo.clean_copy()
+    stored = Artifact(
+        key=original_key(owner, new_name(), original_format),
+        content_type=images.CONTENT_TYPES[original_format],
+        size=len(original),
+        width=photo.info.width,
+        height=photo.info.height,
     )
+    return original, Item(
+        index=0,
+        status="queued",
+        hold=_NOBODY,
+        digest=photo.info.digest,
+        result_digest=_digest(photo.info.digest, model.slug, params, output_format),
+        input=stored,
+        target=result_key(owner, new_name(), output_format),
+        output_format=output_format,
+    )
+
+
+def prepare_item(
+    job: Job,
+    item: Item,
+    *,
+    tools: Tools,
+    read: Callable[..., Photo],
+    download: Callable[[str], bytes],
+    new_name: Callable[[], str],
+) -> Item | None:
+    """Fetch and decode the picture of an item that only has a source; None when its result was paid for before.
+
+    Raises what is wrong with it, `StaleAttempt` or `PredictionStarted`.
+    """
+    if item.source is None:
+        raise UploadNotFound(field="source")
+    try:
+        data = (
+            tools.artifacts.get(item.source.ref)
+            if item.source.kind == "upload"
+            else download(item.source.ref)
+        )
+    except NoArtifact:
+        raise UploadNotFound(field="uploadKey") from None
+    model, params = model_named(job.model), replace(job.params, prompt=item.prompt or job.params.prompt)
+    photo = read(data, pixels_max=plan_named(job.plan).input_pixels_max)
+    original, seen = look(photo, model, params, owner=job.owner, new_name=new_name)
+    check_size(photo.info, params, seen.output_format)
+    check_job(model, photo.info.megapixels, params)
+    looked_at = replace(seen, index=item.index, hold=item.hold, source=item.source, prompt=item.prompt)
+    earlier = tools.ledger.earlier(
+        job.owner, key_hash=None, result_digest=seen.result_digest, now=tools.now()
+    )
+    paid = paid_item(job.owner, earlier, jobs=tools.jobs, artifacts=tools.artifacts)
+    if paid and paid[1].output:
+        entry_id = tools.new_id("ent")
+        with suppress(AlreadyResolved):
+            tools.ledger.reuse(job, item, output=paid[1].output, entry_id=entry_id, now=tools.now())
+        return None
+    if looked_at.input:
+        tools.artifacts.put(looked_at.input.key, original, looked_at.input.content_type)
+    tools.jobs.prepare(job, looked_at, now=tools.now())
+    return looked_at
+
+
+def paid_item(owner: Owner, earlier: Earlier, *, jobs: Jobs, artifacts: Artifacts) -> tuple[Job, Item] | None:
+    """Return the job and item whose paid result is the one asked for, if its artifact is still there."""
+    job = jobs.get(owner, earlier.result_job) if earlier.result_job else None
+    if job is None or earlier.result_item >= len(job.items):
+        return None
+    item = job.items[earlier.result_item]
+    return (job, item) if item.output and artifacts.exists(item.output.key) else None
 
 
 def quote(
@@ -186,85 +311,93 @@ def quote(
     return shares, None
 
 
-def _new_job(
-    model: Model,
-    params: Params,
-    photo: Photo,
-    output_format: str,
-    *,
-    caller: Caller,
-    now: int,
-    new_id: Callable[[str], str],
-    new_name: Callable[[], str],
-) -> tuple[Job, bytes]:
-    """Return a job whose price is not split yet, and its cleaned original."""
-    original, original_format = photo.clean_copy()
-    item = Item(
-        index=0,
-        status="processing",
-        hold=_nothing_held(caller, now),
-        digest=photo.info.digest,
-        result_digest=_digest(photo.info.digest, model.slug, params, output_format),
-        input=Artifact(
-            key=original_key(caller.owner, new_name(), original_format),
-            content_type=images.CONTENT_TYPES[original_format],
-            size=len(original),
-            width=photo.info.width,
-            height=photo.info.height,
-        ),
-        target=result_key(caller.owner, new_name(), output_format),
-    )
-    job = Job(
-        id=new_id("job"),
-        owner=caller.owner,
-        status="processing",
-        model=model.slug,
-        provider=model.provider,
-        params=params,
-        output_format=output_format,
-        fingerprint=_digest(photo.info.digest, model.slug, params),
-        items=(item,),
-        created_at=now,
-        updated_at=now,
-        deadline=now + DEADLINE_MS,
-    )
-    return job, original
-
-
-def _hold(
+def hold(
     job: Job,
-    original: bytes,
-    total: int,
-    key_hash: str | None,
+    idempotency_key: str | None,
     *,
     caller: Caller,
     ledger: Ledger,
     jobs: Jobs,
     new_id: Callable[[str], str],
     now: int,
-) -> Submitted:
-    """Take the price: first as if the plan's month could pay it all; if it cannot, look, split, try again."""
-    shares = split(total, plan_left=total)
+) -> Job:
+    """Take the price of every open item, and return the held job, or the one that the key already stands for.
+
+    First as if the plan's month could pay it all; if it cannot: look, split, try again.
+    """
+    model, key_hash = model_named(job.model), _key_hash(idempotency_key)
+    params = job.params
+    each = price(model, scale=params.scale, face=params.face, quality=params.quality)
+    total = each * len(job.open_items)
+    plan_left = total
     for _ in range(SPLIT_TRIES):
-        held = _with_split(job, shares)
+        held = _with_split(job, each, plan_left, caller, now)
+        entry_ids = [new_id("ent") for _ in held.open_items]
         try:
-            ledger.hold(held, plan=caller.plan, key_hash=key_hash, entry_ids=[new_id("ent")], now=now)
-            return Submitted(held, original)
+            ledger.hold(held, plan=caller.plan, key_hash=key_hash, entry_ids=entry_ids, now=now)
         except KeyUsed as used:
             return _replay(used, job.fingerprint, caller=caller, jobs=jobs)
         except FundsMoved:
             standing = ledger.standing(caller.owner, now=now)
-            shares = split(total, plan_left=caller.plan.quota_tenths - standing.month_used)
-            if shares.credits > standing.balance.available:
+            plan_left = caller.plan.quota_tenths - standing.month_used
+            if split(total, plan_left=plan_left).credits > standing.balance.available:
                 raise _insufficient(total, caller, standing) from None
+        else:
+            return held
     raise _insufficient(total, caller, ledger.standing(caller.owner, now=now))
 
 
-def _replay(used: KeyUsed, fingerprint: str, *, caller: Caller, jobs: Jobs) -> Submitted:
+def key_holder(
+    idempotency_key: str | None, what: str, *, caller: Caller, ledger: Ledger, jobs: Jobs, now: int
+) -> Job | None:
+    """Return the job that the key already stands for; raise `IdempotencyMismatch` when it was used for another."""
+    key_hash = _key_hash(idempotency_key)
+    if key_hash is None:
+        return None
+    earlier = ledger.earlier(caller.owner, key_hash=key_hash, result_digest="-", now=now)
+    return _replay(earlier.key, fingerprint_of(what), caller=caller, jobs=jobs) if earlier.key else None
+
+
+def fingerprint_of(what: str) -> str:
+    """Return what an idempotency key is bound to, for a call without a picture."""
+    return hashlib.sha256(what.encode()).hexdigest()
+
+
+def _job(
+    model: Model,
+    params: Params,
+    items: tuple[Item, ...],
+    kind: Kind,
+    fingerprint: str,
+    *,
+    caller: Caller,
+    new_id: Callable[[str], str],
+    now: int,
+) -> Job:
+    """Return a job that is not held yet."""
+    return Job(
+        id=new_id("job"),
+        owner=caller.owner,
+        status="queued" if items[0].status == "queued" else "processing",
+        model=model.slug,
+        provider=model.provider,
+        params=params,
+        fingerprint=fingerprint,
+        items=items,
+        created_at=now,
+        updated_at=now,
+        deadline=now + DEADLINE_MS,
+        plan=caller.plan.name,
+        kind=kind,
+        counted=kind == "async",
+    )
+
+
+def _replay(used: KeyUsed, fingerprint: str, *, caller: Caller, jobs: Jobs) -> Job:
     job = jobs.get(caller.owner, used.job_id)
     if used.fingerprint != fingerprint or job is None:
         raise IdempotencyMismatch(header="Idempotency-Key")
-    return Submitted(job, deduplicated=used.free, replayed=True)
+    return job
 
 
 def _deduplicated(
@@ -276,28 +409,35 @@ def _deduplicated(
                 caller.owner, key_hash=key_hash, job_id=paid.id, fingerprint=fingerprint, now=now
             )
         except KeyUsed as used:
-            return _replay(used, fingerprint, caller=caller, jobs=jobs)
+            job = _replay(used, fingerprint, caller=caller, jobs=jobs)
+            return Submitted(job, deduplicated=used.free, replayed=True)
     return Submitted(paid, deduplicated=True)
 
 
 def _nothing_held(caller: Caller, now: int) -> Hold:
     """The hold before its price is split; knows the periods and the network that will pay."""
-    return Hold(
-        job_id="",
-        item=0,
-        plan=FREE.plan,
-        credits=FREE.credits,
-        day=day_of(now),
-        month=month_of(now),
-        network=caller.guest_network,
-    )
+    return replace(_NOBODY, day=day_of(now), month=month_of(now), network=caller.guest_network)
 
 
-def _with_split(job: Job, shares: Split) -> Job:
-    def held(item: Item) -> Item:
-        return replace(item, hold=replace(item.hold, job_id=job.id, plan=shares.plan, credits=shares.credits))
-
-    return replace(job, items=tuple(held(item) for item in job.items))
+def _with_split(job: Job, each: int, plan_left: int, caller: Caller, now: int) -> Job:
+    """Let the plan's month pay the first items, and bought credits what it no longer covers."""
+    items = []
+    for item in job.items:
+        if item.is_open:
+            shares = split(each, plan_left=plan_left)
+            plan_left -= shares.plan
+            taken = replace(
+                _nothing_held(caller, now),
+                job_id=job.id,
+                item=item.index,
+                attempt=job.attempt,
+                plan=shares.plan,
+                credits=shares.credits,
+            )
+            items.append(replace(item, hold=taken))
+        else:
+            items.append(item)
+    return replace(job, items=tuple(items))
 
 
 def _insufficient(total: int, caller: Caller, standing: Standing) -> InsufficientCredits:

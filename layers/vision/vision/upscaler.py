@@ -13,7 +13,7 @@ times the work). They invent plausible detail: a result is nicer to look at, not
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -60,16 +60,19 @@ MODELS = {
 }
 
 
-def enlarge(image: Image.Image, *, scale: int, quality: str) -> Image.Image:
+def enlarge(
+    image: Image.Image, *, scale: int, quality: str, on_tile: Callable[[], None] = lambda: None
+) -> Image.Image:
     """Return ``image`` (RGB or RGBA, from 1x1) in the same mode, its sides multiplied by ``scale``.
 
     ``scale`` is a key of PASSES, ``quality`` one of MODELS. The same input gives the same output on the same
-    machine. Raises ProviderUnavailable when the network runs out of memory.
+    machine. ``on_tile`` is called before each tile; what it raises ends the work.
+    Raises ProviderUnavailable when the network runs out of memory.
     """
     model = MODELS[quality]
     colour = _bleed(image) if image.mode == "RGBA" else image
     for factor in PASSES[scale]:
-        colour = _one_pass(colour, model, factor)
+        colour = _one_pass(colour, model, factor, on_tile)
     if image.mode == "RGBA":
         colour.putalpha(image.getchannel("A").resize(colour.size, Image.Resampling.LANCZOS))
     return colour
@@ -80,11 +83,12 @@ def warm_up(quality: str) -> None:
     _net(MODELS[quality].name)
 
 
-def _one_pass(image: Image.Image, model: Model, factor: int) -> Image.Image:
+def _one_pass(image: Image.Image, model: Model, factor: int, on_tile: Callable[[], None]) -> Image.Image:
     """RGB in, RGB with sides multiplied by ``factor`` (up to 4) out."""
     width, height = image.size
     result = Image.new("RGB", (width * factor, height * factor))
     for left, top, right, bottom in tiles(width, height, model.tile):
+        on_tile()
         padded = _surroundings(image, (left, top, right, bottom), model)
         big = Image.fromarray(_infer(model, padded))
         inner = _inner(model.pad, right - left, bottom - top)

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
 from enhancer.adapters import keys
-from enhancer.adapters.table import Record, Table
+from enhancer.adapters.table import ConditionFailed, Record, Table
 from enhancer.domain.entitlement import Params
-from enhancer.domain.jobs import KEPT_DAYS, Artifact, Item, Job, JobError
+from enhancer.domain.jobs import (
+    DEADLINE_MS,
+    KEPT_DAYS,
+    Artifact,
+    Item,
+    Job,
+    JobError,
+    Prediction,
+    PredictionStarted,
+    Source,
+    StaleAttempt,
+)
 from enhancer.domain.ledger import Hold
 from enhancer.domain.owners import Owner
 
+_OPEN = "#status IN (:queued, :processing) AND #attempt = :attempt"
+_OPEN_NAMES = {"#status": "status", "#attempt": "attempt", "#items": "items"}
+PAGE_MAX = 100
+
 
 class Jobs:
-    """Reads; every write of a job is part of a transaction of the ledger."""
+    """Reads, and the writes of a job that move no money; those are transactions of the ledger."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -24,8 +40,27 @@ class Jobs:
         record = self._table.get(keys.job(owner, job_id))
         return from_record(record) if record else None
 
+    def page(
+        self, owner: Owner, *, statuses: Collection[str], limit: int, after: str | None
+    ) -> tuple[list[Job], str | None]:
+        """Return up to ``limit`` jobs, newest first, older than job ``after``; and where the next page starts."""
+        found: list[Job] = []
+        for record in self._table.under(
+            keys.account(owner)["pk"], "JOB#", newest_first=True, before=f"JOB#{after}" if after else None
+        ):
+            if statuses and record["status"] not in statuses:
+                continue
+            if len(found) == limit:
+                return found, found[-1].id
+            found.append(from_record(record))
+        return found, None
+
+    def open(self) -> list[Job]:
+        """Return every job that is not closed, whoever owns it."""
+        return self.overdue(now=2**62)
+
     def overdue(self, *, now: int) -> list[Job]:
-        """Return the open jobs whose deadline has passed."""
+        """Return the unclosed jobs whose deadline has passed."""
         found = []
         for shard in range(keys.OPEN_SHARDS):
             for pointer in self._table.overdue(f"OPEN#{shard}", now):
@@ -33,6 +68,143 @@ class Jobs:
                 if record:
                     found.append(from_record(record))
         return found
+
+    def prepare(self, job: Job, item: Item, *, now: int) -> None:
+        """Record what looking at the item's picture showed, before its prediction; raise `StaleAttempt`."""
+        changes = {
+            "status": "processing",
+            "digest": item.digest,
+            "result_digest": item.result_digest,
+            "input": asdict(item.input) if item.input else None,
+            "target": item.target,
+            "output_format": item.output_format,
+        }
+        self._change(job, item, changes, now=now)
+
+    def claim(self, job: Job, item: Item, *, token: str | None, now: int) -> bool:
+        """Take the right to start the item's prediction in this attempt; raise `StaleAttempt`.
+
+        Returns False when it was taken before; then only the token is replaced, so that the newest waiter is woken.
+        """
+        prediction = {"attempt": job.attempt, "started_at": now, "token": token}
+        changes: Record = {"status": "processing", "prediction": prediction}
+        try:
+            self._change(job, item, changes, now=now)
+        except PredictionStarted:
+            if token:
+                self._replace_token(job, item, token)
+            return False
+        return True
+
+    def unclaim(self, job: Job, item: Item, *, now: int) -> None:
+        """Give the right back after the provider refused to start, so that the next try may; raise `StaleAttempt`."""
+        self._table.update(
+            keys.job(job.owner, job.id),
+            f"SET updated_at = :now REMOVE #items[{item.index}].prediction",
+            names=_OPEN_NAMES,
+            values=self._values(job, {":now": now}),
+            condition=_OPEN,
+        )
+
+    def hand_over(self, job: Job, item: Item, *, now: int) -> None:
+        """Turn a sync job whose prediction is running into an async one; raise `StaleAttempt`."""
+        prediction = {"attempt": job.attempt, "started_at": now}
+        self._table_update(
+            job,
+            f"SET kind = :async, #items[{item.index}].prediction = :prediction, updated_at = :now, gsi1sk = :deadline",
+            {":async": "async", ":prediction": prediction, ":now": now, ":deadline": now + DEADLINE_MS},
+        )
+
+    def cancel(self, job: Job, *, now: int) -> bool:
+        """Mark an open job as canceled; return False when it had ended.
+
+        It stays in the sweep's index, due at once, until its holds are given back and it is closed.
+        """
+        try:
+            self._table_update(
+                job,
+                "SET #status = :canceled, updated_at = :now, gsi1sk = :now",
+                {":canceled": "canceled", ":now": now},
+            )
+        except StaleAttempt:
+            return False
+        return True
+
+    def delete(self, job: Job) -> None:
+        """Remove a job and the index of its results."""
+        for item in job.items:
+            if item.result_digest:
+                self._table.delete_if(
+                    keys.result(job.owner, item.result_digest), "job = :job", {":job": job.id}
+                )
+        self._table.delete(keys.job(job.owner, job.id))
+
+    def _change(self, job: Job, item: Item, changes: Record, *, now: int) -> None:
+        """Change an open item whose prediction has not started; a sign of life, so the deadline moves on."""
+        place = f"#items[{item.index}]"
+        sets = [f"{place}.#{name} = :{name}" for name in changes]
+        try:
+            self._table.update(
+                keys.job(job.owner, job.id),
+                f"SET {', '.join(sets)}, #status = :processing, updated_at = :now, gsi1sk = :deadline",
+                names={**_OPEN_NAMES, **{f"#{name}": name for name in changes}},
+                values=self._values(
+                    job,
+                    {
+                        **{f":{name}": value for name, value in changes.items()},
+                        ":now": now,
+                        ":deadline": now + DEADLINE_MS,
+                    },
+                ),
+                condition=f"{_OPEN} AND {place}.#status IN (:queued, :processing)"
+                f" AND attribute_not_exists({place}.prediction)",
+            )
+        except ConditionFailed as failed:
+            if _is_claimed(job, item, failed.record):
+                raise PredictionStarted from None
+            raise StaleAttempt from None
+
+    def _replace_token(self, job: Job, item: Item, token: str) -> None:
+        place = f"#items[{item.index}].prediction.#token"
+        try:
+            self._table.update(
+                keys.job(job.owner, job.id),
+                f"SET {place} = :token",
+                names={**_OPEN_NAMES, "#token": "token"},
+                values=self._values(job, {":token": token}),
+                condition=_OPEN,
+            )
+        except ConditionFailed:
+            raise StaleAttempt from None
+
+    def _table_update(self, job: Job, update: str, values: Record) -> None:
+        try:
+            self._table.update(
+                keys.job(job.owner, job.id),
+                update,
+                names={
+                    name: field
+                    for name, field in _OPEN_NAMES.items()
+                    if name != "#items" or "#items" in update
+                },
+                values=self._values(job, values),
+                condition=_OPEN,
+            )
+        except ConditionFailed:
+            raise StaleAttempt from None
+
+    @staticmethod
+    def _values(job: Job, values: Record) -> Record:
+        return {**values, ":queued": "queued", ":processing": "processing", ":attempt": job.attempt}
+
+
+def _is_claimed(job: Job, item: Item, record: Record) -> bool:
+    if not record:
+        return False
+    stored = from_record(record)
+    return (
+        stored.is_open and stored.attempt == job.attempt and stored.items[item.index].prediction is not None
+    )
 
 
 def to_record(job: Job) -> Record:
@@ -59,12 +231,12 @@ def from_record(record: Record) -> Job:
 
 
 def _item(record: dict[str, Any]) -> Item:
-    return Item(
-        **{
-            **record,
-            "hold": Hold(**record["hold"]),
-            "input": Artifact(**record["input"]),
-            "output": Artifact(**record["output"]) if record.get("output") else None,
-            "error": JobError(**record["error"]) if record.get("error") else None,
-        }
-    )
+    parts = {
+        "source": Source,
+        "input": Artifact,
+        "prediction": Prediction,
+        "output": Artifact,
+        "error": JobError,
+    }
+    inner = {name: made(**record[name]) for name, made in parts.items() if record.get(name)}
+    return Item(**{**record, **inner, "hold": Hold(**record["hold"])})

@@ -3,11 +3,12 @@
 ============== ================================ ============================ ===================================
 item           pk                               sk                           for
 ============== ================================ ============================ ===================================
-Account        ``OWNER#user#<id>``              ``ACCOUNT``                  plan, role, totals of credits
+Account        ``OWNER#<type>#<id>``            ``ACCOUNT``                  plan, role, credits, jobs at once
 Usage          ``OWNER#<type>#<id>``            ``USAGE#2026-11-20``         images of a day (held included)
 Usage          same                             ``USAGE#2026-11``            plan credits of a month, tenths
 Ledger entry   same                             ``LEDGER#<time-ordered id>`` statement, audit
-Once-key       same                             ``ONCE#<job>#<item>#hold``   exactly one hold per item
+Once-key       same                             ``ONCE#<job>#<item>#hold``   exactly one hold per item (from the
+                                                                             second attempt: ``<item>.<attempt>``)
 Once-key       same                             ``ONCE#<job>#<item>#resolution`` exactly one settle or release
 Once-key       same                             ``ONCE#key#<sha256>``        idempotency key -> job
 Once-key       same                             ``ONCE#<source>#<id>``       exactly one grant per source
@@ -28,6 +29,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from enhancer.domain.ledger import Hold
 from enhancer.domain.owners import Owner
 
 Key = dict[str, Any]
@@ -58,14 +60,18 @@ def entry(owner: Owner, entry_id: str) -> Key:
     return {"pk": _owner(owner), "sk": f"LEDGER#{entry_id}"}
 
 
-def hold_once(owner: Owner, job_id: str, item: int) -> Key:
-    """Exists as soon as the item was held."""
-    return {"pk": _owner(owner), "sk": f"ONCE#{job_id}#{item}#hold"}
+def hold_once(owner: Owner, hold: Hold) -> Key:
+    """Exists as soon as the item was held in this attempt."""
+    return {"pk": _owner(owner), "sk": f"ONCE#{hold.job_id}#{_turn(hold)}#hold"}
 
 
-def resolution_once(owner: Owner, job_id: str, item: int) -> Key:
-    """Exists as soon as the item was settled or released."""
-    return {"pk": _owner(owner), "sk": f"ONCE#{job_id}#{item}#resolution"}
+def resolution_once(owner: Owner, hold: Hold) -> Key:
+    """Exists as soon as the item was settled or released in this attempt."""
+    return {"pk": _owner(owner), "sk": f"ONCE#{hold.job_id}#{_turn(hold)}#resolution"}
+
+
+def _turn(hold: Hold) -> str:
+    return f"{hold.item}" if hold.attempt == 1 else f"{hold.item}.{hold.attempt}"
 
 
 def idempotency_once(owner: Owner, key_hash: str) -> Key:

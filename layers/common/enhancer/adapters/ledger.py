@@ -9,7 +9,8 @@ from typing import Any
 from enhancer.adapters import keys
 from enhancer.adapters.jobs import to_record
 from enhancer.adapters.table import ConditionFailed, Record, Table, Write, absent
-from enhancer.domain.jobs import Artifact, Item, Job, JobError
+from enhancer.domain.errors import JobCanceled, TooManyJobs
+from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, JobError, Status
 from enhancer.domain.ledger import (
     AlreadyHeld,
     AlreadyResolved,
@@ -29,6 +30,8 @@ from enhancer.domain.quota import daily_quota_exceeded, day_of, month_of, networ
 
 USAGE_KEPT_SECONDS = 400 * 86_400
 IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
+JOBS_RETRY_SECONDS = 5
+"""When to ask again once all of a plan's jobs are running."""
 
 
 class Ledger:
@@ -58,37 +61,47 @@ class Ledger:
             wanted.append(keys.idempotency_once(owner, key_hash))
         result, *rest = self._table.get_many(wanted)
         key = rest[0] if rest and rest[0] and rest[0]["expires"] > now // 1000 else None
-        return Earlier(_key_used(key) if key else None, (result or {}).get("job"))
+        found = result or {}
+        return Earlier(_key_used(key) if key else None, found.get("job"), found.get("item", 0))
 
     def hold(self, job: Job, *, plan: Plan, key_hash: str | None, entry_ids: list[str], now: int) -> None:
-        """Take the price of every item and store the job, all or nothing.
+        """Take the price of every open item and store the job, all or nothing.
 
-        Raises, first that applies: `KeyUsed`, `AlreadyHeld`, `DailyQuotaExceeded`, `NetworkQuotaExceeded`,
-        `FundsMoved` (the month or the credits do not cover the split).
+        A later attempt replaces the ended job and takes the price of what it runs again. Raises, first that
+        applies: `KeyUsed`, `AlreadyHeld` (somebody else started this attempt), `DailyQuotaExceeded`,
+        `NetworkQuotaExceeded`, `FundsMoved` (the month or the credits do not cover the split), `TooManyJobs`.
         """
-        holds = [item.hold for item in job.items]
+        holds = [item.hold for item in job.open_items]
         writes = [_key_write(job, key_hash, now)] if key_hash else []
         for hold, entry_id in zip(holds, entry_ids, strict=True):
-            once = keys.hold_once(job.owner, job.id, hold.item)
-            writes.append(_once(once, AlreadyHeld))
+            writes.append(_once(keys.hold_once(job.owner, hold), AlreadyHeld))
             writes.append(_entry(job.owner, _movement("hold", hold, entry_id, now)))
         writes += _usage_writes(job.owner, holds, plan, now)
         credits = sum(hold.credits for hold in holds)
-        if credits:
-            writes.append(_account(job.owner, "hold", credits))
-        writes.append(Write("Put", keys.job(job.owner, job.id), to_record(job), condition=absent()))
+        cap = plan.jobs_at_once if job.counted else None
+        if credits or cap:
+            writes.append(_account(job.owner, "hold", credits, jobs=1 if cap else 0, jobs_cap=cap))
+        writes.append(_stored(job))
         self._table.transact(writes)
 
     def settle(
-        self, job: Job, item: Item, *, output: Artifact, seconds: float, closes: bool, entry_id: str, now: int
+        self,
+        job: Job,
+        item: Item,
+        *,
+        output: Artifact,
+        seconds: float,
+        closes: bool,
+        entry_id: str,
+        now: int,
     ) -> None:
         """Turn an item's hold into spending, record its result and index it; raise `AlreadyResolved`."""
         changes: Record = {"status": "succeeded", "output": asdict(output), "seconds": round(seconds, 3)}
         index = {"job": job.id, "item": item.index, "expires": now // 1000 + USAGE_KEPT_SECONDS}
         writes = [
-            _once(keys.resolution_once(job.owner, job.id, item.index), AlreadyResolved),
+            _once(keys.resolution_once(job.owner, item.hold), AlreadyResolved),
             _entry(job.owner, _movement("settle", item.hold, entry_id, now)),
-            _job_write(job, item, changes, job_status="succeeded" if closes else None, now=now),
+            _item_write(job, item, changes, job_status="succeeded" if closes else None, now=now),
             Write("Put", keys.result(job.owner, item.result_digest), index),
         ]
         if item.hold.credits:
@@ -99,21 +112,56 @@ class Ledger:
         self, job: Job, item: Item, *, error: JobError, closes: bool, entry_id: str, now: int
     ) -> None:
         """Give an item's hold back to the buckets and period it came from; raise `AlreadyResolved`."""
+        status = "canceled" if error.code == JobCanceled.code else "failed"
+        changes: Record = {"status": status, "error": asdict(error)}
+        self._give_back(job, item, changes, reason=error.code, closes=closes, entry_id=entry_id, now=now)
+
+    def reuse(self, job: Job, item: Item, *, output: Artifact, entry_id: str, now: int) -> None:
+        """Let an item succeed with a result that was paid for before: its hold is given back."""
+        changes: Record = {"status": "succeeded", "output": asdict(output), "free": True}
+        self._give_back(job, item, changes, reason="paid_before", closes=False, entry_id=entry_id, now=now)
+
+    def _give_back(
+        self, job: Job, item: Item, changes: Record, *, reason: str, closes: bool, entry_id: str, now: int
+    ) -> None:
         hold = item.hold
-        changes: Record = {"status": "failed", "error": asdict(error)}
         writes = [
-            _once(keys.resolution_once(job.owner, job.id, item.index), AlreadyResolved),
-            _entry(job.owner, _movement("release", hold, entry_id, now, reason=error.code)),
-            _job_write(job, item, changes, job_status="failed" if closes else None, now=now),
-            _give_back(keys.usage(job.owner, hold.day), 1),
+            _once(keys.resolution_once(job.owner, hold), AlreadyResolved),
+            _entry(job.owner, _movement("release", hold, entry_id, now, reason=reason)),
+            _item_write(job, item, changes, job_status="failed" if closes else None, now=now),
+            _take_off(keys.usage(job.owner, hold.day), 1),
         ]
         if hold.plan:
-            writes.append(_give_back(keys.usage(job.owner, hold.month), hold.plan))
+            writes.append(_take_off(keys.usage(job.owner, hold.month), hold.plan))
         if hold.network:
-            writes.append(_give_back(keys.network_usage(hold.network, hold.day), 1))
+            writes.append(_take_off(keys.network_usage(hold.network, hold.day), 1))
         if hold.credits:
             writes.append(_account(job.owner, "release", hold.credits))
         self._table.transact(writes)
+
+    def close(self, job: Job, *, status: Status, now: int) -> bool:
+        """End a job whose items all ended, and free its place among the jobs at once; False if closed before."""
+        closed = Write(
+            "Update",
+            keys.job(job.owner, job.id),
+            update="SET #status = :status, updated_at = :now REMOVE gsi1pk, gsi1sk",
+            condition="attribute_exists(gsi1pk) AND #attempt = :attempt AND #status IN (:queued, :processing, :status)",
+            names={"#status": "status", "#attempt": "attempt"},
+            values={
+                ":status": status,
+                ":now": now,
+                ":attempt": job.attempt,
+                ":queued": "queued",
+                ":processing": "processing",
+            },
+            refusal=lambda _: AlreadyResolved(),
+        )
+        freed = [_account(job.owner, "hold", 0, jobs=-1)] if job.counted else []
+        try:
+            self._table.transact([closed, *freed])
+        except AlreadyResolved:
+            return False
+        return True
 
     def remember_key(self, owner: Owner, *, key_hash: str, job_id: str, fingerprint: str, now: int) -> None:
         """Let an idempotency key stand for a job paid for earlier; raise `KeyUsed` if it stands for one already."""
@@ -228,7 +276,7 @@ def _take(key: keys.Key, amount: int, cap: int, now: int, refusal: Any) -> Write
     )
 
 
-def _give_back(key: keys.Key, amount: int) -> Write:
+def _take_off(key: keys.Key, amount: int) -> Write:
     return Write(
         "Update",
         key,
@@ -238,39 +286,79 @@ def _give_back(key: keys.Key, amount: int) -> Write:
     )
 
 
-def _account(owner: Owner, kind: EntryKind, amount: int) -> Write:
-    """Move the totals of an account; whatever goes down must not fall below zero."""
-    changes = moves(kind, amount)
-    sets = ", ".join(f"{name} = if_not_exists({name}, :zero) + :{name}" for name in changes)
+def _account(
+    owner: Owner, kind: EntryKind, amount: int, *, jobs: int = 0, jobs_cap: int | None = None
+) -> Write:
+    """Move the totals of an account, and the number of its open jobs; what goes down must not fall below zero."""
+    changes = moves(kind, amount) if amount else {}
     falling = [name for name, by in changes.items() if by < 0]
+    if jobs:
+        changes["open_jobs"] = jobs
+    sets = ", ".join(f"{name} = if_not_exists({name}, :zero) + :{name}" for name in changes)
     values: Record = {":zero": 0, **{f":{name}": by for name, by in changes.items()}}
+    conditions = [f"{name} >= :amount" for name in falling]
     if falling:
         values[":amount"] = amount
+    if jobs_cap is not None:
+        conditions.append("(attribute_not_exists(open_jobs) OR open_jobs < :cap)")
+        values[":cap"] = jobs_cap
+
+    def refusal(old: Record) -> Exception:
+        if jobs_cap is not None and old.get("open_jobs", 0) >= jobs_cap:
+            return TooManyJobs(retry_after_seconds=JOBS_RETRY_SECONDS, scope="jobs", limit=jobs_cap)
+        return FundsMoved()
+
     return Write(
         "Update",
         keys.account(owner),
         update=f"SET {sets}",
-        condition=" AND ".join(f"{name} >= :amount" for name in falling) or None,
+        condition=" AND ".join(conditions) or None,
         values=values,
-        refusal=lambda _: FundsMoved(),
+        refusal=refusal,
     )
 
 
-def _job_write(job: Job, item: Item, changes: Record, *, job_status: str | None, now: int) -> Write:
-    """Change one item of an open job; ``job_status`` closes the job with it."""
+def _stored(job: Job) -> Write:
+    """Store a new job; or a later attempt in place of the one that ended."""
+    key = keys.job(job.owner, job.id)
+    if job.attempt == 1:
+        return Write("Put", key, to_record(job), condition=absent())
+    ended = "#attempt = :before AND NOT #status IN (:queued, :processing) AND attribute_not_exists(gsi1pk)"
+    return Write(
+        "Put",
+        key,
+        to_record(job),
+        condition=ended,
+        names={"#attempt": "attempt", "#status": "status"},
+        values={":before": job.attempt - 1, ":queued": "queued", ":processing": "processing"},
+        refusal=lambda _: AlreadyHeld(),
+    )
+
+
+def _item_write(job: Job, item: Item, changes: Record, *, job_status: str | None, now: int) -> Write:
+    """Change one item of a job in this attempt; ``job_status`` closes an open job with it.
+
+    A canceled job still gives its items back, but no item of it succeeds any more.
+    """
     fields = {**changes, "updated_at": now}
     sets = [f"#items[{item.index}].#{name} = :{name}" for name in changes] + ["updated_at = :updated_at"]
     names = {"#items": "items", "#job_status": "status", **{f"#{name}": name for name in changes}}
     values = {f":{name}": value for name, value in fields.items()}
+    open_states = {":queued": "queued", ":processing": "processing"}
+    if changes["status"] != "succeeded":
+        open_states[":canceled"] = "canceled"
     if job_status:
         sets.append("#job_status = :job_status")
         values[":job_status"] = job_status
+    elif job.is_open:
+        sets.append("gsi1sk = :deadline")
+        values[":deadline"] = now + DEADLINE_MS
     return Write(
         "Update",
         keys.job(job.owner, job.id),
         update=f"SET {', '.join(sets)}" + (" REMOVE gsi1pk, gsi1sk" if job_status else ""),
-        condition="#job_status IN (:queued, :processing)",
-        names=names,
-        values={**values, ":queued": "queued", ":processing": "processing"},
+        condition=f"#job_status IN ({', '.join(open_states)}) AND #attempt = :attempt",
+        names={**names, "#attempt": "attempt"},
+        values={**values, **open_states, ":attempt": job.attempt},
         refusal=lambda _: AlreadyResolved(),
     )

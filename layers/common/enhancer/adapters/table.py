@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
@@ -121,14 +122,23 @@ class Table:
         """Remove the record if it is there."""
         self._client.delete_item(TableName=self._name, Key=_pack(key))
 
-    def under(self, pk: str, prefix: str, *, newest_first: bool = False) -> Iterable[Record]:
-        """Yield all records of a partition whose sort key starts with ``prefix``."""
+    def delete_if(self, key: Key, condition: str, values: Record) -> None:
+        """Remove the record if it is there and the condition holds."""
+        with suppress(ConditionFailed):
+            self._single(self._client.delete_item, Key=_pack(key), condition=condition, values=values)
+
+    def under(
+        self, pk: str, prefix: str, *, newest_first: bool = False, before: str | None = None
+    ) -> Iterable[Record]:
+        """Yield all records of a partition whose sort key starts with ``prefix``; only those below ``before``."""
+        start: Any = {"ExclusiveStartKey": _pack({"pk": pk, "sk": before})} if before else {}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
             ExpressionAttributeValues=_pack({":pk": pk, ":prefix": prefix}),
             ScanIndexForward=not newest_first,
             ConsistentRead=True,
+            **start,
         )
         for page in pages:
             yield from map(_unpack, page["Items"])

@@ -64,10 +64,17 @@ class App(APIGatewayHttpResolver):
 
     visit: Visit
 
-    def __init__(self, *, rate: RateClass | None, csrf: bool, validated: bool) -> None:
+    def __init__(
+        self, *, rate: RateClass | None, reads: RateClass | None, csrf: bool, validated: bool
+    ) -> None:
         super().__init__(enable_validation=validated)
         self.rate = rate
+        self.reads = reads
         self.csrf = csrf
+
+    def rate_of(self, method: str) -> RateClass | None:
+        """Return which limit a call with this verb counts against."""
+        return self.reads if method in csrf.SAFE else self.rate
 
     def methods_of(self, path: str) -> list[str]:
         """Return the verbs that have a route for this path."""
@@ -75,12 +82,19 @@ class App(APIGatewayHttpResolver):
         return sorted({route.method for route in routes if route.rule.match(path)})
 
 
-def create_app(*, rate: RateClass | None = "other", csrf: bool = True, validated: bool = True) -> App:
+def create_app(
+    *,
+    rate: RateClass | None = "other",
+    reads: RateClass | None = None,
+    csrf: bool = True,
+    validated: bool = True,
+) -> App:
     """Return an app whose routes answer in our envelope, whatever happens in them.
 
-    ``validated`` is off for functions that take and give no JSON: pydantic is half of a cold start.
+    ``rate`` is the limit its calls count against, ``reads`` another one for GET. ``validated`` is off for functions
+    that take and give no JSON: pydantic is half of a cold start.
     """
-    app = App(rate=rate, csrf=csrf, validated=validated)
+    app = App(rate=rate, reads=reads or rate, csrf=csrf, validated=validated)
     if validated:
         from enhancer.api.multipart import RequestValidation  # noqa: PLC0415 - loads pydantic
 
@@ -153,8 +167,9 @@ class Visit:
             raise errors.MethodNotAllowed(allow=allowed)
         if app.csrf:
             csrf.check(request, allowed_origins=runtime.settings().allowed_origins)
-        if app.rate:
-            limit = rate_limit(self.caller.plan, app.rate)
+        name = app.rate_of(request.method)
+        if name:
+            limit = rate_limit(self.caller.plan, name)
             try:
                 self.rate = runtime.rates().take(self.caller.rate_subject, limit, now=runtime.now())
             except errors.RateLimited as refused:
@@ -213,7 +228,7 @@ def _problem_response(app: App, problem: Exception) -> Response[str]:
     match problem:
         case EnhancerError():
             known: EnhancerError = problem
-        case RequestValidationError():
+        case RequestValidationError() if problem.errors()[0]["loc"][0] != "response":
             known = _invalid_fields(problem)
         case NotFoundError():
             known = errors.NotFound()

@@ -38,6 +38,8 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATED = "no-cache"
 REPORTED = ("blocked-uri", "violated-directive", "document-uri", "source-file", "line-number")
 """Fields of a violation report that are logged."""
+PLACES = {"jobs.html": "jobs"}
+"""Where a page lies below its language, and the section of the locale that travels with that page only."""
 _HOLE = re.compile(r"\{\{([\w.]+)\}\}")
 
 
@@ -133,25 +135,37 @@ class Site:
     def html(self, template: str, *, language: str, nonce: str) -> str:
         """Return a template with its holes filled.
 
-        ``{{lang}}``, ``{{nonce}}``, ``{{assets}}``, ``{{locale_json}}``, and ``{{t.a.b}}`` for a text of the locale.
+        ``{{lang}}``, ``{{nonce}}``, ``{{assets}}``, ``{{place}}`` (of the page below its language), ``{{locale_json}}``
+        (without what belongs to other pages), ``{{t.a.b}}`` for a text of the locale, ``{{part.top}}`` for a piece
+        that several pages share.
         """
-        if template not in self._templates:
-            self._templates[template] = (self._root / template).read_text("utf-8")
-        texts = self._texts[language]
+        texts, place = self._texts[language], PLACES.get(template, "")
         values = {
             "lang": language,
             "nonce": nonce,
             "assets": f"/assets/{self.version}",
-            "locale_json": json.dumps(texts, ensure_ascii=False, separators=(",", ":")).replace(
-                "<", "\\u003c"
-            ),
+            "place": place,
+            "locale_json": _embedded(texts, without=set(PLACES.values()) - {place}),
         }
 
         def fill(hole: re.Match[str]) -> str:
-            name = hole[1]
-            return html.escape(_text(texts, name[2:])) if name.startswith("t.") else values[name]
+            kind, _, name = hole[1].partition(".")
+            if kind == "part":
+                return _HOLE.sub(fill, self._template(f"parts/{name}.html"))
+            return html.escape(_text(texts, name)) if kind == "t" else values[kind]
 
-        return _HOLE.sub(fill, self._templates[template])
+        return _HOLE.sub(fill, self._template(template))
+
+    def _template(self, name: str) -> str:
+        if name not in self._templates:
+            self._templates[name] = (self._root / name).read_text("utf-8")
+        return self._templates[name]
+
+
+def _embedded(texts: dict[str, Any], *, without: set[str]) -> str:
+    """Return texts as JSON that cannot end the script they travel in."""
+    wanted = {name: text for name, text in texts.items() if name not in without}
+    return json.dumps(wanted, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _text(texts: dict[str, Any], path: str) -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from dataclasses import asdict
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import UploadFile
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
+from enhancer.api.texts import message
 from enhancer.domain.entitlement import Params
 from enhancer.domain.errors import EnhancerError
-from enhancer.domain.jobs import Job
+from enhancer.domain.jobs import ITEMS_MAX, Item, Job, Source, Status
 from enhancer.domain.ledger import Standing
 from enhancer.domain.models import DEFAULT_MODEL, Model
 from enhancer.domain.plans import Plan, smallest_plan_with
-from enhancer.domain.pricing import Split, credits, price
+from enhancer.domain.pricing import FREE, Split, credits, price
 from enhancer.domain.quota import day_reset_ms, month_reset_ms
 from enhancer.submission import Order, Submitted
 
@@ -38,36 +41,45 @@ class Success(BaseModel, Generic[Data]):
     data: Data
 
 
-class OrderForm(BaseModel):
-    """What to do with a picture. Field names are the form's own."""
+class ParamsForm(BaseModel):
+    """What to do with a picture, whatever runs it. Field names are the form's own."""
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str | None = Field(None, description="Slug or alias of a model; the built-in one when omitted.")
     scale: int | None = Field(None, description="How many times larger: 2, 4, 6 or 8. 2 when omitted.")
     face_enhance: bool = Field(False, description="Restore faces, where model and plan have it.")
     quality: Literal["standard", "pro"] = "standard"
     output_format: Literal["same", "jpeg", "png", "webp"] = "same"
-    prompt: Prompt | None = None
     negative_prompt: Prompt | None = None
     strength: float | None = Field(None, ge=0, le=1)
     guidance: float | None = Field(None, ge=1, le=12)
     steps: int | None = Field(None, ge=1, le=20)
 
-    def to_order(self) -> Order:
+    def order_for(self, model: str | None, prompt: str | None) -> Order:
         """Return the order, free of HTTP."""
         return Order(
-            model=self.model,
+            model=model,
+            prompt=prompt,
             scale=self.scale,
             face=self.face_enhance,
             quality=self.quality,
             output_format=self.output_format,
-            prompt=self.prompt,
             negative_prompt=self.negative_prompt,
             strength=self.strength,
             guidance=self.guidance,
             steps=self.steps,
         )
+
+
+class OrderForm(ParamsForm):
+    """Which model, and what to do with a picture."""
+
+    model: str | None = Field(None, description="Slug or alias of a model; the built-in one when omitted.")
+    prompt: Prompt | None = None
+
+    def to_order(self) -> Order:
+        """Return the order, free of HTTP."""
+        return self.order_for(self.model, self.prompt)
 
 
 class GenerateForm(OrderForm):
@@ -295,7 +307,8 @@ class GenerateView(Wire):
     ) -> GenerateView:
         """Return the view of a job with a result."""
         item = job.items[0]
-        assert item.output  # noqa: S101 - only called for a job with a result
+        assert item.input  # noqa: S101 - only called for a job with a result
+        assert item.output  # noqa: S101
         shares = Split(0, 0) if submitted.deduplicated else Split(item.hold.plan, item.hold.credits)
         return cls(
             job_id=job.id,
@@ -313,6 +326,179 @@ class GenerateView(Wire):
             entitlements=EntitlementsView.of(plan),
             limits=LEGACY_LIMITS,
         )
+
+
+class ItemWanted(Wire):
+    """One picture of a batch: the key of an upload or a public https URL, and a prompt if the model takes one."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    upload_key: str | None = Field(None, max_length=300)
+    image_url: str | None = Field(None, max_length=2000)
+    prompt: Prompt | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.upload_key is None) == (self.image_url is None):
+            raise PydanticCustomError("one_source", "either uploadKey or imageUrl")
+        return self
+
+    def to_source(self) -> tuple[Source, str | None]:
+        """Return where the picture is, and its prompt."""
+        if self.upload_key is not None:
+            return Source("upload", self.upload_key), self.prompt
+        return Source("url", self.image_url or ""), self.prompt
+
+
+class JobForm(GenerateForm):
+    """One to ten pictures as JSON (``items`` and ``params``), or one picture with the fields of generate."""
+
+    params: ParamsForm | None = Field(None, description="With items: what to do with every picture.")
+    items: list[ItemWanted] | None = Field(None, min_length=1, max_length=ITEMS_MAX)
+
+    def to_order(self) -> Order:
+        """Return the common order, free of HTTP."""
+        return (self.params or self).order_for(self.model, self.prompt)
+
+
+class InputView(Wire):
+    """An original. ``size`` in bytes."""
+
+    key: str
+    url: str
+    content_type: str
+    size: int
+    width: int
+    height: int
+
+
+class OutputView(Wire):
+    """A result. Width and height in pixels."""
+
+    key: str
+    url: str
+    width: int
+    height: int
+
+
+class ItemErrorView(Wire):
+    """Why an item failed."""
+
+    code: str
+    message: str
+
+
+class ItemView(Wire):
+    """One picture of a job."""
+
+    id: str
+    status: Status
+    prompt: str | None
+    input: InputView | None
+    output: OutputView | None
+    error: ItemErrorView | None
+    charge: ChargeView
+
+    @classmethod
+    def of(cls, item: Item, language: str) -> ItemView:
+        """Return the view of an item; texts in ``language``."""
+        paid = Split(item.hold.plan, item.hold.credits) if item.charge else FREE
+        error = item.error
+        return cls(
+            id=str(item.index),
+            status=item.status,
+            prompt=item.prompt,
+            input=InputView(**asdict(item.input), url=f"/r2-ai/{item.input.key}") if item.input else None,
+            output=OutputView(
+                key=item.output.key,
+                url=f"/r2-ai/{item.output.key}",
+                width=item.output.width,
+                height=item.output.height,
+            )
+            if item.output
+            else None,
+            error=ItemErrorView(code=error.code, message=message(error.code, error.details, language))
+            if error
+            else None,
+            charge=ChargeView.of(paid),
+        )
+
+
+class ProgressView(Wire):
+    """How far a job is: items done well and failed, of all of them."""
+
+    total: int
+    done: int
+    failed: int
+    percent: int
+
+    @classmethod
+    def of(cls, job: Job) -> ProgressView:
+        """Count the items that ended; one that is being worked on counts half."""
+        done = sum(item.status == "succeeded" for item in job.items)
+        failed = sum(item.status in ("failed", "canceled") for item in job.items)
+        working = sum(item.is_open and item.prediction is not None for item in job.items)
+        percent = int(100 * (done + failed + working / 2) / len(job.items))
+        return cls(total=len(job.items), done=done, failed=failed, percent=percent)
+
+
+class JobView(Wire):
+    """A job. ``input``, ``output`` and ``error`` mirror its first item. Times in epoch ms."""
+
+    id: str
+    status: Status
+    provider: str
+    model: str
+    params: dict[str, Any]
+    attempt: int
+    progress: ProgressView
+    items: list[ItemView]
+    input: InputView | None
+    output: OutputView | None
+    error: ItemErrorView | None
+    charge: ChargeView
+    created_at: int
+    updated_at: int
+    usage: PeriodView | None = None
+
+    @classmethod
+    def of(cls, job: Job, language: str, *, usage: PeriodView | None = None) -> JobView:
+        """Return the view of a job; texts in ``language``."""
+        items = [ItemView.of(item, language) for item in job.items]
+        paid = [item.hold for item in job.items if item.charge]
+        asked = {name: value for name, value in asdict(job.params).items() if value is not None}
+        asked["face_enhance"] = asked.pop("face")
+        return cls(
+            id=job.id,
+            status=job.status,
+            provider=job.provider,
+            model=job.model,
+            params=asked | {"scale": scale_shown(job.params)},
+            attempt=job.attempt,
+            progress=ProgressView.of(job),
+            items=items,
+            input=items[0].input,
+            output=items[0].output,
+            error=items[0].error,
+            charge=ChargeView.of(Split(sum(hold.plan for hold in paid), sum(hold.credits for hold in paid))),
+            created_at=job.created_at,
+            updated_at=job.updated_at,
+            usage=usage,
+        )
+
+
+class JobsView(Wire):
+    """A page of jobs, newest first; pass ``nextCursor`` for the one after it."""
+
+    jobs: list[JobView]
+    next_cursor: str | None
+
+
+class DeletedView(Wire):
+    """What is gone."""
+
+    id: str
+    deleted: Literal[True] = True
 
 
 class LoginRequest(Wire):

@@ -35,6 +35,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Animated pictures are not supported; this one has {frames} frames.",
         "Animierte Bilder werden nicht unterstützt; dieses hat {frames} Einzelbilder.",
     ),
+    "image_url_refused": (
+        "The picture is not fetched from this URL ({reason}). It must be a public https link on port 443.",
+        "Von dieser URL wird kein Bild geholt ({reason}). Nötig ist ein öffentlicher https-Link auf Port 443.",
+    ),
+    "image_url_unreachable": (
+        "The picture could not be fetched from its URL ({reason}).",
+        "Das Bild ließ sich von seiner URL nicht holen ({reason}).",
+    ),
     "unknown_model": ("There is no model “{model}”.", "Ein Modell „{model}“ gibt es nicht."),
     "scale_not_supported": (
         "This model cannot enlarge {scale} times; possible: {allowed}.",
@@ -57,8 +65,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Das Ergebnis hätte {width} × {height} Pixel; die Grenze ist {limit}. Bitte kleiner skalieren oder PNG wählen.",
     ),
     "needs_job": (
-        "This is too much work for one request: {megapixels} MP, the limit here is {limit} MP. Use a smaller picture.",
-        "Zu viel Arbeit für eine Anfrage: {megapixels} MP, die Grenze ist hier {limit} MP. Bitte ein kleineres Bild.",
+        "This is too much work for one request: {megapixels} MP, the limit here is {limit} MP. Use a job.",
+        "Zu viel Arbeit für eine Anfrage: {megapixels} MP, die Grenze ist hier {limit} MP. Dafür gibt es Aufträge.",
+    ),
+    "too_much_work": (
+        "This is too much work for one job: {megapixels} MP, the limit with these settings is {limit} MP.",
+        "Das ist zu viel Arbeit für einen Auftrag: {megapixels} MP, mit diesen Einstellungen gehen {limit} MP.",
     ),
     "sign_in_required": ("Please sign in first.", "Bitte zuerst anmelden."),
     "INSUFFICIENT_CREDITS": (
@@ -94,6 +106,22 @@ TEXTS: dict[str, tuple[str, str]] = {
         "A request with this Idempotency-Key is still running. Try again in a moment.",
         "Eine Anfrage mit diesem Idempotency-Key läuft noch. Bitte gleich noch einmal versuchen.",
     ),
+    "job_open": (
+        "The job is still running. Cancel it first.",
+        "Der Auftrag läuft noch. Bitte zuerst abbrechen.",
+    ),
+    "job_finished": (
+        "The job has already ended ({status}).",
+        "Der Auftrag ist schon zu Ende ({status}).",
+    ),
+    "nothing_to_retry": (
+        "There is nothing to retry: the job is {status}.",
+        "Es gibt nichts zu wiederholen: der Auftrag ist {status}.",
+    ),
+    "job_canceled": (
+        "The job was canceled. Nothing was charged for this picture.",
+        "Der Auftrag wurde abgebrochen. Für dieses Bild wurde nichts berechnet.",
+    ),
     "file_too_large": (
         "The file has {size} bytes; the limit is {limit}. Larger files go through POST /api/ai-image/uploads.",
         "Die Datei hat {size} Bytes; die Grenze ist {limit}. Größere Dateien gehen über POST /api/ai-image/uploads.",
@@ -125,6 +153,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "network_quota_exceeded": (
         "Guests of this network used up today's pictures ({used} of {limit}). Sign in to continue.",
         "Gäste aus diesem Netz haben die Bilder für heute aufgebraucht ({used} von {limit}). Anmelden hilft.",
+    ),
+    "too_many_jobs": (
+        "Your plan runs {limit} jobs at once. Wait for one to end, or cancel one.",
+        "Dein Tarif führt {limit} Aufträge gleichzeitig aus. Bitte einen abwarten oder abbrechen.",
     ),
     "internal_error": (
         "Something went wrong on our side. Please try again; the same picture is never charged twice.",

@@ -10,6 +10,7 @@ from enhancer.domain.errors import (
     PlanRequired,
     PromptRequired,
     ScaleNotSupported,
+    TooMuchWork,
 )
 from enhancer.domain.images import ImageInfo, check_output_size
 from enhancer.domain.models import DEFAULT_SCALE, Model
@@ -17,6 +18,8 @@ from enhancer.domain.plans import Plan, smallest_plan_with
 
 SYNC_MEGAPIXELS_MAX = {"standard": 6.0, "pro": 0.1}
 """How much the embedded model does inside one request, in megapixels put through its network."""
+JOB_MEGAPIXELS_MAX = {"standard": 75.0, "pro": 1.0}
+"""The same inside a job: what ends within the four minutes that its step waits."""
 SECOND_PASS_FACTOR = 5
 """Scales 6 and 8 double the sides first, then enlarge that: 1 + 4 times the input goes through the network."""
 
@@ -77,12 +80,26 @@ def check_size(image: ImageInfo, params: Params, output_format: str) -> None:
     check_output_size(image.width * factor, image.height * factor, file_format=output_format)
 
 
+def check_job(model: Model, megapixels: float, params: Params) -> None:
+    """Raise `TooMuchWork` for what the embedded model does not finish even in a job."""
+    if model.provider != "embedded":
+        return
+    limit = _input_limit(JOB_MEGAPIXELS_MAX, params)
+    if megapixels > limit:
+        raise TooMuchWork(
+            megapixels=round(megapixels, 3), limit=round(limit, 3), quality=params.quality, scale=params.scale
+        )
+
+
+def _input_limit(limits: dict[str, float], params: Params) -> float:
+    return limits[params.quality] / (SECOND_PASS_FACTOR if params.scale > 4 else 1)
+
+
 def check_sync(model: Model, megapixels: float, params: Params) -> None:
     """Raise `NeedsJob` for work of the embedded model that cannot end inside one request."""
     if model.provider != "embedded":
         return
-    factor = SECOND_PASS_FACTOR if params.scale > 4 else 1
-    limit = SYNC_MEGAPIXELS_MAX[params.quality] / factor
+    limit = _input_limit(SYNC_MEGAPIXELS_MAX, params)
     if megapixels > limit:
         raise NeedsJob(
             megapixels=round(megapixels, 3), limit=round(limit, 3), quality=params.quality, scale=params.scale

@@ -7,7 +7,8 @@
     │   ├── InvalidFields, InvalidMultipart, InvalidIdempotencyKey
     │   ├── ImageMissing, TooManyImages, ImageEmpty, ImageUnreadable, ImageAnimated
     │   ├── UnknownModel, ScaleNotSupported, OptionNotSupported, PromptRequired
-    │   └── UploadNotFound, OutputTooLarge, NeedsJob
+    │   ├── ImageUrlRefused, ImageUrlUnreachable
+    │   └── UploadNotFound, OutputTooLarge, NeedsJob, TooMuchWork
     ├── NotSignedIn             401 auth_error
     ├── InsufficientCredits     402 insufficient_credits
     ├── Refused                 403 forbidden
@@ -15,14 +16,14 @@
     ├── NotFound                404 not_found
     ├── MethodNotAllowed        405 method_not_allowed
     ├── Conflict                409 conflict
-    │   └── RequestInProgress
+    │   └── RequestInProgress, JobOpen, JobFinished, NothingToRetry, JobCanceled
     ├── TooLarge                413 payload_too_large
     │   └── FileTooLarge, TooManyPixels
     ├── Unsupported             415 unsupported_media_type
     │   └── ImageFormatUnsupported, ContentTypeUnsupported
     ├── IdempotencyMismatch     422 idempotency_mismatch
     ├── LimitReached            429 rate_limit
-    │   └── RateLimited, DailyQuotaExceeded, NetworkQuotaExceeded
+    │   └── RateLimited, DailyQuotaExceeded, NetworkQuotaExceeded, TooManyJobs
     ├── InternalError           500 server_error
     └── ProviderError           502/503/504 provider_error
         └── ProviderUnavailable, ProviderThrottled, ProviderTimeout, ProviderOutputInvalid, JobExpired
@@ -102,6 +103,18 @@ class ImageAnimated(InvalidRequest):
     code = "image_animated"
 
 
+class ImageUrlRefused(InvalidRequest):
+    """We do not fetch from there: ``field``, ``reason`` (scheme, port, credentials, address, redirects, malformed)."""
+
+    code = "image_url_refused"
+
+
+class ImageUrlUnreachable(InvalidRequest):
+    """Nothing to fetch there: ``field``, ``reason`` (dns, connection, tls, timeout, status), ``status`` (HTTP)."""
+
+    code = "image_url_unreachable"
+
+
 class UnknownModel(InvalidRequest):
     """No model of that name: ``model``."""
 
@@ -142,6 +155,12 @@ class NeedsJob(InvalidRequest):
     """Too much work for a synchronous call: ``megapixels``, ``limit``."""
 
     code = "needs_job"
+
+
+class TooMuchWork(InvalidRequest):
+    """More than even a job finishes in time: ``megapixels``, ``limit``, ``quality``, ``scale``."""
+
+    code = "too_much_work"
 
 
 class NotSignedIn(EnhancerError):
@@ -220,6 +239,30 @@ class RequestInProgress(Conflict):
     code = "request_in_progress"
 
 
+class JobOpen(Conflict):
+    """The job is still running; cancel it first: ``jobId``."""
+
+    code = "job_open"
+
+
+class JobFinished(Conflict):
+    """The job has ended and can no longer be canceled: ``jobId``, ``status``."""
+
+    code = "job_finished"
+
+
+class NothingToRetry(Conflict):
+    """The job is still open, or none of its items failed: ``jobId``, ``status``."""
+
+    code = "nothing_to_retry"
+
+
+class JobCanceled(Conflict):
+    """The job was canceled; the item was not run, or its result was dropped."""
+
+    code = "job_canceled"
+
+
 class TooLarge(EnhancerError):
     """More than we take."""
 
@@ -291,6 +334,12 @@ class NetworkQuotaExceeded(LimitReached):
     code = "network_quota_exceeded"
 
 
+class TooManyJobs(LimitReached):
+    """The plan's jobs at once are all running: ``scope``, ``limit``."""
+
+    code = "too_many_jobs"
+
+
 class InternalError(EnhancerError):
     """Ours. Never shows its cause."""
 
@@ -338,3 +387,8 @@ def leaves(root: type[EnhancerError] = EnhancerError) -> list[type[EnhancerError
     """Return every error class that can be raised: those without subclasses."""
     children = root.__subclasses__()
     return [leaf for child in children for leaf in leaves(child)] if children else [root]
+
+
+def leaf_named(class_name: str) -> type[EnhancerError] | None:
+    """Return the leaf with this class name: what a state machine or a Lambda reports as its error."""
+    return next((leaf for leaf in leaves() if leaf.__name__ == class_name), None)

@@ -47,6 +47,7 @@ class Hold:
     day: str
     month: str
     network: str | None = None
+    attempt: int = 1
 
     @property
     def total(self) -> int:
@@ -107,6 +108,7 @@ class Earlier:
 
     key: KeyUsed | None = None
     result_job: str | None = None
+    result_item: int = 0
 
 
 def moves(kind: EntryKind, amount: int) -> dict[str, int]:

@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, ReadTimeoutError
 
 from enhancer.domain import errors
+from enhancer.domain.artifacts import NoArtifact
 from enhancer.domain.jobs import Artifact, Item, Job
+from enhancer.domain.predictions import StillRunning
 from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
+    from enhancer.adapters.artifacts import Artifacts
+
 _BY_CLASS_NAME = {leaf.__name__: leaf for leaf in errors.leaves(errors.InvalidRequest)}
+START_SECONDS = 5.0
 BUSY = {"TooManyRequestsException", "EC2ThrottledException"}
 
 
 class Embedded:
-    """Invokes the ``upscale`` function and waits. The client's read timeout is the longest wait."""
+    """The ``upscale`` function. It reads and writes the bucket itself, and wakes the state machine when it ends.
 
-    def __init__(self, client: LambdaClient, function: str) -> None:
+    ``client`` makes a Lambda client that reads for at most so many seconds and never sends twice.
+    """
+
+    def __init__(self, client: Callable[[float], LambdaClient], function: str, artifacts: Artifacts) -> None:
         self._client = client
         self._function = function
+        self._artifacts = artifacts
 
-    def predict(self, job: Job, item: Item) -> Artifact:
-        """Run the model; see `Predictor.predict`."""
-        event = {
-            "source": item.input.key,
-            "target": item.target,
-            "scale": job.params.scale,
-            "quality": job.params.quality,
-            "format": job.output_format,
-        }
-        answer = self._invoke(event)
+    def predict(self, job: Job, item: Item, *, seconds_max: float) -> Artifact:
+        """Invoke and wait; see `Predictor.predict`. The function goes on when nobody waits any more."""
+        answer = self._invoke(job, item, "RequestResponse", seconds_max)
         return Artifact(
             key=item.target,
             content_type=answer["contentType"],
@@ -43,12 +46,47 @@ class Embedded:
             height=answer["height"],
         )
 
-    def _invoke(self, event: dict[str, Any]) -> dict[str, Any]:
+    def start(self, job: Job, item: Item) -> None:
+        """Invoke without waiting; see `Predictor.start`."""
+        self._invoke(job, item, "Event", START_SECONDS)
+
+    def look(self, job: Job, item: Item) -> Artifact | None:
+        """Return what lies at the target; it is written whole or not at all."""
         try:
-            reply = self._client.invoke(FunctionName=self._function, Payload=json.dumps(event).encode())
-            answer: dict[str, Any] = json.loads(reply["Payload"].read())
-        except ReadTimeoutError as failed:
-            raise errors.ProviderTimeout(provider="embedded") from failed
+            stored = self._artifacts.head(item.target)
+        except NoArtifact:
+            return None
+        width, height = (item.input.width, item.input.height) if item.input else (0, 0)
+        scale = job.params.scale
+        return Artifact(item.target, stored.content_type, stored.size, width * scale, height * scale)
+
+    def cancel(self, job: Job, item: Item) -> None:
+        """Nothing to send: the function looks at its job every few seconds and stops when it is canceled."""
+        logger.info("cancel", extra={"jobId": job.id, "item": item.index, "provider": "embedded"})
+
+    def _invoke(
+        self, job: Job, item: Item, kind: Literal["RequestResponse", "Event"], seconds_max: float
+    ) -> dict[str, Any]:
+        event = {
+            "source": item.input.key if item.input else "",
+            "target": item.target,
+            "scale": job.params.scale,
+            "quality": job.params.quality,
+            "format": item.output_format,
+            "job": {
+                "ownerType": job.owner.type,
+                "ownerId": job.owner.id,
+                "jobId": job.id,
+                "item": item.index,
+            },
+        }
+        try:
+            reply = self._client(seconds_max).invoke(
+                FunctionName=self._function, InvocationType=kind, Payload=json.dumps(event).encode()
+            )
+            answer: dict[str, Any] = json.loads(reply["Payload"].read() or b"{}")
+        except ReadTimeoutError as slow:
+            raise StillRunning from slow
         except ClientError as failed:
             if failed.response["Error"]["Code"] in BUSY:
                 raise errors.ProviderThrottled(provider="embedded") from failed

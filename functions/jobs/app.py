@@ -1,0 +1,95 @@
+"""/api/ai-image/jobs: long-running and batched enhancements."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
+
+from enhancer import fulfilment, lifecycle, runtime
+from enhancer.api import listing, orders
+from enhancer.api.app import create_app, entrypoint
+from enhancer.api.schemas import DeletedView, JobForm, JobsView, JobView, Success, day_view, ok
+from enhancer.domain.errors import TooManyImages
+
+app = create_app(rate="jobs", reads="other")
+Key = Annotated[str | None, Header(alias="Idempotency-Key")]
+
+
+@app.post("/api/ai-image/jobs", summary="Enhance one to ten pictures", tags=["jobs"], status_code=202)
+def create(form: Annotated[JobForm, Body()], idempotency_key: Key = None) -> Response[Success[JobView]]:
+    """All or nothing is held; each picture succeeds or fails on its own."""
+    visit, tools = app.visit, runtime.tools()
+    if form.items and (form.image is not None or form.upload_key):
+        raise TooManyImages(field="items", count=len(form.items) + 1, limit=len(form.items))
+    if form.items:
+        submitted = orders.submit_batch(visit, form, form.items, idempotency_key)
+    else:
+        submitted = orders.submit(visit, form, idempotency_key, kind="async")
+    job = submitted.job
+    if submitted.original is not None:
+        original, lanes = submitted.original or None, visit.caller.plan.jobs_at_once
+        fulfilment.launch(job, original, concurrency=lanes, tools=tools)
+    visit.note(jobId=job.id, model=job.model)
+    now = runtime.now()
+    usage = day_view(visit.caller.plan, tools.ledger.standing(visit.caller.owner, now=now), now)
+    return orders.accepted(JobView.of(job, visit.request.language, usage=usage))
+
+
+@app.get("/api/ai-image/jobs", summary="Jobs of the caller, newest first", tags=["jobs"])
+def index(
+    status: Annotated[str | None, Query(description="Only these, separated by commas.")] = None,
+    limit: Annotated[int, Query(ge=1, le=listing.PAGE_MAX)] = 20,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response[Success[JobsView]]:
+    """Runs of generate are jobs too."""
+    wanted, after = listing.statuses_of(status), listing.job_after(cursor)
+    found, last = runtime.jobs().page(app.visit.caller.owner, statuses=wanted, limit=limit, after=after)
+    language = app.visit.request.language
+    views = [JobView.of(job, language) for job in found]
+    return ok(JobsView(jobs=views, next_cursor=last))
+
+
+# A 304 has no body to validate, so this answer is made by hand.
+@app.get("/api/ai-image/jobs/<job_id>", summary="A job", tags=["jobs"], enable_validation=False)
+def show(job_id: str) -> Response[Success[JobView]]:
+    """Reading changes nothing. ``ETag`` and 304; ``Retry-After`` says when to look again while it is open."""
+    visit = app.visit
+    job = lifecycle.find(job_id, caller=visit.caller, tools=runtime.tools())
+    return listing.current(JobView.of(job, visit.request.language), visit.request, is_open=job.is_open)
+
+
+@app.post("/api/ai-image/jobs/<job_id>/cancel", summary="Cancel a job", tags=["jobs"])
+def cancel(job_id: str) -> Response[Success[JobView]]:
+    """What is not done is given back; a result that comes later changes nothing."""
+    tools = runtime.tools()
+    job = lifecycle.cancel(lifecycle.find(job_id, caller=app.visit.caller, tools=tools), tools=tools)
+    return ok(JobView.of(job, app.visit.request.language))
+
+
+@app.post(
+    "/api/ai-image/jobs/<job_id>/retry", summary="Run what failed again", tags=["jobs"], status_code=202
+)
+def retry(job_id: str, idempotency_key: Key = None) -> Response[Success[JobView]]:
+    """Only failed and canceled pictures, newly held."""
+    visit, tools = app.visit, runtime.tools()
+    job = lifecycle.retry(
+        lifecycle.find(job_id, caller=visit.caller, tools=tools),
+        caller=visit.caller,
+        idempotency_key=idempotency_key,
+        new_name=runtime.new_name,
+        tools=tools,
+    )
+    return orders.accepted(JobView.of(job, visit.request.language))
+
+
+@app.delete("/api/ai-image/jobs/<job_id>", summary="Delete a job and its pictures", tags=["jobs"])
+def remove(job_id: str) -> Response[Success[DeletedView]]:
+    """Originals and results are gone at once; the ledger keeps what was paid."""
+    tools = runtime.tools()
+    lifecycle.delete(lifecycle.find(job_id, caller=app.visit.caller, tools=tools), tools=tools)
+    return ok(DeletedView(id=job_id))
+
+
+lambda_handler = entrypoint(app)

@@ -1,0 +1,13 @@
+"""Step PollPrediction: nobody called back in time; look once and decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from enhancer import fulfilment, runtime
+from enhancer.api.steps import ref_of
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> None:
+    """Event: ownerType, ownerId, jobId, attempt, item."""
+    fulfilment.look_at_item(ref_of(event), tools=runtime.tools())

@@ -1,0 +1,56 @@
+"""A running prediction of our own, tied to its job: it stops when the job is canceled, and its end is heard."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from enhancer import runtime
+from enhancer.domain.errors import JobCanceled
+from enhancer.domain.jobs import Item, Job
+from enhancer.domain.owners import Owner
+
+CHECK_SECONDS = 2.0
+
+
+class Watch:
+    """Use as a context around the work. Without a job it does nothing.
+
+    The token is read when the work has ended, after its result was stored: whoever comes to wait for it later finds
+    the result there.
+    """
+
+    def __init__(self, job: dict[str, Any] | None) -> None:
+        self._ref = job
+        self._checked = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wake the step that waits, or let it fail with the class of what went wrong."""
+        _, item = self._look()
+        token = item.prediction.token if item and item.prediction else None
+        if token and kind is None:
+            runtime.workflow().wake(token)
+        elif token and kind:
+            runtime.workflow().fail(token, kind.__name__)
+
+    def check(self) -> None:
+        """Raise `JobCanceled` when there is no use in going on; asks the table every `CHECK_SECONDS` at most."""
+        if self._ref is None or time.monotonic() - self._checked < CHECK_SECONDS:
+            return
+        self._checked = time.monotonic()
+        job, item = self._look()
+        if job is None or item is None or not job.is_open or not item.is_open:
+            raise JobCanceled
+
+    def _look(self) -> tuple[Job | None, Item | None]:
+        if self._ref is None:
+            return None, None
+        owner = Owner(self._ref["ownerType"], self._ref["ownerId"])
+        job = runtime.jobs().get(owner, self._ref["jobId"])
+        return job, job.items[int(self._ref["item"])] if job else None

@@ -1,0 +1,129 @@
+"""What an owner does to a job after it was submitted: cancel, retry, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from enhancer import fulfilment, submission
+from enhancer.domain.artifacts import result_key
+from enhancer.domain.errors import JobCanceled, JobFinished, JobOpen, NotFound, NothingToRetry
+from enhancer.domain.jobs import DEADLINE_MS, Item, Job
+from enhancer.domain.ledger import AlreadyHeld
+
+if TYPE_CHECKING:
+    from enhancer.fulfilment import Tools
+    from enhancer.identity import Caller
+
+
+def find(job_id: str, *, caller: Caller, tools: Tools) -> Job:
+    """Return a job of this browser (also one it made as a guest); a foreign one is `NotFound`, like a missing one."""
+    for owner in (caller.owner, caller.guest):
+        job = tools.jobs.get(owner, job_id) if owner else None
+        if job:
+            return job
+    raise NotFound
+
+
+def cancel(job: Job, *, tools: Tools) -> Job:
+    """Stop a job and give back what was not done; raise `JobFinished` when it has ended.
+
+    The status changes first: from then on no item succeeds, however late a result comes. Dying after that is
+    repaired by the sweep, which ends what was begun here.
+    """
+    if not tools.jobs.cancel(job, now=tools.now()):
+        current = tools.jobs.get(job.owner, job.id) or job
+        raise JobFinished(jobId=job.id, status=current.status)
+    return end_canceled(replace(job, status="canceled"), tools=tools)
+
+
+def end_canceled(job: Job, *, tools: Tools) -> Job:
+    """Stop the execution and the predictions of a canceled job, release its holds and close it. Safe to repeat."""
+    if job.kind == "async":
+        tools.workflow.stop(job.execution)
+    current = tools.jobs.get(job.owner, job.id) or job
+    for item in current.open_items:
+        if item.prediction:
+            tools.predictors[job.provider].cancel(current, item)
+    fulfilment.close(current, JobCanceled(), tools=tools)
+    return tools.jobs.get(job.owner, job.id) or current
+
+
+def retry(
+    job: Job,
+    *,
+    caller: Caller,
+    idempotency_key: str | None,
+    new_name: Callable[[], str],
+    tools: Tools,
+) -> Job:
+    """Run what failed or was canceled again, newly held; raise `NothingToRetry`."""
+    failed = [item for item in job.items if item.status in ("failed", "canceled")]
+    replayed = submission.key_holder(
+        idempotency_key,
+        f"retry {job.id}",
+        caller=caller,
+        ledger=tools.ledger,
+        jobs=tools.jobs,
+        now=tools.now(),
+    )
+    if replayed:
+        return replayed
+    if job.is_open or not failed:
+        raise NothingToRetry(jobId=job.id, status=job.status)
+    now = tools.now()
+    again = replace(
+        job,
+        status="processing",
+        kind="async",
+        counted=True,
+        attempt=job.attempt + 1,
+        plan=caller.plan.name,
+        fingerprint=submission.fingerprint_of(f"retry {job.id}"),
+        items=tuple(_again(item, job, new_name) if item in failed else item for item in job.items),
+        updated_at=now,
+        deadline=now + DEADLINE_MS,
+    )
+    try:
+        held = submission.hold(
+            again,
+            idempotency_key,
+            caller=caller,
+            ledger=tools.ledger,
+            jobs=tools.jobs,
+            new_id=tools.new_id,
+            now=now,
+        )
+    except AlreadyHeld:
+        current = tools.jobs.get(job.owner, job.id) or job
+        raise NothingToRetry(jobId=job.id, status=current.status) from None
+    if held.attempt == again.attempt:
+        fulfilment.launch(held, None, concurrency=caller.plan.jobs_at_once, tools=tools)
+    return held
+
+
+def delete(job: Job, *, tools: Tools) -> None:
+    """Remove a job and its artifacts; its ledger entries stay. Raise `JobOpen` while it runs."""
+    if job.is_open:
+        raise JobOpen(jobId=job.id)
+    for item in job.items:
+        for artifact in (item.input, None if item.free else item.output):
+            if artifact:
+                tools.artifacts.delete(artifact.key)
+    tools.jobs.delete(job)
+
+
+def _again(item: Item, job: Job, new_name: Callable[[], str]) -> Item:
+    """The item as it was before it ran, with a new place for its result."""
+    target = result_key(job.owner, new_name(), item.output_format) if item.output_format else ""
+    return replace(
+        item,
+        status="queued",
+        target=target,
+        prediction=None,
+        output=None,
+        error=None,
+        seconds=None,
+        free=False,
+    )
