@@ -68,8 +68,8 @@ def finish(submitted: Submitted, *, tools: Tools, seconds_max: float) -> Job:
 def run(job: Job, original: bytes, *, tools: Tools, seconds_max: float) -> Job:
     """Run a single-image job and return it settled, or handed over to the state machine and still open.
 
-    Whatever goes wrong, the hold is released before the error is raised. `JobExpired` means that somebody else
-    resolved the hold first; then nothing is charged, and the late result changes nothing.
+    Whatever goes wrong, the hold is released before the error is raised. When somebody else resolved the hold first
+    (`JobCanceled`, `JobExpired`), nothing is charged and the late result changes nothing.
     """
     item = job.items[0]
     problem: EnhancerError | None = InternalError()
@@ -89,7 +89,7 @@ def run(job: Job, original: bytes, *, tools: Tools, seconds_max: float) -> Job:
         problem = None
         return handed_over
     except (AlreadyResolved, StaleAttempt):
-        problem = JobExpired(jobId=job.id)
+        problem = _why_resolved(job, tools)
         raise problem from None
     except EnhancerError as failed:
         problem = failed
@@ -246,6 +246,13 @@ def _current(ref: Ref, tools: Tools) -> Job:
     if job is None or not job.is_open or job.attempt != ref.attempt:
         raise StaleAttempt
     return job
+
+
+def _why_resolved(job: Job, tools: Tools) -> EnhancerError:
+    """Return why somebody else ended the job first: it was canceled, or it took too long."""
+    current = tools.jobs.get(job.owner, job.id)
+    error = current.items[0].error if current else None
+    return problem_of(error) if error else JobExpired(jobId=job.id)
 
 
 def _store_original(item: Item, original: bytes, tools: Tools) -> None:
