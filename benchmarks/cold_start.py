@@ -68,6 +68,8 @@ SUBJECTS = (
     handler("uploads", 1.65, "table", "secrets", "artifacts"),
     handler("results", 1.65, "secrets", "artifacts"),
     handler("generate", 1.65, "table", "secrets", "artifacts", "predictors"),
+    handler("jobs", 1.65, "table", "secrets", "artifacts", "workflow"),
+    handler("finish_item", 1.45, "table", "artifacts"),
 )
 
 
