@@ -219,9 +219,9 @@ def await_end(job: Job, *, jobs: Jobs, seconds_max: float) -> Job:
     while job.is_open and time.monotonic() < end:
         time.sleep(POLL_SECONDS)
         job = jobs.get(job.owner, job.id) or job
-    error = job.items[0].error
-    if error and not job.is_open:
-        raise problem_of(error)
+    item = job.items[0]
+    if not job.is_open and item.output is None:
+        raise problem_of(item.error) if item.error else errors.JobCanceled()
     return job
 
 

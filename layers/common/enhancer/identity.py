@@ -7,7 +7,7 @@ import hmac
 import ipaddress
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from enhancer.domain.owners import Owner
@@ -46,6 +46,10 @@ class Caller:
     def rate_subject(self) -> Owner | str:
         """Users are counted by account, wherever they are; guests by network, whatever their cookie."""
         return self.network if self.is_guest else self.owner
+
+    def as_maker(self, owner: Owner) -> Caller:
+        """Return this caller as the ``owner`` they made something as: themselves, or the guest they were."""
+        return self if owner == self.owner else replace(self, owner=owner, plan=PLANS["guest"], role="guest")
 
     def owns(self, owner_type: str, owner_id: str) -> bool:
         """Return whether this browser made what belongs to that owner."""

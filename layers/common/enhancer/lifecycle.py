@@ -11,6 +11,7 @@ from enhancer.domain.artifacts import result_key
 from enhancer.domain.errors import JobCanceled, JobFinished, JobOpen, NotFound, NothingToRetry
 from enhancer.domain.jobs import DEADLINE_MS, Item, Job
 from enhancer.domain.ledger import AlreadyHeld
+from enhancer.domain.models import model_named
 
 if TYPE_CHECKING:
     from enhancer.fulfilment import Tools
@@ -58,38 +59,25 @@ def retry(
     new_name: Callable[[], str],
     tools: Tools,
 ) -> Job:
-    """Run what failed or was canceled again, newly held; raise `NothingToRetry`."""
-    failed = [item for item in job.items if item.status in ("failed", "canceled")]
+    """Run what failed or was canceled again, newly held; raise `NothingToRetry`.
+
+    Whoever made the job pays: what a browser made as a guest is retried with the guest's plan and quota.
+    """
+    payer, now = caller.as_maker(job.owner), tools.now()
     replayed = submission.key_holder(
-        idempotency_key,
-        f"retry {job.id}",
-        caller=caller,
-        ledger=tools.ledger,
-        jobs=tools.jobs,
-        now=tools.now(),
+        idempotency_key, f"retry {job.id}", caller=payer, ledger=tools.ledger, jobs=tools.jobs, now=now
     )
     if replayed:
         return replayed
-    if job.is_open or not failed:
+    if job.is_open or not any(_has_failed(item) for item in job.items):
         raise NothingToRetry(jobId=job.id, status=job.status)
-    now = tools.now()
-    again = replace(
-        job,
-        status="processing",
-        kind="async",
-        counted=True,
-        attempt=job.attempt + 1,
-        plan=caller.plan.name,
-        fingerprint=submission.fingerprint_of(f"retry {job.id}"),
-        items=tuple(_again(item, job, new_name) if item in failed else item for item in job.items),
-        updated_at=now,
-        deadline=now + DEADLINE_MS,
-    )
+    submission.permit(model_named(job.model), job.params, caller=payer, providers=tools.predictors)
+    again = _next_attempt(job, payer.plan.name, new_name, now)
     try:
         held = submission.hold(
             again,
             idempotency_key,
-            caller=caller,
+            caller=payer,
             ledger=tools.ledger,
             jobs=tools.jobs,
             new_id=tools.new_id,
@@ -99,19 +87,40 @@ def retry(
         current = tools.jobs.get(job.owner, job.id) or job
         raise NothingToRetry(jobId=job.id, status=current.status) from None
     if held.attempt == again.attempt:
-        fulfilment.launch(held, None, concurrency=caller.plan.jobs_at_once, tools=tools)
+        fulfilment.launch(held, None, concurrency=payer.plan.jobs_at_once, tools=tools)
     return held
 
 
 def delete(job: Job, *, tools: Tools) -> None:
     """Remove a job and its artifacts; its ledger entries stay. Raise `JobOpen` while it runs."""
-    if job.is_open:
+    if job.is_open or job.open_items:
         raise JobOpen(jobId=job.id)
     for item in job.items:
         for artifact in (item.input, None if item.free else item.output):
             if artifact:
                 tools.artifacts.delete(artifact.key)
-    tools.jobs.delete(job)
+    if not tools.jobs.delete(job):
+        raise JobOpen(jobId=job.id)
+
+
+def _has_failed(item: Item) -> bool:
+    return item.status in ("failed", "canceled")
+
+
+def _next_attempt(job: Job, plan: str, new_name: Callable[[], str], now: int) -> Job:
+    """The job as its next attempt starts: what failed is open again, the rest as it is."""
+    return replace(
+        job,
+        status="processing",
+        kind="async",
+        counted=True,
+        attempt=job.attempt + 1,
+        plan=plan,
+        fingerprint=submission.fingerprint_of(f"retry {job.id}"),
+        items=tuple(_again(item, job, new_name) if _has_failed(item) else item for item in job.items),
+        updated_at=now,
+        deadline=now + DEADLINE_MS,
+    )
 
 
 def _again(item: Item, job: Job, new_name: Callable[[], str]) -> Item:

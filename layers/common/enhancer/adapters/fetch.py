@@ -66,7 +66,6 @@ class Downloads:
         """Return the body of one answer, or where it redirects to."""
         with _told(), closing(HTTPSConnection(host, context=self._tls)) as connection:
             connection.sock = self._line(host, deadline)
-            connection.auto_open = 0  # it has its line and never opens one by itself
             connection.request("GET", target, headers=HEADERS)
             with connection.getresponse() as response:
                 location = response.headers.get("Location")
@@ -96,7 +95,6 @@ class Downloads:
             sock.settimeout(_left(deadline))
             line = cast("_Line", self._tls.wrap_socket(sock, server_hostname=host))
         line.deadline = deadline
-        line.bytes_left = self._bytes_max + FRAMING_BYTES_MAX
         line.bytes_max = self._bytes_max
         return line
 
@@ -149,15 +147,15 @@ class _Line(ssl.SSLSocket):
     """
 
     deadline: float
-    bytes_left: int
     bytes_max: int
+    received = 0
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         self.settimeout(_left(self.deadline))
         count = super().recv_into(buffer, nbytes, flags)
-        self.bytes_left -= count
-        if self.bytes_left < 0:
-            raise FileTooLarge(field=FIELD, size=self.bytes_max - self.bytes_left, limit=self.bytes_max)
+        self.received += count
+        if self.received > self.bytes_max + FRAMING_BYTES_MAX:
+            raise FileTooLarge(field=FIELD, size=self.received, limit=self.bytes_max)
         return count
 
 

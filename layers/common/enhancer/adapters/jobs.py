@@ -70,7 +70,10 @@ class Jobs:
         return found
 
     def prepare(self, job: Job, item: Item, *, now: int) -> None:
-        """Record what looking at the item's picture showed, before its prediction; raise `StaleAttempt`."""
+        """Record what looking at the item's picture showed, before its prediction; raise `StaleAttempt`.
+
+        Raises `PredictionStarted` when another delivery was faster: its target is the one that counts.
+        """
         changes = {
             "status": "processing",
             "digest": item.digest,
@@ -79,7 +82,7 @@ class Jobs:
             "target": item.target,
             "output_format": item.output_format,
         }
-        self._change(job, item, changes, now=now)
+        self._change(job, item, changes, now=now, once="input")
 
     def claim(self, job: Job, item: Item, *, token: str | None, now: int) -> bool:
         """Take the right to start the item's prediction in this attempt; raise `StaleAttempt`.
@@ -89,7 +92,7 @@ class Jobs:
         prediction = {"attempt": job.attempt, "started_at": now, "token": token}
         changes: Record = {"status": "processing", "prediction": prediction}
         try:
-            self._change(job, item, changes, now=now)
+            self._change(job, item, changes, now=now, once="prediction")
         except PredictionStarted:
             if token:
                 self._replace_token(job, item, token)
@@ -98,12 +101,8 @@ class Jobs:
 
     def unclaim(self, job: Job, item: Item, *, now: int) -> None:
         """Give the right back after the provider refused to start, so that the next try may; raise `StaleAttempt`."""
-        self._table.update(
-            keys.job(job.owner, job.id),
-            f"SET updated_at = :now REMOVE #items[{item.index}].prediction",
-            names=_OPEN_NAMES,
-            values=self._values(job, {":now": now}),
-            condition=_OPEN,
+        self._table_update(
+            job, f"SET updated_at = :now REMOVE #items[{item.index}].prediction", {":now": now}
         )
 
     def hand_over(self, job: Job, item: Item, *, now: int) -> None:
@@ -130,17 +129,18 @@ class Jobs:
             return False
         return True
 
-    def delete(self, job: Job) -> None:
-        """Remove a job and the index of its results."""
+    def delete(self, job: Job) -> bool:
+        """Remove a closed job and the index of its results; return False when it is not closed, or runs again."""
         for item in job.items:
             if item.result_digest:
                 self._table.delete_if(
                     keys.result(job.owner, item.result_digest), "job = :job", {":job": job.id}
                 )
-        self._table.delete(keys.job(job.owner, job.id))
+        closed, this = "attribute_not_exists(gsi1pk) AND attempt = :attempt", {":attempt": job.attempt}
+        return self._table.delete_if(keys.job(job.owner, job.id), closed, this)
 
-    def _change(self, job: Job, item: Item, changes: Record, *, now: int) -> None:
-        """Change an open item whose prediction has not started; a sign of life, so the deadline moves on."""
+    def _change(self, job: Job, item: Item, changes: Record, *, now: int, once: str) -> None:
+        """Change an open item that has no ``once`` yet; a sign of life, so the deadline moves on."""
         place = f"#items[{item.index}]"
         sets = [f"{place}.#{name} = :{name}" for name in changes]
         try:
@@ -157,10 +157,10 @@ class Jobs:
                     },
                 ),
                 condition=f"{_OPEN} AND {place}.#status IN (:queued, :processing)"
-                f" AND attribute_not_exists({place}.prediction)",
+                f" AND attribute_not_exists({place}.#{once})",
             )
         except ConditionFailed as failed:
-            if _is_claimed(job, item, failed.record):
+            if _is_open(job, item, failed.record):
                 raise PredictionStarted from None
             raise StaleAttempt from None
 
@@ -198,13 +198,11 @@ class Jobs:
         return {**values, ":queued": "queued", ":processing": "processing", ":attempt": job.attempt}
 
 
-def _is_claimed(job: Job, item: Item, record: Record) -> bool:
+def _is_open(job: Job, item: Item, record: Record) -> bool:
     if not record:
         return False
     stored = from_record(record)
-    return (
-        stored.is_open and stored.attempt == job.attempt and stored.items[item.index].prediction is not None
-    )
+    return stored.is_open and stored.attempt == job.attempt and stored.items[item.index].is_open
 
 
 def to_record(job: Job) -> Record:

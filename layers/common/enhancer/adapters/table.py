@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
@@ -122,10 +121,13 @@ class Table:
         """Remove the record if it is there."""
         self._client.delete_item(TableName=self._name, Key=_pack(key))
 
-    def delete_if(self, key: Key, condition: str, values: Record) -> None:
-        """Remove the record if it is there and the condition holds."""
-        with suppress(ConditionFailed):
+    def delete_if(self, key: Key, condition: str, values: Record) -> bool:
+        """Remove the record if the condition holds; return whether it did."""
+        try:
             self._single(self._client.delete_item, Key=_pack(key), condition=condition, values=values)
+        except ConditionFailed:
+            return False
+        return True
 
     def under(
         self, pk: str, prefix: str, *, newest_first: bool = False, before: str | None = None

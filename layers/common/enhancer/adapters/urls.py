@@ -22,7 +22,9 @@ _AMBIGUOUS = frozenset("ßς\u200c\u200d")
 _SAFE = "%/:@!$&'()*+,;=~"
 
 _UNICAST = ip_network("2000::/3")
-"""The only part of IPv6 with public hosts: mapped and compatible IPv4, local and multicast lie outside."""
+"""The only part of IPv6 with public hosts: mapped and compatible IPv4, local and multicast lie outside.
+
+`ipaddress` itself closes 6to4 in it, which embeds IPv4."""
 _NAT64 = ip_network("64:ff9b::/96")
 _CLOSED = [
     ip_network(block)
@@ -31,11 +33,10 @@ _CLOSED = [
         "192.88.99.0/24",  # relays into 6to4
         "224.0.0.0/4",  # multicast
         "2001::/23",  # protocol assignments, among them Teredo, which embeds IPv4
-        "2002::/16",  # 6to4, which embeds IPv4
         "3fff::/20",  # documentation
     )
 ]
-"""What `ipaddress` takes for public in one version or another."""
+"""What `ipaddress` takes for public, wholly or in part."""
 
 
 def vetted(url: str, *, base: str = "") -> tuple[str, str]:

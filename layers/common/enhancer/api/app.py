@@ -52,7 +52,6 @@ SECURITY_HEADERS = {
 }
 RATE_LIMIT, RATE_LIMIT_POLICY = "RateLimit", "RateLimit-Policy"
 """Field names of the IETF draft (draft-ietf-httpapi-ratelimit-headers); they may still change."""
-IN_PROGRESS_RETRY_SECONDS = 2
 
 
 class App(APIGatewayHttpResolver):
@@ -267,8 +266,6 @@ def _failure(request: Request, problem: EnhancerError) -> dict[str, Any]:
     if isinstance(problem, LimitReached):
         body["retryAfter"] = problem.retry_after_seconds
         headers["Retry-After"] = str(problem.retry_after_seconds)
-    if isinstance(problem, errors.RequestInProgress):
-        headers["Retry-After"] = str(IN_PROGRESS_RETRY_SECONDS)
     if isinstance(problem, errors.MethodNotAllowed):
         headers["Allow"] = ", ".join(problem.details["allow"])
     return {

@@ -40,6 +40,8 @@ REPORTED = ("blocked-uri", "violated-directive", "document-uri", "source-file", 
 """Fields of a violation report that are logged."""
 PLACES = {"jobs.html": "jobs"}
 """Where a page lies below its language, and the section of the locale that travels with that page only."""
+MARKUP_ONLY = "html"
+"""The section of the locale that only templates use."""
 _HOLE = re.compile(r"\{\{([\w.]+)\}\}")
 
 
@@ -136,7 +138,7 @@ class Site:
         """Return a template with its holes filled.
 
         ``{{lang}}``, ``{{nonce}}``, ``{{assets}}``, ``{{place}}`` (of the page below its language), ``{{locale_json}}``
-        (without what belongs to other pages), ``{{t.a.b}}`` for a text of the locale, ``{{part.top}}`` for a piece
+        (what scripts of this page need), ``{{t.a.b}}`` for a text of the locale, ``{{part.top}}`` for a piece
         that several pages share.
         """
         texts, place = self._texts[language], PLACES.get(template, "")
@@ -145,7 +147,7 @@ class Site:
             "nonce": nonce,
             "assets": f"/assets/{self.version}",
             "place": place,
-            "locale_json": _embedded(texts, without=set(PLACES.values()) - {place}),
+            "locale_json": _embedded(texts, without={MARKUP_ONLY, *PLACES.values()} - {place}),
         }
 
         def fill(hole: re.Match[str]) -> str:

@@ -102,10 +102,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "This path takes: {allow}.",
         "Dieser Pfad nimmt: {allow}.",
     ),
-    "request_in_progress": (
-        "A request with this Idempotency-Key is still running. Try again in a moment.",
-        "Eine Anfrage mit diesem Idempotency-Key läuft noch. Bitte gleich noch einmal versuchen.",
-    ),
     "job_open": (
         "The job is still running. Cancel it first.",
         "Der Auftrag läuft noch. Bitte zuerst abbrechen.",

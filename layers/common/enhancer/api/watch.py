@@ -10,12 +10,13 @@ from enhancer import runtime
 from enhancer.domain.errors import JobCanceled
 from enhancer.domain.jobs import Item, Job
 from enhancer.domain.owners import Owner
+from enhancer.telemetry import logger
 
 CHECK_SECONDS = 2.0
 
 
 class Watch:
-    """Use as a context around the work. Without a job it does nothing.
+    """Use as a context around the work. Without a job it does nothing; a later attempt of it is not ours to wake.
 
     The token is read when the work has ended, after its result was stored: whoever comes to wait for it later finds
     the result there.
@@ -25,6 +26,11 @@ class Watch:
         self._ref = job
         self._checked = time.monotonic()
 
+    @property
+    def named(self) -> dict[str, Any]:
+        """Job and item, for log lines."""
+        return {"jobId": self._ref["jobId"], "item": self._ref["item"]} if self._ref else {}
+
     def __enter__(self) -> Self:
         return self
 
@@ -32,6 +38,8 @@ class Watch:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wake the step that waits, or let it fail with the class of what went wrong."""
+        if kind:
+            logger.info("upscale stopped", extra={**self.named, "errorType": kind.__name__})
         _, item = self._look()
         token = item.prediction.token if item and item.prediction else None
         if token and kind is None:
@@ -53,4 +61,6 @@ class Watch:
             return None, None
         owner = Owner(self._ref["ownerType"], self._ref["ownerId"])
         job = runtime.jobs().get(owner, self._ref["jobId"])
-        return job, job.items[int(self._ref["item"])] if job else None
+        if job is None or job.attempt != self._ref["attempt"]:
+            return None, None
+        return job, job.items[int(self._ref["item"])]

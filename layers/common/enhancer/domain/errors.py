@@ -16,7 +16,7 @@
     ├── NotFound                404 not_found
     ├── MethodNotAllowed        405 method_not_allowed
     ├── Conflict                409 conflict
-    │   └── RequestInProgress, JobOpen, JobFinished, NothingToRetry, JobCanceled
+    │   └── JobOpen, JobFinished, NothingToRetry, JobCanceled
     ├── TooLarge                413 payload_too_large
     │   └── FileTooLarge, TooManyPixels
     ├── Unsupported             415 unsupported_media_type
@@ -231,12 +231,6 @@ class Conflict(EnhancerError):
     """The state of the thing forbids it."""
 
     type = "conflict"
-
-
-class RequestInProgress(Conflict):
-    """A request with this idempotency key is still running: ``jobId``."""
-
-    code = "request_in_progress"
 
 
 class JobOpen(Conflict):

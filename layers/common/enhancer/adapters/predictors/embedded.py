@@ -52,6 +52,8 @@ class Embedded:
 
     def look(self, job: Job, item: Item) -> Artifact | None:
         """Return what lies at the target; it is written whole or not at all."""
+        if not item.target:
+            return None
         try:
             stored = self._artifacts.head(item.target)
         except NoArtifact:
@@ -77,6 +79,7 @@ class Embedded:
                 "ownerType": job.owner.type,
                 "ownerId": job.owner.id,
                 "jobId": job.id,
+                "attempt": job.attempt,
                 "item": item.index,
             },
         }
