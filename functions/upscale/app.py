@@ -1,7 +1,7 @@
 """The embedded model. Reads an original, enlarges it, stores the finished result, wakes who waits for it.
 
 Event: ``source`` and ``target`` (storage keys), ``scale`` (2, 4, 6, 8), ``quality`` (standard, pro),
-``format`` (jpeg, png, webp, avif) and ``job`` (ownerType, ownerId, jobId, item), which may be left out. Answer:
+``format`` (jpeg, png, webp, avif) and ``job`` (ownerType, ownerId, jobId, attempt, item), which may be left out. Answer:
 ``width`` and ``height`` in pixels, ``contentType``, ``bytes`` and the ``seconds`` of the model. Errors keep
 their class name, which the caller sees as ``errorType``.
 """
@@ -33,7 +33,8 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         data = pixels.encode(result, file_format=file_format, icc=photo.icc, source_type=images.ENHANCED)
         content_type = images.CONTENT_TYPES[file_format]
         artifacts.put(event["target"], data, content_type)
-        logger.info("upscale", extra={"input": photo.info.megapixels, "scale": scale, "seconds": seconds})
+        size = {"input": photo.info.megapixels, "scale": scale, "seconds": seconds}
+        logger.info("upscale", extra=watch.named | size)
     return {
         "width": result.width,
         "height": result.height,

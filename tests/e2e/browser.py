@@ -42,6 +42,31 @@ class Visit:
         self.page.wait_for_selector("#enhance[aria-disabled]")
         return self.page
 
+    def choose_several(self, photos: dict[str, bytes]) -> Page:
+        """Give the page several files and wait until they can be enhanced, or until it is said why not."""
+        files = [{"name": name, "mimeType": "image/jpeg", "buffer": data} for name, data in photos.items()]
+        self.page.set_input_files("#file", files)
+        self.page.wait_for_selector("#enhance:focus")
+        self.page.wait_for_selector("#enhance:not([aria-disabled=true]), #enhance-why:not(:empty)")
+        return self.page
+
+    def send(self) -> Page:
+        """Run as a job, and wait until it is shown on the jobs page."""
+        self.page.click("#enhance")
+        self.page.wait_for_url("**/jobs#*")
+        self.page.wait_for_selector(".card")
+        return self.page
+
+    def sign_in(self, plan: str) -> Page:
+        """Become a user with this plan."""
+        token = next(c["value"] for c in self.page.context.cookies() if c["name"] == "csrf_token")
+        headers = {"X-CSRF-Token": token, "Origin": self.page.evaluate("() => location.origin")}
+        answer = self.page.request.post("/api/debug-login", data={"plan": plan}, headers=headers)
+        assert answer.ok, answer.text()
+        self.page.reload()
+        self.page.wait_for_selector("#usage-plan:text-matches('^(?!Guest|Gast)')")
+        return self.page
+
     def enhance(self) -> Page:
         """Run, and wait for the result."""
         self.page.click("#enhance")
@@ -83,7 +108,7 @@ def visit_fixture(browser: Browser, stack: LocalStack) -> Iterator[Open]:
         page.on("request", lambda request: _note_stranger(seen, request, stack))
         page.goto(path)
         page.wait_for_selector("#usage-frames i", state="attached")
-        page.wait_for_selector("#models :first-child", state="attached")
+        page.wait_for_selector("#models :first-child, main.desk:not([data-state=loading])", state="attached")
         return seen
 
     yield open_page

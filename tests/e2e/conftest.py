@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from enhancer.adapters.jobs import Jobs
-from enhancer.adapters.ledger import Ledger
-from enhancer.adapters.table import Table
 from local.stack import LocalStack
+from tests.e2e.deployed import Deployed, Store
 from tests.support.client import Client
+
+__all__ = ["Store"]
 
 
 @pytest.fixture(scope="session")
@@ -35,19 +33,13 @@ def fresh_client(stack: LocalStack) -> Callable[[], Client]:
     return make
 
 
-@dataclass(frozen=True)
-class Store:
-    """The deployed table and bucket, read and written past the API."""
-
-    table: Table
-    ledger: Ledger
-    jobs: Jobs
-    s3: Any
-    bucket: str
+@pytest.fixture(scope="session")
+def deployed(stack: LocalStack) -> Deployed:
+    """The stack past its API: store, state machine, logs, and the clock of the sweep."""
+    return Deployed(stack)
 
 
 @pytest.fixture(scope="session")
-def store(stack: LocalStack) -> Store:
+def store(deployed: Deployed) -> Store:
     """Adapters on the deployed table."""
-    table = Table(stack.client("dynamodb"), stack.physical_id("Table"))
-    return Store(table, Ledger(table), Jobs(table), stack.client("s3"), stack.physical_id("Bucket"))
+    return deployed.store

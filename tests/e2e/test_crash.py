@@ -14,15 +14,14 @@ from typing import Any
 
 import pytest
 
-from enhancer import maintenance
 from enhancer.domain.jobs import DEADLINE_MS
 from enhancer.domain.ledger import add_up
 from enhancer.domain.owners import Owner
 from enhancer.domain.quota import month_of
 from enhancer.runtime import new_id, now
 from local.stack import REGION, LocalStack
-from tests.e2e.conftest import Store
 from tests.e2e.crashing_function import KILLED
+from tests.e2e.deployed import LATE_MS, Deployed, Store
 from tests.support.client import Client, picture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,10 +37,19 @@ model, settle, standing. The test below fails when this number is wrong."""
 class Buyer:
     """A user whose month is used up and who lives on bought credits."""
 
-    stack: LocalStack
-    store: Store
+    deployed: Deployed
     client: Client
     owner: Owner
+
+    @property
+    def stack(self) -> LocalStack:
+        """The running stack."""
+        return self.deployed.stack
+
+    @property
+    def store(self) -> Store:
+        """What it stored."""
+        return self.deployed.store
 
     def event(self, key: str, seed: int) -> dict[str, Any]:
         """The event API Gateway would send."""
@@ -106,21 +114,20 @@ class Buyer:
 
     def sweep_later(self) -> None:
         """What the schedule does once the deadline has passed."""
-        later = now() + DEADLINE_MS + 1
-        maintenance.sweep(jobs=self.store.jobs, ledger=self.store.ledger, now=later, new_id=new_id)
+        self.deployed.sweep(LATE_MS)
 
 
 @pytest.fixture
-def buyer(stack: LocalStack, store: Store, fresh_client: Callable[[], Client]) -> Buyer:
+def buyer(deployed: Deployed, fresh_client: Callable[[], Client]) -> Buyer:
     """A premium user with 0 of the month and 5 bought credits left."""
-    client = fresh_client()
+    client, store = fresh_client(), deployed.store
     owner = Owner("user", client.login("premium"))
     used_up = {"pk": f"OWNER#user#{owner.id}", "sk": f"USAGE#{month_of(now())}", "used": 10_000}
     store.table.put(used_up)
     store.ledger.grant(
         owner, BOUGHT, source="test", reason="test", actor="test", entry_id=new_id("ent"), now=now()
     )
-    return Buyer(stack, store, client, owner)
+    return Buyer(deployed, client, owner)
 
 
 def test_undisturbed_run_makes_the_calls_that_are_crashed_below(buyer: Buyer) -> None:

@@ -297,7 +297,7 @@ def test_german_is_spoken_on_request_and_the_choice_is_remembered(visit: Open):
     page.wait_for_url("**/de/")
     page.wait_for_selector("#usage-frames i")
     assert page.get_attribute("html", "lang") == "de"
-    assert "Foto auswählen" in page.inner_text("#pick")
+    assert "Fotos auswählen" in page.inner_text("#pick")
     assert "heute noch 3" in page.inner_text("#usage")
     page.goto("/")
     assert page.get_attribute("html", "lang") == "de"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.browser import Open, browser_fixture, photo, visit_fixture  # noqa: F401
+from tests.e2e.page_jobs import a_job, focused, list_jobs
 from tests.e2e.test_page import canned
 
 pytestmark = pytest.mark.browser
@@ -62,6 +63,93 @@ def test_no_state_breaks_an_accessibility_rule(visit: Open, scheme, path):
     page.wait_for_selector("#notice .notice")
     found["refused"] = violations(page)
     assert {state: rules for state, rules in found.items() if rules} == {}
+
+
+MIXED = ["succeeded", "failed", "succeeded"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("path", "width"), [("/en/jobs", 1280), ("/de/jobs", 390)])
+def test_no_state_of_the_jobs_page_breaks_an_accessibility_rule(visit: Open, scheme, path, width):
+    """Axe finds nothing on the empty, running, finished, questioned, viewed and refused jobs page."""
+    seen = visit(path, width=width, height=844, color_scheme=scheme, reduced_motion="reduce")
+    seen.expected = ("503",)
+    page = seen.page
+    found = {"empty": violations(page)}
+    running = [a_job("processing", items=[*MIXED, "processing", "queued"]), a_job("queued", number=1)]
+    ended = [
+        a_job("succeeded", number=2, items=MIXED),
+        a_job("failed", number=3),
+        a_job("canceled", number=4),
+    ]
+    list_jobs(
+        page, {None: ([*running, *ended, a_job("succeeded", number=5)], "next"), "next": ([], None)}, path
+    )
+    found["filled"] = violations(page)
+    page.locator("#finished-cards [data-act=remove]").first.click()
+    found["question"] = violations(page)
+    page.locator("#finished-cards .tile").first.click()
+    page.wait_for_selector(".viewer .compare")
+    found["viewer"] = violations(page)
+    page.click(".viewer [data-do=next]")
+    found["viewer of a failed photo"] = violations(page)
+    page.keyboard.press("Escape")
+    page.route("**/jobs/*/cancel", lambda route: route.fulfill(status=503, json=DOWN))
+    page.locator("#ongoing-cards [data-act=stop]").first.click()
+    page.wait_for_selector("#notice .notice")
+    found["refused"] = violations(page)
+    assert {state: rules for state, rules in found.items() if rules} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contact_sheet_breaks_no_accessibility_rule(visit: Open, scheme):
+    """Several chosen photos, some left out, on a phone and on a desk."""
+    seen = visit(color_scheme=scheme, reduced_motion="reduce")
+    files = {f"{number}.jpg": photo(tint=number) for number in range(4)} | {"empty.jpg": b""}
+    found = [violations(seen.choose_several(files))]
+    seen.page.set_viewport_size({"width": 390, "height": 844})
+    found.append(violations(seen.page))
+    assert found == [[], []]
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1024])
+def test_jobs_page_never_scrolls_sideways(visit: Open, width):
+    """From 320 pixels on nothing sticks out, whatever is shown."""
+    seen = visit("/de/jobs", width=width, height=720)
+    sideways = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    page = seen.page
+    assert page.evaluate(sideways) <= 0
+    jobs = [a_job("processing", items=["processing"] * 10), a_job("succeeded", number=1, items=MIXED * 3)]
+    page.evaluate(
+        """(name) => localStorage.setItem('enhancer.names', JSON.stringify({job_failed02: [name]}))""",
+        "x" * 90,
+    )
+    list_jobs(page, {None: ([*jobs, a_job("failed", number=2)], None)}, "/de/jobs")
+    assert page.evaluate(sideways) <= 0
+    page.locator("#finished-cards [data-act=remove]").first.click()
+    assert page.evaluate(sideways) <= 0
+    page.locator("#finished-cards .tile").first.click()
+    page.wait_for_selector(".viewer .compare")
+    assert (
+        page.evaluate(
+            "() => { const box = document.querySelector('.viewer'); return box.scrollWidth - box.clientWidth; }"
+        )
+        == 0
+    )
+
+
+def test_focus_stays_where_it_is_while_jobs_move(visit: Open):
+    """A card that goes from running to finished takes the focus along; what was said is said once."""
+    seen = visit()
+    jobs = {None: ([a_job("processing")], None)}
+    page = list_jobs(seen.page, jobs)
+    page.focus("#ongoing-cards [data-act=stop]")
+    done = a_job("succeeded", id="job_processing00")
+    page.route("**/jobs/job_processing00", lambda route: route.fulfill(json={"success": True, "data": done}))
+    jobs[None] = ([done], None)
+    page.wait_for_selector("#finished-cards .card", timeout=10_000)
+    assert focused(page, "closest('.card') !== null")
+    assert page.inner_text("#live") == "1 photo: done."
 
 
 DOWN = {

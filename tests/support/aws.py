@@ -23,6 +23,7 @@ from tests.support import template
 
 REGION = "eu-central-1"
 TABLE, BUCKET, SECRET = "table", "photos", "signing"
+STATE_MACHINE = f"arn:aws:states:{REGION}:123456789012:stateMachine:enhance"
 SIGNING_KEY = b"the-signing-key-of-the-tests-0123456789abcdef"
 ORIGIN = "http://127.0.0.1:8787"
 """Where the page lives: the address of the local stack, so that the event files are good for both."""
@@ -32,6 +33,7 @@ ENVIRONMENT = {
     "BUCKET_NAME": BUCKET,
     "SIGNING_SECRET_NAME": SECRET,
     "UPSCALE_FUNCTION_NAME": "upscale",
+    "STATE_MACHINE_ARN": STATE_MACHINE,
     "APP_ORIGIN": ORIGIN,
     "ALLOWED_ORIGINS": "",
     "WORKERS_AI_ENABLED": "0",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from enhancer.adapters.jobs import from_record
@@ -11,17 +12,23 @@ from enhancer.domain.ledger import Balance, Entry, add_up
 from enhancer.domain.plans import GUESTS_PER_NETWORK, PLANS
 from tests.support import aws
 
-RESOLVED = {"settle": "succeeded", "release": "failed"}
+RESOLVED = ("settle", "release")
+UNCLOSED = ("queued", "processing", "canceled")
+"""Statuses of a job in the sweep's index; a canceled one is there until its holds are given back."""
 
 
-def audit(plans: dict[str, str]) -> None:
-    """Check every rule of money on everything stored; ``plans``: partition of an owner -> plan."""
+def audit(plans: dict[str, str], gone: Iterable[Job] = ()) -> None:
+    """Check every rule of money on everything stored.
+
+    ``plans``: partition of an owner -> plan; ``gone``: jobs as they were when they were deleted.
+    """
     partitions: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for record in aws.records():
         partitions[record["pk"]].append(record)
     networks: Counter[tuple[str, str]] = Counter()
     for pk, plan in plans.items():
-        items = _owner(partitions.get(pk, []), plan)
+        deleted = [job for job in gone if f"OWNER#{job.owner.type}#{job.owner.id}" == pk]
+        items = _owner(partitions.get(pk, []), plan, deleted)
         networks.update((item.hold.network, item.hold.day) for item in items if item.hold.network)
     cap = PLANS["guest"].images_per_day * GUESTS_PER_NETWORK
     for pk, records in partitions.items():
@@ -32,15 +39,17 @@ def audit(plans: dict[str, str]) -> None:
 
 
 def open_holds() -> int:
-    """How many items are held and unresolved, and how many tenths accounts still hold."""
+    """How many items and jobs are open or unclosed, places among the jobs taken, and tenths still held."""
     records = aws.records()
     jobs = [from_record(record) for record in records if record["sk"].startswith("JOB#")]
-    held = sum(record.get("held", 0) for record in records if record["sk"] == "ACCOUNT")
-    return held + sum(job.is_open for job in jobs) + sum("gsi1pk" in record for record in records)
+    accounts = [record for record in records if record["sk"] == "ACCOUNT"]
+    held = sum(record.get("held", 0) + record.get("open_jobs", 0) for record in accounts)
+    unfinished = sum(job.is_open + len(job.open_items) for job in jobs)
+    return held + unfinished + sum("gsi1pk" in record for record in records)
 
 
-def _owner(records: list[dict[str, Any]], plan: str) -> list[Item]:
-    """Check one owner; return the items that count: held and not released."""
+def _owner(records: list[dict[str, Any]], plan: str, deleted: list[Job]) -> list[Item]:
+    """Check one owner; return the items that count: held, or paid for."""
     by_kind: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for record in records:
         by_kind[record["sk"].partition("#")[0]].append(record)
@@ -51,13 +60,23 @@ def _owner(records: list[dict[str, Any]], plan: str) -> list[Item]:
     assert min(getattr(balance, name) for name in Balance.__slots__) >= 0, balance
     assert add_up(entries) == balance
     jobs = [from_record(record) for record in by_kind["JOB"]]
-    for record in by_kind["JOB"]:
-        assert ("gsi1pk" in record) == (record["status"] in ("queued", "processing")), record
-    counted = _items(jobs, entries)
+    unclosed = [_job(from_record(record), is_closed="gsi1pk" not in record) for record in by_kind["JOB"]]
+    assert account.get("open_jobs", 0) == sum(unclosed) <= PLANS[plan].jobs_at_once
+    counted = _items(jobs + deleted, entries)
     _once_keys(by_kind["ONCE"], entries)
     _usage(by_kind["USAGE"], counted, plan)
-    assert balance.held == sum(item.hold.credits for item in counted if item.status == "processing")
+    assert balance.held == sum(item.hold.credits for item in counted if item.is_open)
     return counted
+
+
+def _job(job: Job, *, is_closed: bool) -> bool:
+    """Check that a job says what its items say; return whether it takes one of the plan's jobs at once."""
+    if is_closed:
+        assert not job.open_items, job
+        assert job.status in ("canceled", job.outcome), job
+    else:
+        assert job.status in UNCLOSED, job
+    return job.counted and not is_closed
 
 
 def _entry(record: dict[str, Any]) -> Entry:
@@ -65,7 +84,7 @@ def _entry(record: dict[str, Any]) -> Entry:
 
 
 def _items(jobs: list[Job], entries: list[Entry]) -> list[Item]:
-    """Every item has one hold and at most one resolution, of the same amounts, and says so itself."""
+    """Every item has one hold per attempt and one resolution per ended one, of the same amounts, and says so."""
     moved: dict[tuple[str | None, int | None], list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.job_id:
@@ -73,18 +92,26 @@ def _items(jobs: list[Job], entries: list[Entry]) -> list[Item]:
     counted, known = [], set()
     for job in jobs:
         for item in job.items:
-            hold, *resolution = sorted(moved[job.id, item.index], key=lambda entry: entry.kind != "hold")
             known.add((job.id, item.index))
-            assert hold.kind == "hold"
-            assert len(resolution) <= 1
-            assert item.status == (RESOLVED[resolution[0].kind] if resolution else "processing")
-            for entry in (hold, *resolution):
-                assert (entry.plan, entry.credits) == (item.hold.plan, item.hold.credits)
-            if item.status != "failed":
+            kinds = Counter(entry.kind for entry in moved[job.id, item.index])
+            is_paid = item.status == "succeeded" and not item.free
+            assert kinds["hold"] == item.hold.attempt <= job.attempt, item
+            assert kinds["settle"] == int(is_paid), item
+            assert kinds["release"] == item.hold.attempt - int(is_paid or item.is_open), item
+            taken = _amounts(moved[job.id, item.index], "hold")
+            back = _amounts(moved[job.id, item.index], *RESOLVED)
+            left = Counter({(item.hold.plan, item.hold.credits): 1}) if item.is_open else Counter()
+            assert taken - back == left, item
+            assert not back - taken, item
+            if is_paid or item.is_open:
                 counted.append(item)
-        assert job.is_open == any(item.status == "processing" for item in job.items)
     assert set(moved) == known, "an entry without its job"
     return counted
+
+
+def _amounts(entries: list[Entry], *kinds: str) -> Counter[tuple[int, int]]:
+    """How often which amounts of plan and credits were moved."""
+    return Counter((entry.plan, entry.credits) for entry in entries if entry.kind in kinds)
 
 
 def _once_keys(records: list[dict[str, Any]], entries: list[Entry]) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import requests
 from PIL import Image
 from requests.adapters import HTTPAdapter
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 
 class _From(HTTPAdapter):
@@ -65,6 +68,43 @@ class Client:
         files = {"image": ("photo.png", image)} if image is not None else {"nothing": (None, "")}
         return self.post("/api/ai-image/generate", files=files, data=fields, headers=headers)
 
+    def upload(self, data: bytes, content_type: str = "image/jpeg") -> str:
+        """Post a file by form, as the page does, and return its key."""
+        body = {"contentType": content_type, "size": len(data)}
+        form = self.post("/api/ai-image/uploads", json=body).json()["data"]
+        stored = requests.post(form["url"], data=form["fields"], files={"file": data}, timeout=60)
+        assert stored.ok, stored.text
+        return str(form["uploadKey"])
+
+    def start(
+        self,
+        *items: dict[str, str],
+        image: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        **fields: str,
+    ) -> requests.Response:
+        """Start a job: of ``items`` with ``fields`` as common parameters, or of one picture in the request."""
+        path = "/api/ai-image/jobs"
+        if image is not None:
+            files = {"image": ("photo.png", image)}
+            return self.post(path, files=files, data=fields, headers=headers)
+        return self.post(path, json={"items": list(items), "params": fields}, headers=headers)
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """A job as the API shows it."""
+        answer = self.get(f"/api/ai-image/jobs/{job_id}")
+        assert answer.status_code == 200, answer.text
+        data: dict[str, Any] = answer.json()["data"]
+        return data
+
+    def cancel(self, job_id: str) -> requests.Response:
+        """Cancel a job."""
+        return self.post(f"/api/ai-image/jobs/{job_id}/cancel")
+
+    def retry(self, job_id: str, *, headers: dict[str, str] | None = None) -> requests.Response:
+        """Run what failed in a job again."""
+        return self.post(f"/api/ai-image/jobs/{job_id}/retry", headers=headers)
+
     def usage(self) -> dict[str, Any]:
         """What this client has used."""
         data: dict[str, Any] = self.get("/api/ai-image/usage").json()["data"]
@@ -83,3 +123,16 @@ def picture(
     out = BytesIO()
     image.save(out, file_format)
     return out.getvalue()
+
+
+def crops(count: int, width: int, height: int, *, start: int = 0) -> list[bytes]:
+    """Parts of the sample photos as JPEG files, all different; another ``start`` gives others."""
+    photos = [Image.open(path).convert("RGB") for path in sorted(SAMPLES.glob("*.jpg"))]
+    found = []
+    for number in range(start, start + count):
+        photo = photos[number % len(photos)]
+        left, top = (37 * number) % (photo.width - width), (23 * number) % (photo.height - height)
+        out = BytesIO()
+        photo.crop((left, top, left + width, top + height)).save(out, "JPEG", quality=90)
+        found.append(out.getvalue())
+    return found

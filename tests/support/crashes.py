@@ -1,7 +1,8 @@
-"""A DynamoDB client that dies with its process: before or after any call, and then for good until revived."""
+"""A process that dies: before or after any call to the outside, and then for good until revived."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -14,11 +15,27 @@ class Died(BaseException):
     """The process is gone: nothing catches this, and no clean-up gets through to the table."""
 
 
-class MortalClient:
-    """Passes calls on to ``real`` until its hour has come."""
+class Mortal:
+    """Passes the named calls on to ``real`` until its hour has come; whatever is bound to it dies with it."""
 
-    def __init__(self, real: Any) -> None:
+    def __init__(self, real: Any, names: Collection[str] = CALLS, fate: Fate | None = None) -> None:
         self._real = real
+        self._names = names
+        self.fate = fate or Fate()
+
+    def bind(self, other: Any, *names: str) -> Mortal:
+        """Let these calls of something else end with this one."""
+        return Mortal(other, names, self.fate)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._real, name)
+        return partial(self.fate.meet, found) if name in self._names else found
+
+
+class Fate:
+    """When a process dies, counted in calls."""
+
+    def __init__(self) -> None:
         self._left: int | None = None
         self._after = False
         self._dead = False
@@ -32,11 +49,8 @@ class MortalClient:
         """A new process."""
         self._left, self._dead = None, False
 
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._real, name)
-        return partial(self._call, found) if name in CALLS else found
-
-    def _call(self, call: Any, *arguments: Any, **named: Any) -> Any:
+    def meet(self, call: Any, *arguments: Any, **named: Any) -> Any:
+        """Make this call, or die at it."""
         if self._dead:
             raise Died
         self.calls += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -28,8 +29,9 @@ def load(name: str) -> Any:
 def _vision() -> ModuleType:
     """A stand-in for the vision layer: enlarges by repeating pixels, without network or weights."""
 
-    def enlarge(image: Image.Image, *, scale: int, quality: str) -> Image.Image:
+    def enlarge(image: Image.Image, *, scale: int, quality: str, on_tile: Callable[[], None]) -> Image.Image:
         assert quality in ("standard", "pro")
+        on_tile()
         return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
 
     layer = ModuleType("vision")

@@ -26,6 +26,7 @@ GUEST = Owner("guest", "0000000000000000000testguest")
 NAME = "0123456789abcdefghjkmnpqrs.png"
 ORIGINAL = f"ai-enhancer/uploads/guest/{GUEST.id}/{NAME}"
 RESULT = f"ai-enhancer/results/guest/{GUEST.id}/{NAME}"
+MISSING = "job_" + "0" * 36
 FOREIGN = f"ai-enhancer/results/guest/somebodyelse/{NAME}"
 
 
@@ -96,7 +97,8 @@ class Cases:
     def json(self, name: str, status: int, path: str, body: Any, **more: Any) -> None:
         """Add a POST of JSON."""
         text = body if isinstance(body, str) else json.dumps(body)
-        self.post(name, status, path, body=text, headers={"content-type": "application/json"}, **more)
+        headers = {"content-type": "application/json", **more.pop("headers", {})}
+        self.post(name, status, path, body=text, headers=headers, **more)
 
     def artifact(self, name: str, status: int, path: str, method: str = "GET", **more: Any) -> None:
         """Add a request for an artifact."""
@@ -106,7 +108,7 @@ class Cases:
 def cases() -> Iterator[Case]:
     """Every event there is."""
     made = Cases()
-    for part in (_generate, _usage, _uploads, _results, _debug_login, _web, _direct):
+    for part in (_generate, _usage, _uploads, _results, _debug_login, _web, _jobs, _direct, _steps):
         part(made)
     yield from made.made
 
@@ -138,6 +140,45 @@ def _generate(add: Cases) -> None:
     add.order("generate.null-origin", 403, headers={"origin": "null"})
     for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE"):
         add.http(f"generate.{method.lower()}", 405, method, f"{IMAGES}/generate")
+
+
+def _jobs(add: Cases) -> None:
+    path = f"{IMAGES}/jobs"
+    signed = {"guest_id": guest_cookie_for(GUEST, SIGNING_KEY)}
+    url = {"imageUrl": "https://pictures.example/photo.png"}
+    body, content_type = form({"scale": "2"}, image=PHOTO)
+    headers = {"content-type": content_type, "prefer": "respond-async"}
+    add.post("jobs.photo", 202, path, body=body, headers=headers)
+    add.json("jobs.by-url", 202, path, {"model": "local", "params": {"scale": 2}, "items": [url]})
+    add.json("jobs.two-by-url", 202, path, {"items": [url, url]})
+    add.json("jobs.no-items", 400, path, {"items": []})
+    add.json("jobs.eleven-items", 400, path, {"items": [url] * 11})
+    add.json("jobs.nothing", 400, path, {})
+    add.json("jobs.two-sources", 400, path, {"items": [url | {"uploadKey": "x"}]})
+    add.json("jobs.no-source", 400, path, {"items": [{}]})
+    add.json("jobs.unknown-param", 400, path, {"params": {"scael": 2}, "items": [url]})
+    add.json("jobs.prompt-not-taken", 400, path, {"items": [url | {"prompt": "a castle"}]})
+    add.json("jobs.foreign-upload", 400, path, {"items": [{"uploadKey": "ai-enhancer/incoming/guest/x/y"}]})
+    add.json("jobs.scale-beyond-plan", 403, path, {"params": {"scale": 4}, "items": [url]})
+    add.json("jobs.provider-disabled", 403, path, {"model": "real-esrgan", "items": [url]})
+    add.json("jobs.more-than-a-day", 429, path, {"items": [url] * 4})
+    add.json("jobs.broken-json", 400, path, "{")
+    add.json("jobs.missing-csrf", 403, path, {"items": [url]}, drop="x-csrf-token")
+    add.json("jobs.foreign-origin", 403, path, {"items": [url]}, headers={"origin": "https://evil.example"})
+    add.http("jobs.list", 200, "GET", path, query="status=failed,canceled&limit=5", cookies=signed)
+    add.http("jobs.list-unknown-status", 400, "GET", path, query="status=FOO")
+    add.http("jobs.list-bad-cursor", 400, "GET", path, query="cursor=12abc")
+    add.http("jobs.list-too-many", 400, "GET", path, query="limit=101")
+    add.http("jobs.missing", 404, "GET", f"{path}/{MISSING}", route=f"ANY {path}/{{proxy+}}", cookies=signed)
+    for action in ("cancel", "retry"):
+        route = f"ANY {path}/{{proxy+}}"
+        add.post(f"jobs.{action}-missing", 404, f"{path}/{MISSING}/{action}", route=route)
+        add.http(f"jobs.{action}-get", 405, "GET", f"{path}/{MISSING}/{action}", route=route)
+    add.http("jobs.delete-without-csrf", 403, "DELETE", f"{path}/{MISSING}")
+    add.order("generate.unreadable-preference", 200, headers={"prefer": "wait=soon, return=minimal"})
+    add.order("generate.async", 202, headers={"prefer": "respond-async"})
+    add.http("jobs.put", 405, "PUT", path)
+    add.http("jobs.head", 405, "HEAD", path)
 
 
 def _bomb() -> bytes:
@@ -242,6 +283,9 @@ def _direct(add: Cases) -> None:
     add.made.append(Case("upscale.four-times-webp", "returns", asked | {"scale": 4, "format": "webp"}))
     add.made.append(Case("upscale.text", "ImageFormatUnsupported", asked | {"source": text, "format": "png"}))
     add.made.append(Case("upscale.missing", "NoArtifact", asked | {"source": missing, "format": "png"}))
+    job = {"ownerType": GUEST.type, "ownerId": GUEST.id, "jobId": MISSING, "attempt": 1, "item": 0}
+    failing = asked | {"source": text, "format": "png", "job": job}
+    add.made.append(Case("upscale.text-for-a-job", "ImageFormatUnsupported", failing))
     scheduled = {
         "version": "0",
         "id": "11111111-2222-4333-8444-555555555555",
@@ -254,6 +298,22 @@ def _direct(add: Cases) -> None:
         "detail": "{}",
     }
     add.made.append(Case("sweep.every-minute", "returns", scheduled))
+
+
+def _steps(add: Cases) -> None:
+    """Steps of a job that does not exist: a start and a poll have nothing to do, an end nobody to tell."""
+    job = {"ownerType": GUEST.type, "ownerId": GUEST.id, "jobId": MISSING, "attempt": 1}
+    item = job | {"item": 0}
+    add.made.append(Case("start_prediction.missing-job", "StaleAttempt", item | {"token": "token"}))
+    add.made.append(
+        Case("start_prediction.late-attempt", "StaleAttempt", item | {"attempt": 9, "token": "t"})
+    )
+    add.made.append(Case("poll_prediction.missing-job", "StaleAttempt", item))
+    add.made.append(Case("finish_item.missing-job", "returns", item | {"error": None}))
+    add.made.append(
+        Case("finish_item.missing-job-with-error", "returns", item | {"error": "ProviderTimeout"})
+    )
+    add.made.append(Case("finish_job.missing-job", "returns", job))
 
 
 def files() -> dict[str, str]:
@@ -273,9 +333,10 @@ def files() -> dict[str, str]:
 def main() -> None:
     """Write the folder anew."""
     FOLDER.mkdir(exist_ok=True)
+    wanted = files()
     for old in [*FOLDER.glob("*.json"), *FOLDER.glob("*.toml")]:
         old.unlink()
-    for name, content in files().items():
+    for name, content in wanted.items():
         (FOLDER / name).write_text(content, "utf-8")
 
 

@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from typing import Any
 
 import boto3
 
-from enhancer import fulfilment, identity, maintenance, submission
-from enhancer.adapters import pixels
+from enhancer import fulfilment, identity, lifecycle, maintenance, submission
+from enhancer.adapters import keys, pixels
 from enhancer.adapters.accounts import Accounts
 from enhancer.adapters.artifacts import Artifacts
 from enhancer.adapters.jobs import Jobs
 from enhancer.adapters.ledger import Ledger
 from enhancer.adapters.rates import Rates
 from enhancer.adapters.table import Table
+from enhancer.domain.artifacts import incoming_key
 from enhancer.domain.entitlement import Params
 from enhancer.domain.ids import ordered_id, random_name
-from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, JobError
+from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, JobError, Kind, Source
 from enhancer.domain.ledger import Balance, Hold, add_up
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
+from enhancer.fulfilment import Ref, Tools
+from enhancer.maintenance import Swept
 from enhancer.submission import Order, Submitted
 from tests.support import aws
 from tests.support.images import png
 from tests.support.predictors import ScriptedPredictor
+from tests.support.workflow import ScriptedWorkflow
 
 _numbers = itertools.count(1)
 
@@ -52,6 +57,8 @@ class World:
         self.accounts = Accounts(self.table)
         self.artifacts = Artifacts(boto3.client("s3"), aws.BUCKET)
         self.predictor = ScriptedPredictor(self.artifacts)
+        self.workflow = ScriptedWorkflow(self.now)
+        self.pages: dict[str, bytes | BaseException] = {}
         self.clock = NOON
         self._shades, self._ids = itertools.count(), itertools.count()
 
@@ -97,6 +104,7 @@ class World:
         *,
         photo: pixels.Photo | None = None,
         key: str | None = None,
+        kind: Kind = "sync",
     ) -> Submitted:
         """Order an enhancement."""
         model, params = submission.interpret(order)
@@ -104,6 +112,7 @@ class World:
             model,
             params,
             photo or self.photo(),
+            kind=kind,
             caller=caller,
             idempotency_key=key,
             now=self.clock,
@@ -114,21 +123,146 @@ class World:
             artifacts=self.artifacts,
         )
 
-    def finish(self, submitted: Submitted) -> Job:
-        """Run what was submitted."""
-        return fulfilment.finish(
-            submitted,
+    @property
+    def tools(self) -> Tools:
+        """What running a job needs."""
+        return Tools(
             predictors={"embedded": self.predictor},
             artifacts=self.artifacts,
             jobs=self.jobs,
             ledger=self.ledger,
+            workflow=self.workflow,  # type: ignore[arg-type]
             now=self.now,
             new_id=self.new_id,
         )
 
-    def sweep(self) -> int:
+    def finish(self, submitted: Submitted, *, seconds_max: float = 25.0) -> Job:
+        """Run what was submitted."""
+        return fulfilment.finish(submitted, tools=self.tools, seconds_max=seconds_max)
+
+    def upload(self, caller: identity.Caller, data: bytes | None = None) -> str:
+        """Store a picture as the caller's upload; return its key."""
+        key = incoming_key(caller.owner, self.new_name())
+        self.artifacts.put(key, data or png(shade=next(self._shades)), "image/png")
+        return key
+
+    def batch(
+        self,
+        caller: identity.Caller,
+        pictures: int | Sequence[bytes | Source] = 1,
+        order: Order = Order(),  # noqa: B008 - frozen
+        *,
+        key: str | None = None,
+        prompts: Sequence[str | None] = (),
+        launch: bool = True,
+    ) -> Job:
+        """Order a batch of so many new pictures, or of these files and sources, and give it to the state machine."""
+        wanted = [None] * pictures if isinstance(pictures, int) else pictures
+        sources = [
+            found if isinstance(found, Source) else Source("upload", self.upload(caller, found))
+            for found in wanted
+        ]
+        model, params = submission.interpret(order)
+        submitted = submission.submit_batch(
+            model,
+            params,
+            list(zip(sources, prompts or [None] * len(sources), strict=True)),
+            caller=caller,
+            idempotency_key=key,
+            now=self.clock,
+            new_id=self.new_id,
+            ledger=self.ledger,
+            jobs=self.jobs,
+        )
+        if launch and submitted.original is not None:
+            fulfilment.launch(submitted.job, None, concurrency=caller.plan.jobs_at_once, tools=self.tools)
+        return submitted.job
+
+    def start_item(self, job: Job, item: int = 0, *, token: str = "token") -> None:  # noqa: S107
+        """Step StartPrediction of this attempt."""
+        prepare = partial(
+            submission.prepare_item,
+            tools=self.tools,
+            read=self.read,
+            download=self.download,
+            new_name=self.new_name,
+        )
+        fulfilment.start_item(self.ref(job, item), token, tools=self.tools, prepare=prepare)
+
+    def look_at_item(self, job: Job, item: int = 0) -> None:
+        """Step PollPrediction."""
+        fulfilment.look_at_item(self.ref(job, item), tools=self.tools)
+
+    def finish_item(self, job: Job, item: int = 0, *, error: str | None = None) -> None:
+        """Step FinishItem."""
+        fulfilment.finish_item(self.ref(job, item), error, tools=self.tools)
+
+    def finish_job(self, job: Job) -> None:
+        """Step FinishJob."""
+        fulfilment.finish_job(self.ref(job), tools=self.tools)
+
+    def deliver(self, job: Job, item: int = 0) -> None:
+        """The model that was started for this item ends."""
+        stored = self.stored(job)
+        self.predictor.deliver(stored, stored.items[item])
+
+    def execute(self, job: Job, *, errors: dict[int, str] | None = None) -> Job:
+        """Run the whole execution; items with an error fail with it instead of ending well."""
+        for item in [found.index for found in job.open_items]:
+            error = (errors or {}).get(item)
+            self.start_item(job, item, token=f"token of {item}")
+            if not error and self.stored(job).items[item].is_open:
+                self.deliver(job, item)
+            self.finish_item(job, item, error=error)
+        self.finish_job(job)
+        self.workflow.executions[job.execution].status = "SUCCEEDED"
+        return self.stored(job)
+
+    def cancel(self, job: Job) -> Job:
+        """Cancel it as its owner."""
+        return lifecycle.cancel(self.stored(job), tools=self.tools)
+
+    def retry(self, job: Job, caller: identity.Caller, *, key: str | None = None) -> Job:
+        """Retry it as this caller."""
+        return lifecycle.retry(
+            self.stored(job), caller=caller, idempotency_key=key, new_name=self.new_name, tools=self.tools
+        )
+
+    def delete(self, job: Job) -> None:
+        """Delete it as its owner."""
+        lifecycle.delete(self.stored(job), tools=self.tools)
+
+    def stored(self, job: Job) -> Job:
+        """The job as it is in the table now."""
+        found = self.jobs.get(job.owner, job.id)
+        assert found, "the job is gone"
+        return found
+
+    def read(self, data: bytes, *, pixels_max: int) -> pixels.Photo:
+        """Decode a picture."""
+        return pixels.read(data, pixels_max=pixels_max)
+
+    def download(self, url: str) -> bytes:
+        """What lies under a URL: set in ``pages``."""
+        found = self.pages[url]
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    @staticmethod
+    def ref(job: Job, item: int = 0) -> Ref:
+        """What a step of this attempt is told."""
+        return Ref(owner=job.owner, job_id=job.id, attempt=job.attempt, item=item)
+
+    def sweep(self) -> Swept:
         """Let the sweep run now."""
-        return maintenance.sweep(jobs=self.jobs, ledger=self.ledger, now=self.clock, new_id=self.new_id)
+        return maintenance.sweep(tools=self.tools)
+
+    def open_jobs(self, caller: identity.Caller) -> int:
+        """How many of the plan's jobs at once are taken."""
+        found = self.table.get(keys.account(caller.owner)) or {}
+        count: int = found.get("open_jobs", 0)
+        return count
 
     def standing(self, caller: identity.Caller) -> tuple[int, int, int, int]:
         """Images of the day, plan tenths of the month, available and held tenths."""
@@ -173,7 +307,16 @@ class World:
     def _template(self, caller: identity.Caller) -> Job:
         source = Artifact("ai-enhancer/uploads/user/x/y.png", "image/png", 10, 8, 6)
         hold = Hold("", 0, 0, 0, self._day, self._month)
-        item = Item(0, "processing", hold, "pixels", "result", source, "ai-enhancer/results/user/x/y.png")
+        item = Item(
+            index=0,
+            status="processing",
+            hold=hold,
+            digest="pixels",
+            result_digest="result",
+            input=source,
+            target="ai-enhancer/results/user/x/y.png",
+            output_format="png",
+        )
         return Job(
             id="",
             owner=caller.owner,
@@ -181,7 +324,6 @@ class World:
             model="local/real-esrgan",
             provider="embedded",
             params=Params(scale=2),
-            output_format="png",
             fingerprint="fingerprint",
             items=(item,),
             created_at=self.clock,
@@ -191,7 +333,7 @@ class World:
 
     def hold(self, job: Job, *, plan: str = "pro", key: str | None = None) -> Job:
         """Store the job and take its price."""
-        ids = [self.new_id("ent") for _ in job.items]
+        ids = [self.new_id("ent") for _ in job.open_items]
         self.ledger.hold(job, plan=PLANS[plan], key_hash=key, entry_ids=ids, now=self.clock)
         return job
 

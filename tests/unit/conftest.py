@@ -26,7 +26,8 @@ def cloud() -> Iterator[None]:
 
 @pytest.fixture
 def world(cloud: None) -> World:
-    """Use cases on the module's table, with owners, ids and a clock of the test's own."""
+    """Use cases on the module's table, emptied, with ids and a clock of the test's own."""
+    aws.empty_table()
     return World()
 
 
@@ -38,9 +39,11 @@ def apps(cloud: None) -> SimpleNamespace:
 
 @pytest.fixture
 def served(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """The handlers run on the world's clock and its scripted predictor."""
+    """The handlers run on the world's clock, its scripted predictor and its state machine."""
     monkeypatch.setattr(runtime, "now", world.now)
     monkeypatch.setattr(runtime, "predictors", lambda: {"embedded": world.predictor})
+    monkeypatch.setattr(runtime, "workflow", lambda: world.workflow)
+    monkeypatch.setattr(runtime, "tools", lambda: world.tools)
     return world
 
 

@@ -8,7 +8,7 @@ import pytest
 from enhancer.domain.jobs import DEADLINE_MS
 from tests.support import aws
 from tests.support.books import audit, open_holds
-from tests.support.crashes import Died, MortalClient
+from tests.support.crashes import Died, Mortal
 from tests.support.world import World
 
 PLAN = "pro"
@@ -19,17 +19,17 @@ CALLS = 6
 def lived(*, doomed=None, after=False):
     """A run of a caller with 0.5 plan credits left and 10 bought; return world, caller, photo and client."""
     aws.empty_table()
-    client = MortalClient(boto3.client("dynamodb"))
+    client = Mortal(boto3.client("dynamodb"))
     world = World(client=client)
     caller, photo = world.caller(PLAN), world.photo()
     world.grant(caller, 100)
     world.settle(world.hold(world.job(caller, [(2995, 0)])))
-    client.calls = 0
+    client.fate.calls = 0
     if doomed is not None:
-        client.doom(doomed, after=after)
+        client.fate.doom(doomed, after=after)
     with suppress(Died):
         world.finish(world.submit(caller, photo=photo, key="k"))
-    client.revive()
+    client.fate.revive()
     return world, caller, photo, client
 
 
@@ -40,7 +40,7 @@ def plans(caller):
 def test_a_whole_run_makes_as_many_calls_as_the_crashes_cover(cloud):
     """Every call of a run is a point where it dies in the tests below."""
     *_, client = lived()
-    assert client.calls == CALLS - 1
+    assert client.fate.calls == CALLS - 1
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

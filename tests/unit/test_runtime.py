@@ -7,6 +7,7 @@ import pytest
 
 from enhancer import runtime
 from enhancer.adapters.predictors.embedded import Embedded
+from enhancer.api import prefer
 from enhancer.settings import BadSetting
 from tests.support import aws
 from tests.support.images import png
@@ -28,6 +29,9 @@ def test_everything_is_built_once(cloud):
         "accounts",
         "rates",
         "predictors",
+        "workflow",
+        "downloads",
+        "tools",
     ):
         assert getattr(runtime, name)() is getattr(runtime, name)(), name
 
@@ -48,14 +52,14 @@ def test_ids_and_names_are_long_random_and_never_repeat():
 
 def test_a_model_is_waited_for_once_and_within_a_request(cloud):
     """No second paid run behind our back, and an answer before the gateway gives up."""
-    predictor = runtime.predictors()["embedded"]
-    assert isinstance(predictor, Embedded)
-    found = config(predictor)
-    assert found.read_timeout == runtime.PREDICT_SECONDS_MAX == 25
-    assert found.retries["total_max_attempts"] == 1
+    assert isinstance(runtime.predictors()["embedded"], Embedded)
+    found = runtime.lambda_client(12.5).meta.config
+    assert (found.read_timeout, found.retries["total_max_attempts"]) == (12.5, 1)
+    assert runtime.lambda_client(12.5) is runtime.lambda_client(12.5)
+    assert prefer.WAIT_SECONDS_MAX == runtime.PREDICT_SECONDS_MAX == 25
 
 
-@pytest.mark.parametrize("adapter", ["table", "secrets", "artifacts"])
+@pytest.mark.parametrize("adapter", ["table", "secrets", "artifacts", "workflow"])
 def test_every_other_call_gives_up_soon_and_is_retried(cloud, adapter):
     """Nothing hangs for longer than a request may."""
     found = config(getattr(runtime, adapter)())

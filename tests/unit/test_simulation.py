@@ -7,29 +7,44 @@ import os
 import random
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import boto3
 import pytest
 
 from enhancer.adapters.table import ConditionFailed
-from enhancer.domain.errors import EnhancerError, ProviderUnavailable
+from enhancer.domain.artifacts import NoArtifact
+from enhancer.domain.errors import (
+    EnhancerError,
+    ImageUnreadable,
+    ProviderError,
+    ProviderThrottled,
+    ProviderUnavailable,
+)
 from enhancer.domain.images import ImageInfo
-from enhancer.domain.jobs import DEADLINE_MS
+from enhancer.domain.jobs import DEADLINE_MS, Artifact, PredictionStarted, StaleAttempt
 from enhancer.domain.ledger import AlreadyHeld, AlreadyResolved, FundsMoved, KeyUsed
+from enhancer.domain.predictions import StillRunning
+from enhancer.identity import Caller
+from enhancer.maintenance import Swept
 from enhancer.submission import Order
 from tests.support import aws
 from tests.support.books import audit, open_holds
-from tests.support.crashes import Died, MortalClient
+from tests.support.crashes import Died, Mortal
+from tests.support.predictors import ScriptedPredictor
+from tests.support.workflow import ScriptedWorkflow
 from tests.support.world import World, at
 
-SEQUENCES = int(os.environ.get("SIMULATION_SEQUENCES", "96"))
+SEQUENCES = int(os.environ.get("SIMULATION_SEQUENCES", "36"))
 SEED = int(os.environ.get("SIMULATION_SEED", "1"))
 STEPS = 30
 GROUPS = 6
-EXPECTED = (EnhancerError, AlreadyHeld, AlreadyResolved, FundsMoved, KeyUsed, ConditionFailed, Died)
+EXPECTED = (EnhancerError, AlreadyHeld, AlreadyResolved, FundsMoved, KeyUsed, ConditionFailed, StaleAttempt,
+            PredictionStarted, Died)  # fmt: skip
 """What a step may end with; anything else is a bug."""
 MOMENTS = ("2026-11-20 23:59:58", "2026-11-30 23:59:58", "2026-12-31 23:59:58", "2028-02-28 23:59:58")
 DAY_MS = 86_400_000
+ERRORS = (None, None, None, "ProviderTimeout", "ImageUnreadable", "Lambda.Unknown")
 
 
 @dataclass
@@ -54,8 +69,34 @@ class Shelf:
     def put(self, key, data, content_type):
         self.stored[key] = data
 
+    def get(self, key):
+        if key not in self.stored:
+            raise NoArtifact(key)
+        return self.stored[key]
+
+    def head(self, key):
+        return SimpleNamespace(content_type="image/png", size=len(self.get(key)))
+
     def exists(self, key):
         return key in self.stored
+
+    def delete(self, key):
+        self.stored.pop(key, None)
+
+
+class QuickPredictor(ScriptedPredictor):
+    """Its pictures are never looked at."""
+
+    def deliver(self, job, item):
+        self.artifacts.put(item.target, b"result", "image/png")
+        return Artifact(item.target, "image/png", 6, 16, 12)
+
+
+def read(data, *, pixels_max):
+    """Decode a picture's number."""
+    if data == b"damaged":
+        raise ImageUnreadable(format="png")
+    return PICTURES[int(data)]
 
 
 class Life:
@@ -63,44 +104,65 @@ class Life:
 
     def __init__(self, seed, client):
         self.chance = random.Random(seed)  # noqa: S311 - reproducible on purpose
-        self.client = MortalClient(client)
-        self.world = World(seed=seed, client=self.client)
-        self.world.artifacts = self.world.predictor.artifacts = Shelf()
-        self.world.clock = at(self.chance.choice(MOMENTS))
-        network = self.world.new_name()
-        self.callers = [
-            self.world.caller(plan, network=network) for plan in ("guest", "guest", "free", "pro")
-        ]
+        self.client = Mortal(client)
+        self.world = world = World(seed=seed, client=self.client)
+        world.artifacts = self.client.bind(Shelf(), "put", "get", "head", "exists", "delete")
+        self.model = QuickPredictor(world.artifacts)
+        world.predictor = self.client.bind(self.model, "start", "look", "cancel")
+        world.workflow = self.client.bind(
+            ScriptedWorkflow(world.now), "start", "stop", "status", "wake", "fail"
+        )
+        world.read = read
+        world.clock = at(self.chance.choice(MOMENTS)) - DAY_MS
+        network = world.new_name()
+        self.callers = [world.caller(plan, network=network) for plan in ("guest", "guest", "free", "pro")]
         self.plans = {f"OWNER#{one.owner.type}#{one.owner.id}": one.plan.name for one in self.callers}
-        self.waiting, self.held, self.done = [], [], []
-        self.latest = self.world.clock
+        for caller in self.callers:  # their months are nearly used up, so that credits pay, too
+            quota = caller.plan.quota_tenths - self.chance.choice((15, 45, 100))
+            world.settle(world.hold(world.job(caller, [(quota, 0)]), plan=caller.plan.name))
+        world.clock += DAY_MS
+        guest, user = self.callers[0], self.callers[3]
+        self.signed_in = Caller(user.owner, user.plan, "user", network, guest.owner)
+        self.waiting, self.jobs, self.gone, self.deleting = [], [], [], []
+        self.latest = world.clock
 
     def live(self):
-        """Thirty steps, an audit after each; then time passes, the sweep runs, and nothing is left held."""
-        moves = (self.order, self.order, self.order, self.run, self.run, self.batch, self.resolve, self.resolve,
-                 self.repeat, self.grant, self.jump, self.sweep)  # fmt: skip
+        """Thirty steps, an audit after each; then time passes, the sweep runs, and nothing is left open."""
+        moves = (self.order, self.order, self.run, self.run, self.batch, self.batch, self.batch, self.step, self.step,
+                 self.step, self.step, self.execute, self.execute, self.execute, self.cancel, self.retry, self.retry,
+                 self.delete, self.grant, self.jump, self.sweep)  # fmt: skip
         for _ in range(STEPS):
             move = self.chance.choice(moves)
             if self.chance.random() < 0.3:
-                self.client.doom(self.chance.randrange(4), after=self.chance.random() < 0.5)
+                self.client.fate.doom(self.chance.randrange(9), after=self.chance.random() < 0.5)
+            self.model.script = []
             with suppress(*EXPECTED):
                 move()
-            self.client.revive()
-            self.latest = max(self.latest, self.world.clock)
-            audit(self.plans)
+            self.client.fate.revive()
+            self.verify()
         self.world.clock = self.latest + DEADLINE_MS + 1
         self.world.sweep()
-        audit(self.plans)
+        self.verify()
         assert open_holds() == 0
-        assert self.world.sweep() == 0
+        assert self.world.sweep() == Swept()
+        assert "RUNNING" not in {found.status for found in self.world.workflow.executions.values()}
+
+    def verify(self):
+        """The books add up, and no item was started twice in an attempt."""
+        self.latest = max(self.latest, self.world.clock)
+        self.gone += [job for job in self.deleting if self.world.jobs.get(job.owner, job.id) is None]
+        self.deleting = []
+        audit(self.plans, self.gone)
+        assert len(self.model.started) == len(set(self.model.started))
 
     def order(self):
         caller = self.chance.choice(self.callers)
         order = Order(scale=self.chance.choice((None, 2, 4)), quality=self.chance.choice(("standard", "pro")))
-        key = self.chance.choice((None, None, "a", "b"))
-        submitted = self.world.submit(caller, order, photo=self.chance.choice(PICTURES), key=key)
+        key, kind = self.chance.choice((None, None, "a", "b")), self.chance.choice(("sync", "sync", "async"))
+        submitted = self.world.submit(caller, order, photo=self.chance.choice(PICTURES), key=key, kind=kind)
         assert submitted.job.owner == caller.owner
-        if submitted.original:
+        self.jobs.append(submitted.job)
+        if submitted.original and kind == "sync":
             self.waiting.append(submitted)
             if self.chance.random() < 0.5:
                 self.run()
@@ -109,9 +171,10 @@ class Life:
         if not self.waiting:
             return
         submitted = self.waiting.pop(self.chance.randrange(len(self.waiting)))
-        self.done.append(submitted.job)
-        step = self.chance.choice((None, None, None, ProviderUnavailable(), self.meanwhile))
-        self.world.predictor.script = [step] if step else []
+        step = self.chance.choice(
+            (None, None, ProviderUnavailable(), StillRunning(), StillRunning(), self.meanwhile)
+        )
+        self.model.script = [step] if step else []
         self.world.finish(submitted)
 
     def meanwhile(self, _job, _item):
@@ -120,40 +183,80 @@ class Life:
         self.world.sweep()
 
     def batch(self):
-        caller = self.chance.choice(self.callers)
-        prices = [
-            (self.chance.choice((0, 10)), self.chance.choice((0, 5, 30)))
-            for _ in range(self.chance.randint(1, 3))
+        files = [
+            self.chance.choice((b"0", b"1", b"2", b"3", b"damaged")) for _ in range(self.chance.randint(1, 4))
         ]
-        network = caller.network if caller.is_guest else None
-        job = self.world.job(caller, prices, network=network)
-        self.held.append(job)
-        self.world.hold(job, plan=caller.plan.name, key=self.chance.choice((None, "batch")))
+        order = Order(scale=self.chance.choice((2, 2, 4)))
+        caller, key = self.chance.choice(self.callers), self.chance.choice((None, None, "batch"))
+        launch = self.chance.random() < 0.8
+        self.jobs.append(self.world.batch(caller, files, order, key=key, launch=launch))
 
-    def resolve(self):
-        if not self.held:
-            return
-        job = self.chance.choice(self.held)
-        stored = self.world.jobs.get(job.owner, job.id)
-        unresolved = [item.index for item in stored.items if item.status == "processing"] if stored else []
-        if unresolved:
-            index = self.chance.choice(unresolved)
-            how = self.chance.choice((self.world.settle, self.world.release))
-            how(job, index, closes=len(unresolved) == 1)
+    def pick(self, *, ended=False):
+        """Any job there was, as it is now; one that ``ended`` badly if there is one."""
+        recent = self.jobs[-6:]
+        if ended:
+            stored = [self.world.jobs.get(job.owner, job.id) for job in self.jobs]
+            recent = [job for job in stored if job and not job.is_open and not job.items[0].output] or recent
+        job = self.chance.choice(recent) if recent else None
+        return self.world.jobs.get(job.owner, job.id) if job else None
 
-    def repeat(self):
-        """Anything that happened, once more."""
-        if not self.held + self.done:
+    def step(self):
+        """Any step of any attempt, whether it is its turn or not."""
+        job = self.pick()
+        if job is None:
             return
-        job = self.chance.choice(self.held + self.done)
-        stored = self.world.jobs.get(job.owner, job.id)
-        if stored is None:
+        item = self.chance.randrange(len(job.items))
+        self.model.script = [
+            self.chance.choice((ProviderThrottled(), lambda *_: None))
+        ] * self.chance.randrange(2)
+        match self.chance.randrange(8):
+            case 0 | 1 | 2:
+                self.world.start_item(job, item, token=self.chance.choice("xyz"))
+            case 3:
+                if job.items[item].prediction and job.items[item].input:
+                    self.model.deliver(job, job.items[item])
+            case 4:
+                self.world.look_at_item(job, item)
+            case 5 | 6:
+                self.world.finish_item(job, item, error=self.chance.choice(ERRORS))
+            case 7:
+                self.world.finish_job(job)
+
+    def execute(self):
+        """A whole execution; its steps may be delivered twice, and each item ends as it likes."""
+        job = self.pick()
+        if job is None or not job.is_open:
             return
-        index = self.chance.randrange(len(stored.items))
-        if stored.items[index].status == "processing":
-            self.world.hold(job)
-        else:
-            self.chance.choice((self.world.settle, self.world.release))(job, index)
+        for item in job.open_items:
+            for _ in range(self.chance.randint(1, 2)):
+                with suppress(ProviderError):
+                    self.world.start_item(job, item.index)
+            started = self.world.stored(job).items[item.index]
+            error = self.chance.choice(ERRORS)
+            if started.prediction and started.input and not error:
+                self.model.deliver(job, started)
+            for _ in range(self.chance.randint(1, 2)):
+                self.world.finish_item(job, item.index, error=error)
+        if self.chance.random() < 0.8:
+            self.world.finish_job(job)
+
+    def cancel(self):
+        if job := self.pick():
+            self.world.cancel(job)
+
+    def retry(self):
+        job = self.pick(ended=True)
+        if job is None:
+            return
+        (owner,) = [caller for caller in self.callers if caller.owner == job.owner]
+        caller = self.signed_in if job.owner == self.signed_in.guest and self.chance.random() < 0.5 else owner
+        again = self.world.retry(job, caller, key=self.chance.choice((None, "a", "again")))
+        assert again.owner == job.owner
+
+    def delete(self):
+        if job := self.pick():
+            self.deleting.append(job)
+            self.world.delete(job)
 
     def grant(self):
         caller, source = self.chance.choice(self.callers), f"gift#{self.chance.randrange(3)}"
@@ -177,7 +280,7 @@ def client(cloud):
 
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_whatever_happens_in_whatever_order_the_books_add_up(client, group):
-    """Random orders, runs, grants, duplicates, jumps and crashes: no credit is ever lost, created or left held."""
+    """Random orders, batches, steps, cancels, retries, jumps and crashes: nothing is lost, created or left held."""
     for number in range(group, SEQUENCES, GROUPS):
         aws.empty_table()
         try:

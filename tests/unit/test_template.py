@@ -119,6 +119,11 @@ def test_every_log_group_has_an_end(name):
     assert TEMPLATE["Parameters"]["LogRetentionDays"]["Default"] == 30
 
 
+OURS = re.compile(
+    r"\$\{Bucket\.Arn\}/ai-enhancer/(incoming|uploads|results)/\*'|:execution:\$\{Enhance\.Name\}:\*'"
+)
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_no_policy_has_a_wildcard(name):
     """Each function may do named things to named resources; a star stands only behind a prefix of ours."""
@@ -128,14 +133,13 @@ def test_no_policy_has_a_wildcard(name):
         for resource in listed(statement["Resource"]):
             assert isinstance(resource, dict), resource
             text = str(resource)
-            assert "*" not in text or re.search(
-                r"\$\{Bucket\.Arn\}/ai-enhancer/(incoming|uploads|results)/\*'", text
-            )
+            assert "*" not in text or OURS.search(text), text
 
 
 WRITES = {
     "Generate": {"uploads"}, "Uploads": {"incoming"}, "Upscale": {"results"}, "Usage": set(), "Results": set(),
-    "DebugLogin": set(), "Sweep": set(), "Web": set(),
+    "DebugLogin": set(), "Sweep": set(), "Web": set(), "Jobs": {"uploads"}, "StartPrediction": {"uploads"},
+    "PollPrediction": set(), "FinishItem": set(), "FinishJob": set(),
 }  # fmt: skip
 
 
@@ -151,11 +155,47 @@ def test_each_function_writes_only_its_own_kind_of_artifact(name):
     assert found == WRITES[name]
 
 
+def may(name):
+    """The actions of a function."""
+    return {action for one in statements(name) for action in listed(one["Action"])}
+
+
 def test_the_model_cannot_touch_money():
-    """The function that decodes pictures for minutes has no access to table or secrets."""
-    assert {
-        action.partition(":")[0] for one in statements("Upscale") for action in listed(one["Action"])
-    } == {"s3"}
+    """The function that decodes pictures for minutes may read its job and wake who waits; it writes no record."""
+    assert may("Upscale") == {
+        "dynamodb:GetItem", "states:SendTaskSuccess", "states:SendTaskFailure", "s3:GetObject", "s3:PutObject",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("action", "names"),
+    [
+        ("states:StartExecution", {"Generate", "Jobs", "Sweep"}),
+        ("states:StopExecution", {"Jobs", "Sweep"}),
+        ("states:SendTaskSuccess", {"StartPrediction", "Upscale"}),
+        ("states:DescribeExecution", {"Sweep"}),
+        ("states:ListExecutions", {"Sweep"}),
+        ("lambda:InvokeFunction", {"Generate", "StartPrediction"}),
+        ("dynamodb:DeleteItem", {"Jobs"}),
+        ("dynamodb:Query", {"Jobs", "Sweep"}),
+        ("s3:DeleteObject", {"Jobs"}),
+    ],
+)
+def test_only_these_functions_may_do_it(action, names):
+    """Who gets a new power is noticed here."""
+    assert {name for name in FUNCTIONS if action in may(name)} == names
+
+
+def test_tokens_are_good_for_our_state_machine_only():
+    """A step of another machine cannot be woken with our roles."""
+    ours = (
+        "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:${AWS::StackName}-enhance"
+    )
+    (machine,) = template.resources(TEMPLATE, "AWS::Serverless::StateMachine").values()
+    assert machine["Properties"]["Name"] == {"Fn::Sub": "${AWS::StackName}-enhance"}
+    for name in ("StartPrediction", "Upscale"):
+        found = [one["Resource"] for one in statements(name) if "states:SendTaskSuccess" in one["Action"]]
+        assert found == [{"Fn::Sub": ours}]
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -183,7 +223,7 @@ def test_a_function_behind_the_api_ends_before_the_api_gives_up(name):
 
 def test_the_public_functions_are_these():
     """A new door is noticed here."""
-    assert PUBLIC == ["DebugLogin", "Generate", "Results", "Uploads", "Usage", "Web"]
+    assert PUBLIC == ["DebugLogin", "Generate", "Jobs", "Results", "Uploads", "Usage", "Web"]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -226,8 +266,18 @@ def test_every_setting_the_code_requires_is_given_to_every_function():
     values = {name: "1" if "ENABLED" in name else "x" for name in given}
     values |= {"ENVIRONMENT": "production", "ALLOWED_ORIGINS": "", "APP_ORIGIN": ""}
     assert Settings.load(values).table == "x"
-    own = FUNCTIONS["Generate"]["Environment"]["Variables"]
-    assert own == {"UPSCALE_FUNCTION_NAME": {"Ref": "Upscale"}}
+
+
+MODEL, MACHINE = {"UPSCALE_FUNCTION_NAME": {"Ref": "Upscale"}}, {"STATE_MACHINE_ARN": {"Ref": "Enhance"}}
+OWN = {"Generate": MODEL | MACHINE, "Jobs": MACHINE, "Sweep": MACHINE, "StartPrediction": MODEL}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_only_who_may_call_it_is_told_its_name(name):
+    """The model and the state machine are known to the functions that use them, and to no other."""
+    own = FUNCTIONS[name]["Environment"]["Variables"]
+    common = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    assert {key: value for key, value in own.items() if key not in common} == OWN.get(name, {})
 
 
 def test_the_embedded_model_is_never_run_twice_for_one_call():

@@ -6,7 +6,6 @@ import { lang } from "./i18n.js";
 const BASE = "/api/ai-image";
 /** Above this the photo goes straight to the store, because a request body ends at about 6 MB encoded. */
 const DIRECT_BYTES = 4e6;
-const POLL_MS = 1500;
 
 /** What went wrong: the API's code (or one of the page's own), its message and details, seconds to wait. */
 export class Problem extends Error {
@@ -28,8 +27,12 @@ export const quote = (order, signal) =>
 
 const get = (path) => call(BASE + path, { fresh: true });
 
-async function call(url, { method = "GET", body, json, signal, fresh } = {}) {
-  const headers = { Accept: "application/json", "Accept-Language": lang };
+/** The data of one call. */
+export const call = async (url, options) => (await ask(url, options)).data;
+
+/** One call with its headers: {data, header}; no data when an `If-None-Match` still holds. */
+export async function ask(url, { method = "GET", body, json, signal, fresh, headers } = {}) {
+  headers = { Accept: "application/json", "Accept-Language": lang, ...headers };
   if (json) headers["Content-Type"] = "application/json";
   if (method !== "GET") headers["X-CSRF-Token"] = token();
   let response;
@@ -38,8 +41,9 @@ async function call(url, { method = "GET", body, json, signal, fresh } = {}) {
   } catch (error) {
     throw signal?.aborted ? error : unreachable();
   }
-  const text = await response.text();
-  return unwrap(response.status, text, (name) => response.headers.get(name));
+  const header = (name) => response.headers.get(name);
+  if (response.status === 304 || response.status === 204) return { header };
+  return { data: unwrap(response.status, await response.text(), header), header };
 }
 
 const token = () => decodeURIComponent(cookie("csrf_token") ?? "");
@@ -86,7 +90,7 @@ function send(url, form, { headers = {}, signal, onUpload, read }) {
 }
 
 /** Put a large file into the store; returns its upload key. */
-async function upload(file, options) {
+export async function upload(file, options) {
   const target = await call(`${BASE}/uploads`, {
     method: "POST", json: true, signal: options.signal,
     body: JSON.stringify({ contentType: file.type || "application/octet-stream", size: file.size }),
@@ -119,11 +123,11 @@ export async function generate({ file, key, ...fields }, options) {
     read: (request) => unwrap(request.status, request.responseText, (name) => request.getResponseHeader(name)),
   });
   const answer = await patient(() => renewing(post), options.signal);
-  return answer.status ? follow(answer, options) : answer;
+  return answer.status ? (await import("./queue.js")).finish(answer, options) : answer;
 }
 
 /** A stale CSRF cookie is renewed once by asking for the usage. */
-async function renewing(action) {
+export async function renewing(action) {
   try {
     return await action();
   } catch (problem) {
@@ -145,22 +149,7 @@ async function patient(action, signal) {
   }
 }
 
-/** A run that outlasts the request goes on as a job: look until it has ended. */
-async function follow(job, { signal, onQueue }) {
-  const url = `/api/ai-image/jobs/${encodeURIComponent(job.id)}`;
-  onQueue?.();
-  signal?.addEventListener("abort", () => call(`${url}/cancel`, { method: "POST" }).catch(() => {}), { once: true });
-  while (job.status === "queued" || job.status === "processing") {
-    await pause(POLL_MS, signal);
-    job = await call(url, { signal, fresh: true });
-  }
-  const item = job.items?.[0] ?? job;
-  if (job.status !== "succeeded") throw new Problem(item.error?.code ?? "job_failed", { message: item.error?.message, status: 200 });
-  const output = job.output ?? item.output;
-  return { ...job, imageUrl: output.url, width: output.width, height: output.height, originalUrl: (job.input ?? item.input)?.url };
-}
-
-function pause(ms, signal) {
+export function pause(ms, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms);
     signal?.addEventListener("abort", () => {

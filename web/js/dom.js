@@ -49,3 +49,12 @@ export const cookie = (name) =>
   document.cookie.split(";").map((part) => part.trim()).find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1);
 
 export const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+const EXTENSIONS = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif" };
+
+/** Save a picture under the photo's own name, with what was done to it. */
+export function save(blob, name, suffix) {
+  const url = URL.createObjectURL(blob);
+  el("a", { href: url, download: `${name.replace(/\.[^.]+$/, "")}-${suffix}.${EXTENSIONS[blob.type] ?? "jpg"}` }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60e3);
+}

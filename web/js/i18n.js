@@ -3,7 +3,7 @@
 export const lang = document.documentElement.lang;
 const texts = JSON.parse(document.getElementById("locale").textContent);
 /** The reader's own variety of the page's language, for dates and numbers: "en-GB" on an English page. */
-const locale = navigator.languages.find((tag) => tag.split("-")[0] === lang) ?? lang;
+export const locale = navigator.languages.find((tag) => tag.split("-")[0] === lang) ?? lang;
 const plurals = new Intl.PluralRules(lang);
 
 /** The text (or table) at a dotted path; `{name}` is filled from `values`, `count` picks one/other. */

@@ -2,17 +2,18 @@
 
 import * as api from "./api.js";
 import { Compare } from "./compare.js";
-import { $, announce, el, rows } from "./dom.js";
+import { $, announce, el, rows, save } from "./dom.js";
 import { bytes, duration, lang, moment, pixels, t } from "./i18n.js";
 import * as problems from "./problems.js";
 import * as settings from "./settings.js";
+import "./top.js";
 import { onUsage, refresh, take, usage, usedUp, watch } from "./usage.js";
 
 const FILE_BYTES_MAX = 25e6;
 const PHASES = ["empty", "ready", "running", "done"];
-const EXTENSIONS = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif" };
 
 let photo = null; // {file, url, width, height}
+let batch = null; // several photos instead of the one
 let outcome = null; // the answer of the last run, with the settings it was made with
 let run = null; // {abort, key, started, total, ticker}
 let pending = null; // {fingerprint, key}: a run that may have happened without an answer
@@ -32,7 +33,7 @@ function enter(next) {
   $("main").dataset.state = next;
   document.querySelector(".welcome").hidden = next !== "empty";
   $("studio").hidden = next === "empty";
-  $("preview").hidden = next === "done";
+  $("preview").hidden = next === "done" || Boolean(batch);
   if (next === "running") $("notice").replaceChildren();
   $("progress").hidden = next !== "running";
   $("result").hidden = next !== "done";
@@ -50,14 +51,18 @@ function expand(on) {
   paintRun();
 }
 
+/** How many photos the next run is about. */
+const count = () => batch?.count ?? (photo ? 1 : 0);
+
 const fingerprint = () => JSON.stringify([settings.model() && settings.order(), photo?.file.name, photo?.file.size, photo?.file.lastModified]);
 
 // --- a photo comes in
 
 async function open(files) {
   const images = [...files];
-  const file = images.find((one) => one.type.startsWith("image/")) ?? images[0];
+  const [file] = images;
   if (!file || phase() === "running") return;
+  if (images.length > 1 || batch) return openSeveral(images);
   clearNotices();
   const slot = phase() === "empty" ? $("notice-empty") : $("notice");
   const size = bytes(file.size);
@@ -70,9 +75,18 @@ async function open(files) {
   photo = { file, url, ...(await measure(url)) };
   showPhoto();
   enter("ready");
-  if (images.length > 1) announce(t("drop.onlyOne", { name: file.name }));
   quoteSoon();
   $("enhance").focus({ preventScroll: true });
+}
+
+/** Several photos share the settings and become one job; more may be added to those that are there. */
+async function openSeveral(files, alone) {
+  const { Batch } = await import("./batch.js");
+  if (!batch) {
+    startOver(false);
+    batch = new Batch({ enter, tell, clearNotices, startOver, open, quoteSoon, showShare });
+  }
+  await batch.open(files, alone);
 }
 
 /** Width and height as seen, or nothing when this browser cannot decode the file. */
@@ -100,12 +114,14 @@ function showPhoto() {
   settings.photoSize(shown ? { width, height } : null);
 }
 
-const megapixels = () => (photo?.width ? (photo.width * photo.height) / 1e6 : 0);
+const megapixels = () => batch?.megapixels ?? (photo?.width ? (photo.width * photo.height) / 1e6 : 0);
 
 function startOver(focus = true) {
   run?.abort.abort();
   compare?.remove();
   if (photo) URL.revokeObjectURL(photo.url);
+  batch?.close();
+  batch = null;
   compare = photo = outcome = pending = quoted = null;
   clearNotices();
   enter("empty");
@@ -125,11 +141,11 @@ function quoteSoon() {
 }
 
 async function askQuote() {
-  if (!photo || !settings.model()) return;
+  if (!count() || !settings.model()) return;
   quoteAbort?.abort();
   quoteAbort = new AbortController();
   const asked = questionNow();
-  const { width, height } = photo;
+  const { width, height } = photo ?? {};
   try {
     const data = quotes.get(asked) ?? (await api.quote({ ...settings.order(), width, height }, quoteAbort.signal));
     quotes.set(asked, data);
@@ -147,12 +163,10 @@ const questionNow = () => JSON.stringify([{ ...settings.order(), prompt: Boolean
 /** The quote for the settings as they are now. */
 const current = () => (settings.model() && quoted?.fingerprint === questionNow() ? quoted : null);
 
-function priceText() {
-  const total = current()?.data?.price.total;
-  if (total === 0) return t("quote.free");
-  if (total != null) return t("credits", { count: total });
-  return current() ? t("credits", { count: settings.model()?.price ?? 1 }) : t("quote.pending");
-}
+/** Credits for one photo; null before the quote is there. */
+const price = () => current()?.data?.price.total ?? (current() ? settings.model()?.price ?? 1 : null);
+
+const credits = (amount) => (amount == null ? t("quote.pending") : amount ? t("credits", { count: amount }) : t("quote.free"));
 
 /** Why the run cannot start now, as text; empty when it can. */
 function obstacle() {
@@ -160,34 +174,42 @@ function obstacle() {
   if (!entry) return loaded ? t("why.model") : "";
   if (usedUp()) return t("why.quota", { when: moment(usage().usage.resetAt) });
   if (Date.now() < closedUntil) return t("why.quota", { when: moment(closedUntil) });
+  if (batch) return batch.obstacle(price());
   const refusal = current()?.data?.refusal;
-  return refusal ? problems.describe({ ...refusal, apiMessage: refusal.message }).text : "";
+  return refusal && !tooSlow() ? problems.describe({ ...refusal, apiMessage: refusal.message }).text : "";
 }
+
+/** Work that no single request finishes runs as a job, in the background. */
+const tooSlow = () => !batch && current()?.data?.refusal?.code === "needs_job";
 
 function paintRun() {
   const state = phase();
   const same = state === "done" && outcome?.fingerprint === fingerprint();
   $("run").hidden = state === "running" || (state === "done" && (!expanded() || same));
-  if (!photo) return;
+  if (!count()) return;
   const seconds = settings.estimate(megapixels());
   rows($("quote"), [
-    [t("quote.price"), priceText()],
+    [t("quote.price"), credits(price() && Math.round(price() * count() * 10) / 10)],
+    batch && [t("batch.each"), credits(price())],
     [t("quote.time"), seconds ? t("quote.about", { time: duration(seconds, 0) }) : t("quote.unknownTime")],
-    [t("quote.size"), settings.outcomeSize() ?? t("quote.asBefore")],
+    !batch && [t("quote.size"), settings.outcomeSize() ?? t("quote.asBefore")],
   ]);
-  const why = obstacle();
+  const blocked = obstacle();
+  const why = blocked || (tooSlow() ? t("batch.background") : "");
+  $("enhance-why").classList.toggle("quiet", !blocked);
   const counting = Date.now() < blockedUntil;
-  $("enhance").setAttribute("aria-disabled", String(Boolean(why) || counting || !settings.model()));
+  $("enhance").setAttribute("aria-disabled", String(Boolean(blocked) || counting || !settings.model()));
   if ($("enhance-why").textContent !== why) $("enhance-why").textContent = why;
   $("enhance-label").textContent = counting ? t("enhanceIn", { time: duration(left(), 0) })
-    : t(state === "done" ? "enhanceAgain" : "enhance");
+    : batch ? t("batch.enhance", { count: count() }) : t(state === "done" ? "enhanceAgain" : "enhance");
 }
 
 // --- the run
 
 async function enhance() {
-  if (run || !photo || !settings.model() || obstacle() || Date.now() < blockedUntil) return;
+  if (run || !count() || !settings.model() || obstacle() || Date.now() < blockedUntil) return;
   clearNotices();
+  if (batch || tooSlow()) return enhanceSeveral();
   const asked = fingerprint();
   const key = pending?.fingerprint === asked ? pending.key : crypto.randomUUID();
   pending = { fingerprint: asked, key };
@@ -203,7 +225,7 @@ async function enhance() {
     const answer = await api.generate({ file: photo.file, key, ...settings.order() }, {
       signal: mine.abort.signal,
       onUpload: (share) => ((mine.uploaded = share), share === 1 && (mine.sent ??= performance.now()), tick()),
-      onQueue: () => (mine.queued = true),
+      onQueue: (job) => (mine.queued = job),
     });
     pending = null;
     await finish(answer, asked, mine);
@@ -215,21 +237,43 @@ async function enhance() {
   }
 }
 
+/** Start one job for all photos, and go where it can be watched. */
+async function enhanceSeveral() {
+  if (!batch) await openSeveral([photo.file], true);
+  if (!batch || run) return;
+  const mine = (run = { abort: new AbortController() });
+  enter("running");
+  $("cancel").focus({ preventScroll: true });
+  try {
+    const job = await batch.run(settings.order(), mine.abort.signal);
+    addEventListener("pageshow", (event) => event.persisted && startOver(), { once: true });
+    location.assign(`/${lang}/jobs#${job.id}`);
+  } catch (error) {
+    if (run === mine) fail(error);
+  } finally {
+    if (run === mine) run = null;
+  }
+}
+
+function showShare(share) {
+  const open = share == null;
+  $("bar").classList.toggle("open", open);
+  if (open) return $("bar").removeAttribute("aria-valuenow");
+  $("bar").setAttribute("aria-valuenow", Math.round(100 * share));
+  $("bar").firstElementChild.style.setProperty("--done", share);
+}
+
 function tick() {
   if (!run) return;
   const uploading = !run.sent;
   const elapsed = (performance.now() - (run.sent ?? run.started)) / 1000;
   const late = run.total && elapsed > run.total;
   const share = uploading ? run.uploaded : run.total && Math.min(0.96, late ? 0.9 + 0.06 * (1 - run.total / elapsed) : (0.9 * elapsed) / run.total);
-  $("progress-title").textContent = t(uploading ? "progress.upload" : run.queued ? "progress.queue" : late ? "progress.finish" : "processing");
+  $("progress-title").textContent = t(uploading ? "progress.upload" : run.queued?.status === "queued" ? "progress.queue" : late ? "progress.finish" : "processing");
   const clock = { elapsed: duration(elapsed, 0), total: run.total && duration(run.total, 0) };
   $("progress-clock").textContent = uploading ? `${Math.round(100 * run.uploaded)}\u202f%` : t(run.total ? "progress.clock" : "progress.clockOpen", clock);
-  $("progress-note").textContent = late && elapsed > 1.8 * run.total ? t("progress.slow") : t("progress.note");
-  const open = share == null;
-  $("bar").classList.toggle("open", open);
-  if (open) return $("bar").removeAttribute("aria-valuenow");
-  $("bar").setAttribute("aria-valuenow", Math.round(100 * share));
-  $("bar").firstElementChild.style.setProperty("--done", share);
+  $("progress-note").textContent = t(run.queued ? "batch.goesOn" : late && elapsed > 1.8 * run.total ? "progress.slow" : "progress.note");
+  showShare(share);
 }
 
 async function finish(answer, asked, mine) {
@@ -253,6 +297,7 @@ async function finish(answer, asked, mine) {
   announce(t("outcome.announce", { time: duration(seconds) }));
   if (answer.usage) take({ usage: answer.usage, monthlyUsage: answer.monthlyUsage ?? undefined });
   refresh();
+  import("./kept.js").then(({ remember }) => answer.jobId && remember(answer.jobId, [{ name: photo?.file.name }]));
 }
 
 function showOutcome() {
@@ -289,7 +334,7 @@ function fail(error) {
   if (problem.type === "rate_limit" || problem.code === "provider_throttled") wait(problem.retryAfter || 1, problem);
   if (problem.status === 429 || problem.status === 402) refresh();
   if (problem.code === "offline") addEventListener("online", () => enhance(), { once: true });
-  const size = problem.status === 413 ? { size: bytes(photo.file.size) } : {};
+  const size = problem.status === 413 && photo ? { size: bytes(photo.file.size) } : {};
   tell(problem, { ...size });
 }
 
@@ -328,6 +373,8 @@ const ways = {
   runAgain: () => enhance(),
   other: () => $("file").click(),
   reload: () => location.reload(),
+  photos: () => location.assign(`/${lang}/jobs`),
+  background: () => enhanceSeveral(),
   scale2: () => (settings.set({ scale: 2 }), clearNotices(), $("enhance").focus()),
   cheapest: () => (settings.set({ scale: 2, quality: "standard", face: false }), clearNotices(), $("enhance").focus()),
   standard: () => (settings.set({ quality: "standard" }), clearNotices(), $("enhance").focus()),
@@ -349,21 +396,12 @@ async function download(event) {
   if (!outcome) return;
   clearNotices();
   try {
-    save(await api.fetchResult(downloadUrl()));
+    save(await api.fetchResult(downloadUrl()), photo.file.name, settings.model()?.scales?.length ? `${outcome.scale}x` : "enhanced");
   } catch (problem) {
     if (problem.code === "expired") broken(compare);
     else if (problem.code === "network" && !problem.status) location.assign(downloadUrl());
     else tell({ code: "downloadFailed" });
   }
-}
-
-/** Under the photo's own name, with what was done to it. */
-function save(blob) {
-  const stem = photo.file.name.replace(/\.[^.]+$/, "");
-  const suffix = settings.model()?.scales?.length ? `${outcome.scale}x` : "enhanced";
-  const url = URL.createObjectURL(blob);
-  el("a", { href: url, download: `${stem}-${suffix}.${EXTENSIONS[blob.type] ?? "jpg"}` }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 60e3);
 }
 
 // --- wiring
@@ -389,17 +427,7 @@ function listen() {
   document.addEventListener("keydown", (event) => {
     const saves = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s" && phase() === "done";
     if (saves && !event.defaultPrevented) download(event);
-    if (event.key === "Escape") $("usage").open = false;
   });
-  document.addEventListener("click", (event) => {
-    for (const card of document.querySelectorAll(".usage[open], .keys[open]")) if (!card.contains(event.target)) card.open = false;
-  });
-  for (const link of document.querySelectorAll("[data-lang]")) {
-    if (link.dataset.lang === lang) link.setAttribute("aria-current", "true");
-    link.addEventListener("click", () => {
-      document.cookie = `lang=${link.dataset.lang}; Path=/; Max-Age=31536000; SameSite=Lax`;
-    });
-  }
 }
 
 function listenDrop() {

@@ -3,8 +3,8 @@
 import { $, CLOCK, INFO, WARNING, el, icon } from "./dom.js";
 import { bytes, duration, moment, number, planName, t } from "./i18n.js";
 
-const WAITING = new Set(["rate_limited", "daily_quota_exceeded", "network_quota_exceeded", "provider_throttled"]);
-const CALM = new Set(["canceled"]);
+const WAITING = new Set(["rate_limited", "daily_quota_exceeded", "network_quota_exceeded", "provider_throttled", "too_many_jobs"]);
+const CALM = new Set(["canceled", "leftOut", "needs_job"]);
 
 /** Which ways on fit a problem; names of `actions` texts. */
 const WAYS = {
@@ -16,11 +16,11 @@ const WAYS_BY_CODE = {
   INSUFFICIENT_CREDITS: ["cheapest"], image_missing: ["other"], unknown_model: ["reload"], scale_not_supported: [], prompt_required: [], output_too_large: ["scale2"],
   plan_required: ["scale2"], origin_not_allowed: ["reload"], csrf_token_invalid: ["reload"], provider_disabled: [],
   request_in_progress: ["retry"], idempotency_mismatch: ["retry"], daily_quota_exceeded: [], network_quota_exceeded: [],
-  rate_limited: [], canceled: [], models: ["retry"], downloadFailed: ["retry"], too_big_here: ["other"], empty_file: ["other"],
+  rate_limited: [], leftOut: [], too_many_jobs: ["photos"], needs_job: ["background"], canceled: [], models: ["retry"], downloadFailed: ["retry"], too_big_here: ["other"], empty_file: ["other"],
   option_not_supported: [], invalid_fields: ["retry"], job_failed: ["retry"], feature_off: ["retry"], unknown: ["retry"],
 };
 
-const NEEDS_JOB_WAYS = { pro: ["standard"], scale: ["scale2"] };
+const TOO_MUCH_WAYS = { pro: ["standard"], scale: ["scale2"] };
 
 /** Some refusals have a better text when it is known what caused them. */
 const variant = ({ quality, scale }) => (quality === "pro" ? "pro" : scale > 4 ? "scale" : "");
@@ -43,15 +43,15 @@ export function describe(problem, extra = {}) {
   }
   if (typeof values.megapixels === "number") values.megapixels = number(values.megapixels);
   if (code === "image_format_unsupported") values.allowed = (details.allowed ?? ["JPEG", "PNG", "WebP", "AVIF"]).map((name) => name.toUpperCase().replace("WEBP", "WebP"));
-  const path = [`errors.${code}_${variant(details)}`, `errors.${code}`, `toasts.${code}`, "errors.unknown"].find((one) => t(one));
+  const path = [`jobs.problems.${code}`, `errors.${code}_${variant(details)}`, `errors.${code}`, `toasts.${code}`, "errors.unknown"].find((one) => t(one));
   return { title: t(`${path}.title`, values), text: t(`${path}.text`, values) };
 }
 
-/** Show a problem in `slot`; `act` gets the name of the way the reader takes; a quiet one is not announced. */
-export function show(slot, problem, { extra, act, quiet } = {}) {
+/** Show a problem in `slot`; `act` gets the name of the way the reader takes, `ways` are others than usual; a quiet one is not announced. */
+export function show(slot, problem, { extra, act, quiet, ways } = {}) {
   const { title, text } = describe(problem, extra);
   const waits = WAITING.has(problem.code);
-  const ways = (problem.code === "needs_job" && NEEDS_JOB_WAYS[variant(problem.details)])
+  ways ??= (problem.code === "too_much_work" && TOO_MUCH_WAYS[variant(problem.details)])
     || (WAYS_BY_CODE[problem.code] ?? WAYS[problem.type] ?? ["retry"]);
   const symbol = waits ? CLOCK : CALM.has(problem.code) ? INFO : WARNING;
   slot.replaceChildren(el("div", { class: `notice ${waits ? "wait" : CALM.has(problem.code) ? "calm" : ""}`, "data-code": problem.code },

@@ -76,7 +76,12 @@ def run(job: Job, original: bytes, *, tools: Tools, seconds_max: float) -> Job:
     started = time.perf_counter()
     try:
         _store_original(item, original, tools)
-        output = tools.predictors[job.provider].predict(job, item, seconds_max=seconds_max)
+        try:
+            output = tools.predictors[job.provider].predict(job, item, seconds_max=seconds_max)
+        except StillRunning:
+            handed_over = hand_over(job, item, tools=tools)
+            problem = None
+            return handed_over
         seconds = time.perf_counter() - started
         entry_id = tools.new_id("ent")
         tools.ledger.settle(
@@ -84,10 +89,6 @@ def run(job: Job, original: bytes, *, tools: Tools, seconds_max: float) -> Job:
         )
         problem = None
         return _settled(job, item, output, seconds, tools.now())
-    except StillRunning:
-        handed_over = hand_over(job, item, tools=tools)
-        problem = None
-        return handed_over
     except (AlreadyResolved, StaleAttempt):
         problem = _why_resolved(job, tools)
         raise problem from None

@@ -2,15 +2,23 @@
 
 import io
 import json
+from dataclasses import replace
 
 import boto3
 import pytest
-from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from enhancer.adapters.predictors.embedded import Embedded
 from enhancer.domain import errors
+from enhancer.domain.jobs import Artifact
+from enhancer.domain.predictions import StillRunning
 from tests.support.world import World
 
 ANSWER = {"width": 16, "height": 12, "contentType": "image/png", "bytes": 99, "seconds": 0.1}
@@ -23,7 +31,7 @@ def stubbed(cloud):
     world = World()
     job = world.job(world.caller())
     with Stubber(client) as stub:
-        yield Embedded(client, "upscale"), job, stub
+        yield Embedded(lambda seconds_max: client, "upscale", world.artifacts), job, stub
         stub.assert_no_pending_responses()
 
 
@@ -32,16 +40,29 @@ def payload(body):
     return StreamingBody(io.BytesIO(data), len(data))
 
 
+def nothing():
+    return StreamingBody(io.BytesIO(b""), 0)
+
+
+def asked(job, item, kind):
+    """What Lambda is sent: keys, explicit parameters and ids, nothing else."""
+    event = {
+        "source": item.input.key, "target": item.target, "scale": 2, "quality": "standard", "format": "png",
+        "job": {
+            "ownerType": "user", "ownerId": job.owner.id, "jobId": job.id, "attempt": job.attempt, "item": 0,
+        },
+    }  # fmt: skip
+    return {"FunctionName": "upscale", "InvocationType": kind, "Payload": json.dumps(event).encode()}
+
+
 def test_a_run_sends_keys_and_explicit_parameters_and_describes_the_result(stubbed):
     """Scale, quality and format are always said; the answer becomes the artifact at the target."""
     predictor, job, stub = stubbed
     item = job.items[0]
-    event = {
-        "source": item.input.key, "target": item.target, "scale": 2, "quality": "standard", "format": "png",
-    }  # fmt: skip
-    expected = {"FunctionName": "upscale", "Payload": json.dumps(event).encode()}
-    stub.add_response("invoke", {"StatusCode": 200, "Payload": payload(ANSWER)}, expected)
-    artifact = predictor.predict(job, item)
+    stub.add_response(
+        "invoke", {"StatusCode": 200, "Payload": payload(ANSWER)}, asked(job, item, "RequestResponse")
+    )
+    artifact = predictor.predict(job, item, seconds_max=25)
     assert (artifact.key, artifact.content_type, artifact.size) == (item.target, "image/png", 99)
     assert (artifact.width, artifact.height) == (16, 12)
 
@@ -68,7 +89,7 @@ def test_a_failed_function_raises_our_error_for_its_class(stubbed, error_type, r
     answer = {"errorType": error_type, "errorMessage": "secret internals"}
     stub.add_response("invoke", {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": payload(answer)})
     with pytest.raises(errors.EnhancerError) as failed:
-        predictor.predict(job, job.items[0])
+        predictor.predict(job, job.items[0], seconds_max=25)
     assert type(failed.value) is raised
     assert "secret internals" not in repr(failed.value.details)
 
@@ -79,7 +100,7 @@ def test_a_failure_without_a_type_is_unavailable(stubbed):
     answer = {"errorMessage": "2026-11-20 Task timed out after 300.00 seconds"}
     stub.add_response("invoke", {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": payload(answer)})
     with pytest.raises(errors.ProviderUnavailable):
-        predictor.predict(job, job.items[0])
+        predictor.predict(job, job.items[0], seconds_max=25)
 
 
 @pytest.mark.parametrize(
@@ -96,26 +117,87 @@ def test_a_refused_invocation_is_throttled_or_unavailable(stubbed, code, raised)
     predictor, job, stub = stubbed
     stub.add_client_error("invoke", code)
     with pytest.raises(errors.ProviderError) as failed:
-        predictor.predict(job, job.items[0])
+        predictor.predict(job, job.items[0], seconds_max=25)
     assert type(failed.value) is raised
+
+
+class Broken:
+    """A client whose connection breaks."""
+
+    def __init__(self, problem):
+        self.problem = problem
+
+    def invoke(self, **_asked):
+        raise self.problem
 
 
 @pytest.mark.parametrize(
     ("broken", "raised"),
     [
-        (ReadTimeoutError(endpoint_url="x"), errors.ProviderTimeout),
+        (ReadTimeoutError(endpoint_url="x"), StillRunning),
         (ConnectTimeoutError(endpoint_url="x"), errors.ProviderUnavailable),
         (ConnectionClosedError(endpoint_url="x"), errors.ProviderUnavailable),
+        (EndpointConnectionError(endpoint_url="x"), errors.ProviderUnavailable),
     ],
 )
-def test_a_broken_connection_is_a_timeout_only_when_the_model_ran(world, broken, raised):
-    """Waiting too long for the answer is the model's time-out; not reaching it is an outage."""
-
-    class Client:
-        def invoke(self, **_asked):
-            raise broken
-
+def test_a_broken_connection_is_still_running_only_when_the_model_was_reached(world, broken, raised):
+    """Waiting too long for the answer means that it goes on without us; not reaching it is an outage."""
     job = world.job(world.caller())
-    with pytest.raises(errors.ProviderError) as failed:
-        Embedded(Client(), "upscale").predict(job, job.items[0])
+    predictor = Embedded(lambda seconds_max: Broken(broken), "upscale", world.artifacts)
+    with pytest.raises(raised) as failed:
+        predictor.predict(job, job.items[0], seconds_max=25)
     assert type(failed.value) is raised
+
+
+def test_it_is_waited_for_as_long_as_the_caller_waits(world):
+    """The patience of the connection is the one that was asked for."""
+    waited, job = [], world.job(world.caller())
+
+    def client(seconds_max):
+        waited.append(seconds_max)
+        return Broken(ReadTimeoutError(endpoint_url="x"))
+
+    with pytest.raises(StillRunning):
+        Embedded(client, "upscale", world.artifacts).predict(job, job.items[0], seconds_max=7.5)
+    assert waited == [7.5]
+
+
+def test_a_start_does_not_wait_for_the_model(stubbed):
+    """The same order, as an event: Lambda answers 202 and an empty body."""
+    predictor, job, stub = stubbed
+    item = job.items[0]
+    stub.add_response("invoke", {"StatusCode": 202, "Payload": nothing()}, asked(job, item, "Event"))
+    assert predictor.start(job, item) is None
+
+
+@pytest.mark.parametrize("code", ["TooManyRequestsException", "EC2ThrottledException"])
+def test_a_start_that_is_throttled_says_so(stubbed, code):
+    """The state machine tries again after a while."""
+    predictor, job, stub = stubbed
+    stub.add_client_error("invoke", code)
+    with pytest.raises(errors.ProviderThrottled):
+        predictor.start(job, job.items[0])
+
+
+def test_a_result_that_is_there_is_found_with_its_size(world):
+    """What lies at the target, and the size that the parameters make of the input."""
+    job = world.job(world.caller())
+    item = replace(job.items[0], target=f"ai-enhancer/results/user/x/{world.new_name()}.png")
+    predictor = Embedded(lambda seconds_max: None, "upscale", world.artifacts)
+    assert predictor.look(job, item) is None
+    world.artifacts.put(item.target, b"0123456789", "image/png")
+    assert predictor.look(job, item) == Artifact(item.target, "image/png", 10, 16, 12)
+
+
+def test_an_item_that_nobody_looked_at_has_no_result(world):
+    """Without a target there is nothing to ask the bucket for."""
+    job = world.job(world.caller())
+    predictor = Embedded(lambda seconds_max: None, "upscale", None)
+    assert predictor.look(job, replace(job.items[0], target="", input=None)) is None
+
+
+def test_a_cancel_sends_nothing_and_is_logged(world, logs):
+    """The function sees by itself that its job is canceled."""
+    job = world.job(world.caller())
+    Embedded(lambda seconds_max: None, "upscale", world.artifacts).cancel(job, job.items[0])
+    assert [(line["message"], line["jobId"], line["item"]) for line in logs.lines] == [("cancel", job.id, 0)]

@@ -3,7 +3,6 @@
 import pytest
 
 from enhancer import runtime
-from enhancer.api import app as frame
 from enhancer.api.app import create_app, entrypoint
 from enhancer.domain import errors
 from tests.support.events import CONTEXT, CSRF_TOKEN, Answer, Browser, http_event, unsafe
@@ -219,15 +218,6 @@ def test_messages_follow_the_language_and_codes_do_not(thing, language, message)
     script["problem"] = errors.NotFound()
     answer = browser.send(handler, "GET", PATH, headers={"accept-language": language})
     assert (answer.error["message"], answer.error["code"]) == (message, "not_found")
-
-
-def test_a_request_in_progress_says_when_to_come_back(thing):
-    """A 409 for a running twin carries a Retry-After."""
-    handler, script, browser = thing
-    script["problem"] = errors.RequestInProgress(jobId="job_1")
-    answer = browser.send(handler, "POST", PATH)
-    assert (answer.status, answer.headers["Retry-After"]) == (409, str(frame.IN_PROGRESS_RETRY_SECONDS))
-    assert "retryAfter" not in answer.json
 
 
 def test_a_new_browser_gets_both_cookies(thing, served):

@@ -16,6 +16,10 @@ ALLOW = {
     "/api/ai-image/models": ("usage", "GET"),
     "/api/ai-image/quote": ("usage", "POST"),
     "/api/ai-image/uploads": ("uploads", "POST"),
+    "/api/ai-image/jobs": ("jobs", "GET, POST"),
+    "/api/ai-image/jobs/job_x": ("jobs", "DELETE, GET"),
+    "/api/ai-image/jobs/job_x/cancel": ("jobs", "POST"),
+    "/api/ai-image/jobs/job_x/retry": ("jobs", "POST"),
     "/api/debug-login": ("debug_login", "POST"),
     "/r2-ai/ai-enhancer/results/guest/x/0123456789abcdefghjkmnpqrs.png": ("results", "GET, HEAD"),
     "/api/health": ("web", "GET"),
@@ -48,7 +52,7 @@ def test_every_route_of_the_template_is_covered_here():
     assert {path for path in paths if not any(known.startswith(path) for known in ALLOW)} == set()
 
 
-@pytest.mark.parametrize("name", ["generate", "usage", "uploads", "results", "debug_login", "web"])
+@pytest.mark.parametrize("name", ["generate", "usage", "uploads", "jobs", "results", "debug_login", "web"])
 def test_an_unknown_path_is_404_in_the_envelope(apps, served, name):
     """Whatever the gateway sends here by mistake."""
     answer = Answer(getattr(apps, name)(http_event("GET", "/api/nowhere"), CONTEXT))
@@ -101,9 +105,10 @@ def test_the_sweep_function_gives_back_what_is_overdue(apps, served, logs):
     caller = served.caller("pro")
     served.hold(served.job(caller))
     served.clock += 300_001
-    assert apps.sweep({}, CONTEXT) == {"released": 1}
-    assert apps.sweep({}, CONTEXT) == {"released": 0}
-    assert [line["released"] for line in logs.lines] == [1, 0]
+    nothing = {"expired": 0, "canceled": 0, "started": 0, "closed": 0, "stopped": 0}
+    assert apps.sweep({}, CONTEXT) == nothing | {"expired": 1}
+    assert apps.sweep({}, CONTEXT) == nothing
+    assert [line["expired"] for line in logs.lines] == [1, 0]
     assert served.standing(caller)[0] == 0
 
 

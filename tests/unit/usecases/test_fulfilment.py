@@ -1,11 +1,13 @@
 """Running a held job: settled when it is good, released whatever else happens."""
 
+from dataclasses import replace
+
 import pytest
 from botocore.exceptions import ClientError
 
 from enhancer import fulfilment
 from enhancer.domain import errors
-from enhancer.domain.errors import JobExpired, ProviderUnavailable, RequestInProgress
+from enhancer.domain.errors import JobCanceled, JobExpired, ProviderUnavailable
 from enhancer.domain.jobs import DEADLINE_MS, JobError
 from tests.support.images import size_of
 
@@ -86,9 +88,8 @@ def test_a_provider_nobody_has_is_released(world):
     submitted = world.submit(caller)
     with pytest.raises(KeyError):
         fulfilment.run(
-            submitted.job, submitted.original, predictors={}, artifacts=world.artifacts, ledger=world.ledger,
-            now=world.now, new_id=world.new_id,
-        )  # fmt: skip
+            submitted.job, submitted.original, tools=replace(world.tools, predictors={}), seconds_max=25
+        )
     assert world.standing(caller) == (0, 0, 0, 0)
 
 
@@ -183,15 +184,35 @@ def test_a_repeated_request_gets_the_firsts_error(world):
     assert len(world.predictor.runs) == 1
 
 
-def test_a_repeated_request_waits_a_bounded_time(world, no_waiting):
-    """A first request that hangs makes the second one a 409 in time, never a hanging one."""
+def test_a_repeated_request_waits_a_bounded_time_and_gets_the_open_job(world, no_waiting):
+    """A first request that hangs gives the second one its job in time, never a hanging answer."""
     caller, photo = world.caller("pro"), world.photo()
     first = world.submit(caller, photo=photo, key="k")
-    again = world.submit(caller, photo=photo, key="k")
-    with pytest.raises(RequestInProgress) as refused:
-        world.finish(again)
-    assert refused.value.details == {"jobId": first.job.id}
-    assert 25.0 <= no_waiting["seconds"] < 26.0
+    job = world.finish(world.submit(caller, photo=photo, key="k"), seconds_max=7)
+    assert (job.id, job.is_open) == (first.job.id, True)
+    assert 7.0 <= no_waiting["seconds"] < 8.0
+    assert world.predictor.runs == []
+
+
+def test_a_repeated_request_that_will_not_wait_gets_the_open_job_at_once(world, no_waiting):
+    """With nothing to wait for there is no pause."""
+    caller, photo = world.caller("pro"), world.photo()
+    world.submit(caller, photo=photo, key="k")
+    assert world.finish(world.submit(caller, photo=photo, key="k"), seconds_max=0).is_open
+    assert no_waiting["seconds"] == 0
+
+
+def test_a_repeated_request_for_a_canceled_job_is_told_so(world, no_waiting):
+    """Also in the moment between the cancel and the release of its hold."""
+    caller, photo = world.caller("pro"), world.photo()
+    first = world.submit(caller, photo=photo, key="k").job
+    world.jobs.cancel(first, now=world.clock)
+    for _ in range(2):
+        with pytest.raises(JobCanceled):
+            world.finish(world.submit(caller, photo=photo, key="k"))
+        world.clock += 1
+        world.sweep()
+    assert world.stored(first).items[0].status == "canceled"
 
 
 @pytest.mark.parametrize("leaf", errors.leaves(errors.ProviderError), ids=lambda leaf: leaf.__name__)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 GONE = {"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"}
 """The step no longer waits: it was woken before, timed out, or its execution was stopped."""
+NOT_RUNNING = {"ExecutionDoesNotExist", "ValidationException"}
+"""Nothing to stop; how an ended execution is refused is not documented, so both count."""
 CAUSE_MAX = 200
 
 
@@ -45,11 +47,11 @@ class Workflow:
                 raise
 
     def stop(self, execution: str) -> None:
-        """End an execution, if it is running."""
+        """End an execution; one that has ended or never began is left alone."""
         try:
             self._client.stop_execution(executionArn=self._arn(execution), error="Canceled")
         except ClientError as refused:
-            if refused.response["Error"]["Code"] != "ExecutionDoesNotExist":
+            if refused.response["Error"]["Code"] not in NOT_RUNNING:
                 raise
 
     def status(self, job: Job) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 WAIT_SECONDS_MAX = 25.0
 """The longest wait, and the default; HTTP APIs end at 30 s."""
-_WAIT = re.compile(r"wait\s*=\s*\"?(\d{1,6})\"?")
+_WAIT = re.compile(r"wait\s*=\s*\"?([0-9]{1,6})\"?")
 
 
 @dataclass(frozen=True, slots=True)

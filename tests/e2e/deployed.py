@@ -1,0 +1,216 @@
+"""The deployed stack past its API: what it stored, what it logged, and its schedules at another hour."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from enhancer import maintenance
+from enhancer.adapters import keys
+from enhancer.adapters.accounts import Accounts
+from enhancer.adapters.artifacts import Artifacts
+from enhancer.adapters.jobs import Jobs
+from enhancer.adapters.ledger import Ledger
+from enhancer.adapters.predictors.embedded import Embedded
+from enhancer.adapters.table import Table
+from enhancer.adapters.workflow import Workflow
+from enhancer.domain.jobs import DEADLINE_MS, Item, Job
+from enhancer.domain.ledger import Balance, add_up
+from enhancer.domain.owners import Owner
+from enhancer.fulfilment import Tools
+from enhancer.maintenance import GRACE_MS, Swept
+from enhancer.runtime import new_id, now
+from local.stack import LocalStack
+
+Found = TypeVar("Found")
+SOON_MS, LATE_MS = GRACE_MS + 1000, DEADLINE_MS + 1000
+"""How far the clock goes for the sweep to see what lost its other half, and what is overdue."""
+PATIENCE_SECONDS = 90.0
+"""For machines that are busy with other things; nothing here asserts speed."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """The deployed table and bucket, read and written past the API."""
+
+    table: Table
+    ledger: Ledger
+    jobs: Jobs
+    s3: Any
+    bucket: str
+
+    @property
+    def accounts(self) -> Accounts:
+        """Users and sessions."""
+        return Accounts(self.table)
+
+
+class Deployed:
+    """One running stack."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self.stack = stack
+        table = Table(stack.client("dynamodb"), stack.physical_id("Table"))
+        self.s3, self.bucket = stack.client("s3"), stack.physical_id("Bucket")
+        self.store = Store(table, Ledger(table), Jobs(table), self.s3, self.bucket)
+        self.states = stack.client("stepfunctions")
+        self.machine = stack.physical_id("Enhance")
+        self.artifacts = Artifacts(self.s3, self.bucket)
+        self.functions = stack.client("lambda")
+        upscale = Embedded(lambda _: self.functions, stack.physical_id("Upscale"), self.artifacts)
+        self.tools = Tools(
+            predictors={"embedded": upscale},
+            artifacts=self.artifacts,
+            jobs=self.store.jobs,
+            ledger=self.store.ledger,
+            workflow=Workflow(self.states, self.machine),
+            now=now,
+            new_id=new_id,
+        )
+
+    # ------------------------------------------------------------------------------------------ time
+
+    def sweep(self, later_ms: int) -> Swept:
+        """What the schedule does when its hour has come."""
+        return maintenance.sweep(tools=replace(self.tools, now=lambda: now() + later_ms))
+
+    def until(self, look: Callable[[], Found | None], what: str) -> Found:
+        """Return what ``look`` finds as soon as it finds something."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end:
+            if found := look():
+                return found
+            time.sleep(0.03)
+        raise AssertionError(f"never seen: {what}")
+
+    # ------------------------------------------------------------------------------------------ jobs
+
+    def job(self, owner: Owner, job_id: str) -> Job:
+        """The job as stored."""
+        job = self.store.jobs.get(owner, job_id)
+        assert job
+        return job
+
+    def when(self, owner: Owner, job_id: str, is_so: Callable[[Job], bool], what: str) -> Job:
+        """The job as soon as it is so; read from the store, so that nobody polls the API."""
+
+        def look() -> Job | None:
+            job = self.job(owner, job_id)
+            return job if is_so(job) else None
+
+        return self.until(look, f"{job_id} {what}")
+
+    def ended(self, owner: Owner, job_id: str) -> Job:
+        """The job once it ended and every item with it."""
+        return self.when(owner, job_id, lambda job: not job.is_open and not job.open_items, "ended")
+
+    def running(self, owner: Owner, job_id: str) -> Job:
+        """The job once the model works on its first open item."""
+        return self.when(
+            owner, job_id, lambda job: any(item.prediction for item in job.open_items), "running"
+        )
+
+    def jobs_of(self, owner: Owner) -> list[Job]:
+        """All jobs of an owner, newest first."""
+        return self.store.jobs.page(owner, statuses=(), limit=1000, after=None)[0]
+
+    def is_unclosed(self, job: Job) -> bool:
+        """Whether the sweep still knows the job."""
+        return job.id in {found.id for found in self.store.jobs.open()}
+
+    def put_result(self, item: Item, data: bytes = b"a picture") -> None:
+        """Store a result as the model would."""
+        self.artifacts.put(item.target, data, "image/png")
+
+    def step(self, name: str, job: Job, item: int = 0, **more: Any) -> Mapping[str, Any]:
+        """Deliver an event to a deployed step, as the state machine would; return its answer or error."""
+        event = {**step_event(job, item), **more}
+        reply = self.functions.invoke(FunctionName=self.stack.physical_id(name), Payload=json.dumps(event))
+        answer: Mapping[str, Any] = json.loads(reply["Payload"].read()) or {}
+        return answer
+
+    # ------------------------------------------------------------------------------- state machine
+
+    def execution(self, job: Job) -> str:
+        """The ARN of the execution that runs this attempt."""
+        return f"{self.machine.replace(':stateMachine:', ':execution:')}:{job.execution}"
+
+    def status(self, job: Job) -> str | None:
+        """The status of that execution, None when there is none."""
+        return self.tools.workflow.status(job)
+
+    def over(self, job: Job) -> str:
+        """The status of that execution once it is not running any more."""
+
+        def look() -> str | None:
+            status = self.status(job)
+            return None if status == "RUNNING" else status
+
+        return self.until(look, f"the end of {job.execution}")
+
+    def history(self, job: Job) -> Counter[str]:
+        """What happened in the execution: types of events, and states entered or called by name."""
+        seen: Counter[str] = Counter()
+        pages = self.states.get_paginator("get_execution_history").paginate(
+            executionArn=self.execution(job), maxResults=1000
+        )
+        for page in pages:
+            for event in page["events"]:
+                details = (
+                    event.get("stateEnteredEventDetails") or event.get("taskScheduledEventDetails") or {}
+                )
+                name = details.get("name") or details.get("resource", "").rpartition(":::")[2]
+                seen[" ".join(filter(None, [event["type"], name]))] += 1
+        return seen
+
+    # ------------------------------------------------------------------------------------------ logs
+
+    def logged(self, message: str, job: Job | None = None) -> list[dict[str, Any]]:
+        """The log lines with this message, of this job."""
+        found = []
+        for line in (self.stack.state / "functions.log").read_text(errors="replace").splitlines():
+            _, _, text = line.partition("  ")
+            entry = json.loads(text) if text.startswith('{"') and text.endswith("}") else {}
+            if entry.get("message") == message and (job is None or entry.get("jobId") == job.id):
+                found.append(entry)
+        return found
+
+    # ----------------------------------------------------------------------------------------- money
+
+    def balance(self, owner: Owner) -> Balance:
+        """The totals of an owner, after making sure that they add up, and that the entries say the same."""
+        balance = self.store.ledger.standing(owner, now=now()).balance
+        assert balance.difference == 0, balance
+        assert min(getattr(balance, name) for name in Balance.__slots__) >= 0, balance
+        assert add_up(self.store.ledger.entries(owner)) == balance
+        return balance
+
+    def used(self, owner: Owner) -> tuple[int, int]:
+        """Images of the day and plan tenths of the month."""
+        standing = self.store.ledger.standing(owner, now=now())
+        return standing.day_used, standing.month_used
+
+    def kinds(self, owner: Owner, job: Job | None = None) -> Counter[str]:
+        """How many entries of each kind an owner has, of one job or of all."""
+        entries = self.store.ledger.entries(owner)
+        return Counter(entry.kind for entry in entries if job is None or entry.job_id == job.id)
+
+    def open_jobs(self, owner: Owner) -> int:
+        """How many places among the jobs at once an owner takes."""
+        account = self.store.table.get(keys.account(owner)) or {}
+        return int(account.get("open_jobs", 0))
+
+
+def step_event(job: Job, item: int = 0) -> dict[str, Any]:
+    """What the state machine sends to a step."""
+    return {
+        "ownerType": job.owner.type,
+        "ownerId": job.owner.id,
+        "jobId": job.id,
+        "attempt": job.attempt,
+        "item": item,
+    }
