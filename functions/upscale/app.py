@@ -1,8 +1,8 @@
 """The embedded model. Reads an original, enlarges it, stores the finished result, wakes who waits for it.
 
 Event: ``source`` and ``target`` (storage keys), ``scale`` (2, 4, 6, 8), ``quality`` (standard, pro),
-``format`` (jpeg, png, webp, avif) and ``job`` (ownerType, ownerId, jobId, attempt, item), which may be left out. Answer:
-``width`` and ``height`` in pixels, ``contentType``, ``bytes`` and the ``seconds`` of the model. Errors keep
+``format`` (jpeg, png, webp, avif) and ``job`` (ownerType, ownerId, jobId, attempt, item), which may be left out.
+Answer: ``width`` and ``height`` in pixels, ``contentType``, ``bytes`` and the ``seconds`` of the model. Errors keep
 their class name, which the caller sees as ``errorType``.
 """
 

@@ -103,7 +103,7 @@ def test_known_job_is_answered_with_304(fresh_client: Fresh, deployed: Deployed)
     """An unchanged job costs no body; an open one says when to look again."""
     client = fresh_client()
     owner = user(client, "pro")
-    answer = client.start(image=picture(120, 100, seed=602), **SLOW)
+    answer = client.start(image=picture(60, 40, seed=602), **SLOW)
     path = answer.headers["Location"]
     assert client.get(path).headers["Retry-After"] == "2"
     deployed.ended(owner, answer.json()["data"]["id"])
@@ -117,7 +117,7 @@ def test_slow_generate_is_handed_over_and_runs_once(fresh_client: Fresh, deploye
     """After Prefer: wait=1 the answer is a 202 with the job; the same run of the model ends it, paid once."""
     client = fresh_client()
     owner = user(client, "pro")
-    photo, key = picture(130, 110, seed=603), {"Idempotency-Key": "slow"}
+    photo, key = picture(200, 8, seed=603), {"Idempotency-Key": "slow"}
     answer = client.generate(photo, headers={**key, "Prefer": "wait=1"}, **SLOW)
     assert answer.status_code == 202, answer.text
     job_id = answer.json()["data"]["id"]
@@ -176,7 +176,7 @@ def test_parallel_jobs_stop_exactly_at_the_plans_cap(fresh_client: Fresh, deploy
     owner = user(client, "pro")
 
     def call(number: int) -> tuple[int, str]:
-        answer = client.copy().start(image=picture(200, 190, seed=620 + number), **SLOW)
+        answer = client.copy().start(image=picture(1440, 8, seed=620 + number), **SLOW)
         body = answer.json()
         return answer.status_code, body["data"]["id"] if answer.status_code == 202 else body["error"]["code"]
 

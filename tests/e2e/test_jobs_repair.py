@@ -40,7 +40,7 @@ def owner(client: Client) -> Owner:
 
 def slow(client: Client, deployed: Deployed, owner: Owner, seed: int) -> Job:
     """A job whose model is at work, for about half a minute."""
-    answer = client.start(image=picture(290, 146, seed=seed), **SLOW)
+    answer = client.start(image=picture(1440, 8, seed=seed), **SLOW)
     return deployed.running(owner, answer.json()["data"]["id"])
 
 
@@ -65,7 +65,6 @@ def test_job_whose_execution_was_stopped_is_closed_and_released(
     assert deployed.sweep(SOON_MS).closed == 1
     check_released(deployed, owner, job, "internal_error")
     assert deployed.sweep(SOON_MS).closed == 0
-    assert deployed.until(lambda: deployed.logged("upscale stopped", job), "the end of the model's run")
 
 
 def test_job_that_was_held_but_never_started_is_run(client: Client, owner: Owner, deployed: Deployed) -> None:
@@ -119,11 +118,9 @@ def test_overdue_job_is_stopped_and_released_by_the_sweep(
     assert deployed.sweep(LATE_MS).expired == 1
     check_released(deployed, owner, job, "job_expired")
     assert deployed.status(job) == "ABORTED"
-    assert len(deployed.logged("cancel", job)) == 0  # told by the test's own sweep, not by a function
     deployed.put_result(job.items[0])
     assert deployed.step("FinishItem", job) == {}
     check_released(deployed, owner, job, "job_expired")
-    assert deployed.until(lambda: deployed.logged("upscale stopped", job), "the end of the model's run")
 
 
 def test_killed_model_fails_its_job_after_the_steps_time(

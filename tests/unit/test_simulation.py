@@ -35,7 +35,7 @@ from tests.support.predictors import ScriptedPredictor
 from tests.support.workflow import ScriptedWorkflow
 from tests.support.world import World, at
 
-SEQUENCES = int(os.environ.get("SIMULATION_SEQUENCES", "36"))
+SEQUENCES = int(os.environ.get("SIMULATION_SEQUENCES", "24"))
 SEED = int(os.environ.get("SIMULATION_SEED", "1"))
 STEPS = 30
 GROUPS = 6

@@ -7,8 +7,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:step"
-LAGS_BEHIND = "E3601 '{% $states.input.concurrency %}' is not of type 'number' at 'States/Items/MaxConcurrency'"
-"""Step Functions takes a JSONata expression here (AWS CDK: jsonataMaxConcurrency); the linter's schema does not know."""
+LAGS_BEHIND = (
+    "E3601 '{% $states.input.concurrency %}' is not of type 'number' at 'States/Items/MaxConcurrency'"
+)
+"""Step Functions takes a JSONata expression here (CDK: jsonataMaxConcurrency); the linter's schema does not know."""
 
 
 def findings(definition, folder):
@@ -34,5 +36,7 @@ def test_the_definition_is_valid_but_for_what_the_linter_does_not_know(tmp_path)
 def test_a_misspelt_field_is_found(tmp_path):
     """The linter does look: a definition with one mistake has one finding more."""
     definition = json.loads((ROOT / "statemachines/enhance.asl.json").read_text("utf-8"))
-    definition["States"]["FinishJob"]["TimeoutSecond"] = definition["States"]["FinishJob"].pop("TimeoutSeconds")
+    definition["States"]["FinishJob"]["TimeoutSecond"] = definition["States"]["FinishJob"].pop(
+        "TimeoutSeconds"
+    )
     assert len(findings(definition, tmp_path)) == 2

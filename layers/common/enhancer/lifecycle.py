@@ -96,7 +96,7 @@ def delete(job: Job, *, tools: Tools) -> None:
     if job.is_open or job.open_items:
         raise JobOpen(jobId=job.id)
     for item in job.items:
-        for artifact in (item.input, None if item.free else item.output):
+        for artifact in () if item.free else (item.input, item.output):  # a free item shows another job's
             if artifact:
                 tools.artifacts.delete(artifact.key)
     if not tools.jobs.delete(job):

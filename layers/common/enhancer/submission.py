@@ -258,7 +258,7 @@ def prepare_item(
     if paid and paid[1].output:
         entry_id = tools.new_id("ent")
         with suppress(AlreadyResolved):
-            tools.ledger.reuse(job, item, output=paid[1].output, entry_id=entry_id, now=tools.now())
+            tools.ledger.reuse(job, item, paid=paid[1], entry_id=entry_id, now=tools.now())
         return None
     if looked_at.input:
         tools.artifacts.put(looked_at.input.key, original, looked_at.input.content_type)

@@ -139,7 +139,7 @@ def test_the_same_picture_twice_in_a_batch_is_paid_once(world):
     job = world.execute(world.batch(caller, [file, file]))
     first, second = job.items
     assert (job.status, second.status, second.free, second.charge) == ("succeeded", "succeeded", True, 0)
-    assert second.output == first.output
+    assert (second.input, second.output) == (first.input, first.output)
     assert world.predictor.started == [(job.id, 0, 1)]
     assert world.standing(caller)[:2] == (1, 10)
     assert sorted(world.kinds(caller)) == ["hold", "hold", "release", "settle"]

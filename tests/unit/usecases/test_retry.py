@@ -174,11 +174,13 @@ def test_a_job_whose_cancel_broke_off_waits_for_the_sweep(world):
     """Before its holds are given back nothing of it is held again."""
     caller = world.caller("pro")
     job = world.batch(caller)
+    world.start_item(job)
     world.jobs.cancel(job, now=world.clock)
     with pytest.raises(NothingToRetry):
         world.retry(job, caller)
     with pytest.raises(JobOpen):
         world.delete(job)
+    assert world.artifacts.exists(world.stored(job).items[0].input.key)
     assert world.standing(caller)[:2] == (1, 10)
     world.clock += 1
     world.sweep()
@@ -250,13 +252,14 @@ def test_a_deleted_job_takes_its_pictures_and_their_index_along(world):
     assert world.execute(world.batch(caller, [file])).items[0].free is False
 
 
-def test_deleting_a_job_that_reused_a_result_leaves_the_result_to_its_owner(world):
-    """The picture belongs to the job that paid for it."""
+def test_deleting_a_job_that_reused_a_result_leaves_it_to_the_job_that_paid(world):
+    """Original and result belong to the job that paid for them."""
     caller, file = world.caller("pro"), png(shade=112)
     paid = world.execute(world.batch(caller, [file]))
     free = world.execute(world.batch(caller, [file]))
     assert (free.items[0].free, free.items[0].output.key) == (True, paid.items[0].output.key)
     world.delete(free)
+    assert world.artifacts.exists(paid.items[0].input.key)
     assert world.artifacts.exists(paid.items[0].output.key)
     assert world.submit(caller, photo=world.photo(file)).deduplicated
 

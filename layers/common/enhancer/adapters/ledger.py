@@ -116,9 +116,14 @@ class Ledger:
         changes: Record = {"status": status, "error": asdict(error)}
         self._give_back(job, item, changes, reason=error.code, closes=closes, entry_id=entry_id, now=now)
 
-    def reuse(self, job: Job, item: Item, *, output: Artifact, entry_id: str, now: int) -> None:
-        """Let an item succeed with a result that was paid for before: its hold is given back."""
-        changes: Record = {"status": "succeeded", "output": asdict(output), "free": True}
+    def reuse(self, job: Job, item: Item, *, paid: Item, entry_id: str, now: int) -> None:
+        """Let an item succeed with the result of one that was paid for before: its own hold is given back."""
+        changes: Record = {
+            "status": "succeeded",
+            "input": asdict(paid.input) if paid.input else None,
+            "output": asdict(paid.output) if paid.output else None,
+            "free": True,
+        }
         self._give_back(job, item, changes, reason="paid_before", closes=False, entry_id=entry_id, now=now)
 
     def _give_back(
