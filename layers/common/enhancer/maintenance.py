@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from enhancer import fulfilment, lifecycle
 from enhancer.domain.errors import InternalError, JobExpired
 from enhancer.domain.plans import plan_named
+from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
     from enhancer.domain.jobs import Job
@@ -26,27 +29,45 @@ class Swept:
     started: int = 0
     closed: int = 0
     stopped: int = 0
+    broken: int = 0
+
+    @contextmanager
+    def on(self, name: str) -> Iterator[None]:
+        """Work on one job or execution; what is wrong with it must not keep the others from being put right."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001 - counted and logged; the next sweep tries again
+            self.broken += 1
+            logger.exception("sweep failed", extra={"jobId": name})
 
 
 def sweep(*, tools: Tools) -> Swept:
     """Put right every job and execution that is overdue or has lost its other half. Safe to repeat."""
     swept, now = Swept(), tools.now()
     for job in tools.jobs.overdue(now=now):
-        if job.status == "canceled":
-            lifecycle.end_canceled(job, tools=tools)
-            swept.canceled += 1
-        else:
-            _expire(job, tools)
-            swept.expired += 1
+        with swept.on(job.id):
+            _end(job, tools, swept)
     for job in tools.jobs.open():
         if job.kind == "async" and job.is_open and job.updated_at < now - GRACE_MS:
-            _repair(job, tools, swept)
+            with swept.on(job.id):
+                _repair(job, tools, swept)
     for execution, owner, job_id, attempt in tools.workflow.running(started_before=now - GRACE_MS):
-        found = tools.jobs.get(owner, job_id)
-        if found is None or not found.is_open or found.attempt != attempt:
-            tools.workflow.stop(execution)
-            swept.stopped += 1
+        with swept.on(execution):
+            found = tools.jobs.get(owner, job_id)
+            if found is None or not found.is_open or found.attempt != attempt:
+                tools.workflow.stop(execution)
+                swept.stopped += 1
     return swept
+
+
+def _end(job: Job, tools: Tools, swept: Swept) -> None:
+    """Finish a cancel that was begun, or end a job that made no progress for too long."""
+    if job.status == "canceled":
+        lifecycle.end_canceled(job, tools=tools)
+        swept.canceled += 1
+    else:
+        _expire(job, tools)
+        swept.expired += 1
 
 
 def _expire(job: Job, tools: Tools) -> None:

@@ -1,8 +1,10 @@
 """The sweep: what is past its deadline fails and is given back, once."""
 
+from dataclasses import replace
+
 import pytest
 
-from enhancer.domain.jobs import DEADLINE_MS
+from enhancer.domain.jobs import DEADLINE_MS, Prediction
 from enhancer.maintenance import GRACE_MS, Swept
 from tests.support.world import at
 
@@ -195,3 +197,15 @@ def test_a_sync_job_is_never_given_to_the_state_machine(world):
     world.clock += DEADLINE_MS - 1
     assert world.sweep() == Swept()
     assert world.workflow.starts == []
+
+
+def test_one_job_that_cannot_be_ended_does_not_keep_the_others(world):
+    """A provider that is no longer there breaks its own jobs only, and they are counted."""
+    callers = [world.caller("pro"), world.caller("pro")]
+    orphan = world.job(callers[0])
+    started = replace(orphan.items[0], prediction=Prediction(1, world.clock))
+    world.hold(replace(orphan, provider="gone", items=(started,)))
+    world.hold(world.job(callers[1]))
+    world.clock += DEADLINE_MS + 1
+    assert world.sweep() == Swept(expired=1, broken=1)
+    assert [world.standing(caller)[0] for caller in callers] == [1, 0]

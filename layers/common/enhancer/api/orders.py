@@ -71,8 +71,8 @@ def submit_batch(
 def accepted(view: JobView, wish: Preference | None = None) -> Response[Success[JobView]]:
     """Return 202 with the job, where to find it, and when to look."""
     headers = {"Location": f"/api/ai-image/jobs/{view.id}", "Retry-After": str(RETRY_SECONDS)}
-    if wish:
-        headers["Preference-Applied"] = wish.applied or f"wait={wish.seconds:.0f}"
+    if wish and wish.applied:
+        headers["Preference-Applied"] = wish.applied
     return ok(view, status=202, headers=headers)
 
 

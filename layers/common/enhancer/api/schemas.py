@@ -356,6 +356,13 @@ class JobForm(GenerateForm):
     params: ParamsForm | None = Field(None, description="With items: what to do with every picture.")
     items: list[ItemWanted] | None = Field(None, min_length=1, max_length=ITEMS_MAX)
 
+    @model_validator(mode="after")
+    def _params_once(self) -> Self:
+        twice = sorted(self.model_fields_set & set(ParamsForm.model_fields)) if self.params else []
+        if twice:
+            raise PydanticCustomError("in_params", "belongs into params")
+        return self
+
     def to_order(self) -> Order:
         """Return the common order, free of HTTP."""
         return (self.params or self).order_for(self.model, self.prompt)
