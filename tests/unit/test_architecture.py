@@ -101,12 +101,19 @@ def test_adapters_import_the_domain_and_each_other():
 
 
 def test_use_cases_import_the_domain_and_get_adapters_as_arguments():
-    """At run time a use case knows rules and other use cases; adapters appear only as types."""
+    """At run time a use case knows rules, other use cases and the log; adapters appear only as types."""
     names = [f"enhancer.{name}" for name in USE_CASES if f"enhancer.{name}" in PRODUCT]
     assert len(names) >= 5
     siblings = tuple(f"enhancer.{name}" for name in USE_CASES)
-    assert offenders(names, ("enhancer.domain", *siblings)) == {}
-    assert offenders(names, ("enhancer.domain", "enhancer.adapters", *siblings), at_run_time=False) == {}
+    assert offenders(names, ("enhancer.domain", "enhancer.telemetry", *siblings)) == {}
+    assert (
+        offenders(
+            names,
+            ("enhancer.domain", "enhancer.adapters", "enhancer.telemetry", *siblings),
+            at_run_time=False,
+        )
+        == {}
+    )
 
 
 def test_use_cases_import_no_outside_library():
