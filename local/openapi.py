@@ -41,7 +41,9 @@ def document() -> dict[str, Any]:
     merged: dict[str, Any] = json.loads(merge.get_openapi_json_schema())
     merged["paths"] = {path: _operations(verbs) for path, verbs in sorted(merged["paths"].items())}
     single = merged["paths"]["/api/ai-image/generate"]["post"]["requestBody"]["content"]
-    merged["paths"]["/api/ai-image/jobs"]["post"]["requestBody"]["content"] |= single  # one picture, as in generate
+    merged["paths"]["/api/ai-image/jobs"]["post"]["requestBody"]["content"] |= (
+        single  # one picture, as in generate
+    )
     schemas = merged["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):
         schemas.pop(unused, None)
