@@ -105,7 +105,7 @@ def test_the_sweep_function_gives_back_what_is_overdue(apps, served, logs):
     caller = served.caller("pro")
     served.hold(served.job(caller))
     served.clock += 300_001
-    nothing = {"expired": 0, "canceled": 0, "started": 0, "closed": 0, "stopped": 0}
+    nothing = {"expired": 0, "canceled": 0, "started": 0, "closed": 0, "stopped": 0, "broken": 0}
     assert apps.sweep({}, CONTEXT) == nothing | {"expired": 1}
     assert apps.sweep({}, CONTEXT) == nothing
     assert [line["expired"] for line in logs.lines] == [1, 0]
