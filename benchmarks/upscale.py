@@ -30,7 +30,7 @@ TARGET_SECONDS_PER_MEGAPIXEL = 2.7
 TARGET_PEAK_MB = 450
 TARGET_DIFFERENCE = 1.0
 ENGINES = {
-    "ours": "enhancer: ncnn, tiles of 106 + 10",
+    "ours": "enhancer: ncnn, tiles of 200 + 10",
     "whole": "ncnn, untiled",
     "onnx": "onnxruntime, same weights, our tiles",
     "onnx-whole": "onnxruntime, same weights, untiled",

@@ -53,7 +53,7 @@ class Model:
 
 
 MODELS = {
-    "standard": Model("REALESRGAN_ANIMAVIDEOV3_UP4X", tile=106, pad=10),
+    "standard": Model("REALESRGAN_ANIMAVIDEOV3_UP4X", tile=200, pad=10),
     "pro": Model(
         "REALESRGAN_X4PLUS_UP4X", tile=144, pad=24, border="reflect", trunk="1878", tail_tile=48, tail_pad=6
     ),
