@@ -122,7 +122,7 @@ export async function generate({ file, key, ...fields }, options) {
     headers: { Accept: "application/json", "Accept-Language": lang, "X-CSRF-Token": token(), "Idempotency-Key": key },
     read: (request) => unwrap(request.status, request.responseText, (name) => request.getResponseHeader(name)),
   });
-  const answer = await patient(() => renewing(post), options.signal);
+  const answer = await renewing(post);
   return answer.status ? (await import("./queue.js")).finish(answer, options) : answer;
 }
 
@@ -134,18 +134,6 @@ export async function renewing(action) {
     if (problem.code !== "csrf_token_invalid") throw problem;
     await usage();
     return action();
-  }
-}
-
-/** The same run already under way (a second click, a lost answer): its result is ours, so wait for it. */
-async function patient(action, signal) {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await action();
-    } catch (problem) {
-      if (problem.code !== "request_in_progress" || attempt === 20) throw problem;
-      await pause((problem.retryAfter || 2) * 1000, signal);
-    }
   }
 }
 

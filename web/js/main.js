@@ -330,7 +330,7 @@ function fail(error) {
   $("enhance").focus({ preventScroll: true });
   if (error.name === "AbortError") return tell({ code: "canceled" });
   const problem = error instanceof api.Problem ? error : new api.Problem("unknown", { message: String(error.message) });
-  if (!problem.unanswered && problem.code !== "request_in_progress") pending = null;
+  if (!problem.unanswered) pending = null;
   if (problem.type === "rate_limit" || problem.code === "provider_throttled") wait(problem.retryAfter || 1, problem);
   if (problem.status === 429 || problem.status === 402) refresh();
   if (problem.code === "offline") addEventListener("online", () => enhance(), { once: true });

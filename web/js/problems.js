@@ -15,7 +15,7 @@ const WAYS_BY_CODE = {
   offline: ["retry"], network: ["retry"], expired: ["runAgain"], invalid_multipart: ["retry"], upload_not_found: ["retry"],
   INSUFFICIENT_CREDITS: ["cheapest"], image_missing: ["other"], unknown_model: ["reload"], scale_not_supported: [], prompt_required: [], output_too_large: ["scale2"],
   plan_required: ["scale2"], origin_not_allowed: ["reload"], csrf_token_invalid: ["reload"], provider_disabled: [],
-  request_in_progress: ["retry"], idempotency_mismatch: ["retry"], daily_quota_exceeded: [], network_quota_exceeded: [],
+  idempotency_mismatch: ["retry"], daily_quota_exceeded: [], network_quota_exceeded: [],
   rate_limited: [], leftOut: [], too_many_jobs: ["photos"], needs_job: ["background"], canceled: [], models: ["retry"], downloadFailed: ["retry"], too_big_here: ["other"], empty_file: ["other"],
   option_not_supported: [], invalid_fields: ["retry"], job_failed: ["retry"], feature_off: ["retry"], unknown: ["retry"],
 };
