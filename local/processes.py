@@ -71,12 +71,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def require_free(port: int, what: str) -> None:
-    """Raise LocalError when somebody listens on this port of 127.0.0.1."""
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError as problem:
-            message = f"Port {port}, for {what}, is taken: stop that program or set PORT=… or EMULATOR_PORT=…"
-            raise LocalError(message) from problem
+        except OSError:
+            return False
+    return True
+
+
+def require_free(port: int, what: str) -> None:
+    """Raise LocalError when somebody listens on this port of 127.0.0.1."""
+    if not is_free(port):
+        raise LocalError(
+            f"Port {port}, for {what}, is taken: stop that program or set PORT=… or EMULATOR_PORT=…"
+        )

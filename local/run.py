@@ -11,11 +11,12 @@ from pathlib import Path
 
 from local.build import ROOT
 from local.check import enhance_samples
-from local.processes import LocalError
+from local.processes import LocalError, is_free
 from local.stack import LocalStack
 
 STATE = ROOT / ".local" / "state"
 RESULTS = ROOT / ".local" / "samples"
+PROVIDER_PORTS = 8791, 8792, 8793
 GREEN, YELLOW, RED, PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
 
 
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         template=options.template,
         on_step=progress,
         on_request=lambda line: print(line, flush=True),
+        provider_ports=provider_ports(),
     )
     try:
         with stack:
@@ -50,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not options.no_check:
                 progress("checking: enhancing the samples")
                 check(stack)
+            for line in stack.providers.shown:
+                print(f"          {line}", flush=True)
             logs = stack.state / "functions.log"
             print(
                 f"{GREEN}Ready: {stack.url}{PLAIN}   Ctrl-C stops. Logs of the functions: {logs}", flush=True
@@ -75,6 +79,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--template", type=Path, default=ROOT / "template.yaml", help="what to deploy")
     parser.add_argument("--no-check", action="store_true", help="do not enhance the samples")
     return parser.parse_args(arguments)
+
+
+def provider_ports() -> tuple[int, int, int]:
+    """The usual ports where they are free, so that a kept deployment still fits; others where they are not."""
+    first, second, third = (port if is_free(port) else 0 for port in PROVIDER_PORTS)
+    return first, second, third
 
 
 def interrupt_on_signals() -> None:

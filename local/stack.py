@@ -28,6 +28,7 @@ from botocore.config import Config
 from local import build, emulator
 from local.frontdoor import FrontDoor, Route
 from local.processes import LocalError, Process, free_port, require_free
+from local.providers import Providers
 
 STACK_NAME = "ai-image-enhancer"
 REGION = "eu-central-1"
@@ -51,6 +52,8 @@ class LocalStack:
         parameters: template parameters beside those the stack knows itself.
         on_step: called with what is being done.
         on_request: called with one line per request; None prints nothing.
+        provider_ports: of Replicate, its deliveries, and Workers AI; 0 takes a free one.
+        provider_seconds: how long the stand-ins take for a picture.
     """
 
     def __init__(
@@ -63,6 +66,8 @@ class LocalStack:
         parameters: Mapping[str, str] | None = None,
         on_step: Callable[[str], None] = report_nothing,
         on_request: Callable[[str], None] | None = None,
+        provider_ports: tuple[int, int, int] = (0, 0, 0),
+        provider_seconds: float = 1.0,
     ) -> None:
         self.port = port or free_port()
         self.emulator_port = emulator_port or free_port()
@@ -70,6 +75,9 @@ class LocalStack:
         self.template = template.resolve()
         self.built = self.template  # replaced by the built template once there is one
         self.started_clean = True
+        self.providers = Providers(
+            self.state, environ=os.environ, seconds=provider_seconds, ports=provider_ports
+        )
         self._parameters = dict(parameters or {})
         self._step = on_step
         self._on_request = on_request or report_nothing
@@ -134,9 +142,12 @@ class LocalStack:
         require_free(self.port, "the product")
         require_free(self.emulator_port, "the AWS emulator")
         self._start_emulator()
+        self._step("starting the providers")
+        self.providers.start(self._closing.callback)
         self._step("building")
         self.built = build.built_template(self.template, self._tool_environment())
         self._deploy(self.built)
+        self._give_keys()
         self._step("opening the front door")
         route = Route(self.emulator_port, self._api_id())
         self._closing.enter_context(FrontDoor(self.port, route, self._on_request))
@@ -188,6 +199,14 @@ class LocalStack:
         build.run_sam(command, env=self._tool_environment(), cwd=build.ROOT)
         mark.write_text(wanted)
 
+    def _give_keys(self) -> None:
+        """Put the providers' tokens where the product reads them, as an operator does."""
+        if "ProviderSecret" in self.template.read_text("utf-8"):
+            secret = json.dumps(self.providers.secret)
+            self.client("secretsmanager").put_secret_value(
+                SecretId=self.physical_id("ProviderSecret"), SecretString=secret
+            )
+
     def _overrides(self) -> list[str]:
         """Parameters as SAM takes them; only those the template declares."""
         known = {
@@ -195,6 +214,7 @@ class LocalStack:
             "AppOrigin": self.url,
             "Local": "true",
             "AllowedOrigins": f"http://localhost:{self.port}",
+            **self.providers.parameters,
         }
         declared = build.template_parameters(self.template)
         values = {**known, **self._parameters}

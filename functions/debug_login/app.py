@@ -11,7 +11,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from enhancer import identity, runtime
 from enhancer.api import cookies
 from enhancer.api.app import create_app, entrypoint
-from enhancer.api.schemas import LoginRequest, LoginView, Success, ok
+from enhancer.api.schemas import LoginRequest, Success, ok
+from enhancer.api.views import LoginView
 from enhancer.domain.errors import NotFound
 
 app = create_app()

@@ -1,13 +1,18 @@
-"""Step FinishItem: settle an item whose result is there; release it on everything else."""
+"""Step FinishItem: settle an item whose result is there; on everything else try again, or release it."""
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
-from enhancer import fulfilment, runtime
+from enhancer import execution, runtime
 from enhancer.api.steps import ref_of
 
 
-def lambda_handler(event: dict[str, Any], context: Any) -> None:
-    """Event: ownerType, ownerId, jobId, attempt, item, and ``error`` (a class name) if a step failed."""
-    fulfilment.finish_item(ref_of(event), event.get("error"), tools=runtime.tools())
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int | bool]:
+    """Event: ownerType, ownerId, jobId, attempt, item, turn, and ``error`` (a class name) if a step failed.
+
+    Answers whether to go ``again``, and after how many ``seconds``.
+    """
+    seconds = execution.finish_item(ref_of(event), event.get("error"), tools=runtime.tools())
+    return {"again": seconds is not None, "seconds": ceil(seconds or 0)}

@@ -10,7 +10,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header
 from enhancer import fulfilment, runtime
 from enhancer.api import orders, prefer
 from enhancer.api.app import create_app, entrypoint
-from enhancer.api.schemas import GenerateForm, GenerateView, JobView, Success, day_view, ok
+from enhancer.api.schemas import GenerateForm, Success, ok
+from enhancer.api.views import GenerateView, JobView, day_view
 from enhancer.domain.pricing import credits
 
 app = create_app(rate="generate")

@@ -10,7 +10,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Que
 from enhancer import fulfilment, lifecycle, runtime
 from enhancer.api import listing, orders
 from enhancer.api.app import create_app, entrypoint
-from enhancer.api.schemas import DeletedView, JobForm, JobsView, JobView, Success, day_view, ok
+from enhancer.api.schemas import JobForm, Success, ok
+from enhancer.api.views import DeletedView, JobsView, JobView, day_view
 from enhancer.domain.errors import TooManyImages
 
 app = create_app(rate="jobs", reads="other")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from enhancer import fulfilment, runtime
+from enhancer import execution, runtime
 from enhancer.api.steps import ref_of
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> None:
-    """Event: ownerType, ownerId, jobId, attempt, item."""
-    fulfilment.look_at_item(ref_of(event), tools=runtime.tools())
+    """Event: ownerType, ownerId, jobId, attempt, item, turn."""
+    execution.look_at_item(ref_of(event), tools=runtime.tools())

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from enhancer import fulfilment, runtime, submission
+from enhancer import execution, runtime, submission
 from enhancer.api.steps import ref_of
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> None:
-    """Event: ownerType, ownerId, jobId, attempt, item, token."""
+    """Event: ownerType, ownerId, jobId, attempt, item, turn, token."""
     tools = runtime.tools()
     prepare = partial(
         submission.prepare_item,
@@ -19,4 +19,4 @@ def lambda_handler(event: dict[str, Any], context: Any) -> None:
         download=lambda url: runtime.downloads().get(url),
         new_name=runtime.new_name,
     )
-    fulfilment.start_item(ref_of(event), event["token"], tools=tools, prepare=prepare)
+    execution.start_item(ref_of(event), event["token"], tools=tools, prepare=prepare)

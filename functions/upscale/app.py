@@ -2,8 +2,8 @@
 
 Event: ``source`` and ``target`` (storage keys), ``scale`` (2, 4, 6, 8), ``quality`` (standard, pro),
 ``format`` (jpeg, png, webp, avif) and ``job`` (ownerType, ownerId, jobId, attempt, item), which may be left out.
-Answer: ``width`` and ``height`` in pixels, ``contentType``, ``bytes`` and the ``seconds`` of the model. Errors keep
-their class name, which the caller sees as ``errorType``.
+Answer: ``width`` and ``height`` in pixels, ``contentType``, ``bytes``, the ``seconds`` of the model and the ``cost`` of
+the function in USD micros. Errors keep their class name, which the caller sees as ``errorType``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from enhancer import runtime
 from enhancer.adapters import pixels
 from enhancer.api.watch import Watch
-from enhancer.domain import images
+from enhancer.domain import costs, images
 from enhancer.telemetry import logger
 from vision import upscaler
 
@@ -22,6 +22,7 @@ upscaler.warm_up("standard")  # at init, where the CPU runs at full speed
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    began = time.monotonic()
     with Watch(event.get("job")) as watch:
         artifacts = runtime.artifacts()
         scale, file_format = event["scale"], event["format"]
@@ -32,7 +33,9 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         seconds = round(time.monotonic() - started, 3)
         data = pixels.encode(result, file_format=file_format, icc=photo.icc, source_type=images.ENHANCED)
         content_type = images.CONTENT_TYPES[file_format]
-        artifacts.put(event["target"], data, content_type)
+        cost = costs.lambda_cost(seconds=time.monotonic() - began, memory_mb=runtime.settings().memory_mb)
+        facts = {"width": result.width, "height": result.height, "cost": cost}
+        artifacts.put(event["target"], data, content_type, facts=facts)
         size = {"input": photo.info.megapixels, "scale": scale, "seconds": seconds}
         logger.info("upscale", extra=watch.named | size)
     return {
@@ -41,4 +44,5 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         "contentType": content_type,
         "bytes": len(data),
         "seconds": seconds,
+        "cost": cost,
     }

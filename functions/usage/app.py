@@ -9,19 +9,17 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from enhancer import runtime, submission
 from enhancer.api.app import create_app, entrypoint, status_of
-from enhancer.api.schemas import (
+from enhancer.api.schemas import QuoteForm, Success, ok
+from enhancer.api.texts import message
+from enhancer.api.views import (
     ChargeView,
     ModelsView,
     ModelView,
-    QuoteForm,
     QuoteView,
     RefusalView,
-    Success,
     UsageView,
-    ok,
     scale_shown,
 )
-from enhancer.api.texts import message
 from enhancer.domain.models import CATALOGUE
 
 app = create_app()
@@ -48,8 +46,8 @@ def usage() -> Response[Success[UsageView]]:
 @app.get("/api/ai-image/models", summary="Models this caller may use", tags=["images"])
 def models() -> Response[Success[ModelsView]]:
     """The whole catalogue, with allowed scales, prices and what is locked."""
-    plan, enabled = app.visit.caller.plan, runtime.providers()
-    views = [ModelView.of(model, plan, enabled=model.provider in enabled) for model in CATALOGUE]
+    plan = app.visit.caller.plan
+    views = [ModelView.of(model, plan, enabled=runtime.enabled(model)) for model in CATALOGUE]
     return ok(ModelsView(models=views))
 
 
@@ -63,7 +61,7 @@ def quote(form: Annotated[QuoteForm, Body()]) -> Response[Success[QuoteView]]:
         params,
         megapixels=form.megapixels,
         caller=caller,
-        providers=runtime.providers(),
+        enabled=runtime.enabled,
         standing=runtime.ledger().standing(caller.owner, now=now, network=caller.guest_network),
         now=now,
     )

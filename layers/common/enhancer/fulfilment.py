@@ -1,58 +1,62 @@
-"""Running what is held: in one request, or step by step for the state machine; then settle, or release.
+"""Running what is held, in one request; and what every run needs, wherever it runs: settle, release, try again.
 
-Every step may be delivered twice, late, or not at all, and may die between any two writes. What keeps it right:
-a prediction is claimed before it is started, an item is resolved exactly once, and a job, item or attempt that
-has ended is left alone.
+An item is resolved exactly once; whoever comes late changes nothing. A try that fails is followed by another one, by
+another model, or by giving everything back. What takes longer than a request goes on in `enhancer.execution`.
 """
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from enhancer.domain import errors
-from enhancer.domain.errors import EnhancerError, InternalError, JobExpired, ProviderError, leaf_named, leaves
-from enhancer.domain.jobs import Artifact, Item, Job, JobError, PredictionStarted, StaleAttempt
+from enhancer.domain import costs, errors, recovery
+from enhancer.domain.digests import digest
+from enhancer.domain.entitlement import check_sync
+from enhancer.domain.errors import EnhancerError, InternalError, JobExpired, NeedsJob, ProviderError, leaves
+from enhancer.domain.jobs import Fallback, Item, Job, JobError, Prediction, StaleAttempt
 from enhancer.domain.ledger import AlreadyResolved
-from enhancer.domain.owners import Owner
-from enhancer.domain.predictions import StillRunning
+from enhancer.domain.models import Model
+from enhancer.domain.predictions import Outcome, OutOfTime, StillRunning
+from enhancer.domain.pricing import Split, price
+from enhancer.domain.quota import day_of
 
 if TYPE_CHECKING:
     from enhancer.adapters.artifacts import Artifacts
     from enhancer.adapters.jobs import Jobs
     from enhancer.adapters.ledger import Ledger
+    from enhancer.adapters.spend import Spend
     from enhancer.adapters.workflow import Workflow
     from enhancer.domain.predictions import Predictor
     from enhancer.submission import Submitted
 
 POLL_SECONDS = 0.4
+TRY_SECONDS_MIN = 3.0
+"""With less time left in a request, another try is left to the state machine."""
 _BY_CODE = {leaf.code: leaf for leaf in leaves()}
-_TIMEOUTS = ("States.Timeout", "States.HeartbeatTimeout")
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """Which item of which attempt a step is about. All that travels through the state machine."""
-
-    owner: Owner
-    job_id: str
-    attempt: int
-    item: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What running a job needs."""
+    """What running a job needs. ``enabled`` says whether a model may run here now; ``chance`` is random, 0 to 1."""
 
     predictors: Mapping[str, Predictor]
     artifacts: Artifacts
     jobs: Jobs
     ledger: Ledger
+    spend: Spend
     workflow: Workflow
     now: Callable[[], int]
     new_id: Callable[[str], str]
+    enabled: Callable[[Model], bool]
+    spend_cap: Callable[[], int]
+    chance: Callable[[], float] = random.random
+
+    def predictor_of(self, job: Job, item: Item) -> Predictor:
+        """Whoever runs this item: the provider of the model asked for, or of its fallback."""
+        return self.predictors[job.model_of(item).provider]
 
 
 def finish(submitted: Submitted, *, tools: Tools, seconds_max: float) -> Job:
@@ -71,24 +75,21 @@ def run(job: Job, original: bytes, *, tools: Tools, seconds_max: float) -> Job:
     Whatever goes wrong, the hold is released before the error is raised. When somebody else resolved the hold first
     (`JobCanceled`, `JobExpired`), nothing is charged and the late result changes nothing.
     """
-    item = job.items[0]
+    tries = _Tries(job, job.items[0], tools, ends=time.monotonic() + seconds_max)
     problem: EnhancerError | None = InternalError()
     started = time.perf_counter()
     try:
-        _store_original(item, original, tools)
+        _store_original(tries.item, original, tools)
         try:
-            output = tools.predictors[job.provider].predict(job, item, seconds_max=seconds_max)
-        except StillRunning:
-            handed_over = hand_over(job, item, tools=tools)
+            outcome = tries.to_end()
+        except (StillRunning, OutOfTime) as unfinished:
+            handed_over = hand_over(job, tries.item, unfinished, tools=tools)
             problem = None
             return handed_over
         seconds = time.perf_counter() - started
-        entry_id = tools.new_id("ent")
-        tools.ledger.settle(
-            job, item, output=output, seconds=seconds, closes=True, entry_id=entry_id, now=tools.now()
-        )
+        done = settle(job, tries.item, outcome, seconds=seconds, closes=True, tools=tools)
         problem = None
-        return _settled(job, item, output, seconds, tools.now())
+        return replace(job, status="succeeded", items=(done,), updated_at=tools.now())
     except (AlreadyResolved, StaleAttempt):
         problem = _why_resolved(job, tools)
         raise problem from None
@@ -97,97 +98,115 @@ def run(job: Job, original: bytes, *, tools: Tools, seconds_max: float) -> Job:
         raise
     finally:
         if problem:
-            release(job, item, problem, closes=True, tools=tools)
+            release(job, tries.item, problem, closes=True, tools=tools)
 
 
-def launch(job: Job, original: bytes | None, *, concurrency: int, tools: Tools) -> None:
-    """Give a held job to the state machine. Dying before the start is repaired by the sweep."""
-    if original is not None:
-        _store_original(job.items[0], original, tools)
-    tools.workflow.start(job, concurrency=concurrency)
+@dataclass(slots=True)
+class _Tries:
+    """The tries of one item inside one request. ``item`` is kept up to date, whatever is raised."""
 
+    job: Job
+    item: Item
+    tools: Tools
+    ends: float
 
-def hand_over(job: Job, item: Item, *, tools: Tools) -> Job:
-    """Let the state machine wait for a prediction that is running; nothing is started or held again."""
-    tools.jobs.hand_over(job, item, now=tools.now())
-    handed_over = replace(job, kind="async")
-    tools.workflow.start(handed_over, concurrency=1)
-    return handed_over
+    def to_end(self) -> Outcome:
+        """Try until it worked, nothing helps any more, or time is up (`StillRunning`, `OutOfTime`)."""
+        while True:
+            try:
+                return self._once()
+            except ProviderError as problem:
+                self.item = replace(self.item, cost=self.item.cost + problem.cost)
+                following = next_try(self.job, self.item, problem, tools=self.tools)
+                if following is None:
+                    raise
+                self.item, wait = following
+                if wait + TRY_SECONDS_MIN > self.ends - time.monotonic() or not self._fits():
+                    raise OutOfTime from None
+                time.sleep(wait)
 
-
-def start_item(ref: Ref, token: str, *, tools: Tools, prepare: Callable[[Job, Item], Item | None]) -> None:
-    """Step StartPrediction: look at the picture, start the model, leave ``token`` for whoever ends it.
-
-    ``prepare`` returns the item ready to run, or None when it needed no run. A picture that is at fault resolves
-    its item here, with the details; a `ProviderError` is for the state machine to retry.
-    """
-    job = _current(ref, tools)
-    item = job.items[ref.item]
-    try:
-        ready = item if item.input else prepare(job, item)
-    except PredictionStarted:  # delivered twice; the other one was faster
-        job = _current(ref, tools)
-        ready = job.items[ref.item]
-    except ProviderError:
-        raise
-    except EnhancerError as problem:
-        release(job, item, problem, closes=False, tools=tools)
-        ready = None
-    if ready is None or not ready.is_open:
-        tools.workflow.wake(token)
-        return
-    predictor = tools.predictors[job.provider]
-    if tools.jobs.claim(job, ready, token=token, now=tools.now()):
+    def _once(self) -> Outcome:
+        job, item, tools = self.job, self.item, self.tools
+        day = set_aside(job, item, tools=tools)
+        left = max(self.ends - time.monotonic(), 0.1)
         try:
-            predictor.start(job, ready)
-        except ProviderError:
-            tools.jobs.unclaim(job, ready, now=tools.now())
+            outcome = tools.predictor_of(job, item).predict(job, item, seconds_max=left)
+        except OutOfTime:
+            book(job, item, 0, day=day, failed=True, tools=tools)
             raise
-    elif predictor.look(job, ready):  # it ended before the token was there to wake us
-        tools.workflow.wake(token)
+        except EnhancerError as problem:
+            book(job, item, problem.cost, day=day, failed=True, tools=tools)
+            raise
+        book(job, item, outcome.cost, day=day, failed=False, tools=tools)
+        return outcome
+
+    def _fits(self) -> bool:
+        """Whether the model that comes next can do it inside a request."""
+        model, params = self.job.model_of(self.item), self.job.params_of(self.item)
+        try:
+            check_sync(model, self.item.megapixels, params)
+        except NeedsJob:
+            return False
+        return True
 
 
-def look_at_item(ref: Ref, *, tools: Tools) -> None:
-    """Step PollPrediction, after nobody called back: fine when the result is there; raise `ProviderTimeout` if not."""
-    job = _current(ref, tools)
-    item = job.items[ref.item]
-    predictor = tools.predictors[job.provider]
-    if item.is_open and not predictor.look(job, item):
-        predictor.cancel(job, item)
-        raise errors.ProviderTimeout(provider=job.provider)
+def next_try(job: Job, item: Item, problem: EnhancerError, *, tools: Tools) -> tuple[Item, float] | None:
+    """Return the item as its next try finds it, and the seconds until then; None when nothing would help."""
+    step = recovery.after(
+        problem,
+        model=job.model_of(item),
+        params=job.params_of(item),
+        tries=item.tries + 1,
+        megapixels=item.megapixels,
+        enabled=tools.enabled,
+        chance=tools.chance(),
+    )
+    after = replace(item, turn=item.turn + 1, prediction=None, retry_after=None)
+    match step:
+        case recovery.Again(seconds):
+            return after, seconds
+        case recovery.Instead(model, params):
+            fallback = Fallback(model.slug, params, after.turn)
+            result = digest(item.digest, model.slug, params, item.output_format)
+            return replace(after, fallback=fallback, result_digest=result), 0.0
+    return None
 
 
-def finish_item(ref: Ref, error: str | None, *, tools: Tools) -> None:
-    """Step FinishItem: settle a result that is there, release on everything else. ``error`` is a class name."""
+def settle(job: Job, item: Item, outcome: Outcome, *, seconds: float, closes: bool, tools: Tools) -> Item:
+    """Charge for a result and return its item as it is now; raise `AlreadyResolved`.
+
+    A fallback is charged at its own price, and never more than was held.
+    """
+    paid = None
+    if item.fallback:
+        params = item.fallback.params
+        own = price(job.model_of(item), scale=params.scale, face=params.face, quality=params.quality)
+        total = min(item.hold.total, own)
+        from_plan = min(item.hold.plan, total)
+        paid = Split(plan=from_plan, credits=total - from_plan)
+    charged = replace(item, cost=item.cost + outcome.cost, paid=paid)
+    tools.ledger.settle(
+        job,
+        charged,
+        output=outcome.output,
+        seconds=seconds,
+        closes=closes,
+        entry_id=tools.new_id("ent"),
+        now=tools.now(),
+        paid=paid,
+    )
+    return replace(charged, status="succeeded", output=outcome.output, seconds=round(seconds, 3))
+
+
+def release(job: Job, item: Item, problem: EnhancerError, *, closes: bool, tools: Tools) -> bool:
+    """Give an item's hold back and record why; return False when it was resolved before."""
+    error = JobError(problem.code, problem.details)
+    entry_id = tools.new_id("ent")
     try:
-        job = _current(ref, tools)
-    except StaleAttempt:
-        return
-    item = job.items[ref.item]
-    if not item.is_open:
-        return
-    output = None if error else tools.predictors[job.provider].look(job, item)
-    if output is None:
-        problem = problem_named(error) if error else errors.ProviderOutputInvalid()
-        release(job, item, problem, closes=False, tools=tools)
-        return
-    started = item.prediction.started_at if item.prediction else tools.now()
-    seconds, entry_id = (tools.now() - started) / 1000, tools.new_id("ent")
-    try:
-        tools.ledger.settle(
-            job, item, output=output, seconds=seconds, closes=False, entry_id=entry_id, now=tools.now()
-        )
+        tools.ledger.release(job, item, error=error, closes=closes, entry_id=entry_id, now=tools.now())
     except AlreadyResolved:
-        return
-
-
-def finish_job(ref: Ref, *, tools: Tools) -> None:
-    """Step FinishJob: nothing is left open, the job ends as its items did."""
-    try:
-        job = _current(ref, tools)
-    except StaleAttempt:
-        return
-    close(job, InternalError(), tools=tools)
+        return False
+    return True
 
 
 def close(job: Job, problem: EnhancerError, *, tools: Tools) -> None:
@@ -200,15 +219,46 @@ def close(job: Job, problem: EnhancerError, *, tools: Tools) -> None:
         tools.ledger.close(ended, status=status, now=tools.now())
 
 
-def release(job: Job, item: Item, problem: EnhancerError, *, closes: bool, tools: Tools) -> bool:
-    """Give an item's hold back and record why; return False when it was resolved before."""
-    error = JobError(problem.code, problem.details)
-    entry_id = tools.new_id("ent")
-    try:
-        tools.ledger.release(job, item, error=error, closes=closes, entry_id=entry_id, now=tools.now())
-    except AlreadyResolved:
-        return False
-    return True
+def set_aside(job: Job, item: Item, *, tools: Tools) -> str:
+    """Count what a try is expected to cost against today's cap and return the day; raise `ProviderExhausted`."""
+    model, now = job.model_of(item), tools.now()
+    day, estimate = day_of(now), costs.estimated(model.slug)
+    if estimate and not tools.spend.set_aside(day, estimate, cap=tools.spend_cap(), now=now):
+        raise errors.ProviderExhausted(provider=model.provider)
+    return day
+
+
+def book(job: Job, item: Item, micros: int, *, day: str, failed: bool, tools: Tools) -> None:
+    """Count what a try of this item did cost, in place of what was set aside."""
+    model = job.model_of(item)
+    tools.spend.book(
+        day,
+        provider=model.provider,
+        model=model.alias,
+        plan=job.plan,
+        micros=micros,
+        set_aside=micros if model.provider == "embedded" else costs.estimated(model.slug),
+        failed=failed,
+        now=tools.now(),
+    )
+
+
+def launch(job: Job, original: bytes | None, *, concurrency: int, tools: Tools) -> None:
+    """Give a held job to the state machine. Dying before the start is repaired by the sweep."""
+    if original is not None:
+        _store_original(job.items[0], original, tools)
+    tools.workflow.start(job, concurrency=concurrency)
+
+
+def hand_over(job: Job, item: Item, unfinished: StillRunning | OutOfTime, *, tools: Tools) -> Job:
+    """Let the state machine go on: wait for the prediction that is running, or start the next try."""
+    prediction = None
+    if isinstance(unfinished, StillRunning):
+        prediction = Prediction(job.attempt, tools.now(), id=unfinished.prediction_id, turn=item.turn)
+    tools.jobs.hand_over(job, item, prediction, now=tools.now())
+    handed_over = replace(job, kind="async", items=(replace(item, prediction=prediction),))
+    tools.workflow.start(handed_over, concurrency=1)
+    return handed_over
 
 
 def await_end(job: Job, *, jobs: Jobs, seconds_max: float) -> Job:
@@ -231,24 +281,6 @@ def problem_of(error: JobError) -> EnhancerError:
     return _BY_CODE[error.code](**error.details)
 
 
-def problem_named(class_name: str) -> EnhancerError:
-    """Return our error for what a step failed with; whatever is not ours is the provider's fault."""
-    if class_name in _TIMEOUTS:
-        return errors.ProviderTimeout()
-    leaf = leaf_named(class_name)
-    if leaf is None or not issubclass(leaf, errors.InvalidRequest | ProviderError | errors.Conflict):
-        return errors.ProviderUnavailable()
-    return leaf()
-
-
-def _current(ref: Ref, tools: Tools) -> Job:
-    """Return the job if this attempt of it is open; raise `StaleAttempt`."""
-    job = tools.jobs.get(ref.owner, ref.job_id)
-    if job is None or not job.is_open or job.attempt != ref.attempt:
-        raise StaleAttempt
-    return job
-
-
 def _why_resolved(job: Job, tools: Tools) -> EnhancerError:
     """Return why somebody else ended the job first: it was canceled, or it took too long."""
     current = tools.jobs.get(job.owner, job.id)
@@ -259,8 +291,3 @@ def _why_resolved(job: Job, tools: Tools) -> EnhancerError:
 def _store_original(item: Item, original: bytes, tools: Tools) -> None:
     if item.input:
         tools.artifacts.put(item.input.key, original, item.input.content_type)
-
-
-def _settled(job: Job, item: Item, output: Artifact, seconds: float, now: int) -> Job:
-    done = replace(item, status="succeeded", output=output, seconds=round(seconds, 3))
-    return replace(job, status="succeeded", items=(done,), updated_at=now)

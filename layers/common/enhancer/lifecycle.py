@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from enhancer import fulfilment, submission
 from enhancer.domain.artifacts import result_key
+from enhancer.domain.digests import digest
 from enhancer.domain.errors import JobCanceled, JobFinished, JobOpen, NotFound, NothingToRetry
 from enhancer.domain.jobs import DEADLINE_MS, Item, Job
 from enhancer.domain.ledger import AlreadyHeld
@@ -46,7 +47,7 @@ def end_canceled(job: Job, *, tools: Tools) -> Job:
     current = tools.jobs.get(job.owner, job.id) or job
     for item in current.open_items:
         if item.prediction:
-            tools.predictors[job.provider].cancel(current, item)
+            tools.predictor_of(current, item).cancel(current, item)
     fulfilment.close(current, JobCanceled(), tools=tools)
     return tools.jobs.get(job.owner, job.id) or current
 
@@ -71,7 +72,7 @@ def retry(
         return replayed
     if job.is_open or not any(_has_failed(item) for item in job.items):
         raise NothingToRetry(jobId=job.id, status=job.status)
-    submission.permit(model_named(job.model), job.params, caller=payer, providers=tools.predictors)
+    submission.permit(model_named(job.model), job.params, caller=payer, enabled=tools.enabled)
     again = _next_attempt(job, payer.plan.name, new_name, now)
     try:
         held = submission.hold(
@@ -126,8 +127,10 @@ def _next_attempt(job: Job, plan: str, new_name: Callable[[], str], now: int) ->
 def _again(item: Item, job: Job, new_name: Callable[[], str]) -> Item:
     """The item as it was before it ran, with a new place for its result."""
     target = result_key(job.owner, new_name(), item.output_format) if item.output_format else ""
+    asked = job.params_of(replace(item, fallback=None))
     return replace(
         item,
+        result_digest=digest(item.digest, job.model, asked, item.output_format) if item.digest else "",
         status="queued",
         target=target,
         prediction=None,
@@ -135,4 +138,8 @@ def _again(item: Item, job: Job, new_name: Callable[[], str]) -> Item:
         error=None,
         seconds=None,
         free=False,
+        turn=0,
+        retry_after=None,
+        fallback=None,
+        paid=None,
     )

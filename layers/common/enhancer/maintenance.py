@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from enhancer import fulfilment, lifecycle
-from enhancer.domain.errors import InternalError, JobExpired
+from enhancer.domain.errors import EnhancerError, InternalError, JobExpired
 from enhancer.domain.plans import plan_named
 from enhancer.telemetry import logger
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 GRACE_MS = 60_000
 """A job and its execution are made in two steps; younger ones are left alone."""
+SILENCE_MS = 30_000
+"""How long a prediction may run before its provider is asked; usually it has called back by then."""
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class Swept:
     started: int = 0
     closed: int = 0
     stopped: int = 0
+    woken: int = 0
     broken: int = 0
 
     @contextmanager
@@ -48,9 +51,11 @@ def sweep(*, tools: Tools) -> Swept:
         with swept.on(job.id):
             _end(job, tools, swept)
     for job in tools.jobs.open():
-        if job.kind == "async" and job.is_open and job.updated_at < now - GRACE_MS:
+        if job.kind == "async" and job.is_open:
             with swept.on(job.id):
-                _repair(job, tools, swept)
+                swept.woken += _wake(job, tools, now)
+                if job.updated_at < now - GRACE_MS:
+                    _repair(job, tools, swept)
     for execution, owner, job_id, attempt in tools.workflow.running(started_before=now - GRACE_MS):
         with swept.on(execution):
             found = tools.jobs.get(owner, job_id)
@@ -76,7 +81,7 @@ def _expire(job: Job, tools: Tools) -> None:
         tools.workflow.stop(job.execution)
     for item in job.open_items:
         if item.prediction:
-            tools.predictors[job.provider].cancel(job, item)
+            tools.predictor_of(job, item).cancel(job, item)
     fulfilment.close(job, JobExpired(jobId=job.id), tools=tools)
 
 
@@ -89,3 +94,16 @@ def _repair(job: Job, tools: Tools, swept: Swept) -> None:
     elif status != "RUNNING":
         fulfilment.close(job, InternalError(), tools=tools)
         swept.closed += 1
+
+
+def _wake(job: Job, tools: Tools, now: int) -> int:
+    """Wake the steps whose call-back was lost: their prediction has ended, and nobody said so."""
+    woken = 0
+    for item in job.open_items:
+        waiting = item.prediction
+        if waiting is None or waiting.token is None or waiting.started_at > now - SILENCE_MS:
+            continue
+        with suppress(EnhancerError):  # a provider that does not answer is asked again by the next sweep
+            if tools.predictor_of(job, item).ended(job, item):
+                woken += tools.workflow.wake(waiting.token)
+    return woken

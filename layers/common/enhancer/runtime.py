@@ -12,12 +12,16 @@ from botocore.config import Config
 
 from enhancer.adapters.accounts import Accounts
 from enhancer.adapters.artifacts import Artifacts
+from enhancer.adapters.flags import FlagStore
 from enhancer.adapters.jobs import Jobs
 from enhancer.adapters.ledger import Ledger
 from enhancer.adapters.rates import Rates
 from enhancer.adapters.secrets import Secrets
+from enhancer.adapters.spend import Spend
 from enhancer.adapters.table import Table
 from enhancer.adapters.workflow import Workflow
+from enhancer.domain.costs import SPEND_CAP_MICROS
+from enhancer.domain.gating import Gate
 from enhancer.domain.ids import RANDOM_BYTES, ordered_id, random_name
 from enhancer.fulfilment import Tools
 from enhancer.settings import Settings
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 
     from enhancer.adapters.fetch import Downloads
     from enhancer.adapters.pixels import Photo
+    from enhancer.domain.jobs import Item, Job
+    from enhancer.domain.models import Model, ProviderName
     from enhancer.domain.predictions import Predictor
 
 PREDICT_SECONDS_MAX = 25.0
@@ -108,17 +114,115 @@ def rates() -> Rates:
     return Rates(table())
 
 
-def providers() -> frozenset[str]:
-    """Names of the providers that are switched on here; the embedded model always is."""
-    return frozenset({"embedded"})
+@cache
+def spend() -> Spend:
+    """What providers cost."""
+    return Spend(table())
+
+
+@cache
+def flags() -> FlagStore:
+    """The operator's switches."""
+    return FlagStore(table())
+
+
+@cache
+def gate() -> Gate:
+    """What this environment lets run."""
+    here = settings()
+    return Gate(
+        environment=here.environment,
+        replicate_is_local=here.replicate_is_local,
+        workers_ai=here.workers_ai_enabled,
+        testing_workers_ai=here.testing_workers_ai,
+        testing_models=here.testing_models,
+    )
+
+
+def enabled(model: Model) -> bool:
+    """Return whether a model may run here now: the environment admits it, it has a key, nobody switched it off.
+
+    The embedded model needs none of that, so asking about it costs nothing.
+    """
+    if model.provider == "embedded":
+        return True
+    return gate().admits(model) and _has_key(model.provider) and flags().get().admit(model)
+
+
+def spend_cap() -> int:
+    """Return what all providers together may cost today, in USD micros."""
+    cap = flags().get().spend_cap
+    return SPEND_CAP_MICROS if cap is None else cap
+
+
+def provider_secret(*, fresh: bool = False) -> dict[str, str]:
+    """Tokens of the providers: ``replicate``, ``replicateWebhook``, ``workersAiAccount``, ``workersAi``.
+
+    Kept for some minutes; ``fresh`` reads them anew, for a token that was refused.
+    """
+    name = settings().provider_secret
+    return secrets().get(name, fresh=fresh) if name else {}
+
+
+def webhook_secrets() -> list[str]:
+    """What Replicate signs its call-backs with, newest first."""
+    found = provider_secret()
+    return [found[name] for name in ("replicateWebhook", "replicateWebhookPrevious") if found.get(name)]
+
+
+def _has_key(provider: ProviderName) -> bool:
+    needed = {"replicate": ("replicate",), "workers_ai": ("workersAiAccount", "workersAi")}
+    found = provider_secret()
+    return all(found.get(name) for name in needed.get(provider, ()))
 
 
 @cache
 def predictors() -> dict[str, Predictor]:
-    """The predictors of those providers, by name."""
+    """Every provider's predictor, by name; also of those that are switched off, for what still runs there."""
     from enhancer.adapters.predictors.embedded import Embedded  # noqa: PLC0415 - only functions that run models
+    from enhancer.adapters.predictors.replicate import Replicate  # noqa: PLC0415
+    from enhancer.adapters.predictors.results import Results  # noqa: PLC0415
+    from enhancer.adapters.predictors.workers_ai import WorkersAi  # noqa: PLC0415
 
-    return {"embedded": Embedded(lambda_client, settings().upscale_function, artifacts())}
+    results = Results(artifacts())
+
+    def replicate_token(fresh: bool) -> str:  # noqa: FBT001 - the adapter's question
+        return provider_secret(fresh=fresh).get("replicate", "")
+
+    def workers_ai_credentials(fresh: bool) -> tuple[str, str]:  # noqa: FBT001
+        found = provider_secret(fresh=fresh)
+        return found.get("workersAiAccount", ""), found.get("workersAi", "")
+
+    return {
+        "embedded": Embedded(lambda_client, settings().upscale_function, artifacts()),
+        "replicate": Replicate(
+            base_url=settings().replicate_url,
+            token=replicate_token,
+            results=results,
+            artifacts=artifacts(),
+            callback_url=callback_url,
+            now=now,
+        ),
+        "workers_ai": WorkersAi(
+            base_url=settings().workers_ai_url,
+            credentials=workers_ai_credentials,
+            results=results,
+            artifacts=artifacts(),
+        ),
+    }
+
+
+def callback_url(job: Job, item: Item) -> str | None:
+    """Return where a provider reports the end of this item's prediction, None where it could not reach us.
+
+    The path names item and turn and is signed, so that nobody can point a call-back at another job.
+    """
+    from enhancer import callbacks  # noqa: PLC0415 - only functions that run models
+
+    origin = settings().app_origin
+    if not origin.startswith("https://") and not settings().replicate_is_local:
+        return None
+    return f"{origin}{callbacks.path_of(job, item, key=signing_keys()[0])}"
 
 
 @cache
@@ -152,9 +256,12 @@ def tools() -> Tools:
         artifacts=artifacts(),
         jobs=jobs(),
         ledger=ledger(),
+        spend=spend(),
         workflow=workflow(),
         now=now,
         new_id=new_id,
+        enabled=enabled,
+        spend_cap=spend_cap,
     )
 
 

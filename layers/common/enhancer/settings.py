@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
+import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 ENVIRONMENTS = ("development", "testing", "staging", "production")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+")
@@ -28,7 +31,18 @@ class Settings:
     state_machine: str
     app_origin: str
     allowed_origins: tuple[str, ...]
+    provider_secret: str
+    replicate_url: str
+    workers_ai_url: str
     workers_ai_enabled: bool
+    testing_workers_ai: bool
+    testing_models: frozenset[str]
+    memory_mb: int
+
+    @property
+    def replicate_is_local(self) -> bool:
+        """True where Replicate is a stand-in on this machine."""
+        return is_loopback(self.replicate_url)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -42,8 +56,23 @@ class Settings:
             state_machine=environ.get("STATE_MACHINE_ARN", ""),
             app_origin=environ.get("APP_ORIGIN", "").rstrip("/"),
             allowed_origins=_origins(environ, "ALLOWED_ORIGINS"),
+            provider_secret=environ.get("PROVIDER_SECRET_NAME", ""),
+            replicate_url=_url(environ, "REPLICATE_BASE_URL", "https://api.replicate.com"),
+            workers_ai_url=_url(environ, "WORKERS_AI_BASE_URL", "https://api.cloudflare.com/client/v4"),
             workers_ai_enabled=_flag(environ, "WORKERS_AI_ENABLED"),
+            testing_workers_ai=_flag(environ, "TESTING_WORKERS_AI_ALLOW"),
+            testing_models=_names(environ, "TESTING_ALLOWED_CF_MODELS"),
+            memory_mb=int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 1769),
         )
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether a URL points to this machine, by address or as ``localhost``."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:
@@ -70,3 +99,20 @@ def _origins(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     if not all(_ORIGIN.fullmatch(origin) for origin in origins):
         raise BadSetting(f"{name} must be origins such as https://app.example, separated by commas")
     return origins
+
+
+def _url(environ: Mapping[str, str], name: str, default: str) -> str:
+    url = (environ.get(name) or default).rstrip("/")
+    if not url.startswith("https://") and not (url.startswith("http://") and is_loopback(url)):
+        raise BadSetting(f"{name} must be an https URL, or an http URL on this machine")
+    return url
+
+
+def _names(environ: Mapping[str, str], name: str) -> frozenset[str]:
+    try:
+        found = json.loads(environ.get(name) or "[]")
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise BadSetting(f'{name} must be a JSON list of model names, such as ["sd15"]')
+    return frozenset(found)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from enhancer.domain import images
 from enhancer.domain.artifacts import NoArtifact, is_incoming_of, original_key, result_key
+from enhancer.domain.digests import digest
 from enhancer.domain.entitlement import (
     Params,
+    check_input,
     check_job,
     check_model,
     check_plan,
@@ -102,9 +104,9 @@ def with_prompt(order: Order, prompt: str) -> Order:
     return replace(order, prompt=prompt)
 
 
-def permit(model: Model, params: Params, *, caller: Caller, providers: Collection[str]) -> None:
+def permit(model: Model, params: Params, *, caller: Caller, enabled: Callable[[Model], bool]) -> None:
     """Refuse, before anything is stored, held or decoded, what may not run here or is not in the plan."""
-    if model.provider not in providers:
+    if not enabled(model):
         raise ProviderDisabled(provider=model.provider, model=model.alias)
     check_plan(caller.plan, params)
 
@@ -149,9 +151,10 @@ def submit(
     """Return the job for this picture: a new one, held; or the one that key or picture already stands for."""
     output_format = images.output_format(params.output_format, photo.info.format, alpha=photo.info.alpha)
     check_size(photo.info, params, output_format)
+    check_input(model, photo.info.megapixels)
     (check_sync if kind == "sync" else check_job)(model, photo.info.megapixels, params)
-    fingerprint = _digest(photo.info.digest, model.slug, params)
-    result_digest = _digest(photo.info.digest, model.slug, params, output_format)
+    fingerprint = digest(photo.info.digest, model.slug, params)
+    result_digest = digest(photo.info.digest, model.slug, params, output_format)
     key_hash = _key_hash(idempotency_key)
     earlier = ledger.earlier(caller.owner, key_hash=key_hash, result_digest=result_digest, now=now)
     if earlier.key:
@@ -191,7 +194,7 @@ def submit_batch(
         for index, (source, prompt) in enumerate(wanted)
     )
     sources = [[source.kind, source.ref, prompt] for source, prompt in wanted]
-    fingerprint = _digest(json.dumps(sources), model.slug, params)
+    fingerprint = digest(json.dumps(sources), model.slug, params)
     job = _job(model, params, items, "async", fingerprint, caller=caller, new_id=new_id, now=now)
     held = hold(job, idempotency_key, caller=caller, ledger=ledger, jobs=jobs, new_id=new_id, now=now)
     return Submitted(held, b"") if held.id == job.id else Submitted(held, replayed=True)
@@ -215,7 +218,7 @@ def look(
         status="queued",
         hold=_NOBODY,
         digest=photo.info.digest,
-        result_digest=_digest(photo.info.digest, model.slug, params, output_format),
+        result_digest=digest(photo.info.digest, model.slug, params, output_format),
         input=stored,
         target=result_key(owner, new_name(), output_format),
         output_format=output_format,
@@ -245,10 +248,11 @@ def prepare_item(
         )
     except NoArtifact:
         raise UploadNotFound(field="uploadKey") from None
-    model, params = model_named(job.model), replace(job.params, prompt=item.prompt or job.params.prompt)
+    model, params = model_named(job.model), job.params_of(item)
     photo = read(data, pixels_max=plan_named(job.plan).input_pixels_max)
     original, seen = look(photo, model, params, owner=job.owner, new_name=new_name)
     check_size(photo.info, params, seen.output_format)
+    check_input(model, photo.info.megapixels)
     check_job(model, photo.info.megapixels, params)
     looked_at = replace(seen, index=item.index, hold=item.hold, source=item.source, prompt=item.prompt)
     earlier = tools.ledger.earlier(
@@ -281,7 +285,7 @@ def quote(
     *,
     megapixels: float,
     caller: Caller,
-    providers: Collection[str],
+    enabled: Callable[[Model], bool],
     standing: Standing,
     now: int,
 ) -> tuple[Split, EnhancerError | None]:
@@ -293,12 +297,13 @@ def quote(
     plan = caller.plan
     shares = split(total, plan_left=plan.quota_tenths - standing.month_used)
     try:
-        permit(model, params, caller=caller, providers=providers)
+        permit(model, params, caller=caller, enabled=enabled)
         if megapixels > plan.input_megapixels_max:
             needed = smallest_plan_with(megapixels=megapixels)
             raise TooManyPixels(
                 megapixels=megapixels, limit=plan.input_megapixels_max, plan=plan.name, requiredPlan=needed
             )
+        check_input(model, megapixels)
         check_sync(model, megapixels, params)
         if standing.day_used >= plan.images_per_day:
             raise daily_quota_exceeded(used=standing.day_used, limit=plan.images_per_day, now_ms=now)
@@ -450,12 +455,6 @@ def _insufficient(total: int, caller: Caller, standing: Standing) -> Insufficien
         available=available,
         upgradeUrl="/pricing",
     )
-
-
-def _digest(pixels: str, model: str, params: Params, *more: str) -> str:
-    """Hex SHA-256 of a picture and everything that shapes its result."""
-    text = json.dumps([pixels, model, asdict(params), *more], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _key_hash(key: str | None) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +15,22 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 LINK_SECONDS = 300
+NUMBER_DIGITS_MAX = 15
 ABSENT = {"404", "NoSuchKey", "NotFound"}
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What the store knows of an artifact without its bytes."""
+    """What the store knows of an artifact without its bytes.
+
+    ``facts`` are the numbers it was stored with, such as width and height in pixels; those that are none are left out.
+    """
 
     content_type: str
     size: int
     etag: str
     modified: datetime
+    facts: dict[str, int] = field(default_factory=dict)
 
 
 class Artifacts:
@@ -34,9 +40,14 @@ class Artifacts:
         self._client = client
         self._bucket = bucket
 
-    def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Store an image."""
-        self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
+    def put(
+        self, key: str, data: bytes, content_type: str, *, facts: Mapping[str, int] | None = None
+    ) -> None:
+        """Store an image; ``facts`` are numbers that `head` tells again, under short lower-case names."""
+        metadata = {name: str(number) for name, number in (facts or {}).items()}
+        self._client.put_object(
+            Bucket=self._bucket, Key=key, Body=data, ContentType=content_type, Metadata=metadata
+        )
 
     def get(self, key: str, *, first: int | None = None, last: int | None = None) -> bytes:
         """Return the bytes, or those from ``first`` to ``last`` inclusive; raise `NoArtifact`."""
@@ -47,12 +58,15 @@ class Artifacts:
             raise _absent(failed, key) from None
 
     def head(self, key: str) -> Head:
-        """Return type, size, ETag and time; raise `NoArtifact`."""
+        """Return type, size, ETag, time and facts; raise `NoArtifact`."""
         try:
             answer = self._client.head_object(Bucket=self._bucket, Key=key)
         except ClientError as failed:
             raise _absent(failed, key) from None
-        return Head(answer["ContentType"], answer["ContentLength"], answer["ETag"], answer["LastModified"])
+        facts = _numbers(answer.get("Metadata", {}))
+        return Head(
+            answer["ContentType"], answer["ContentLength"], answer["ETag"], answer["LastModified"], facts
+        )
 
     def exists(self, key: str) -> bool:
         """Return whether the artifact is still there."""
@@ -66,12 +80,15 @@ class Artifacts:
         """Remove the artifact if it is there."""
         self._client.delete_object(Bucket=self._bucket, Key=key)
 
-    def link(self, key: str, *, headers: dict[str, str]) -> str:
-        """Return a URL that serves the artifact for `LINK_SECONDS` with these response headers (S3's own names)."""
+    def link(self, key: str, *, headers: dict[str, str], seconds: int = LINK_SECONDS) -> str:
+        """Return a URL that serves the artifact for so many seconds with these response headers (S3's own names).
+
+        It ends earlier with the credentials of whoever asks: those of a Lambda last some hours.
+        """
         return self._client.generate_presigned_url(
             "get_object",
             Params={"Bucket": self._bucket, "Key": key, **headers},
-            ExpiresIn=LINK_SECONDS,
+            ExpiresIn=seconds,
         )
 
     def upload_form(self, key: str, *, content_type: str, size: int) -> dict[str, Any]:
@@ -88,3 +105,11 @@ class Artifacts:
 
 def _absent(failed: ClientError, key: str) -> Exception:
     return NoArtifact(key) if failed.response["Error"]["Code"] in ABSENT else failed
+
+
+def _numbers(metadata: Mapping[str, str]) -> dict[str, int]:
+    return {
+        name: int(text)
+        for name, text in metadata.items()
+        if text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS_MAX
+    }

@@ -13,6 +13,7 @@ from enhancer.domain.jobs import (
     DEADLINE_MS,
     KEPT_DAYS,
     Artifact,
+    Fallback,
     Item,
     Job,
     JobError,
@@ -23,6 +24,7 @@ from enhancer.domain.jobs import (
 )
 from enhancer.domain.ledger import Hold
 from enhancer.domain.owners import Owner
+from enhancer.domain.pricing import Split
 
 _OPEN = "#status IN (:queued, :processing) AND #attempt = :attempt"
 _OPEN_NAMES = {"#status": "status", "#attempt": "attempt", "#items": "items"}
@@ -85,33 +87,61 @@ class Jobs:
         self._change(job, item, changes, now=now, once="input")
 
     def claim(self, job: Job, item: Item, *, token: str | None, now: int) -> bool:
-        """Take the right to start the item's prediction in this attempt; raise `StaleAttempt`.
+        """Take the right to start the item's prediction in this turn; raise `StaleAttempt`.
 
         Returns False when it was taken before; then only the token is replaced, so that the newest waiter is woken.
         """
-        prediction = {"attempt": job.attempt, "started_at": now, "token": token}
-        changes: Record = {"status": "processing", "prediction": prediction}
+        prediction = Prediction(job.attempt, now, token, turn=item.turn)
+        changes: Record = {"status": "processing", "prediction": asdict(prediction)}
         try:
             self._change(job, item, changes, now=now, once="prediction")
         except PredictionStarted:
             if token:
-                self._replace_token(job, item, token)
+                self._set_in_prediction(job, item, "token", token)
             return False
         return True
 
-    def unclaim(self, job: Job, item: Item, *, now: int) -> None:
-        """Give the right back after the provider refused to start, so that the next try may; raise `StaleAttempt`."""
-        self._table_update(
-            job, f"SET updated_at = :now REMOVE #items[{item.index}].prediction", {":now": now}
+    def unclaim(self, job: Job, item: Item, *, retry_after: float | None, now: int) -> None:
+        """Give the right back after the provider refused to start, with the wait it asked for; raise `StaleAttempt`."""
+        place = f"#items[{item.index}]"
+        wait, values = (f", {place}.retry_after = :wait", {":wait": retry_after}) if retry_after else ("", {})
+        update = f"SET updated_at = :now{wait} REMOVE {place}.prediction"
+        self._table_update(job, update, {":now": now, **values})
+
+    def name_prediction(self, job: Job, item: Item, prediction_id: str) -> None:
+        """Record what the provider calls the prediction of this turn; raise `StaleAttempt`."""
+        self._set_in_prediction(job, item, "id", prediction_id)
+
+    def next_turn(self, job: Job, item: Item, after: Item, *, now: int) -> None:
+        """Record that a try failed and that ``after`` is what the item looks like for the next one.
+
+        Raises `StaleAttempt` when the job has ended or another delivery was faster.
+        """
+        place = f"#items[{item.index}]"
+        changes = _progress(after)
+        sets = ", ".join(f"{place}.#{name} = :{name}" for name in changes)
+        self._guarded(
+            job,
+            f"SET {sets}, updated_at = :now, gsi1sk = :deadline REMOVE {place}.prediction, {place}.retry_after",
+            names={f"#{name}": name for name in changes} | {"#turn": "turn"},
+            values={f":{name}": value for name, value in changes.items()}
+            | {":now": now, ":deadline": now + DEADLINE_MS, ":before": item.turn},
+            condition=f"{_OPEN} AND {place}.#status IN (:queued, :processing) AND {place}.#turn = :before",
         )
 
-    def hand_over(self, job: Job, item: Item, *, now: int) -> None:
-        """Turn a sync job whose prediction is running into an async one; raise `StaleAttempt`."""
-        prediction = {"attempt": job.attempt, "started_at": now}
-        self._table_update(
+    def hand_over(self, job: Job, item: Item, prediction: Prediction | None, *, now: int) -> None:
+        """Turn a sync job into an async one, with its running prediction if there is one; raise `StaleAttempt`."""
+        place, changes = f"#items[{item.index}]", _progress(item)
+        if prediction:
+            changes["prediction"] = asdict(prediction)
+        sets = ", ".join(f"{place}.#{name} = :{name}" for name in changes)
+        self._guarded(
             job,
-            f"SET kind = :async, #items[{item.index}].prediction = :prediction, updated_at = :now, gsi1sk = :deadline",
-            {":async": "async", ":prediction": prediction, ":now": now, ":deadline": now + DEADLINE_MS},
+            f"SET kind = :async, {sets}, updated_at = :now, gsi1sk = :deadline",
+            names={f"#{name}": name for name in changes},
+            values={f":{name}": value for name, value in changes.items()}
+            | {":async": "async", ":now": now, ":deadline": now + DEADLINE_MS},
+            condition=_OPEN,
         )
 
     def cancel(self, job: Job, *, now: int) -> bool:
@@ -154,25 +184,39 @@ class Jobs:
                         **{f":{name}": value for name, value in changes.items()},
                         ":now": now,
                         ":deadline": now + DEADLINE_MS,
+                        ":turn": item.turn,
                     },
                 ),
                 condition=f"{_OPEN} AND {place}.#status IN (:queued, :processing)"
-                f" AND attribute_not_exists({place}.#{once})",
+                f" AND {place}.turn = :turn AND attribute_not_exists({place}.#{once})",
             )
         except ConditionFailed as failed:
             if _is_open(job, item, failed.record):
                 raise PredictionStarted from None
             raise StaleAttempt from None
 
-    def _replace_token(self, job: Job, item: Item, token: str) -> None:
-        place = f"#items[{item.index}].prediction.#token"
+    def _set_in_prediction(self, job: Job, item: Item, field: str, value: str) -> None:
+        """Change one field of the prediction of this turn."""
+        place = f"#items[{item.index}].prediction"
+        self._guarded(
+            job,
+            f"SET {place}.#field = :value",
+            names={"#field": field},
+            values={":value": value, ":turn": item.turn},
+            condition=f"{_OPEN} AND {place}.turn = :turn",
+        )
+
+    def _guarded(
+        self, job: Job, update: str, *, names: dict[str, str], values: Record, condition: str
+    ) -> None:
+        """Update an open job of this attempt; raise `StaleAttempt`."""
         try:
             self._table.update(
                 keys.job(job.owner, job.id),
-                f"SET {place} = :token",
-                names={**_OPEN_NAMES, "#token": "token"},
-                values=self._values(job, {":token": token}),
-                condition=_OPEN,
+                update,
+                names=_OPEN_NAMES | names,
+                values=self._values(job, values),
+                condition=condition,
             )
         except ConditionFailed:
             raise StaleAttempt from None
@@ -202,7 +246,14 @@ def _is_open(job: Job, item: Item, record: Record) -> bool:
     if not record:
         return False
     stored = from_record(record)
-    return stored.is_open and stored.attempt == job.attempt and stored.items[item.index].is_open
+    there = stored.items[item.index]
+    return stored.is_open and stored.attempt == job.attempt and there.is_open and there.turn == item.turn
+
+
+def _progress(item: Item) -> Record:
+    """What changes in an item while its tries fail."""
+    found: Record = {"turn": item.turn, "cost": item.cost, "result_digest": item.result_digest}
+    return found | ({"fallback": asdict(item.fallback)} if item.fallback else {})
 
 
 def to_record(job: Job) -> Record:
@@ -235,6 +286,9 @@ def _item(record: dict[str, Any]) -> Item:
         "prediction": Prediction,
         "output": Artifact,
         "error": JobError,
+        "paid": Split,
     }
-    inner = {name: made(**record[name]) for name, made in parts.items() if record.get(name)}
+    inner: dict[str, Any] = {name: made(**record[name]) for name, made in parts.items() if record.get(name)}
+    if found := record.get("fallback"):
+        inner["fallback"] = Fallback(**{**found, "params": Params(**found["params"])})
     return Item(**{**record, **inner, "hold": Hold(**record["hold"])})

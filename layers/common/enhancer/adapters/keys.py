@@ -17,6 +17,9 @@ Result index   same                             ``RESULT#<digest>``          nev
 Rate           ``OWNER#…`` or ``NET#<hmac>``    ``RATE#<name>``              theoretical arrival time; TTL
 Guest network  ``NET#<hmac of ip prefix>``      ``USAGE#2026-11-20``         images of a network's guests
 Session        ``SESSION#<sha256>``             ``-``                        sign-in; TTL
+Cost day       ``COST#2026-11-20``              ``<provider>#<alias>#<plan>`` micros, runs, failed: the report
+Cost day       same                             ``TOTAL``                    micros of all providers: the cap
+Flags          ``FLAGS``                        ``-``                        the operator's switches
 ============== ================================ ============================ ===================================
 
 ``gsi1`` (sparse): an open job has ``gsi1pk = OPEN#<shard>`` and ``gsi1sk = <deadline, epoch ms>``, so the sweep
@@ -108,3 +111,18 @@ def session(token_hash: str) -> Key:
 def open_shard(job_id: str) -> str:
     """The sweep's partition for a job."""
     return f"OPEN#{hashlib.sha256(job_id.encode()).digest()[0] % OPEN_SHARDS}"
+
+
+def spend(day: str, provider: str, model: str, plan: str) -> Key:
+    """What a model cost us on a day for the owners of a plan."""
+    return {"pk": f"COST#{day}", "sk": f"{provider}#{model}#{plan}"}
+
+
+def spend_total(day: str) -> Key:
+    """What all providers cost us on a day, running predictions as estimated."""
+    return {"pk": f"COST#{day}", "sk": "TOTAL"}
+
+
+def flags() -> Key:
+    """The operator's switches."""
+    return {"pk": "FLAGS", "sk": "-"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from enhancer.adapters import keys
@@ -26,6 +27,7 @@ from enhancer.domain.ledger import (
 )
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, Plan
+from enhancer.domain.pricing import Split
 from enhancer.domain.quota import daily_quota_exceeded, day_of, month_of, network_quota_exceeded
 
 USAGE_KEPT_SECONDS = 400 * 86_400
@@ -80,7 +82,7 @@ class Ledger:
         credits = sum(hold.credits for hold in holds)
         cap = plan.jobs_at_once if job.counted else None
         if credits or cap:
-            writes.append(_account(job.owner, "hold", credits, jobs=1 if cap else 0, jobs_cap=cap))
+            writes.append(_account(job.owner, moves("hold", credits), jobs=1 if cap else 0, jobs_cap=cap))
         writes.append(_stored(job))
         self._table.transact(writes)
 
@@ -94,18 +96,41 @@ class Ledger:
         closes: bool,
         entry_id: str,
         now: int,
+        paid: Split | None = None,
     ) -> None:
-        """Turn an item's hold into spending, record its result and index it; raise `AlreadyResolved`."""
-        changes: Record = {"status": "succeeded", "output": asdict(output), "seconds": round(seconds, 3)}
+        """Turn an item's hold into spending, record its result and index it; raise `AlreadyResolved`.
+
+        ``paid``: what is charged where that is less than the hold, because a cheaper model ran; the rest goes back
+        to where it came from.
+        """
+        hold = item.hold
+        charged = paid or Split(hold.plan, hold.credits)
+        rest = replace(hold, plan=hold.plan - charged.plan, credits=hold.credits - charged.credits)
+        changes: Record = {
+            "status": "succeeded",
+            "output": asdict(output),
+            "seconds": round(seconds, 3),
+            **_tries_of(item),
+        }
+        if rest.total:
+            changes["paid"] = asdict(charged)
         index = {"job": job.id, "item": item.index, "expires": now // 1000 + USAGE_KEPT_SECONDS}
+        settled = replace(hold, plan=charged.plan, credits=charged.credits)
         writes = [
-            _once(keys.resolution_once(job.owner, item.hold), AlreadyResolved),
-            _entry(job.owner, _movement("settle", item.hold, entry_id, now)),
+            _once(keys.resolution_once(job.owner, hold), AlreadyResolved),
+            _entry(job.owner, _movement("settle", settled, entry_id, now)),
             _item_write(job, item, changes, job_status="succeeded" if closes else None, now=now),
             Write("Put", keys.result(job.owner, item.result_digest), index),
         ]
-        if item.hold.credits:
-            writes.append(_account(job.owner, "settle", item.hold.credits))
+        if rest.total:
+            entry = _movement("release", rest, f"{entry_id}_rest", now, reason="cheaper_model")
+            writes.append(_entry(job.owner, entry))
+        if rest.plan:
+            writes.append(_take_off(keys.usage(job.owner, hold.month), rest.plan))
+        if hold.credits:
+            both = Counter(moves("settle", settled.credits))
+            both.update(moves("release", rest.credits))
+            writes.append(_account(job.owner, both))
         self._table.transact(writes)
 
     def release(
@@ -113,7 +138,7 @@ class Ledger:
     ) -> None:
         """Give an item's hold back to the buckets and period it came from; raise `AlreadyResolved`."""
         status = "canceled" if error.code == JobCanceled.code else "failed"
-        changes: Record = {"status": status, "error": asdict(error)}
+        changes: Record = {"status": status, "error": asdict(error), **_tries_of(item)}
         self._give_back(job, item, changes, reason=error.code, closes=closes, entry_id=entry_id, now=now)
 
     def reuse(self, job: Job, item: Item, *, paid: Item, entry_id: str, now: int) -> None:
@@ -141,7 +166,7 @@ class Ledger:
         if hold.network:
             writes.append(_take_off(keys.network_usage(hold.network, hold.day), 1))
         if hold.credits:
-            writes.append(_account(job.owner, "release", hold.credits))
+            writes.append(_account(job.owner, moves("release", hold.credits)))
         self._table.transact(writes)
 
     def close(self, job: Job, *, status: Status, now: int) -> bool:
@@ -161,7 +186,7 @@ class Ledger:
             },
             refusal=lambda _: AlreadyResolved(),
         )
-        freed = [_account(job.owner, "hold", 0, jobs=-1)] if job.counted else []
+        freed = [_account(job.owner, {}, jobs=-1)] if job.counted else []
         try:
             self._table.transact([closed, *freed])
         except AlreadyResolved:
@@ -191,7 +216,7 @@ class Ledger:
         once = keys.source_once(owner, source)
         try:
             self._table.transact(
-                [_once(once, AlreadyHeld), _entry(owner, entry), _account(owner, "grant", credits)]
+                [_once(once, AlreadyHeld), _entry(owner, entry), _account(owner, moves("grant", credits))]
             )
         except AlreadyHeld:
             return False
@@ -291,19 +316,27 @@ def _take_off(key: keys.Key, amount: int) -> Write:
     )
 
 
-def _account(
-    owner: Owner, kind: EntryKind, amount: int, *, jobs: int = 0, jobs_cap: int | None = None
-) -> Write:
+def _tries_of(item: Item) -> Record:
+    """What an ended item says of its tries: their cost, and what ran instead of what was asked."""
+    found: Record = {"cost": item.cost, "turn": item.turn}
+    if item.fallback:
+        found |= {"fallback": asdict(item.fallback), "result_digest": item.result_digest}
+    return found
+
+
+def _account(owner: Owner, by: Mapping[str, int], *, jobs: int = 0, jobs_cap: int | None = None) -> Write:
     """Move the totals of an account, and the number of its open jobs; what goes down must not fall below zero."""
-    changes = moves(kind, amount) if amount else {}
-    falling = [name for name, by in changes.items() if by < 0]
+    changes = {name: amount for name, amount in by.items() if amount}
+    values: Record = {":zero": 0}
+    conditions = []
+    for name, amount in changes.items():
+        if amount < 0:
+            conditions.append(f"{name} >= :{name}_least")
+            values[f":{name}_least"] = -amount
     if jobs:
         changes["open_jobs"] = jobs
     sets = ", ".join(f"{name} = if_not_exists({name}, :zero) + :{name}" for name in changes)
-    values: Record = {":zero": 0, **{f":{name}": by for name, by in changes.items()}}
-    conditions = [f"{name} >= :amount" for name in falling]
-    if falling:
-        values[":amount"] = amount
+    values |= {f":{name}": amount for name, amount in changes.items()}
     if jobs_cap is not None:
         conditions.append("(attribute_not_exists(open_jobs) OR open_jobs < :cap)")
         values[":cap"] = jobs_cap

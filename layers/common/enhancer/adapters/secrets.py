@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 FRESH_SECONDS = 300
+FORCED_SECONDS = 5
+"""However often somebody wants a secret anew, the store is asked no more often than this."""
 
 
 class Secrets:
@@ -19,10 +21,13 @@ class Secrets:
         self._client = client
         self._kept: dict[str, tuple[float, dict[str, str]]] = {}
 
-    def get(self, name: str) -> dict[str, str]:
-        """Return the JSON object stored under ``name``, at most `FRESH_SECONDS` old."""
+    def get(self, name: str, *, fresh: bool = False) -> dict[str, str]:
+        """Return the JSON object stored under ``name``, at most `FRESH_SECONDS` old.
+
+        ``fresh``: what we have was refused, so look for a newer one; then it is at most `FORCED_SECONDS` old.
+        """
         fetched, value = self._kept.get(name, (float("-inf"), {}))
-        if time.monotonic() - fetched > FRESH_SECONDS:
+        if time.monotonic() - fetched > (FORCED_SECONDS if fresh else FRESH_SECONDS):
             value = json.loads(self._client.get_secret_value(SecretId=name)["SecretString"])
             self._kept[name] = (time.monotonic(), value)
         return value

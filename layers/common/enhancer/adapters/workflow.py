@@ -36,6 +36,7 @@ class Workflow:
             "jobId": job.id,
             "attempt": job.attempt,
             "items": [item.index for item in job.open_items],
+            "turn": max(item.turn for item in job.open_items),
             "concurrency": concurrency,
         }
         try:

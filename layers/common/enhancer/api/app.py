@@ -34,9 +34,11 @@ STATUS: dict[type[EnhancerError], int] = {
     errors.IdempotencyMismatch: 422,
     errors.LimitReached: 429,
     errors.InternalError: 500,
+    errors.ProviderFailed: 502,
     errors.ProviderOutputInvalid: 502,
     errors.ProviderUnavailable: 503,
     errors.ProviderThrottled: 503,
+    errors.ProviderExhausted: 503,
     errors.ProviderTimeout: 504,
     errors.JobExpired: 504,
 }

@@ -10,7 +10,8 @@ from aws_lambda_powertools.event_handler import Response
 
 from enhancer.api.orders import RETRY_SECONDS
 from enhancer.api.request import Request
-from enhancer.api.schemas import JobView, Success
+from enhancer.api.schemas import Success
+from enhancer.api.views import JobView
 from enhancer.domain.errors import InvalidFields
 from enhancer.domain.jobs import Status
 

@@ -8,7 +8,8 @@ from aws_lambda_powertools.event_handler import Response
 
 from enhancer import runtime, submission
 from enhancer.api.prefer import Preference
-from enhancer.api.schemas import GenerateForm, ItemWanted, JobForm, JobView, Success, ok
+from enhancer.api.schemas import GenerateForm, ItemWanted, JobForm, Success, ok
+from enhancer.api.views import JobView
 from enhancer.domain.artifacts import is_incoming_of
 from enhancer.domain.errors import ImageMissing, TooManyImages, UploadNotFound
 from enhancer.domain.jobs import Kind
@@ -26,7 +27,7 @@ def submit(visit: Visit, form: GenerateForm, idempotency_key: str | None, *, kin
     """Check, price and hold one picture."""
     caller = visit.caller
     model, params = submission.interpret(form.to_order())
-    submission.permit(model, params, caller=caller, providers=runtime.providers())
+    submission.permit(model, params, caller=caller, enabled=runtime.enabled)
     return submission.submit(
         model,
         params,
@@ -54,7 +55,7 @@ def submit_batch(
             submission.interpret(submission.with_prompt(order, item.prompt))
         if item.upload_key and not _is_there(item.upload_key, caller):
             raise UploadNotFound(field=f"items.{place}.uploadKey")
-    submission.permit(model, params, caller=caller, providers=runtime.providers())
+    submission.permit(model, params, caller=caller, enabled=runtime.enabled)
     return submission.submit_batch(
         model,
         params,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from enhancer.domain.owners import Owner
-from enhancer.fulfilment import Ref
+from enhancer.execution import Ref
 
 
 def ref_of(event: dict[str, Any]) -> Ref:
@@ -15,4 +15,5 @@ def ref_of(event: dict[str, Any]) -> Ref:
         job_id=event["jobId"],
         attempt=int(event["attempt"]),
         item=int(event.get("item", 0)),
+        turn=int(event.get("turn", 0)),
     )

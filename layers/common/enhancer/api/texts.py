@@ -158,6 +158,30 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Something went wrong on our side. Please try again; the same picture is never charged twice.",
         "Bei uns ist etwas schiefgegangen. Bitte noch einmal versuchen; dasselbe Bild wird nie doppelt berechnet.",
     ),
+    "provider_exhausted": (
+        "Today’s budget for this model is used up. Nothing was charged; please use another model.",
+        "Das heutige Budget für dieses Modell ist aufgebraucht. Nichts wurde berechnet; bitte ein anderes wählen.",
+    ),
+    "provider_failed": (
+        "The model could not process this picture. Nothing was charged.",
+        "Das Modell konnte dieses Bild nicht verarbeiten. Es wurde nichts berechnet.",
+    ),
+    "provider_forbidden": (
+        "This model is not available right now; we have been told. Nothing was charged.",
+        "Dieses Modell ist zurzeit nicht verfügbar; wir sind benachrichtigt. Es wurde nichts berechnet.",
+    ),
+    "provider_rejected": (
+        "The model does not accept this picture or one of the settings. Nothing was charged.",
+        "Das Modell nimmt dieses Bild oder eine der Einstellungen nicht an. Es wurde nichts berechnet.",
+    ),
+    "prompt_refused": (
+        "The model’s content filter refused the prompt or the picture. Nothing was charged.",
+        "Der Inhaltsfilter des Modells hat die Beschreibung oder das Bild abgelehnt. Es wurde nichts berechnet.",
+    ),
+    "webhook_invalid": (
+        "The signature of this call-back does not hold.",
+        "Die Signatur dieses Rückrufs ist ungültig.",
+    ),
     "provider_unavailable": (
         "The model did not answer. Nothing was charged; please try again.",
         "Das Modell hat nicht geantwortet. Es wurde nichts berechnet; bitte noch einmal versuchen.",

@@ -7,15 +7,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from enhancer import runtime
-from enhancer.domain.errors import JobCanceled, ProviderThrottled, ProviderUnavailable
+from enhancer.domain.errors import JobCanceled
 from enhancer.domain.jobs import Item, Job
 from enhancer.domain.owners import Owner
 from enhancer.telemetry import logger
 
 CHECK_SECONDS = 2.0
-RETRIED = (ProviderUnavailable, ProviderThrottled)
-BROKEN_OFF = "PredictionFailed"
-"""What the waiting step is told instead of those: it would be tried again, but a prediction is started only once."""
 
 
 class Watch:
@@ -48,7 +45,7 @@ class Watch:
         if token and kind is None:
             runtime.workflow().wake(token)
         elif token and kind:
-            runtime.workflow().fail(token, BROKEN_OFF if issubclass(kind, RETRIED) else kind.__name__)
+            runtime.workflow().fail(token, kind.__name__)
 
     def check(self) -> None:
         """Raise `JobCanceled` when there is no use in going on; asks the table every `CHECK_SECONDS` at most."""

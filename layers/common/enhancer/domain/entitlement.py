@@ -10,6 +10,7 @@ from enhancer.domain.errors import (
     PlanRequired,
     PromptRequired,
     ScaleNotSupported,
+    TooManyPixels,
     TooMuchWork,
 )
 from enhancer.domain.images import ImageInfo, check_output_size
@@ -58,10 +59,11 @@ def check_model(model: Model, params: Params) -> None:
     if params.quality not in model.qualities:
         raise OptionNotSupported(option=f"quality={params.quality}", model=model.alias)
     edits = ("prompt", "negative_prompt", "strength", "guidance", "steps")
-    given = [name for name in edits if getattr(params, name) is not None]
-    if given and not model.prompt:
+    known = (*model.options, "prompt") if model.prompt else model.options
+    given = [name for name in edits if getattr(params, name) is not None and name not in known]
+    if given:
         raise OptionNotSupported(option=given[0], model=model.alias)
-    if model.kind == "edit" and params.prompt is None and model.alias != "sd15":
+    if model.prompt and params.prompt is None and model.prompt_default is None:
         raise PromptRequired(model=model.alias)
 
 
@@ -78,6 +80,13 @@ def check_size(image: ImageInfo, params: Params, output_format: str) -> None:
     """Refuse a result that its format cannot store."""
     factor = params.scale or 1
     check_output_size(image.width * factor, image.height * factor, file_format=output_format)
+
+
+def check_input(model: Model, megapixels: float) -> None:
+    """Refuse a picture that the model cannot take whatever the plan; ``limit`` in megapixels."""
+    limit = model.input_megapixels_max
+    if limit is not None and megapixels > limit:
+        raise TooManyPixels(megapixels=round(megapixels, 1), limit=limit, model=model.alias)
 
 
 def check_job(model: Model, megapixels: float, params: Params) -> None:

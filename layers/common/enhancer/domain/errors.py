@@ -8,11 +8,13 @@
     │   ├── ImageMissing, TooManyImages, ImageEmpty, ImageUnreadable, ImageAnimated
     │   ├── UnknownModel, ScaleNotSupported, OptionNotSupported, PromptRequired
     │   ├── ImageUrlRefused, ImageUrlUnreachable
-    │   └── UploadNotFound, OutputTooLarge, NeedsJob, TooMuchWork
+    │   ├── UploadNotFound, OutputTooLarge, NeedsJob, TooMuchWork
+    │   └── PromptRefused, ProviderRejected, WebhookInvalid
     ├── NotSignedIn             401 auth_error
     ├── InsufficientCredits     402 insufficient_credits
     ├── Refused                 403 forbidden
-    │   └── OriginNotAllowed, CsrfTokenInvalid, PlanRequired, ProviderDisabled, NotTheOwner
+    │   └── OriginNotAllowed, CsrfTokenInvalid, PlanRequired, ProviderDisabled, ProviderForbidden,
+    │       NotTheOwner
     ├── NotFound                404 not_found
     ├── MethodNotAllowed        405 method_not_allowed
     ├── Conflict                409 conflict
@@ -26,7 +28,8 @@
     │   └── RateLimited, DailyQuotaExceeded, NetworkQuotaExceeded, TooManyJobs
     ├── InternalError           500 server_error
     └── ProviderError           502/503/504 provider_error
-        └── ProviderUnavailable, ProviderThrottled, ProviderTimeout, ProviderOutputInvalid, JobExpired
+        ├── ProviderUnavailable, ProviderThrottled, ProviderExhausted, ProviderTimeout
+        └── ProviderFailed, ProviderOutputInvalid, JobExpired
 
 Only leaves are raised. A leaf's ``code`` never changes; its class name doubles as ``ErrorEquals`` in the
 state machine. Keyword arguments become ``details`` in the answer and fill the message's placeholders, so
@@ -39,10 +42,11 @@ from typing import Any, ClassVar
 
 
 class EnhancerError(Exception):
-    """Root of the tree. ``details`` are shown to the caller."""
+    """Root of the tree. ``details`` are shown to the caller; ``cost`` (USD micros), what it cost us, never is."""
 
     type: ClassVar[str]
     code: ClassVar[str]
+    cost: int = 0
 
     def __init__(self, **details: Any) -> None:
         super().__init__(self.code if hasattr(self, "code") else type(self).__name__)
@@ -163,6 +167,24 @@ class TooMuchWork(InvalidRequest):
     code = "too_much_work"
 
 
+class PromptRefused(InvalidRequest):
+    """The provider's content filter refused the prompt or the picture: ``model``."""
+
+    code = "prompt_refused"
+
+
+class ProviderRejected(InvalidRequest):
+    """The provider does not accept the picture or a parameter: ``provider``, ``model``."""
+
+    code = "provider_rejected"
+
+
+class WebhookInvalid(InvalidRequest):
+    """A call-back without a signature that holds, too old or too new, or malformed."""
+
+    code = "webhook_invalid"
+
+
 class NotSignedIn(EnhancerError):
     """The call needs a signed-in user or an API key."""
 
@@ -205,6 +227,12 @@ class ProviderDisabled(Refused):
     """The model's provider is switched off here: ``provider``, ``model``."""
 
     code = "provider_disabled"
+
+
+class ProviderForbidden(Refused):
+    """The provider does not accept our token, or lacks a permission: ``provider``. Trying again cannot help."""
+
+    code = "provider_forbidden"
 
 
 class NotTheOwner(Refused):
@@ -342,9 +370,13 @@ class InternalError(EnhancerError):
 
 
 class ProviderError(EnhancerError):
-    """The provider did not deliver."""
+    """The provider did not deliver. ``retry_after``: seconds it asked us to wait, None if it did not say."""
 
     type = "provider_error"
+
+    def __init__(self, *, retry_after: float | None = None, **details: Any) -> None:
+        super().__init__(**details)
+        self.retry_after = retry_after
 
 
 class ProviderUnavailable(ProviderError):
@@ -359,10 +391,22 @@ class ProviderThrottled(ProviderError):
     code = "provider_throttled"
 
 
+class ProviderExhausted(ProviderError):
+    """Today's allowance or budget at the provider is used up; no use before tomorrow: ``provider``."""
+
+    code = "provider_exhausted"
+
+
 class ProviderTimeout(ProviderError):
     """The provider did not finish in time: ``seconds``."""
 
     code = "provider_timeout"
+
+
+class ProviderFailed(ProviderError):
+    """The prediction ended as failed, and would again."""
+
+    code = "provider_failed"
 
 
 class ProviderOutputInvalid(ProviderError):

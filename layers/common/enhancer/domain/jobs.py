@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from enhancer.domain.entitlement import Params
 from enhancer.domain.ledger import Hold
+from enhancer.domain.models import Model, model_named
 from enhancer.domain.owners import Owner
+from enhancer.domain.pricing import FREE, Split
 
 Kind = Literal["sync", "async"]
 """Run inside one request, or by the state machine. A slow sync job becomes async."""
@@ -59,11 +61,25 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The provider's run of an item in one attempt. ``token`` wakes the state machine that waits for it."""
+    """The provider's run of an item in one attempt. ``token`` wakes the state machine that waits for it.
+
+    ``id`` is the provider's name for it; ``turn`` tells it from the tries before and after it.
+    """
 
     attempt: int
     started_at: int
     token: str | None = None
+    id: str | None = None
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """What an item runs on instead of what was asked for, since its try number ``turn``."""
+
+    model: str
+    params: Params
+    turn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,10 @@ class Item:
     ``input``, digests, ``target`` (the key its result will have) and ``output_format`` are known once the picture
     was looked at: at once for a picture in the request, in the first step for an upload or a URL. ``free`` means
     that the result was paid for before.
+
+    ``turn`` counts the tries of this attempt that failed; ``retry_after`` is what the provider asked for after the
+    last one, in seconds. ``cost`` is what all tries of all attempts cost us, USD micros. ``paid`` is what was charged
+    where that is less than the hold.
     """
 
     index: int
@@ -90,6 +110,11 @@ class Item:
     error: JobError | None = None
     seconds: float | None = None
     free: bool = False
+    turn: int = 0
+    retry_after: float | None = None
+    fallback: Fallback | None = None
+    cost: int = 0
+    paid: Split | None = None
 
     @property
     def is_open(self) -> bool:
@@ -97,9 +122,26 @@ class Item:
         return self.status in OPEN
 
     @property
+    def charged(self) -> Split:
+        """What this item cost its owner in the end: its hold or less if it succeeded, else nothing."""
+        if self.status != "succeeded" or self.free:
+            return FREE
+        return self.paid or Split(self.hold.plan, self.hold.credits)
+
+    @property
     def charge(self) -> int:
-        """What this item cost in the end, in tenths: its hold if it succeeded, else nothing."""
-        return self.hold.total if self.status == "succeeded" and not self.free else 0
+        """The same in total, in tenths."""
+        return self.charged.total
+
+    @property
+    def megapixels(self) -> float:
+        """Size of its picture, 0 while nobody has looked at it."""
+        return self.input.width * self.input.height / 1e6 if self.input else 0.0
+
+    @property
+    def tries(self) -> int:
+        """How often the model that runs now was tried in this attempt, without the try under way."""
+        return self.turn - (self.fallback.turn if self.fallback else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +181,15 @@ class Job:
     def outcome(self) -> Status:
         """What the job ends as, once all items ended: one good picture makes it succeed."""
         return "succeeded" if any(item.status == "succeeded" for item in self.items) else "failed"
+
+    def model_of(self, item: Item) -> Model:
+        """Return the model that runs an item: the one asked for, or its fallback."""
+        return model_named(item.fallback.model if item.fallback else self.model)
+
+    def params_of(self, item: Item) -> Params:
+        """Return what an item is run with; its own prompt comes before the common one."""
+        params = item.fallback.params if item.fallback else self.params
+        return replace(params, prompt=item.prompt) if item.prompt and not item.fallback else params
 
     @property
     def execution(self) -> str:

@@ -1,9 +1,10 @@
-"""The catalogue: which models there are, who runs them and what they can do. Data, not logic."""
+"""The catalogue: which models there are, who runs them, what they can do and what they are sent. Data, not logic."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from enhancer.domain.errors import UnknownModel
 
@@ -15,8 +16,15 @@ Kind = Literal["upscale", "restore", "edit"]
 class Model:
     """One line of the catalogue.
 
-    ``scales`` is empty for a model that keeps the size. ``base_tenths`` is the price before surcharges, in
-    tenths of a credit. ``pins`` are further names that mean the same model (pinned provider versions).
+    ``scales`` is empty for a model without a choice; ``factor`` is how many times larger such a model makes a
+    picture by itself. ``options`` are the further parameters of an edit. ``base_tenths`` is the price before
+    surcharges, in tenths of a credit. ``pins`` are further names that mean the same model (pinned provider
+    versions); ``version`` is the one we run, empty where the provider keeps it.
+
+    ``input`` is what the provider is sent: fixed values, and ``$name`` for what `filled` puts there. Pictures over
+    ``input_megapixels_max`` are refused (a provider's GPU memory, or its dearer price); ``work_side_max`` is the
+    longest side a picture is reduced to before it is sent, for models that make a new picture anyway.
+    ``fallback`` names the model that runs instead while this one cannot.
     """
 
     slug: str
@@ -25,14 +33,26 @@ class Model:
     kind: Kind
     title: str
     scales: tuple[int, ...] = ()
+    factor: int = 1
     face: bool = False
     prompt: bool = False
+    prompt_default: str | None = None
+    options: tuple[str, ...] = ()
     qualities: tuple[str, ...] = ("standard",)
     base_tenths: int = 10
     pins: tuple[str, ...] = ()
+    version: str = ""
+    input: Mapping[str, Any] = field(default_factory=dict)
+    multipart: bool = False
+    input_megapixels_max: float | None = None
+    work_side_max: int | None = None
+    fallback: str | None = None
 
 
 _ESRGAN = "nightmareai/real-esrgan"
+_ESRGAN_VERSION = "42fed1c4974146d4d2414e2be2c5277c7fcf05fcc3a73abf41610695738c1d7b"
+_GFPGAN_VERSION = "0fbacf7afc6c144e5be9767cff80f25aff23e52b0708f17e20f9879b2f21516c"
+_RESTORE = "restore this photo: sharp, natural colors, no scratches, no noise"
 CATALOGUE: tuple[Model, ...] = (
     Model(
         "local/real-esrgan", "local", "embedded", "upscale", "Real-ESRGAN (built in)",
@@ -41,28 +61,50 @@ CATALOGUE: tuple[Model, ...] = (
     Model(
         _ESRGAN, "real-esrgan", "replicate", "upscale", "Real-ESRGAN", scales=(2, 4, 6, 8), face=True,
         pins=(
-            f"{_ESRGAN}:42fed1c4974146d4d2414e2be2c5277c7fcf05fcc3a73abf41610695738c1d7b",
+            f"{_ESRGAN}:{_ESRGAN_VERSION}",
             f"{_ESRGAN}:f0992969a94014d73864d08e6d9a39286868328e4263d9ce2da6fc4049d01a1a",
         ),
+        version=_ESRGAN_VERSION,
+        input={"image": "$image", "scale": "$scale", "face_enhance": "$face"},
+        input_megapixels_max=2.0, fallback="local",
     ),
     Model(
-        "tencentarc/gfpgan:0fbacf7afc6c144e5be9767cff80f25aff23e52b0708f17e20f9879b2f21516c",
-        "gfpgan", "replicate", "restore", "GFPGAN",
+        f"tencentarc/gfpgan:{_GFPGAN_VERSION}", "gfpgan", "replicate", "restore", "GFPGAN", factor=2,
+        version=_GFPGAN_VERSION, input={"img": "$image", "scale": 2, "version": "v1.4"},
+        input_megapixels_max=4.0,
     ),
-    Model("topazlabs/image-upscale", "topaz", "replicate", "restore", "Topaz"),
-    Model("google/nano-banana", "nano-banana", "replicate", "edit", "Nano Banana", prompt=True, base_tenths=100),
+    Model(
+        "topazlabs/image-upscale", "topaz", "replicate", "upscale", "Topaz", factor=2,
+        input={
+            "image": "$image", "upscale_factor": "2x", "enhance_model": "Standard V2", "output_format": "png",
+        },
+        input_megapixels_max=6.0, fallback="local",
+    ),
+    Model(
+        "google/nano-banana", "nano-banana", "replicate", "edit", "Nano Banana", prompt=True, base_tenths=100,
+        input={"prompt": "$prompt", "image_input": ["$image"], "output_format": "png"}, fallback="flux-klein",
+    ),
     Model(
         "@cf/runwayml/stable-diffusion-v1-5-img2img", "sd15", "workers_ai", "edit", "Stable Diffusion 1.5",
-        prompt=True,
+        prompt=True, prompt_default=_RESTORE, options=("negative_prompt", "strength", "guidance", "steps"),
+        input={
+            "prompt": "$prompt", "negative_prompt": "$negative_prompt", "image_b64": "$image", "width": "$width",
+            "height": "$height", "strength": "$strength", "guidance": "$guidance", "num_steps": "$steps",
+        },
+        work_side_max=768,
     ),
     Model(
         "@cf/black-forest-labs/flux-2-klein-4b", "flux-klein", "workers_ai", "edit", "FLUX.2 klein",
-        prompt=True, base_tenths=12,
+        prompt=True, base_tenths=12, multipart=True,
+        input={"prompt": "$prompt", "width": "$width", "height": "$height", "input_image_0": "$image"},
+        work_side_max=1024, fallback="sd15",
     ),
 )  # fmt: skip
 DEFAULT_MODEL = "local/real-esrgan"
 DEFAULT_SCALE = 2
 """An omitted scale means this, whatever the provider's own default is."""
+DEFAULT_STRENGTH = 0.3
+"""How much an edit may change; the provider's own default, 1, would ignore the picture."""
 
 _BY_NAME = {name: model for model in CATALOGUE for name in (model.slug, model.alias, *model.pins)}
 
@@ -72,3 +114,15 @@ def model_named(name: str) -> Model:
     if name not in _BY_NAME:
         raise UnknownModel(model=name[:200], allowed=[model.alias for model in CATALOGUE])
     return _BY_NAME[name]
+
+
+def filled(template: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a model's ``input`` with every ``$name`` replaced; a value of None leaves its field out."""
+
+    def fill(wanted: Any) -> Any:
+        if isinstance(wanted, str) and wanted.startswith("$"):
+            return values[wanted[1:]]
+        return [fill(inner) for inner in wanted] if isinstance(wanted, list) else wanted
+
+    found = {name: fill(wanted) for name, wanted in template.items()}
+    return {name: value for name, value in found.items() if value is not None}

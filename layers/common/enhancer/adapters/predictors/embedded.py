@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, ReadTimeoutError
 
+from enhancer.adapters.predictors.results import Results, expected_size
 from enhancer.domain import errors
-from enhancer.domain.artifacts import NoArtifact
 from enhancer.domain.jobs import Artifact, Item, Job
-from enhancer.domain.predictions import StillRunning
+from enhancer.domain.predictions import Outcome, Started, StillRunning
 from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
@@ -33,34 +34,38 @@ class Embedded:
     def __init__(self, client: Callable[[float], LambdaClient], function: str, artifacts: Artifacts) -> None:
         self._client = client
         self._function = function
-        self._artifacts = artifacts
+        self._results = Results(artifacts)
 
-    def predict(self, job: Job, item: Item, *, seconds_max: float) -> Artifact:
+    def predict(self, job: Job, item: Item, *, seconds_max: float) -> Outcome:
         """Invoke and wait; see `Predictor.predict`. The function goes on when nobody waits any more."""
         answer = self._invoke(job, item, "RequestResponse", seconds_max)
-        return Artifact(
+        output = Artifact(
             key=item.target,
             content_type=answer["contentType"],
             size=answer["bytes"],
             width=answer["width"],
             height=answer["height"],
         )
+        return Outcome(output, int(answer.get("cost", 0)))
 
-    def start(self, job: Job, item: Item) -> None:
+    def start(self, job: Job, item: Item) -> Started:
         """Invoke without waiting; see `Predictor.start`."""
         self._invoke(job, item, "Event", START_SECONDS)
+        return Started()
 
-    def look(self, job: Job, item: Item) -> Artifact | None:
-        """Return what lies at the target; it is written whole or not at all."""
-        if not item.target:
-            return None
-        try:
-            stored = self._artifacts.head(item.target)
-        except NoArtifact:
-            return None
-        width, height = (item.input.width, item.input.height) if item.input else (0, 0)
-        scale = job.params.scale
-        return Artifact(item.target, stored.content_type, stored.size, width * scale, height * scale)
+    def ended(self, job: Job, item: Item) -> bool:  # noqa: ARG002 - the target alone tells
+        """Return whether the result is there; a run that failed says so to whoever waits, and leaves nothing."""
+        return self._results.find(item) is not None
+
+    def collect(self, job: Job, item: Item) -> Outcome:
+        """Return what lies at the target; see `Predictor.collect`."""
+        found = self._results.find(item)
+        if found is None:
+            raise StillRunning
+        if found.output.width:
+            return found
+        width, height = expected_size(job, item)  # stored without facts, by a version before them
+        return replace(found, output=replace(found.output, width=width, height=height))
 
     def cancel(self, job: Job, item: Item) -> None:
         """Nothing to send: the function looks at its job every few seconds and stops when it is canceled."""
@@ -69,11 +74,12 @@ class Embedded:
     def _invoke(
         self, job: Job, item: Item, kind: Literal["RequestResponse", "Event"], seconds_max: float
     ) -> dict[str, Any]:
+        params = job.params_of(item)
         event = {
             "source": item.input.key if item.input else "",
             "target": item.target,
-            "scale": job.params.scale,
-            "quality": job.params.quality,
+            "scale": params.scale,
+            "quality": params.quality,
             "format": item.output_format,
             "job": {
                 "ownerType": job.owner.type,

@@ -1,0 +1,35 @@
+"""POST /api/provider-webhook/replicate/{ref}: a provider says that a prediction has ended."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.event_handler import Response
+
+from enhancer import callbacks, execution, runtime
+from enhancer.adapters import webhooks
+from enhancer.api.app import create_app, entrypoint
+from enhancer.domain.errors import WebhookInvalid
+
+app = create_app(rate=None, csrf=False, validated=False)
+TERMINAL = ("succeeded", "failed", "canceled", "aborted")
+
+
+@app.post(
+    "/api/provider-webhook/replicate/<ref>",
+    summary="Call-back of a provider",
+    tags=["operations"],
+    responses={204: {"description": "Heard. Duplicates, strangers and late ones too: they change nothing."}},
+)
+def heard(ref: str) -> Response[str]:
+    """Signed after Standard Webhooks, at most five minutes old; nothing is believed but that something ended."""
+    request = app.visit.request
+    found = webhooks.verified(request.body, request.headers, runtime.webhook_secrets())
+    where = callbacks.ref_of(ref, keys=runtime.signing_keys())
+    if where is None or not isinstance(found.get("id"), str):
+        raise WebhookInvalid
+    app.visit.note(jobId=where.job_id, status=str(found.get("status"))[:20])
+    woken = found.get("status") in TERMINAL and execution.heard(where, found["id"], tools=runtime.tools())
+    app.visit.note(woken=str(woken))
+    return Response(204, body="")
+
+
+lambda_handler = entrypoint(app)

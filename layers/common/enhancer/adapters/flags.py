@@ -1,0 +1,33 @@
+"""The operator's switches, read from the table and kept for a short while, so that a change is felt within a minute."""
+
+from __future__ import annotations
+
+import time
+
+from enhancer.adapters import keys
+from enhancer.adapters.table import Table
+from enhancer.domain.gating import Flags
+
+FRESH_SECONDS = 30
+
+
+class FlagStore:
+    """One record: ``off`` (a list of providers, slugs or aliases) and ``spend_cap`` (USD micros a day)."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._kept = Flags()
+        self._read_at = float("-inf")
+
+    def get(self) -> Flags:
+        """Return the switches, at most `FRESH_SECONDS` old."""
+        if time.monotonic() - self._read_at > FRESH_SECONDS:
+            record = self._table.get(keys.flags()) or {}
+            self._kept = Flags(off=tuple(record.get("off", ())), spend_cap=record.get("spend_cap"))
+            self._read_at = time.monotonic()
+        return self._kept
+
+    def set(self, flags: Flags) -> None:
+        """Replace the switches."""
+        self._table.put({**keys.flags(), "off": sorted(flags.off), "spend_cap": flags.spend_cap})
+        self._read_at = float("-inf")

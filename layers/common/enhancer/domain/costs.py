@@ -1,0 +1,100 @@
+"""What a run costs us, in USD micros (0.000001 USD). The one price file; every line has its source and date.
+
+Unit prices as of 2026-11-20. Marked *unconfirmed* where only third parties state them: compare with the first invoices.
+
+=================================== ===================================================== =================
+price                               source                                                date
+=================================== ===================================================== =================
+T4 GPU 0.000225 USD/s               Replicate, pricing page                               2026-10-07
+nano-banana 0.039 USD/output        third parties, unconfirmed                            2026
+Topaz 0.05 to 12 MP, 0.08 to 24 MP  third parties, unconfirmed                            2026
+FLUX.2 klein 4b, tiles of 512 x 512 Workers AI, pricing page: in 0.000059, out 0.000287   2026-08-28
+Stable Diffusion 1.5 img2img        Workers AI, model page: 0 per step (beta)             2026
+Lambda 0.0000166667 USD/GB s (x86)  AWS Lambda, pricing page                              2026
+=================================== ===================================================== =================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+DATED = "2026-11-20"
+TILE = 512
+LAMBDA_MICROS_PER_GB_SECOND = 16.6667
+SPEND_CAP_MICROS = 20_000_000
+"""What providers may cost us in a day (UTC), unless the flag says otherwise; the embedded model is not counted."""
+NEURON_MICROS = 11
+"""Workers AI, per 1,000 neurons: 11,000 micros; the first 10,000 of a day are free, which we do not count on."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPrice:
+    """Micros per unit. ``estimate`` is what a run is expected to cost before it ran."""
+
+    unit: Literal["second", "output", "output_megapixels", "tiles", "none"]
+    estimate: int
+    micros: float = 0
+    steps: tuple[tuple[float, int], ...] = ()
+    out_micros: float = 0
+
+
+PRICES: dict[str, UnitPrice] = {
+    "nightmareai/real-esrgan": UnitPrice("second", 2_300, micros=225),
+    "gfpgan": UnitPrice("second", 2_300, micros=225),
+    "topazlabs/image-upscale": UnitPrice(
+        "output_megapixels", 50_000, steps=((12.0, 50_000), (24.0, 80_000), (float("inf"), 160_000))
+    ),
+    "google/nano-banana": UnitPrice("output", 39_000, micros=39_000),
+    "@cf/runwayml/stable-diffusion-v1-5-img2img": UnitPrice("none", 0),
+    "@cf/black-forest-labs/flux-2-klein-4b": UnitPrice("tiles", 1_384, micros=59, out_micros=287),
+}
+
+
+def estimated(slug: str) -> int:
+    """Return what a run is expected to cost; 0 for the embedded model, which no cap stops."""
+    found = _price(slug)
+    return found.estimate if found else 0
+
+
+def cost(
+    slug: str,
+    *,
+    seconds: float | None = None,
+    input_size: tuple[int, int] = (0, 0),
+    output_size: tuple[int, int] = (0, 0),
+) -> int:
+    """Return what a prediction cost, rounded up to whole micros.
+
+    ``seconds`` are the provider's own count of active time; None, where it gave none, means the estimate. Sizes in
+    pixels, as sent and as received; an output of 0 x 0 means that there was none.
+    """
+    found = _price(slug)
+    if found is None:
+        return 0
+    match found.unit:
+        case "second":
+            return found.estimate if seconds is None else ceil(seconds * found.micros)
+        case "output":
+            return ceil(found.micros) if output_size[0] else 0
+        case "output_megapixels":
+            megapixels = output_size[0] * output_size[1] / 1e6
+            return next(price for limit, price in found.steps if megapixels <= limit) if megapixels else 0
+        case "tiles":
+            return ceil(found.micros * _tiles(input_size) + found.out_micros * _tiles(output_size))
+        case "none":
+            return 0
+
+
+def lambda_cost(*, seconds: float, memory_mb: int) -> int:
+    """Return what our own function costs for so long, rounded up to whole micros."""
+    return ceil(seconds * memory_mb / 1024 * LAMBDA_MICROS_PER_GB_SECOND)
+
+
+def _price(slug: str) -> UnitPrice | None:
+    return PRICES.get(slug) or PRICES.get(slug.partition(":")[0].rpartition("/")[2])
+
+
+def _tiles(size: tuple[int, int]) -> int:
+    return ceil(size[0] / TILE) * ceil(size[1] / TILE)

@@ -1,0 +1,132 @@
+"""The providers on this machine: stand-ins, or the real services where their keys are in the environment.
+
+Real Replicate is reached through a relay on loopback: in development the product talks to nothing else, and pictures
+in the local bucket can be fetched by nobody outside.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.build import ROOT
+from local.processes import LocalError, Process, free_port
+
+WEBHOOK_SECRET = "whsec_bG9jYWwtd2ViaG9vay1zZWNyZXQtb2YtdGhlLXN0YW5kLWlu"  # noqa: S105 - of the stand-in
+REPLICATE_TOKEN, ACCOUNT, WORKERS_TOKEN = "r8_local", "local", "cf_local"
+READY_TIMEOUT_S = 20.0
+KEPT = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "HTTPS_PROXY",
+)
+
+
+@dataclass
+class Providers:
+    """Start by `start`; `parameters` and `secret` are what the stack needs to find them.
+
+    ``seconds``: how long a prediction of the stand-ins takes.
+    """
+
+    state: Path
+    environ: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 1.0
+    ports: tuple[int, int, int] = (0, 0, 0)
+
+    def __post_init__(self) -> None:
+        self.replicate_port, self.delivery_port, self.workers_port = (
+            port or free_port() for port in self.ports
+        )
+
+    @property
+    def replicate_url(self) -> str:
+        """Where the stand-in for Replicate (or the relay) answers; its control channel too."""
+        return f"http://127.0.0.1:{self.replicate_port}"
+
+    @property
+    def workers_url(self) -> str:
+        """Where the stand-in for Workers AI answers; its control channel too."""
+        return f"http://127.0.0.1:{self.workers_port}"
+
+    @property
+    def real_replicate(self) -> str | None:
+        """The real token, if there is one in the environment."""
+        return self.environ.get("REPLICATE_API_TOKEN")
+
+    @property
+    def real_workers(self) -> tuple[str, str] | None:
+        """Account and token of the real Workers AI, if both are in the environment."""
+        found = self.environ.get("CLOUDFLARE_ACCOUNT_ID"), self.environ.get("CLOUDFLARE_API_TOKEN")
+        return (found[0], found[1]) if found[0] and found[1] else None
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Template parameters that point the product here."""
+        real = {} if self.real_workers else {"WorkersAiBaseUrl": f"{self.workers_url}/client/v4"}
+        return {"ReplicateBaseUrl": self.replicate_url, "WorkersAiEnabled": "1", **real}
+
+    @property
+    def secret(self) -> dict[str, str]:
+        """What belongs into the secret of the providers."""
+        account, token = self.real_workers or (ACCOUNT, WORKERS_TOKEN)
+        return {
+            "replicate": self.real_replicate or REPLICATE_TOKEN,
+            "replicateWebhook": self.environ.get("REPLICATE_WEBHOOK_SECRET") or WEBHOOK_SECRET,
+            "workersAiAccount": account,
+            "workersAi": token,
+        }
+
+    @property
+    def shown(self) -> list[str]:
+        """One line per provider: who answers, and where."""
+        replicate = "the real service, through a relay" if self.real_replicate else "stand-in"
+        workers = "the real service" if self.real_workers else f"stand-in, {self.workers_url}"
+        return [f"Replicate: {replicate}, {self.replicate_url}", f"Workers AI: {workers}"]
+
+    def start(self, stop_later: Callable[[Callable[[], object]], object]) -> None:
+        """Start what is not real and wait until it answers; each one's end is left with ``stop_later``."""
+        started = [self._replicate()]
+        if not self.real_workers:
+            arguments = ["--port", self.workers_port, "--account", ACCOUNT, "--token", WORKERS_TOKEN]
+            started.append(self._process("workers_ai", *arguments, "--seconds", self.seconds / 3))
+        for process, _ in started:
+            stop_later(process.stop)
+        for process, port in started:
+            _await(process, port)
+
+    def _replicate(self) -> tuple[Process, int]:
+        if self.real_replicate:
+            return self._process("relay", "--port", self.replicate_port)
+        return self._process(
+            "replicate", "--port", self.replicate_port, "--delivery-port", self.delivery_port, "--token",
+            REPLICATE_TOKEN, "--webhook-secret", WEBHOOK_SECRET, "--seconds", self.seconds,
+        )  # fmt: skip
+
+    def _process(self, name: str, *arguments: object) -> tuple[Process, int]:
+        command = [sys.executable, "-m", f"local.standins.{name}", *map(str, arguments)]
+        env = {key: self.environ[key] for key in KEPT if key in self.environ}
+        process = Process(command, env=env, log=self.state / f"{name}.log", cwd=ROOT)
+        return process, int(str(arguments[1]))
+
+
+def _await(process: Process, port: int) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if not process.running():
+            raise LocalError(f"A stand-in stopped ({process.log}):\n{process.tail()}")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_ctl/ready", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise LocalError(f"A stand-in did not answer ({process.log}).")

@@ -1,0 +1,375 @@
+"""The Replicate stand-in: its HTTP API on one port, the outputs on another.
+
+Deviation: a webhook may go to http on loopback, because nothing here has a certificate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from local.standins.control import Control, Fault, Json, Names, answer_json, json_object
+from local.standins.replicate_delivery import OUTPUT_FAULTS, delivery_app
+from local.standins.replicate_files import Files
+from local.standins.replicate_models import BY_NAME, BY_VERSION, Model, violation
+from local.standins.replicate_predictions import STARTING_SHARE, Prediction, Worker
+from local.standins.replicate_webhooks import EVENTS, Courier, allowed, signed
+from local.standins.transport import TRANSPORT, play, serve
+
+PAGE = 100
+WAIT_S = 60  # the longest and the default of Prefer: wait
+DEADLINE_S = 5  # the shortest Cancel-After
+TOLD_TIMEOUT_S = 30.0
+VERSION = re.compile(r"(?:(?P<name>[\w.-]+/[\w.-]+):)?(?P<id>[0-9a-f]{64})|(?P<official>[\w.-]+/[\w.-]+)")
+DURATION = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+FIELDS = frozenset({"version", "input", "webhook", "webhook_events_filter", "stream"})
+FAULTS = {
+    **dict.fromkeys(("create", "get", "cancel", "list", "files", "secret"), TRANSPORT),
+    "outcome": frozenset(
+        {"failed", "aborted", "canceled", "never", "slow", "output", "processing_with_output", "black", "tiny",
+         "wrong_size", "no_metrics"}
+    ),
+    "output": OUTPUT_FAULTS,
+    "webhook": frozenset(
+        {"never", "duplicate", "late", "before_answer", "bad_signature", "stale", "future", "reordered",
+         "unknown_id"}
+    ),
+}  # fmt: skip
+
+
+class Refused(Exception):
+    """A request that Replicate answers with a problem document."""
+
+    def __init__(self, status: int, title: str, detail: str, invalid: list[Json] | None = None) -> None:
+        super().__init__(title)
+        self.status = status
+        self.document: Json = {"title": title, "detail": detail, "status": status}
+        if invalid is not None:
+            self.document["invalid_fields"] = invalid
+
+
+def not_found() -> Refused:
+    """No such thing, or not in this account."""
+    return Refused(404, "Not found", "The requested resource could not be found.")
+
+
+class Replicate:
+    """The account, its predictions and files."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.control = Control(FAULTS)
+        self.token: str = options.token
+        self.secret: str = options.webhook_secret
+        self.base = f"http://127.0.0.1:{options.port}"
+        self.predictions: dict[str, Prediction] = {}
+        self.names = Names(options.seed)
+        self.files = Files(self.control.clock, self.names, self.base)
+        self.courier = Courier(self.control, secret=self.secret, names=self.names, body_of=self.body_of)
+        self.worker = Worker(
+            self.control.clock,
+            self.names,
+            delivery=f"http://127.0.0.1:{options.delivery_port}",
+            own_file=self.files.content,
+            announce=self.courier.announce,
+            most_pixels=options.max_pixels,
+        )
+        self._seconds: float = options.seconds
+        self.control.on_reset += [self._forget]
+
+    def view(self, prediction: Prediction) -> Json:
+        """The prediction object as of now."""
+        with self.control.clock.changed:
+            return prediction.view(self.base, self.control.clock.now())
+
+    def body_of(self, prediction: Prediction) -> bytes:
+        """What a webhook says: the prediction object."""
+        return json.dumps(self.view(prediction)).encode()
+
+    def prediction(self, prediction_id: str) -> Prediction:
+        """A prediction of the account."""
+        if found := self.predictions.get(prediction_id):
+            return found
+        raise not_found()
+
+    def create(self, official: str | None = None) -> Response:
+        """Start a prediction, by version or by the name of an official model, and answer as ``Prefer`` asks."""
+        body = json_object()
+        model, version = target(body, official)
+        if invalid := problems(body, model):
+            detail = "".join(f"- {found['field']}: {found['description']}\n" for found in invalid)
+            raise Refused(422, "Input validation failed", detail, invalid)
+        wait_s, deadline_s = preferred_wait(), cancel_after()
+        prediction = self._new(model, version, body, deadline_s)
+        early = self.view(prediction)
+        self._start(prediction)
+        if prediction.webhook_fault.kind == "before_answer":
+            prediction.told.wait(TOLD_TIMEOUT_S)
+        if wait_s:
+            until = prediction.created_at + wait_s
+            self.control.clock.wait(until, lambda: prediction.over or prediction.output is not None)
+            early = self.view(prediction)
+        headers = {"Location": f"{self.base}/v1/predictions/{prediction.id}"}
+        return answer_json(early, 201, headers | ({"Preference-Applied": "wait"} if wait_s else {}))
+
+    def get(self, prediction_id: str) -> Response:
+        """A prediction as of now."""
+        return jsonify(self.view(self.prediction(prediction_id)))
+
+    def cancel(self, prediction_id: str) -> Response:
+        """Stop a prediction; one that is over stays as it is."""
+        prediction = self.prediction(prediction_id)
+        self.worker.end(prediction, "canceled", self.control.clock.now())
+        return jsonify(self.view(prediction))
+
+    def page(self) -> Response:
+        """A page of predictions, newest first."""
+        newest = list(reversed(self.predictions.values()))
+        start = 0
+        if cursor := request.args.get("cursor"):
+            last = base64.urlsafe_b64decode(cursor).decode()
+            start = next((place for place, found in enumerate(newest, 1) if found.id == last), len(newest))
+        shown = newest[start : start + PAGE]
+        following = None
+        if start + PAGE < len(newest):
+            mark = base64.urlsafe_b64encode(shown[-1].id.encode()).decode()
+            following = f"{self.base}/v1/predictions?cursor={mark}"
+        return jsonify(previous=None, next=following, results=[self.view(found) for found in shown])
+
+    def upload(self) -> Response:
+        """Keep a file."""
+        content = request.files.get("content")
+        if content is None:
+            invalid = [violation("content", "required", "content is required")]
+            raise Refused(422, "Input validation failed", "- content is required\n", invalid)
+        try:
+            stored = self.files.add(content, json.loads(request.form.get("metadata") or "{}"))
+        except ValueError as problem:
+            raise Refused(413, "File too large", "The file is larger than 100 MB.") from problem
+        return answer_json(stored, 201)
+
+    def get_file(self, file_id: str) -> Response:
+        """What is known about a file."""
+        if found := self.files.view(file_id):
+            return jsonify(found)
+        raise not_found()
+
+    def delete_file(self, file_id: str) -> Response:
+        """Forget a file."""
+        if not self.files.remove(file_id):
+            raise not_found()
+        return Response(status=204)
+
+    def deliveries(self) -> Response:
+        """Every attempt to deliver a webhook, with what came back."""
+        return jsonify(deliveries=list(self.courier.attempts))
+
+    def event(self) -> Response:
+        """Deliver a webhook about a prediction, known or not, now, and say what the receiver answered."""
+        order = json_object()
+        prediction = self.predictions.get(str(order.get("id")))
+        url = order.get("url") or (prediction and prediction.webhook)
+        if not url:
+            return answer_json({"error": "no such prediction with a webhook, and no url"}, 400)
+        document = self.view(prediction) if prediction else {"id": order.get("id"), "status": "succeeded"}
+        if "status" in order:
+            document["status"] = order["status"]
+        sent = self.courier.send(
+            str(url),
+            json.dumps(document).encode(),
+            message_id=order.get("webhook_id"),
+            signature=order.get("signature", "good"),
+            event="scripted",
+        )
+        return jsonify(sent)
+
+    def _new(self, model: Model, version: str, body: Json, deadline_s: float | None) -> Prediction:
+        control, now = self.control, self.control.clock.now()
+        outcome = control.take("outcome") or Fault("")
+        webhook = body.get("webhook")
+        webhook_fault = (control.take("webhook") if webhook else None) or Fault("")
+        seconds = outcome.number("seconds", self._seconds) if outcome.kind == "slow" else self._seconds
+        if webhook_fault.kind == "before_answer":
+            seconds = 0.0
+        starting = outcome.number("starting", STARTING_SHARE * seconds)
+        return Prediction(
+            id=self.names.next(),
+            model=model,
+            version=version,
+            input=body["input"],
+            created_at=now,
+            starts_at=now + starting,
+            due_at=now + max(seconds, starting),
+            deadline=None if deadline_s is None else now + deadline_s,
+            outcome=outcome,
+            webhook=webhook,
+            webhook_fault=webhook_fault,
+            events=frozenset(body.get("webhook_events_filter") or EVENTS),
+        )
+
+    def _start(self, prediction: Prediction) -> None:
+        self.predictions[prediction.id] = prediction
+        if prediction.webhook:
+            self.courier.follow(prediction)
+        self.worker.start(prediction)
+
+    def _forget(self) -> None:
+        with self.control.clock.changed:
+            for prediction in self.predictions.values():
+                prediction.forgotten = True
+                prediction.mail.put(None)
+            self.control.clock.changed.notify_all()
+        self.predictions.clear()
+        self.worker.outputs.clear()
+        self.files.clear()
+        self.courier.attempts.clear()
+
+
+def target(body: Json, official: str | None) -> tuple[Model, str]:
+    """The model that is asked for, and the ``version`` its prediction will show.
+
+    Args:
+        body: the request.
+        official: the name in the path of the official models' route.
+    """
+    name = official
+    if official is None:
+        matched = VERSION.fullmatch(str(body.get("version", "")))
+        if matched is None:
+            invalid = [violation("version", "required", "version is required")]
+            raise Refused(422, "Input validation failed", "- version is required\n", invalid)
+        if version_id := matched["id"]:
+            model = BY_VERSION.get(version_id)
+            if model is None or matched["name"] not in (None, model.name):
+                detail = (
+                    "The specified version does not exist (or perhaps you don't have permission to use it?)"
+                )
+                raise Refused(422, "Invalid version or not permitted", detail)
+            return model, version_id
+        name = matched["official"]
+    model = BY_NAME.get(name or "")
+    if model is None or (official and not model.official):
+        raise not_found()
+    if not model.official:
+        detail = "This model is not an official one: name a version, owner/name:id"
+        raise Refused(422, "Invalid version or not permitted", detail)
+    return model, "hidden"
+
+
+def problems(body: Json, model: Model) -> list[Json]:
+    """What is wrong with a request, field by field."""
+    found = [
+        violation(name, "additional_property", f"Additional property {name} is not allowed")
+        for name in sorted(set(body) - FIELDS)
+    ]
+    if body.get("webhook") is not None and not allowed(body["webhook"]):
+        found.append(violation("webhook", "format", "Must be an https URL"))
+    wanted = body.get("webhook_events_filter")
+    if wanted is not None and not (isinstance(wanted, list) and set(map(str, wanted)) <= EVENTS):
+        listed = ", ".join(sorted(EVENTS))
+        found.append(violation("webhook_events_filter", "enum", f"Must be a list of {listed}"))
+    return found + model.problems(body.get("input"))
+
+
+def preferred_wait() -> int:
+    """Seconds that the current request wants to wait for the end, 0 for none."""
+    for preference in request.headers.get("Prefer", "").split(","):
+        name, _, value = preference.strip().partition("=")
+        if name.lower() == "wait":
+            if value and not (value.isdecimal() and 1 <= int(value) <= WAIT_S):
+                raise Refused(422, "Invalid header", "Prefer: wait must be between 1 and 60 seconds")
+            return int(value or WAIT_S)
+    return 0
+
+
+def cancel_after() -> float | None:
+    """Seconds after which the current request's prediction is to be stopped."""
+    given = request.headers.get("Cancel-After")
+    if given is None:
+        return None
+    matched = DURATION.fullmatch(given)
+    parts = [int(part or 0) for part in matched.groups()] if matched else [0, 0, 0]
+    seconds = parts[0] * 3600 + parts[1] * 60 + parts[2]
+    if seconds < DEADLINE_S:
+        raise Refused(422, "Invalid header", "Cancel-After must be a duration of at least 5s, such as 1m30s")
+    return float(seconds)
+
+
+def api_app(account: Replicate, port: int) -> Flask:
+    """The application of the API port."""
+    app = Flask("replicate")
+    account.control.watch(app, port)
+
+    @app.before_request
+    def authorise() -> Response | None:
+        known = request.headers.get("Authorization") == f"Bearer {account.token}"
+        if known or not request.path.startswith("/v1/"):
+            return None
+        return problem(Refused(401, "Unauthenticated", "You did not pass a valid authentication token"))
+
+    @app.errorhandler(Refused)
+    def problem(refused: Refused) -> Response:
+        return answer_json(refused.document, refused.status, {"Content-Type": "application/problem+json"})
+
+    @app.errorhandler(HTTPException)
+    def unrouted(error: HTTPException) -> Response:
+        return problem(Refused(error.code or 500, str(error.name), str(error.description)))
+
+    add_routes(app, account)
+    channel = account.control.routes()
+    channel.add_url_rule("/event", "event", account.event, methods=["POST"])
+    channel.add_url_rule("/deliveries", "deliveries", account.deliveries, methods=["GET"])
+    app.register_blueprint(channel)
+    return app
+
+
+def add_routes(app: Flask, account: Replicate) -> None:
+    """The provider's own routes, each under the name that scripts use."""
+    control = account.control
+
+    def route(verb: str, path: str, name: str, work: Callable[..., Response]) -> None:
+        def view(**values: Any) -> Response:
+            return play(control, control.take(name), lambda: work(**values))
+
+        app.add_url_rule(path, f"{verb} {path}", view, methods=[verb])
+
+    route("POST", "/v1/predictions", "create", account.create)
+    route("POST", "/v1/models/<path:official>/predictions", "create", account.create)
+    route("GET", "/v1/predictions", "list", account.page)
+    route("GET", "/v1/predictions/<prediction_id>", "get", account.get)
+    route("POST", "/v1/predictions/<prediction_id>/cancel", "cancel", account.cancel)
+    route("GET", "/v1/webhooks/default/secret", "secret", lambda: jsonify(key=account.secret))
+    route("POST", "/v1/files", "files", account.upload)
+    route("GET", "/v1/files/<file_id>", "files", account.get_file)
+    route("DELETE", "/v1/files/<file_id>", "files", account.delete_file)
+
+
+def main() -> None:
+    """``python -m local.standins.replicate --port 8801 --delivery-port 8802``."""
+    parser = argparse.ArgumentParser(description="A stand-in for Replicate on 127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--delivery-port", type=int, required=True)
+    parser.add_argument("--token", default="r8_local")
+    parser.add_argument("--webhook-secret", default="whsec_bG9jYWwtc3RhbmQtaW4tc2VjcmV0LWtleQ==")
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long a prediction takes")
+    parser.add_argument("--max-pixels", type=int, help="instead of a model's own input limit; 0 for none")
+    parser.add_argument("--seed", help="makes ids and URLs repeat from run to run")
+    options = parser.parse_args()
+    try:
+        signed(options.webhook_secret, "", b"")
+    except ValueError:
+        parser.error("--webhook-secret is whsec_ and base64")
+    account = Replicate(options)
+    api = api_app(account, options.port)
+    delivery = delivery_app(account.control, account.worker, options.delivery_port)
+    serve("Replicate stand-in", [(api, options.port), (delivery, options.delivery_port)])
+
+
+if __name__ == "__main__":
+    main()
