@@ -219,7 +219,10 @@ class Control:
 
         @channel.post("/clock")
         def clock() -> Response:
-            self.clock.advance(float(json_object()["advance"]))
+            advance = json_object().get("advance")
+            if not isinstance(advance, int | float):
+                return answer_json({"error": "advance is a number of seconds"}, 400)
+            self.clock.advance(advance)
             return jsonify(now=self.clock.now())
 
         @channel.post("/script")

@@ -22,9 +22,12 @@ def decode(data: bytes) -> Image.Image:
     Raises:
         OSError: the bytes are no picture.
     """
-    with Image.open(BytesIO(data)) as opened:
-        upright = ImageOps.exif_transpose(opened)
-        return upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    try:
+        with Image.open(BytesIO(data)) as opened:
+            upright = ImageOps.exif_transpose(opened)
+            return upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    except (SyntaxError, ValueError, Image.DecompressionBombError) as problem:
+        raise OSError(str(problem)) from problem
 
 
 def encode(picture: Image.Image, extension: str) -> bytes:

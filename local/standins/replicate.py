@@ -6,7 +6,6 @@ Deviation: a webhook may go to http on loopback, because nothing here has a cert
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import re
 from collections.abc import Callable
@@ -133,13 +132,11 @@ class Replicate:
         newest = list(reversed(self.predictions.values()))
         start = 0
         if cursor := request.args.get("cursor"):
-            last = base64.urlsafe_b64decode(cursor).decode()
-            start = next((place for place, found in enumerate(newest, 1) if found.id == last), len(newest))
+            start = next((place for place, found in enumerate(newest, 1) if found.id == cursor), len(newest))
         shown = newest[start : start + PAGE]
         following = None
         if start + PAGE < len(newest):
-            mark = base64.urlsafe_b64encode(shown[-1].id.encode()).decode()
-            following = f"{self.base}/v1/predictions?cursor={mark}"
+            following = f"{self.base}/v1/predictions?cursor={shown[-1].id}"
         return jsonify(previous=None, next=following, results=[self.view(found) for found in shown])
 
     def upload(self) -> Response:
@@ -149,9 +146,13 @@ class Replicate:
             invalid = [violation("content", "required", "content is required")]
             raise Refused(422, "Input validation failed", "- content is required\n", invalid)
         try:
-            stored = self.files.add(content, json.loads(request.form.get("metadata") or "{}"))
+            metadata = json.loads(request.form.get("metadata") or "{}")
         except ValueError as problem:
-            raise Refused(413, "File too large", "The file is larger than 100 MB.") from problem
+            invalid = [violation("metadata", "invalid_type", "metadata must be JSON")]
+            raise Refused(422, "Input validation failed", "- metadata must be JSON\n", invalid) from problem
+        stored = self.files.add(content, metadata)
+        if stored is None:
+            raise Refused(413, "File too large", "The file is larger than 100 MB.")
         return answer_json(stored, 201)
 
     def get_file(self, file_id: str) -> Response:

@@ -57,11 +57,11 @@ class Files:
         self._names = names
         self._base = base
 
-    def add(self, upload: FileStorage, metadata: Json) -> Json:
-        """Keep an upload; its object. A file over 100 MB is a ValueError."""
+    def add(self, upload: FileStorage, metadata: Json) -> Json | None:
+        """Keep an upload; its object, None for a file over 100 MB, which is not kept."""
         data = upload.stream.read()
         if len(data) > FILE_BYTES:
-            raise ValueError("file too large")
+            return None
         kind = upload.content_type or "application/octet-stream"
         stored = StoredFile(
             self._names.next(), upload.filename or "file", kind, data, metadata, self._clock.now()

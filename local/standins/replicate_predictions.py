@@ -183,11 +183,11 @@ class Worker:
         self._change(prediction, "start", status="processing", started_at=prediction.starts_at)
         try:
             picture = self._paint(prediction)
-        except ModelFailure as failure:
+            data = pictures.encode(picture, prediction.model.extension_for(prediction.input))
+        except (ModelFailure, OSError, ValueError, MemoryError) as failure:
             self.end(prediction, "failed", self._clock.now(), str(failure))
             return
         self._change(prediction, "logs", logs=f"made {picture.width}x{picture.height} pixels\n")
-        data = pictures.encode(picture, prediction.model.extension_for(prediction.input))
         finished = max(prediction.due_at, self._clock.now())
         if self._reached(prediction, math.inf if prediction.outcome.kind == "never" else prediction.due_at):
             self._deliver(prediction, data, min(finished, self._clock.now()))
@@ -231,7 +231,7 @@ class Worker:
         files = [self._fetch(url) for url in model.sources(prediction.input)]
         try:
             inputs = [pictures.decode(data) for data in files]
-        except (OSError, ValueError, SyntaxError) as problem:
+        except OSError as problem:
             raise ModelFailure(model.unreadable) from problem
         check_fit(model, inputs, self._most_pixels)
         picture = model.paint(prediction.input, inputs)
@@ -278,6 +278,7 @@ class Worker:
         for path, output in list(self.outputs.items()):
             if output.prediction.removed(now):
                 self.outputs.pop(path, None)
+                output.prediction.input = {}
 
 
 def filled(value: Any, names: dict[str, str]) -> Any:

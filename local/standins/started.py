@@ -58,7 +58,7 @@ class StandIn:
         """Whether it answers."""
         try:
             return self._session.get(f"{self.url}/_ctl/ready", timeout=2).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def control(self, what: str, **order: Any) -> Json:

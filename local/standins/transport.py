@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -123,7 +124,7 @@ def serve(name: str, apps: Sequence[tuple[Flask, int]]) -> None:
     for app, port in apps:
         server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    if stat.S_ISFIFO(os.fstat(0).st_mode):
+    if sys.stdin and stat.S_ISFIFO(os.fstat(0).st_mode):  # a pipe is held by whoever started this
         threading.Thread(target=_watch_starter, args=(stopping,), daemon=True).start()
     where = ", ".join(f"http://127.0.0.1:{port}" for _, port in apps)
     print(f"{name} listens on {where}", flush=True)

@@ -145,15 +145,15 @@ def from_integers(value: object) -> bytes:
         raise bad_input("'/image' must be an array of integers from 0 to 255") from problem
 
 
-def opened(data: bytes, name: str) -> Image.Image:
-    """A picture in a request.
+def opened(data: bytes | str, name: str) -> Image.Image:
+    """A picture in a request; a form field that is no file is a text.
 
     Raises:
         Refused: it is none.
     """
     try:
-        return pictures.decode(data)
-    except (OSError, ValueError, SyntaxError) as problem:
+        return pictures.decode(data if isinstance(data, bytes) else b"")
+    except OSError as problem:
         raise bad_input(f"'/{name}' is not an image") from problem
 
 

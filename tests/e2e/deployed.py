@@ -16,8 +16,10 @@ from enhancer.adapters.artifacts import Artifacts
 from enhancer.adapters.jobs import Jobs
 from enhancer.adapters.ledger import Ledger
 from enhancer.adapters.predictors.embedded import Embedded
+from enhancer.adapters.spend import Spend
 from enhancer.adapters.table import Table
 from enhancer.adapters.workflow import Workflow
+from enhancer.domain.costs import SPEND_CAP_MICROS
 from enhancer.domain.jobs import DEADLINE_MS, Item, Job
 from enhancer.domain.ledger import Balance, add_up
 from enhancer.domain.owners import Owner
@@ -67,9 +69,12 @@ class Deployed:
             artifacts=self.artifacts,
             jobs=self.store.jobs,
             ledger=self.store.ledger,
+            spend=Spend(table),
             workflow=Workflow(self.states, self.machine),
             now=now,
             new_id=new_id,
+            enabled=lambda _: True,
+            spend_cap=lambda: SPEND_CAP_MICROS,
         )
 
     # ------------------------------------------------------------------------------------------ time

@@ -14,6 +14,7 @@ import requests
 from PIL import Image, ImageChops
 
 from local.processes import free_port
+from local.standins.pictures import bomb
 from local.standins.started import StandIn
 from tests.support.images import jpeg, png, size_of
 
@@ -25,7 +26,7 @@ DELIVERY = free_port()
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    options = ["--delivery-port", str(DELIVERY), "--seconds", "0.2", "--seed", "one"]
+    options = ["--delivery-port", str(DELIVERY), "--seconds", "0.1", "--seed", "one"]
     with StandIn("replicate", options, log=tmp_path_factory.mktemp("standin") / "log") as started:
         yield started
 
@@ -93,7 +94,7 @@ def test_a_prediction_lives_from_starting_to_succeeded(api: StandIn) -> None:
     assert answer.headers["Location"] == made["urls"]["get"]
     shown = until_over(api, made["id"])
     assert shown["status"] == "succeeded"
-    assert shown["metrics"] == {"predict_time": pytest.approx(0.16), "total_time": pytest.approx(0.2)}
+    assert shown["metrics"] == {"predict_time": pytest.approx(0.08), "total_time": pytest.approx(0.1)}
     assert set(shown) == {
         "id", "model", "version", "input", "output", "error", "logs", "status", "created_at", "started_at",
         "completed_at", "data_removed", "deadline", "metrics", "urls",
@@ -236,6 +237,12 @@ def test_an_input_that_is_no_picture_fails_with_the_models_odd_words(
     """The wire accepts any URL; what is behind it is found out by the model."""
     answer = create(api, version=version, **{field: data_url(b"no picture")})
     assert (answer.status_code, answer.json()["error"]) == (201, error)
+
+
+def test_a_bomb_for_an_input_fails_and_harms_nobody(api: StandIn) -> None:
+    """A picture that would unpack to more than memory holds ends its own prediction only."""
+    answer = create(api, image=data_url(bomb()), scale=2)
+    assert answer.json()["error"] == "cannot identify image file"
 
 
 def test_a_picture_larger_than_the_memory_fails(api: StandIn) -> None:

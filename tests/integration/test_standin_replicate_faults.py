@@ -114,8 +114,12 @@ def test_a_fault_nobody_knows_is_refused(api: StandIn) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "parameters", "status"),
-    [("failed", {"error": "NSFW content detected"}, "failed"), ("aborted", {}, "aborted"), ("canceled", {}, "canceled")],
-)  # fmt: skip
+    [
+        ("failed", {"error": "NSFW content detected"}, "failed"),
+        ("aborted", {}, "aborted"),
+        ("canceled", {}, "canceled"),
+    ],
+)
 def test_a_prediction_ends_badly_as_scripted(
     api: StandIn, fault: str, parameters: dict[str, str], status: str
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from enhancer.adapters.jobs import from_record
@@ -13,6 +14,8 @@ from enhancer.domain.plans import GUESTS_PER_NETWORK, PLANS
 from tests.support import aws
 
 RESOLVED = ("settle", "release")
+REST = "_rest"
+"""How the entry ends that gives back what a cheaper model left of a hold; it belongs to the settle before it."""
 UNCLOSED = ("queued", "processing", "canceled")
 """Statuses of a job in the sweep's index; a canceled one is there until its holds are given back."""
 
@@ -30,6 +33,7 @@ def audit(plans: dict[str, str], gone: Iterable[Job] = ()) -> None:
         deleted = [job for job in gone if f"OWNER#{job.owner.type}#{job.owner.id}" == pk]
         items = _owner(partitions.get(pk, []), plan, deleted)
         networks.update((item.hold.network, item.hold.day) for item in items if item.hold.network)
+    _spending(record for pk, records in partitions.items() if pk.startswith("COST#") for record in records)
     cap = PLANS["guest"].images_per_day * GUESTS_PER_NETWORK
     for pk, records in partitions.items():
         if pk.startswith("NET#"):
@@ -93,13 +97,17 @@ def _items(jobs: list[Job], entries: list[Entry]) -> list[Item]:
     for job in jobs:
         for item in job.items:
             known.add((job.id, item.index))
-            kinds = Counter(entry.kind for entry in moved[job.id, item.index])
+            found = moved[job.id, item.index]
+            whole = [entry for entry in found if not entry.id.endswith(REST)]
+            kinds = Counter(entry.kind for entry in whole)
             is_paid = item.status == "succeeded" and not item.free
             assert kinds["hold"] == item.hold.attempt <= job.attempt, item
             assert kinds["settle"] == int(is_paid), item
             assert kinds["release"] == item.hold.attempt - int(is_paid or item.is_open), item
-            taken = _amounts(moved[job.id, item.index], "hold")
-            back = _amounts(moved[job.id, item.index], *RESOLVED)
+            charged = Counter({(item.charged.plan, item.charged.credits): 1}) if is_paid else Counter()
+            assert _amounts([entry for entry in whole if entry.kind == "settle"]) == charged, item
+            taken = _amounts([entry for entry in whole if entry.kind == "hold"])
+            back = _amounts(_resolutions(found))
             left = Counter({(item.hold.plan, item.hold.credits): 1}) if item.is_open else Counter()
             assert taken - back == left, item
             assert not back - taken, item
@@ -109,16 +117,46 @@ def _items(jobs: list[Job], entries: list[Entry]) -> list[Item]:
     return counted
 
 
-def _amounts(entries: list[Entry], *kinds: str) -> Counter[tuple[int, int]]:
+def _resolutions(entries: list[Entry]) -> list[Entry]:
+    """Settles and releases; what a cheaper model left of a hold is added to its settle, and to nothing else."""
+    rests = {entry.id.removesuffix(REST): entry for entry in entries if entry.id.endswith(REST)}
+    found = []
+    for entry in entries:
+        if entry.kind in RESOLVED and not entry.id.endswith(REST):
+            rest = rests.pop(entry.id, None)
+            if rest:
+                assert (entry.kind, rest.kind) == ("settle", "release"), entry
+                entry = replace(entry, plan=entry.plan + rest.plan, credits=entry.credits + rest.credits)  # noqa: PLW2901
+            found.append(entry)
+    assert not rests, "a rest without its settle"
+    return found
+
+
+def _amounts(entries: list[Entry]) -> Counter[tuple[int, int]]:
     """How often which amounts of plan and credits were moved."""
-    return Counter((entry.plan, entry.credits) for entry in entries if entry.kind in kinds)
+    return Counter((entry.plan, entry.credits) for entry in entries)
+
+
+def _spending(records: Iterable[dict[str, Any]]) -> None:
+    """What providers cost is counted against the cap by its day: at least as much as was booked, never less."""
+    booked: Counter[str] = Counter()
+    totals: Counter[str] = Counter()
+    for record in records:
+        if record["sk"] == "TOTAL":
+            totals[record["pk"]] = record["used"]
+        elif not record["sk"].startswith("embedded#"):
+            booked[record["pk"]] += record["micros"]
+    for day in booked.keys() | totals.keys():
+        assert totals[day] >= booked[day] >= 0, (day, totals[day], booked[day])
 
 
 def _once_keys(records: list[dict[str, Any]], entries: list[Entry]) -> None:
     """Exactly one once-key per hold and per resolution."""
     kinds = Counter(record["sk"].rpartition("#")[2] for record in records)
     assert kinds["hold"] == sum(entry.kind == "hold" for entry in entries)
-    assert kinds["resolution"] == sum(entry.kind in RESOLVED for entry in entries)
+    assert kinds["resolution"] == sum(
+        entry.kind in RESOLVED and not entry.id.endswith(REST) for entry in entries
+    )
 
 
 def _usage(records: list[dict[str, Any]], counted: list[Item], plan: str) -> None:
@@ -126,7 +164,7 @@ def _usage(records: list[dict[str, Any]], counted: list[Item], plan: str) -> Non
     days = Counter(item.hold.day for item in counted)
     months: Counter[str] = Counter()
     for item in counted:
-        months[item.hold.month] += item.hold.plan
+        months[item.hold.month] += item.hold.plan if item.is_open else item.charged.plan
     for record in records:
         period = record["sk"].removeprefix("USAGE#")
         is_day = period.count("-") == 2

@@ -20,6 +20,7 @@ class Execution:
     concurrency: int
     started_at: int
     status: str = "RUNNING"
+    turn: int = 0
 
 
 @dataclass
@@ -40,9 +41,10 @@ class ScriptedWorkflow:
         if self.script:
             raise self.script.pop(0)
         self.starts.append(job.execution)
-        items = [item.index for item in job.open_items]
+        items, turn = [item.index for item in job.open_items], max(item.turn for item in job.open_items)
         self.executions.setdefault(
-            job.execution, Execution(job.owner, job.id, job.attempt, items, concurrency, self.now())
+            job.execution,
+            Execution(job.owner, job.id, job.attempt, items, concurrency, self.now(), turn=turn),
         )
 
     def stop(self, execution: str) -> None:

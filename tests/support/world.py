@@ -12,22 +12,27 @@ from typing import Any
 
 import boto3
 
-from enhancer import fulfilment, identity, lifecycle, maintenance, submission
+from enhancer import execution, fulfilment, identity, lifecycle, maintenance, submission
 from enhancer.adapters import keys, pixels
 from enhancer.adapters.accounts import Accounts
 from enhancer.adapters.artifacts import Artifacts
 from enhancer.adapters.jobs import Jobs
 from enhancer.adapters.ledger import Ledger
 from enhancer.adapters.rates import Rates
+from enhancer.adapters.spend import Spend
 from enhancer.adapters.table import Table
 from enhancer.domain.artifacts import incoming_key
+from enhancer.domain.costs import SPEND_CAP_MICROS
 from enhancer.domain.entitlement import Params
 from enhancer.domain.ids import ordered_id, random_name
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, JobError, Kind, Source
 from enhancer.domain.ledger import Balance, Hold, add_up
+from enhancer.domain.models import Model
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
-from enhancer.fulfilment import Ref, Tools
+from enhancer.domain.pricing import Split
+from enhancer.execution import Ref
+from enhancer.fulfilment import Tools
 from enhancer.maintenance import Swept
 from enhancer.submission import Order, Submitted
 from tests.support import aws
@@ -44,6 +49,8 @@ def at(text: str) -> int:
 
 
 NOON = at("2026-11-20 12:00:00")
+REPLICATE_COST, WORKERS_AI_COST = 900, 346
+"""What a good prediction costs there, in USD micros."""
 
 
 class World:
@@ -56,7 +63,12 @@ class World:
         self.ledger, self.jobs, self.rates = Ledger(self.table), Jobs(self.table), Rates(self.table)
         self.accounts = Accounts(self.table)
         self.artifacts = Artifacts(boto3.client("s3"), aws.BUCKET)
+        self.spend = Spend(self.table)
         self.predictor = ScriptedPredictor(self.artifacts)
+        self.replicate = ScriptedPredictor(self.artifacts, names=True, cost=REPLICATE_COST)
+        self.workers_ai = ScriptedPredictor(self.artifacts, is_instant=True, cost=WORKERS_AI_COST)
+        self.off: set[str] = set()
+        self.spend_cap, self.chance = SPEND_CAP_MICROS, 0.0
         self.workflow = ScriptedWorkflow(self.now)
         self.pages: dict[str, bytes | BaseException] = {}
         self.clock = NOON
@@ -127,14 +139,26 @@ class World:
     def tools(self) -> Tools:
         """What running a job needs."""
         return Tools(
-            predictors={"embedded": self.predictor},
+            predictors={
+                "embedded": self.predictor,
+                "replicate": self.replicate,
+                "workers_ai": self.workers_ai,
+            },
             artifacts=self.artifacts,
             jobs=self.jobs,
             ledger=self.ledger,
+            spend=self.spend,
             workflow=self.workflow,  # type: ignore[arg-type]
             now=self.now,
             new_id=self.new_id,
+            enabled=self.enabled,
+            spend_cap=lambda: self.spend_cap,
+            chance=lambda: self.chance,
         )
+
+    def enabled(self, model: Model) -> bool:
+        """Whether a model may run: all but what is ``off``, by provider or alias."""
+        return not {model.provider, model.alias} & self.off
 
     def finish(self, submitted: Submitted, *, seconds_max: float = 25.0) -> Job:
         """Run what was submitted."""
@@ -178,7 +202,7 @@ class World:
             fulfilment.launch(submitted.job, None, concurrency=caller.plan.jobs_at_once, tools=self.tools)
         return submitted.job
 
-    def start_item(self, job: Job, item: int = 0, *, token: str = "token") -> None:  # noqa: S107
+    def start_item(self, job: Job, item: int = 0, *, token: str = "token", turn: int = 0) -> None:  # noqa: S107
         """Step StartPrediction of this attempt."""
         prepare = partial(
             submission.prepare_item,
@@ -187,33 +211,41 @@ class World:
             download=self.download,
             new_name=self.new_name,
         )
-        fulfilment.start_item(self.ref(job, item), token, tools=self.tools, prepare=prepare)
+        execution.start_item(self.ref(job, item, turn), token, tools=self.tools, prepare=prepare)
 
-    def look_at_item(self, job: Job, item: int = 0) -> None:
+    def look_at_item(self, job: Job, item: int = 0, *, turn: int = 0) -> None:
         """Step PollPrediction."""
-        fulfilment.look_at_item(self.ref(job, item), tools=self.tools)
+        execution.look_at_item(self.ref(job, item, turn), tools=self.tools)
 
-    def finish_item(self, job: Job, item: int = 0, *, error: str | None = None) -> None:
-        """Step FinishItem."""
-        fulfilment.finish_item(self.ref(job, item), error, tools=self.tools)
+    def finish_item(
+        self, job: Job, item: int = 0, *, error: str | None = None, turn: int = 0
+    ) -> float | None:
+        """Step FinishItem; the seconds until the next try, None when the item has ended."""
+        return execution.finish_item(self.ref(job, item, turn), error, tools=self.tools)
 
     def finish_job(self, job: Job) -> None:
         """Step FinishJob."""
-        fulfilment.finish_job(self.ref(job), tools=self.tools)
+        execution.finish_job(self.ref(job), tools=self.tools)
+
+    def hear(self, job: Job, prediction_id: str, item: int = 0, *, turn: int = 0) -> bool:
+        """The provider calls back; whether somebody was woken."""
+        return execution.heard(self.ref(job, item, turn), prediction_id, tools=self.tools)
 
     def deliver(self, job: Job, item: int = 0) -> None:
         """The model that was started for this item ends."""
         stored = self.stored(job)
-        self.predictor.deliver(stored, stored.items[item])
+        found = self.tools.predictor_of(stored, stored.items[item])
+        found.deliver(stored, stored.items[item])  # type: ignore[attr-defined]
 
     def execute(self, job: Job, *, errors: dict[int, str] | None = None) -> Job:
-        """Run the whole execution; items with an error fail with it instead of ending well."""
+        """Run the whole execution; items with an error fail with it in every try instead of ending well."""
         for item in [found.index for found in job.open_items]:
-            error = (errors or {}).get(item)
-            self.start_item(job, item, token=f"token of {item}")
-            if not error and self.stored(job).items[item].is_open:
-                self.deliver(job, item)
-            self.finish_item(job, item, error=error)
+            error, turn, again = (errors or {}).get(item), job.items[item].turn, True
+            while again:
+                self.start_item(job, item, token=f"token of {item}", turn=turn)
+                if not error and self.stored(job).items[item].is_open:
+                    self.deliver(job, item)
+                again, turn = self.finish_item(job, item, error=error, turn=turn) is not None, turn + 1
         self.finish_job(job)
         self.workflow.executions[job.execution].status = "SUCCEEDED"
         return self.stored(job)
@@ -250,9 +282,9 @@ class World:
         return found
 
     @staticmethod
-    def ref(job: Job, item: int = 0) -> Ref:
+    def ref(job: Job, item: int = 0, turn: int = 0) -> Ref:
         """What a step of this attempt is told."""
-        return Ref(owner=job.owner, job_id=job.id, attempt=job.attempt, item=item)
+        return Ref(owner=job.owner, job_id=job.id, attempt=job.attempt, item=item, turn=turn)
 
     def sweep(self) -> Swept:
         """Let the sweep run now."""
@@ -337,12 +369,21 @@ class World:
         self.ledger.hold(job, plan=PLANS[plan], key_hash=key, entry_ids=ids, now=self.clock)
         return job
 
-    def settle(self, job: Job, index: int = 0, *, closes: bool = True) -> None:
-        """Settle one item."""
+    def settle(
+        self, job: Job, index: int = 0, *, closes: bool = True, paid: tuple[int, int] | None = None
+    ) -> None:
+        """Settle one item; ``paid``: plan and credits where that is less than the hold."""
         output = Artifact(job.items[index].target, "image/png", 10, 16, 12)
         entry = self.new_id("ent")
         self.ledger.settle(
-            job, job.items[index], output=output, seconds=0.5, closes=closes, entry_id=entry, now=self.clock
+            job,
+            job.items[index],
+            output=output,
+            seconds=0.5,
+            closes=closes,
+            entry_id=entry,
+            now=self.clock,
+            paid=Split(*paid) if paid else None,
         )
 
     def release(self, job: Job, index: int = 0, *, closes: bool = True) -> None:

@@ -41,7 +41,7 @@ def apps(cloud: None) -> SimpleNamespace:
 def served(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """The handlers run on the world's clock, its scripted predictor and its state machine."""
     monkeypatch.setattr(runtime, "now", world.now)
-    monkeypatch.setattr(runtime, "predictors", lambda: {"embedded": world.predictor})
+    monkeypatch.setattr(runtime, "predictors", lambda: world.tools.predictors)
     monkeypatch.setattr(runtime, "workflow", lambda: world.workflow)
     monkeypatch.setattr(runtime, "tools", lambda: world.tools)
     return world

@@ -64,7 +64,8 @@ def start_item(ref: Ref, token: str, *, tools: Tools, prepare: Callable[[Job, It
     except ProviderError:
         raise
     except EnhancerError as problem:
-        release(job, ready or item, problem, closes=False, tools=tools)
+        tried = ready or item
+        release(job, replace(tried, cost=tried.cost + problem.cost), problem, closes=False, tools=tools)
         tools.workflow.wake(token)
 
 
@@ -162,10 +163,7 @@ def _start(job: Job, item: Item, token: str, tools: Tools) -> None:
         day = set_aside(job, item, tools=tools)
         started = predictor.start(job, item)
     except EnhancerError as problem:
-        if day:
-            book(job, item, problem.cost, day=day, failed=True, tools=tools)
-        wait = problem.retry_after if isinstance(problem, ProviderError) else None
-        tools.jobs.unclaim(job, item, retry_after=wait, now=tools.now())
+        _refused(job, item, problem, day=day, tools=tools)
         raise
     if started.id:
         try:
@@ -176,6 +174,22 @@ def _start(job: Job, item: Item, token: str, tools: Tools) -> None:
             raise
     if started.ended:
         tools.workflow.wake(token)
+
+
+def _refused(job: Job, item: Item, problem: EnhancerError, *, day: str | None, tools: Tools) -> None:
+    """Give a claim back, with the wait that was asked for and what the start did cost.
+
+    Booked afterwards: dying in between leaves the estimate counted, never the correction twice.
+    """
+    wait = problem.retry_after if isinstance(problem, ProviderError) else None
+    try:
+        tools.jobs.unclaim(job, item, retry_after=wait, cost=problem.cost, now=tools.now())
+    except StaleAttempt:
+        if day:
+            book(job, item, problem.cost, day=day, failed=True, tools=tools)
+        raise
+    if day:
+        book(job, item, problem.cost, day=day, failed=True, tools=tools)
 
 
 def _after(problem: EnhancerError, job: Job, item: Item, tools: Tools) -> float | None:

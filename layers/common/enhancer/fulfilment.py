@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from enhancer.domain import costs, errors, recovery
 from enhancer.domain.digests import digest
 from enhancer.domain.entitlement import check_sync
-from enhancer.domain.errors import EnhancerError, InternalError, JobExpired, NeedsJob, ProviderError, leaves
+from enhancer.domain.errors import EnhancerError, InternalError, JobExpired, NeedsJob, leaves
 from enhancer.domain.jobs import Fallback, Item, Job, JobError, Prediction, StaleAttempt
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.models import Model
@@ -115,7 +115,7 @@ class _Tries:
         while True:
             try:
                 return self._once()
-            except ProviderError as problem:
+            except EnhancerError as problem:
                 self.item = replace(self.item, cost=self.item.cost + problem.cost)
                 following = next_try(self.job, self.item, problem, tools=self.tools)
                 if following is None:

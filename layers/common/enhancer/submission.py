@@ -151,7 +151,7 @@ def submit(
     """Return the job for this picture: a new one, held; or the one that key or picture already stands for."""
     output_format = images.output_format(params.output_format, photo.info.format, alpha=photo.info.alpha)
     check_size(photo.info, params, output_format)
-    check_input(model, photo.info.megapixels)
+    check_input(model, photo.info.megapixels, params)
     (check_sync if kind == "sync" else check_job)(model, photo.info.megapixels, params)
     fingerprint = digest(photo.info.digest, model.slug, params)
     result_digest = digest(photo.info.digest, model.slug, params, output_format)
@@ -252,7 +252,7 @@ def prepare_item(
     photo = read(data, pixels_max=plan_named(job.plan).input_pixels_max)
     original, seen = look(photo, model, params, owner=job.owner, new_name=new_name)
     check_size(photo.info, params, seen.output_format)
-    check_input(model, photo.info.megapixels)
+    check_input(model, photo.info.megapixels, params)
     check_job(model, photo.info.megapixels, params)
     looked_at = replace(seen, index=item.index, hold=item.hold, source=item.source, prompt=item.prompt)
     earlier = tools.ledger.earlier(
@@ -303,7 +303,7 @@ def quote(
             raise TooManyPixels(
                 megapixels=megapixels, limit=plan.input_megapixels_max, plan=plan.name, requiredPlan=needed
             )
-        check_input(model, megapixels)
+        check_input(model, megapixels, params)
         check_sync(model, megapixels, params)
         if standing.day_used >= plan.images_per_day:
             raise daily_quota_exceeded(used=standing.day_used, limit=plan.images_per_day, now_ms=now)

@@ -101,12 +101,20 @@ class Jobs:
             return False
         return True
 
-    def unclaim(self, job: Job, item: Item, *, retry_after: float | None, now: int) -> None:
-        """Give the right back after the provider refused to start, with the wait it asked for; raise `StaleAttempt`."""
+    def unclaim(self, job: Job, item: Item, *, retry_after: float | None, cost: int, now: int) -> None:
+        """Give the right back after the provider refused to start; raise `StaleAttempt`.
+
+        Recorded with it: the wait it asked for, and what the start did cost (USD micros).
+        """
         place = f"#items[{item.index}]"
         wait, values = (f", {place}.retry_after = :wait", {":wait": retry_after}) if retry_after else ("", {})
-        update = f"SET updated_at = :now{wait} REMOVE {place}.prediction"
-        self._table_update(job, update, {":now": now, **values})
+        self._guarded(
+            job,
+            f"SET updated_at = :now, {place}.#cost = :cost{wait} REMOVE {place}.prediction",
+            names={"#cost": "cost"},
+            values={":now": now, ":cost": item.cost + cost, **values},
+            condition=_OPEN,
+        )
 
     def name_prediction(self, job: Job, item: Item, prediction_id: str) -> None:
         """Record what the provider calls the prediction of this turn; raise `StaleAttempt`."""

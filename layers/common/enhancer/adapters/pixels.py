@@ -163,6 +163,12 @@ def encode(image: Image.Image, *, file_format: str, icc: bytes | None, source_ty
     return _saved(image, file_format, icc_profile=icc, **metadata, **_RESULT[file_format])
 
 
+def resized(photo: Photo, width: int, height: int) -> bytes:
+    """Return a picture as a plain JPEG of exactly this size in pixels, for a model that makes a new one from it."""
+    small = photo.image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return encode(small, file_format="jpeg", icc=photo.icc, source_type=images.ENHANCED)
+
+
 def _decode(data: bytes, file_format: str, pixels_max: int) -> ImageFile:
     """Open, check what the header promises, then decode. Errors are Pillow's or ours."""
     if file_format == "webp":

@@ -21,6 +21,8 @@ SYNC_MEGAPIXELS_MAX = {"standard": 6.0, "pro": 0.1}
 """How much the embedded model does inside one request, in megapixels put through its network."""
 JOB_MEGAPIXELS_MAX = {"standard": 75.0, "pro": 1.0}
 """The same inside a job: what ends within the four minutes that its step waits."""
+PROVIDER_OUTPUT_MEGAPIXELS_MAX = 64.0
+"""The largest result that is taken from a provider: we decode and encode each one within the memory of a function."""
 SECOND_PASS_FACTOR = 5
 """Scales 6 and 8 double the sides first, then enlarge that: 1 + 4 times the input goes through the network."""
 
@@ -82,10 +84,16 @@ def check_size(image: ImageInfo, params: Params, output_format: str) -> None:
     check_output_size(image.width * factor, image.height * factor, file_format=output_format)
 
 
-def check_input(model: Model, megapixels: float) -> None:
-    """Refuse a picture that the model cannot take whatever the plan; ``limit`` in megapixels."""
-    limit = model.input_megapixels_max
-    if limit is not None and megapixels > limit:
+def check_input(model: Model, megapixels: float, params: Params) -> None:
+    """Refuse a picture that a hosted model cannot take, whatever the plan, or would make too large: ``limit`` in MP."""
+    if model.provider == "embedded":
+        return
+    factor = params.scale or model.factor
+    limit = min(
+        model.input_megapixels_max or PROVIDER_OUTPUT_MEGAPIXELS_MAX,
+        PROVIDER_OUTPUT_MEGAPIXELS_MAX / factor**2,
+    )
+    if megapixels > limit:
         raise TooManyPixels(megapixels=round(megapixels, 1), limit=limit, model=model.alias)
 
 

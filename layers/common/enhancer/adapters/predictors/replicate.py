@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from enhancer.adapters.predictors.answers import is_loopback
+from enhancer.adapters.predictors.answers import NoAnswer, Refusal, Trouble, is_loopback
 from enhancer.adapters.predictors.results import Cost, Results, expected_size, invalid
 from enhancer.domain import costs, errors
 from enhancer.domain.errors import EnhancerError
@@ -126,8 +126,6 @@ class Replicate:
 
     def cancel(self, job: Job, item: Item) -> None:
         """Ask the provider to stop; see `Predictor.cancel`."""
-        from enhancer.adapters.predictors.replicate_api import NoAnswer, Refusal, Unreadable  # noqa: PLC0415
-
         named = {"jobId": job.id, "item": item.index, "provider": NAME}
         try:
             prediction_id = item.prediction.id if item.prediction else None
@@ -137,7 +135,7 @@ class Replicate:
             if prediction_id:
                 self._api.cancel(prediction_id, seconds=CANCEL_SECONDS)
             logger.info("cancel", extra={**named, "predictionId": prediction_id})
-        except (EnhancerError, NoAnswer, Refusal, Unreadable, BotoCoreError, ClientError) as failed:
+        except (Trouble, EnhancerError, BotoCoreError, ClientError) as failed:
             logger.warning("cancel failed", extra={**named, "errorType": type(failed).__name__})
 
     @cached_property
@@ -154,12 +152,10 @@ class Replicate:
 
     def _create(self, job: Job, item: Item, *, wait: int, seconds: float) -> Run:
         """POST once. Whenever the prediction may exist without our knowing, look for it before giving up."""
-        from enhancer.adapters.predictors.replicate_api import NoAnswer, Refusal, Unreadable  # noqa: PLC0415
-
         model, params = job.model_of(item), job.params_of(item)
         try:
             url, mark = self._picture(item)
-        except (Refusal, NoAnswer, Unreadable) as failed:
+        except Trouble as failed:
             raise _problem(failed, model) from None
         values = {
             "image": url,
@@ -172,11 +168,13 @@ class Replicate:
             return self._api.create(
                 model, filled(model.input, values), wait=wait, webhook=webhook, seconds=seconds
             )
-        except (Refusal, NoAnswer, Unreadable) as failed:
+        except Trouble as failed:
             found = self._found_after(failed, mark, began)
             if found is None:
                 raise _problem(failed, model) from None
-        logger.warning("prediction found again", extra={"jobId": job.id, "item": item.index, "provider": NAME})
+        logger.warning(
+            "prediction found again", extra={"jobId": job.id, "item": item.index, "provider": NAME}
+        )
         return found
 
     def _picture(self, item: Item) -> tuple[str, str]:
@@ -189,10 +187,8 @@ class Replicate:
         url = self._api.upload(self._artifacts.get(key), content_type, seconds=COLLECT_SECONDS)
         return url, url
 
-    def _found_after(self, failed: Exception, mark: str, began: int) -> Run | None:
+    def _found_after(self, failed: Trouble, mark: str, began: int) -> Run | None:
         """Look for what a failed POST may have left behind, twice: a list may lag."""
-        from enhancer.adapters.predictors.replicate_api import NoAnswer, Refusal, Unreadable  # noqa: PLC0415
-
         if isinstance(failed, NoAnswer) and not failed.sent:
             return None
         if isinstance(failed, Refusal) and failed.status < 500:
@@ -201,7 +197,7 @@ class Replicate:
             time.sleep(pause)
             try:
                 found = self._found(mark, began, seconds=CANCEL_SECONDS)
-            except (Refusal, NoAnswer, Unreadable):
+            except Trouble:
                 return None
             if found:
                 return found
@@ -221,8 +217,6 @@ class Replicate:
 
     def _current(self, job: Job, item: Item) -> Run | None:
         """Return the item's prediction as it is now, None where there is none; ask at most `TRIES` times."""
-        from enhancer.adapters.predictors.replicate_api import NoAnswer, Refusal, Unreadable  # noqa: PLC0415
-
         problem: EnhancerError = errors.ProviderUnavailable(provider=NAME)
         for attempt in range(TRIES):
             time.sleep(PAUSE_SECONDS * attempt)
@@ -230,7 +224,7 @@ class Replicate:
                 if item.prediction and item.prediction.id:
                     return self._api.get(item.prediction.id, seconds=ASK_SECONDS)
                 return self._found(_key(item), _since(job, item), seconds=ASK_SECONDS)
-            except (Refusal, NoAnswer, Unreadable) as failed:
+            except Trouble as failed:
                 problem = _problem(failed, job.model_of(item))
             if not isinstance(problem, errors.ProviderThrottled | errors.ProviderUnavailable):
                 break
@@ -238,11 +232,9 @@ class Replicate:
 
     def _again(self, job: Job, item: Item, run: Run) -> Run:
         """Look at a running prediction once; return it unchanged if that does not work."""
-        from enhancer.adapters.predictors.replicate_api import NoAnswer, Refusal, Unreadable  # noqa: PLC0415
-
         try:
             return self._api.get(run.id, seconds=CANCEL_SECONDS) or run
-        except (Refusal, NoAnswer, Unreadable):
+        except Trouble:
             logger.warning("poll failed", extra={"jobId": job.id, "item": item.index, "provider": NAME})
             return run
 
@@ -306,10 +298,8 @@ def _failure(model: Model, run: Run, cost: Cost) -> EnhancerError:
     return problem
 
 
-def _problem(failed: Exception, model: Model) -> EnhancerError:
+def _problem(failed: Trouble, model: Model) -> EnhancerError:
     """Our error for a request that was refused or not answered."""
-    from enhancer.adapters.predictors.replicate_api import Refusal  # noqa: PLC0415
-
     status = failed.status if isinstance(failed, Refusal) else 0
     retry_after = failed.retry_after if isinstance(failed, Refusal) else None
     if status in (401, 402, 403):

@@ -23,7 +23,7 @@ from typing import Any
 import httpx
 from replicate.client import Client
 
-from enhancer.adapters.predictors.answers import seconds_asked
+from enhancer.adapters.predictors.answers import NoAnswer, Refusal, Unreadable, seconds_asked
 from enhancer.domain.models import Model
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every URL
@@ -45,27 +45,6 @@ _NEVER_SENT = (
     httpx.UnsupportedProtocol,
     httpx.LocalProtocolError,
 )
-
-
-class Refusal(Exception):
-    """Any status but success. ``retry_after``: seconds the provider asks us to wait, None if it does not say."""
-
-    def __init__(self, status: int, retry_after: float | None = None) -> None:
-        super().__init__(status)
-        self.status = status
-        self.retry_after = retry_after
-
-
-class NoAnswer(Exception):
-    """The connection failed or took too long. ``sent``: the request may have been heard."""
-
-    def __init__(self, *, sent: bool) -> None:
-        super().__init__(sent)
-        self.sent = sent
-
-
-class Unreadable(Exception):
-    """The provider says success, and then nothing that we understand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ def _input_size(item: Item) -> tuple[int, int]:
 def _is_flat(image: Image) -> bool:
     """Return whether a picture is black, one flat colour, or cannot be seen at all."""
     bands = [image.getchannel(band).getextrema() for band in image.getbands()]
-    levels = [(int(low), int(high)) for low, high in bands]  # type: ignore[misc,arg-type] # 8 bits: two numbers each
+    levels = [(int(low), int(high)) for low, high in bands]  # type: ignore[arg-type] # 8 bits: two numbers each
     if len(levels) == 4 and levels[3][1] == 0:
         return True
     colours = levels[:3]

@@ -1,0 +1,85 @@
+"""What Workers AI says when it does not deliver, and what that means for us.
+
+Codes from Cloudflare's table; 4006, 7003 and 10000 are not in it, but seen; 3030 and 5006 are unconfirmed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from enhancer.domain import errors
+from enhancer.domain.errors import EnhancerError
+from enhancer.domain.models import Model
+from enhancer.telemetry import logger
+
+if TYPE_CHECKING:
+    from enhancer.adapters.predictors.workers_ai_http import Answer
+
+NAME = "workers_ai"
+EXHAUSTED = {3036, 4006}
+EXHAUSTED_TEXT = "daily free allocation"
+BUSY = {3040}
+WRONG_TOKEN = {10000}
+FORBIDDEN = WRONG_TOKEN | {3023, 3041, 5016, 5018}
+REFUSED = {3030}
+BROKEN_OFF = {3007, 3008}
+REJECTED = {3003, 3006, 3042, 5004, 5005, 5006, 5007, 5019, 7003}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A failure as told: HTTP status, codes, the texts in lower case, and the wait it asks for in seconds."""
+
+    status: int
+    codes: frozenset[int] = frozenset()
+    text: str = ""
+    retry_after: float | None = None
+
+    @classmethod
+    def of(cls, answer: Answer) -> Said | None:
+        """Return what an answer says has failed, None for one that says success."""
+        told = _json(answer)
+        envelope = told if isinstance(told, dict) else {}
+        if answer.status == 200 and envelope.get("success") is not False:
+            return None
+        listed = envelope.get("errors", told)
+        found = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+        codes = frozenset(entry["code"] for entry in found if isinstance(entry.get("code"), int))
+        text = " ".join(str(entry.get("message")) for entry in found).lower()
+        return cls(answer.status, codes, text, answer.retry_after)
+
+
+def refuses_us(said: Said) -> bool:
+    """Return whether other credentials might help."""
+    return said.status in (401, 403) or bool(said.codes & WRONG_TOKEN)
+
+
+def problem_of(said: Said, model: Model) -> EnhancerError:
+    """Return our error for it. The provider's words decide, and stay out of what is shown."""
+    codes, status = said.codes, said.status
+    if codes & EXHAUSTED or EXHAUSTED_TEXT in said.text:
+        logger.error("provider exhausted", extra={"provider": NAME, "status": status})
+        return errors.ProviderExhausted(provider=NAME)
+    if codes & BUSY or status == 429:
+        return errors.ProviderThrottled(provider=NAME, retry_after=said.retry_after)
+    if codes & FORBIDDEN or status in (401, 403):
+        logger.error("provider refuses us", extra={"provider": NAME, "status": status})
+        return errors.ProviderForbidden(provider=NAME)
+    if codes & REFUSED:
+        return errors.PromptRefused(model=model.alias)
+    rejected = bool(codes & REJECTED) or 400 <= status < 500
+    if rejected and status != 408 and not codes & BROKEN_OFF:
+        logger.error("provider rejects", extra={"provider": NAME, "status": status, "codes": sorted(codes)})
+        return errors.ProviderRejected(provider=NAME, model=model.alias)
+    return errors.ProviderUnavailable(provider=NAME, retry_after=said.retry_after)
+
+
+def _json(answer: Answer) -> Any:
+    if not answer.is_json:
+        return None
+    try:
+        return json.loads(answer.body)
+    except ValueError:
+        return None
