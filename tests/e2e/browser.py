@@ -39,6 +39,7 @@ class Visit:
         """Give the page a file and wait until it can be enhanced."""
         self.page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": photo})
         self.page.wait_for_selector("main[data-state=ready]")
+        self.page.wait_for_selector("#models :first-child")
         self.page.wait_for_selector("#enhance[aria-disabled]")
         return self.page
 
@@ -108,7 +109,7 @@ def visit_fixture(browser: Browser, stack: LocalStack) -> Iterator[Open]:
         page.on("request", lambda request: _note_stranger(seen, request, stack))
         page.goto(path)
         page.wait_for_selector("#usage-frames i", state="attached")
-        page.wait_for_selector("#models :first-child, main.desk:not([data-state=loading])", state="attached")
+        page.wait_for_selector("main:not([data-state=loading])")
         return seen
 
     yield open_page

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from enhancer import maintenance
@@ -16,6 +20,9 @@ from enhancer.adapters.artifacts import Artifacts
 from enhancer.adapters.jobs import Jobs
 from enhancer.adapters.ledger import Ledger
 from enhancer.adapters.predictors.embedded import Embedded
+from enhancer.adapters.predictors.replicate import Replicate
+from enhancer.adapters.predictors.results import Results
+from enhancer.adapters.predictors.workers_ai import WorkersAi
 from enhancer.adapters.spend import Spend
 from enhancer.adapters.table import Table
 from enhancer.adapters.workflow import Workflow
@@ -23,6 +30,7 @@ from enhancer.domain.costs import SPEND_CAP_MICROS
 from enhancer.domain.jobs import DEADLINE_MS, Item, Job
 from enhancer.domain.ledger import Balance, add_up
 from enhancer.domain.owners import Owner
+from enhancer.domain.predictions import Predictor
 from enhancer.fulfilment import Tools
 from enhancer.maintenance import GRACE_MS, Swept
 from enhancer.runtime import new_id, now
@@ -65,7 +73,7 @@ class Deployed:
         self.functions = stack.client("lambda")
         upscale = Embedded(lambda _: self.functions, stack.physical_id("Upscale"), self.artifacts)
         self.tools = Tools(
-            predictors={"embedded": upscale},
+            predictors={"embedded": upscale, **self._hosted(stack)},
             artifacts=self.artifacts,
             jobs=self.store.jobs,
             ledger=self.store.ledger,
@@ -76,6 +84,26 @@ class Deployed:
             enabled=lambda _: True,
             spend_cap=lambda: SPEND_CAP_MICROS,
         )
+
+    def _hosted(self, stack: LocalStack) -> dict[str, Predictor]:
+        """The predictors of the providers, for what the sweep asks them."""
+        secret, results = stack.providers.secret, Results(self.artifacts)
+        return {
+            "replicate": Replicate(
+                base_url=stack.providers.replicate_url,
+                token=lambda _: secret["replicate"],
+                results=results,
+                artifacts=self.artifacts,
+                callback_url=lambda _job, _item: None,
+                now=now,
+            ),
+            "workers_ai": WorkersAi(
+                base_url=f"{stack.providers.workers_url}/client/v4",
+                credentials=lambda _: (secret["workersAiAccount"], secret["workersAi"]),
+                results=results,
+                artifacts=self.artifacts,
+            ),
+        }
 
     # ------------------------------------------------------------------------------------------ time
 
@@ -219,3 +247,41 @@ def step_event(job: Job, item: int = 0) -> dict[str, Any]:
         "attempt": job.attempt,
         "item": item,
     }
+
+
+@contextmanager
+def step_timeout(deployed: Deployed, seconds: int) -> Iterator[None]:
+    """Let executions started here wait for a call-back only so long."""
+    definition = deployed.states.describe_state_machine(stateMachineArn=deployed.machine)["definition"]
+    short = json.loads(definition)
+    short["States"]["Items"]["ItemProcessor"]["States"]["StartPrediction"]["TimeoutSeconds"] = seconds
+    deployed.states.update_state_machine(stateMachineArn=deployed.machine, definition=json.dumps(short))
+    try:
+        yield
+    finally:
+        deployed.states.update_state_machine(stateMachineArn=deployed.machine, definition=definition)
+
+
+def kill_function(deployed: Deployed, logical_id: str) -> None:
+    """Kill the processes in which the emulator of this stack runs a function."""
+    name = f"AWS_LAMBDA_FUNCTION_NAME={deployed.stack.physical_id(logical_id)}".encode()
+    endpoint = f"AWS_ENDPOINT_URL={deployed.stack.endpoint}".encode()
+
+    def kill() -> bool:
+        return bool([os.kill(process, signal.SIGKILL) for process in processes(name, endpoint)])
+
+    deployed.until(kill, f"a process of {logical_id}")
+
+
+def processes(*marks: bytes) -> list[int]:
+    """The processes whose environment has all of these."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                environment = (process / "environ").read_bytes()
+            except OSError:  # it has ended, or is not ours
+                continue
+            if all(mark in environment for mark in marks):
+                found.append(int(process.name))
+    return found

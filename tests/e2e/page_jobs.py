@@ -25,6 +25,7 @@ def a_job(status: str, *, number: int = 0, items: list[str] | None = None, **fie
         "status": status,
         "provider": "embedded",
         "model": "local/real-esrgan",
+        "requestedModel": "local/real-esrgan",
         "params": {"scale": 2, "quality": "standard"},
         "attempt": 1,
         "progress": {
@@ -50,6 +51,8 @@ def _item(index: int, status: str) -> dict[str, Any]:
     return {
         "id": str(index),
         "status": status,
+        "model": "local/real-esrgan",
+        "provider": "embedded",
         "prompt": None,
         "input": {**picture, "contentType": "image/jpeg", "size": 900},
         "output": picture if status == "succeeded" else None,

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +14,7 @@ from enhancer.domain.errors import ProviderUnavailable
 from enhancer.domain.jobs import DEADLINE_MS, Item, Job, Source
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import plan_named
-from tests.e2e.deployed import LATE_MS, SOON_MS, Deployed, step_event
+from tests.e2e.deployed import LATE_MS, SOON_MS, Deployed, kill_function, step_event, step_timeout
 from tests.e2e.faults import Bench
 from tests.support.client import Client, picture
 
@@ -193,41 +189,3 @@ def test_job_whose_execution_ended_without_it_can_be_canceled(
     assert (answer.status_code, answer.json()["data"]["status"]) == (200, "canceled")
     assert deployed.kinds(owner, lost) == {"hold": 1, "release": 1}
     assert not deployed.is_unclosed(lost)
-
-
-@contextmanager
-def step_timeout(deployed: Deployed, seconds: int) -> Iterator[None]:
-    """Let executions started here wait for a call-back only so long."""
-    definition = deployed.states.describe_state_machine(stateMachineArn=deployed.machine)["definition"]
-    short = json.loads(definition)
-    short["States"]["Items"]["ItemProcessor"]["States"]["StartPrediction"]["TimeoutSeconds"] = seconds
-    deployed.states.update_state_machine(stateMachineArn=deployed.machine, definition=json.dumps(short))
-    try:
-        yield
-    finally:
-        deployed.states.update_state_machine(stateMachineArn=deployed.machine, definition=definition)
-
-
-def kill_function(deployed: Deployed, logical_id: str) -> None:
-    """Kill the processes in which the emulator of this stack runs a function."""
-    name = f"AWS_LAMBDA_FUNCTION_NAME={deployed.stack.physical_id(logical_id)}".encode()
-    endpoint = f"AWS_ENDPOINT_URL={deployed.stack.endpoint}".encode()
-
-    def kill() -> bool:
-        return bool([os.kill(process, signal.SIGKILL) for process in processes(name, endpoint)])
-
-    deployed.until(kill, f"a process of {logical_id}")
-
-
-def processes(*marks: bytes) -> list[int]:
-    """The processes whose environment has all of these."""
-    found = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            try:
-                environment = (process / "environ").read_bytes()
-            except OSError:  # it has ended, or is not ours
-                continue
-            if all(mark in environment for mark in marks):
-                found.append(int(process.name))
-    return found

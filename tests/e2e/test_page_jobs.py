@@ -153,7 +153,7 @@ def test_second_job_of_a_guest_is_refused_kindly(visit: Open):
     page.wait_for_selector("#enhance-why >> text=runs in the background")
     seen.send()
     page.goto("/en/")
-    page.wait_for_selector("#models :first-child", state="attached")
+    page.wait_for_selector("#usage-frames i", state="attached")
     seen.choose_several({"a.jpg": photo(tint=351), "b.jpg": photo(tint=352)})
     page.click("#qualities [data-value=standard]")
     page.click("#enhance")

@@ -67,7 +67,7 @@ def serving(bucket: Bucket) -> Iterator[Bucket]:
             """Nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     bucket.url = f"http://127.0.0.1:{server.server_port}"
     yield bucket
     server.shutdown()

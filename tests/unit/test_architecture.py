@@ -10,7 +10,8 @@ import pytest
 from tests.support.template import ROOT
 
 LAYER = ROOT / "layers/common/enhancer"
-USE_CASES = ("submission", "fulfilment", "lifecycle", "identity", "delivery", "maintenance", "billing")
+USE_CASES = ("submission", "fulfilment", "execution", "callbacks", "lifecycle", "identity", "delivery",
+             "maintenance", "billing")  # fmt: skip
 MODULES = {path.relative_to(LAYER.parent).with_suffix("").as_posix().replace("/", "."): path
            for path in sorted(LAYER.rglob("*.py"))}  # fmt: skip
 FUNCTIONS = {f"functions.{path.parent.name}": path for path in sorted((ROOT / "functions").glob("*/app.py"))}
@@ -128,7 +129,8 @@ def test_use_cases_import_no_outside_library():
 def test_api_imports_rules_identity_and_the_types_it_shows():
     """HTTP knows errors, who is calling, and what it turns into JSON; of the adapters only a limit's state."""
     allowed = ("enhancer.api", "enhancer.domain", "enhancer.identity", "enhancer.submission", "enhancer.runtime",
-               "enhancer.fulfilment", "enhancer.telemetry", "enhancer.adapters.rates")  # fmt: skip
+               "enhancer.fulfilment", "enhancer.execution", "enhancer.telemetry",
+               "enhancer.adapters.rates")  # fmt: skip
     assert offenders(part("enhancer.api"), allowed, at_run_time=False) == {}
     for name in part("enhancer.api"):
         for node in ast.walk(TREES[name]):
@@ -137,12 +139,18 @@ def test_api_imports_rules_identity_and_the_types_it_shows():
 
 
 def test_functions_import_the_api_use_cases_and_the_runtime():
-    """A handler parses, calls and answers; the model's own function also knows pixels and the vision layer."""
+    """A handler parses, calls and answers; the model's own function also knows pixels and the vision layer.
+
+    The call-backs' function checks signatures that only its adapter knows.
+    """
     allowed = ("enhancer.api", "enhancer.runtime", "enhancer.domain", "enhancer.telemetry",
                *(f"enhancer.{name}" for name in USE_CASES))  # fmt: skip
+    further = {
+        "functions.upscale": ("enhancer.adapters.pixels", "vision"),
+        "functions.provider_webhook": ("enhancer.adapters.webhooks",),
+    }
     for name in FUNCTIONS:
-        more = ("enhancer.adapters.pixels", "vision") if name == "functions.upscale" else ()
-        assert offenders([name], allowed + more, at_run_time=False) == {}
+        assert offenders([name], allowed + further.get(name, ()), at_run_time=False) == {}
 
 
 def test_the_vision_layer_knows_only_the_domain():
@@ -157,7 +165,7 @@ def test_the_runtime_and_settings_are_at_the_bottom_and_the_top():
     assert (
         offenders(
             ["enhancer.runtime"],
-            ("enhancer.adapters", "enhancer.domain", "enhancer.settings", "enhancer.fulfilment"),
+            ("enhancer.adapters", "enhancer.domain", "enhancer.settings", "enhancer.fulfilment", "enhancer.callbacks"),
         )
         == {}
     )

@@ -12,8 +12,8 @@ from tests.support.crashes import Died, Mortal
 from tests.support.world import World
 
 PLAN = "pro"
-CALLS = 6
-"""A run whose price is split: look, hold (refused), look at what is left, hold, settle; and one call never made."""
+CALLS = 7
+"""A run whose price is split: look, hold (refused), look at what is left, hold, book, settle; and one never made."""
 
 
 def lived(*, doomed=None, after=False):

@@ -8,6 +8,7 @@ import pytest
 from enhancer import runtime
 from enhancer.adapters.predictors.embedded import Embedded
 from enhancer.api import prefer
+from enhancer.domain.models import CATALOGUE
 from enhancer.settings import BadSetting
 from tests.support import aws
 from tests.support.images import png
@@ -28,6 +29,9 @@ def test_everything_is_built_once(cloud):
         "jobs",
         "accounts",
         "rates",
+        "spend",
+        "flags",
+        "gate",
         "predictors",
         "workflow",
         "downloads",
@@ -68,9 +72,9 @@ def test_every_other_call_gives_up_soon_and_is_retried(cloud, adapter):
     assert found.retries["total_max_attempts"] == 3
 
 
-def test_only_the_built_in_model_is_switched_on(cloud):
-    """Without a key there is no other provider, and every one that is on has a predictor."""
-    assert runtime.providers() == set(runtime.predictors()) == {"embedded"}
+def test_every_provider_of_the_catalogue_has_a_predictor(cloud):
+    """Also one that is switched off: what still runs there must be looked at and stopped."""
+    assert set(runtime.predictors()) == {model.provider for model in CATALOGUE}
 
 
 def test_the_signing_key_comes_from_the_secret_store(cloud):

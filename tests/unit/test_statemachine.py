@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from enhancer.domain import errors
+from enhancer.domain import errors, recovery
 from enhancer.domain.jobs import DEADLINE_MS
 from tests.support import functions, template
 
@@ -23,12 +23,11 @@ RETRIES = [(name, retry) for name, state in TASKS.items() for retry in state.get
 CATCHES = [
     (name, catch) for name, state in (INNER | MACHINE["States"]).items() for catch in state.get("Catch", [])
 ]
-TRANSIENT = {"ProviderThrottled", "ProviderUnavailable"}
 LAMBDA = {
     "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException", "Lambda.Unknown",
 }  # fmt: skip
-IDS = {"ownerType", "ownerId", "jobId", "attempt", "item"}
+IDS = {"ownerType", "ownerId", "jobId", "attempt", "item", "turn"}
 
 
 def snake(name):
@@ -86,21 +85,30 @@ def test_every_task_is_retried():
 
 @pytest.mark.parametrize(("name", "retry"), RETRIES, ids=[name for name, _ in RETRIES])
 def test_only_what_passes_is_retried(name, retry):
-    """Every error of ours in a retry is a transient one of the provider; the steps that end things retry on all."""
+    """Hiccups of the cloud only: errors of ours are FinishItem's to decide. The steps that end things retry on all."""
     equals = set(retry["ErrorEquals"])
     if name in ("FinishItem", "FinishJob"):
         assert equals == {"States.ALL"}
         return
-    assert custom(equals) <= TRANSIENT
-    assert equals - custom(equals) == LAMBDA
+    assert equals == LAMBDA
 
 
-def test_a_start_is_tried_again_when_the_provider_asks_for_patience():
-    """Both transient errors are named; the others go to release at once."""
-    (retry,) = TASKS["StartPrediction"]["Retry"]
-    assert custom(retry["ErrorEquals"]) == TRANSIENT
-    leaves = {leaf.__name__ for leaf in errors.leaves(errors.ProviderError)}
-    assert leaves - TRANSIENT == {"ProviderTimeout", "ProviderOutputInvalid", "JobExpired"}
+def test_only_finish_item_decides_whether_to_try_again():
+    """Its answer is read once, waited for, and starts the next turn; every other end is the end."""
+    assert INNER["Again"] == {
+        "Type": "Choice",
+        "Choices": [{"Condition": "{% $states.input.again %}", "Next": "Wait"}],
+        "Default": "Done",
+    }
+    assert (INNER["Wait"]["Type"], INNER["Wait"]["Seconds"]) == ("Wait", "{% $states.input.seconds %}")
+    assert INNER["Wait"]["Output"] == "{% $merge([$ref, {'turn': $ref.turn + 1}]) %}"
+    assert INNER["Wait"]["Next"] == "StartPrediction"
+    assert INNER["Done"] == {"Type": "Pass", "Output": {}, "End": True}
+
+
+def test_the_longest_wait_leaves_the_job_alive():
+    """A job waits within the deadline that its last turn has set."""
+    assert recovery.PATIENCE_SECONDS * 1000 < DEADLINE_MS
 
 
 @pytest.mark.parametrize(("name", "rule"), RETRIES + CATCHES, ids=[name for name, _ in RETRIES + CATCHES])
@@ -162,15 +170,14 @@ def assigned(state):
         yield from part.get("Assign", {}).values()
 
 
-@pytest.mark.parametrize("name", ["FinishItem", "FinishJob"])
-def test_the_last_steps_pass_nothing_on(name):
-    """Input and output stay small, whatever the job."""
-    assert TASKS[name]["Output"] == {}
-    assert ITEMS["Output"] == {}
+def test_the_last_steps_pass_nothing_on():
+    """Input and output stay small, whatever the job; an item passes on its decision and then nothing."""
+    assert TASKS["FinishItem"]["Output"] == "{% $states.result.Payload %}"
+    assert [INNER["Done"]["Output"], ITEMS["Output"], TASKS["FinishJob"]["Output"]] == [{}, {}, {}]
 
 
 def test_every_failure_leads_to_a_step_that_decides():
-    """No item and no job ends without FinishItem or FinishJob."""
+    """No item and no job ends without FinishItem or FinishJob, and what follows them cannot fail."""
     assert {(name, catch["Next"], *catch["ErrorEquals"]) for name, catch in CATCHES} == {
         ("StartPrediction", "PollPrediction", "States.Timeout"), ("StartPrediction", "FinishItem", "States.ALL"),
         ("PollPrediction", "FinishItem", "States.ALL"), ("Items", "FinishJob", "States.ALL"),
@@ -178,7 +185,8 @@ def test_every_failure_leads_to_a_step_that_decides():
     assert [state["Next"] for state in (INNER["StartPrediction"], INNER["PollPrediction"], ITEMS)] == [
         "FinishItem", "FinishItem", "FinishJob",
     ]  # fmt: skip
-    assert {name for name, state in TASKS.items() if state.get("End")} == {"FinishItem", "FinishJob"}
+    assert INNER["FinishItem"]["Next"] == "Again"
+    assert {name for name, state in TASKS.items() if state.get("End")} == {"FinishJob"}
 
 
 def test_a_start_waits_for_its_token_and_the_others_for_their_answer():
@@ -204,12 +212,12 @@ def path(states, start):
         if state["Type"] == "Map":
             inner = state["ItemProcessor"]
             found += path(inner["States"], inner["StartAt"])
-        name = state.get("Next")
+        name = state.get("Next") or state.get("Default")
     return found
 
 
-def test_a_single_picture_costs_at_most_five_transitions():
+def test_a_single_picture_costs_at_most_seven_transitions():
     """One into each state, and one to the end: the cloud counts money by them."""
     run = path(MACHINE["States"], MACHINE["StartAt"])
-    assert run == ["Items", "StartPrediction", "FinishItem", "FinishJob"]
-    assert len(run) + 1 <= 5
+    assert run == ["Items", "StartPrediction", "FinishItem", "Again", "Done", "FinishJob"]
+    assert len(run) + 1 <= 7

@@ -137,15 +137,16 @@ def test_no_policy_has_a_wildcard(name):
 
 
 WRITES = {
-    "Generate": {"uploads"}, "Uploads": {"incoming"}, "Upscale": {"results"}, "Usage": set(), "Results": set(),
-    "DebugLogin": set(), "Sweep": set(), "Web": set(), "Jobs": {"uploads"}, "StartPrediction": {"uploads"},
-    "PollPrediction": set(), "FinishItem": set(), "FinishJob": set(),
+    "Generate": {"uploads", "results"}, "Uploads": {"incoming"}, "Upscale": {"results"}, "Usage": set(),
+    "Results": set(), "DebugLogin": set(), "Sweep": set(), "Web": set(), "Jobs": {"uploads"},
+    "StartPrediction": {"uploads", "results"}, "PollPrediction": set(), "FinishItem": {"results"},
+    "FinishJob": set(), "ProviderWebhook": set(),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_each_function_writes_only_its_own_kind_of_artifact(name):
-    """Nobody but the model writes results, nobody but uploads hands out forms."""
+    """Results are written by the model and by who fetches them from a provider; only uploads hands out forms."""
     found = {
         match
         for statement in statements(name)
@@ -172,7 +173,8 @@ def test_the_model_cannot_touch_money():
     [
         ("states:StartExecution", {"Generate", "Jobs", "Sweep"}),
         ("states:StopExecution", {"Jobs", "Sweep"}),
-        ("states:SendTaskSuccess", {"StartPrediction", "Upscale"}),
+        ("states:SendTaskSuccess", {"ProviderWebhook", "StartPrediction", "Sweep", "Upscale"}),
+        ("states:SendTaskFailure", {"StartPrediction", "Upscale"}),
         ("states:DescribeExecution", {"Sweep"}),
         ("states:ListExecutions", {"Sweep"}),
         ("lambda:InvokeFunction", {"Generate", "StartPrediction"}),
@@ -193,9 +195,28 @@ def test_tokens_are_good_for_our_state_machine_only():
     )
     (machine,) = template.resources(TEMPLATE, "AWS::Serverless::StateMachine").values()
     assert machine["Properties"]["Name"] == {"Fn::Sub": "${AWS::StackName}-enhance"}
-    for name in ("StartPrediction", "Upscale"):
-        found = [one["Resource"] for one in statements(name) if "states:SendTaskSuccess" in one["Action"]]
-        assert found == [{"Fn::Sub": ours}]
+    for name in ("StartPrediction", "Upscale", "ProviderWebhook", "Sweep"):
+        (found,) = [one["Resource"] for one in statements(name) if "states:SendTaskSuccess" in one["Action"]]
+        is_a_step = name in ("StartPrediction", "Upscale")  # whose Arn the machine needs first
+        assert found == ({"Fn::Sub": ours} if is_a_step else {"Ref": "Enhance"})
+
+
+def test_only_who_runs_or_hears_providers_reads_their_tokens():
+    """Least privilege: everybody else never sees them."""
+    readers = {
+        name
+        for name in FUNCTIONS
+        for one in statements(name)
+        if "secretsmanager:GetSecretValue" in listed(one["Action"]) and "ProviderSecret" in str(one["Resource"])
+    }
+    assert readers == {
+        "FinishItem", "Generate", "Jobs", "PollPrediction", "ProviderWebhook", "StartPrediction", "Sweep", "Usage",
+    }  # fmt: skip
+
+
+def test_nobody_writes_secrets():
+    """A rotation is the operator's."""
+    assert {name for name in FUNCTIONS if any("PutSecret" in action for action in may(name))} == set()
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -223,7 +244,9 @@ def test_a_function_behind_the_api_ends_before_the_api_gives_up(name):
 
 def test_the_public_functions_are_these():
     """A new door is noticed here."""
-    assert PUBLIC == ["DebugLogin", "Generate", "Jobs", "Results", "Uploads", "Usage", "Web"]
+    assert PUBLIC == [
+        "DebugLogin", "Generate", "Jobs", "ProviderWebhook", "Results", "Uploads", "Usage", "Web",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -263,13 +286,17 @@ def test_every_route_of_a_function_is_a_path_it_knows():
 def test_every_setting_the_code_requires_is_given_to_every_function():
     """No function starts without its environment."""
     given = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
-    values = {name: "1" if "ENABLED" in name else "x" for name in given}
-    values |= {"ENVIRONMENT": "production", "ALLOWED_ORIGINS": "", "APP_ORIGIN": ""}
+    values = dict.fromkeys(given, "x") | {"ENVIRONMENT": "production", "ALLOWED_ORIGINS": "", "APP_ORIGIN": ""}
+    for name, found in given.items():
+        if isinstance(found, dict) and isinstance(TEMPLATE["Parameters"].get(found.get("Ref")), dict):
+            default = TEMPLATE["Parameters"][found["Ref"]].get("Default")
+            values[name] = str(default) if default is not None else values[name]
     assert Settings.load(values).table == "x"
 
 
 MODEL, MACHINE = {"UPSCALE_FUNCTION_NAME": {"Ref": "Upscale"}}, {"STATE_MACHINE_ARN": {"Ref": "Enhance"}}
-OWN = {"Generate": MODEL | MACHINE, "Jobs": MACHINE, "Sweep": MACHINE, "StartPrediction": MODEL}
+OWN = {"Generate": MODEL | MACHINE, "Jobs": MACHINE, "Sweep": MACHINE, "StartPrediction": MODEL,
+       "ProviderWebhook": MACHINE}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

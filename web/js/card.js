@@ -1,6 +1,6 @@
 /** One job as a card: its photos as a mosaic, how far it is, and what can be done with it. */
 
-import { WARNING, announce, el, icon } from "./dom.js";
+import { INFO, WARNING, announce, el, icon } from "./dom.js";
 import { locale, number, t } from "./i18n.js";
 import { lookOf, nameOf } from "./kept.js";
 import { isOpen } from "./queue.js";
@@ -25,6 +25,14 @@ export const failedItems = (job) => job.items.filter(({ status }) => status === 
 /** The job's status; one that has both good and bad photos is "partly" done. */
 export const statusOf = (job) => (job.status === "succeeded" && failedItems(job).length ? "partly" : job.status);
 
+/** That another model made an item than was asked for, as [asked, ran]; null for all others. */
+export const swapOf = ({ status, model }, { requestedModel }) =>
+  (status === "succeeded" && model && requestedModel && model !== requestedModel ? [requestedModel, model] : null);
+
+/** The same as a sentence about `count` photos. */
+export const swapText = ([asked, ran], nameOf, count = 1) =>
+  (nameOf(asked) ? t("swapped", { count, asked: nameOf(asked), ran: nameOf(ran, true) }) : "");
+
 /** Why an item failed: the page's words, or the API's where the page's would lack a number. */
 export function reason(item) {
   const code = item.error?.code ?? (item.status === "canceled" ? "job_canceled" : "job_failed");
@@ -42,10 +50,10 @@ function moment(epochMs) {
 const put = (node, text) => node.textContent !== text && (node.textContent = text);
 
 export class Card {
-  /** `act(name, job, detail)` is told what the reader wants; `modelName(slug)` says what the model is called. */
-  constructor(job, { act, modelName }) {
+  /** `act(name, job, detail)` is told what the reader wants; `nameOf(slug, said)` says what a model is called. */
+  constructor(job, { act, nameOf }) {
     this.act = act;
-    this.modelName = modelName;
+    this.nameOf = nameOf;
     this.badge = el("p", { class: "status" });
     this.title = el("h3", { class: "card-title", id: `title-${job.id}` });
     this.meta = el("p", { class: "card-meta" });
@@ -56,9 +64,10 @@ export class Card {
     this.clock = el("p", { class: "card-clock" });
     this.progress = el("div", { class: "card-progress" }, this.clock, this.bar);
     this.reasons = el("ul", { class: "reasons", "aria-label": t("jobs.reasons") });
+    this.swaps = el("ul", { class: "reasons swaps" });
     this.actions = el("div", { class: "card-actions", role: "group" });
     this.root = el("li", { class: "card", id: job.id, tabIndex: -1, "aria-labelledby": this.title.id },
-      this.sheet, el("div", { class: "card-text" }, this.badge, this.title, this.meta, this.progress, this.reasons, this.actions));
+      this.sheet, el("div", { class: "card-text" }, this.badge, this.title, this.meta, this.progress, this.swaps, this.reasons, this.actions));
     this.root.addEventListener("keydown", (event) => event.key === "Escape" && this.asking && this.ask(false));
     this.update(job);
   }
@@ -76,6 +85,7 @@ export class Card {
     put(this.meta, this.facts(job));
     this.tiles.forEach((tile, index) => this.paint(tile, job.items[index], index));
     this.showProgress(job);
+    this.showSwaps(job);
     this.showReasons(job);
     this.showActions(job);
   }
@@ -84,7 +94,7 @@ export class Card {
     const [{ output }] = items;
     const size = items.length === 1 && output ? `${output.width}\u202f×\u202f${output.height}` : params.scale && `${params.scale}×`;
     const paid = !isOpen(job) && t("jobs.charge", { text: charge?.total ? t("credits", { count: charge.total }) : t("jobs.nothing") });
-    return [this.modelName(model), size, params.quality === "pro" && t("qualities.pro"), paid, moment(createdAt)].filter(Boolean).join(" · ");
+    return [this.nameOf(model), size, params.quality === "pro" && t("qualities.pro"), paid, moment(createdAt)].filter(Boolean).join(" · ");
   }
 
   // --- photos
@@ -127,6 +137,21 @@ export class Card {
     this.bar.setAttribute("aria-valuenow", String(percent));
     this.fill.style.setProperty("--done", percent / 100);
     this.bar.classList.toggle("open", percent === 0 && job.status === "processing");
+  }
+
+  /** Photos that the same other model made share one line. */
+  showSwaps(job) {
+    const groups = new Map();
+    job.items.forEach((item, index) => {
+      const swap = swapOf(item, job);
+      if (swap) groups.set(String(swap), { swap, names: [...(groups.get(String(swap))?.names ?? []), photoName(job, index)] });
+    });
+    const lines = [...groups.values()].map(({ swap, names }) => ({ text: swapText(swap, this.nameOf, names.length), names })).filter(({ text }) => text);
+    this.swaps.hidden = !lines.length;
+    if (this.swaps.dataset.shown === JSON.stringify(lines)) return;
+    this.swaps.dataset.shown = JSON.stringify(lines);
+    this.swaps.replaceChildren(...lines.map(({ text, names }) => el("li", {}, icon(INFO),
+      el("p", {}, job.items.length > 1 ? el("span", { class: "file" }, names.join(", ")) : null, text))));
   }
 
   /** Photos that failed for the same reason share one line. */

@@ -7,6 +7,8 @@ const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 const HOLD_MS = 350;
 const HINT_MS = 1200;
 const REVEAL_MS = 1300;
+/** Up to here two shapes are one and the same, rounded by the model; beyond it the original keeps its own. */
+const SHAPE_SLACK = 0.04;
 
 export class Compare {
   /** Build inside `host`. `onDownload` answers Ctrl+S, `onBroken` an image that cannot be loaded. */
@@ -39,6 +41,19 @@ export class Compare {
     });
     this.reset();
     await Promise.all(images.map((image) => image.decode().catch(() => {})));
+    const [{ naturalWidth, naturalHeight }] = images;
+    const shape = naturalWidth / naturalHeight;
+    const other = shape && Math.abs((shape * height) / width - 1) > SHAPE_SLACK;
+    this.shape = other ? shape : null;
+    this.find(".before").classList.toggle("own-shape", Boolean(other));
+    this.placeLoupe();
+  }
+
+  /** Where the original lies in a frame of this size: all over it, or in the middle when it has another shape. */
+  original(width, height) {
+    const wide = this.shape ? Math.min(width, height * this.shape) : width;
+    const high = this.shape ? wide / this.shape : height;
+    return { wide, high, left: (width - wide) / 2, top: (height - high) / 2 };
   }
 
   /** The line sweeps from all original across the result and rests in the middle. */
@@ -130,9 +145,10 @@ export class Compare {
     this.loupe.style.setProperty("--size", `${this.size}px`);
     this.loupe.style.transform = `translate(${x - radius}px, ${y - radius}px)`;
     [...this.loupe.children].forEach((half, index) => {
-      const left = radius - ((x - this.x) / this.zoom) * scale - index * radius;
-      const top = radius - ((y - this.y) / this.zoom) * scale;
-      half.style.backgroundSize = `${width * scale}px ${height * scale}px`;
+      const box = index ? { wide: width, high: height, left: 0, top: 0 } : this.original(width, height);
+      const left = radius - ((x - this.x) / this.zoom - box.left) * scale - index * radius;
+      const top = radius - ((y - this.y) / this.zoom - box.top) * scale;
+      half.style.backgroundSize = `${box.wide * scale}px ${box.high * scale}px`;
       half.style.backgroundPosition = `${left}px ${top}px`;
     });
   }

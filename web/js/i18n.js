@@ -5,6 +5,16 @@ const texts = JSON.parse(document.getElementById("locale").textContent);
 /** The reader's own variety of the page's language, for dates and numbers: "en-GB" on an English page. */
 export const locale = navigator.languages.find((tag) => tag.split("-")[0] === lang) ?? lang;
 const plurals = new Intl.PluralRules(lang);
+let coming = null;
+
+/** Load the texts that are not needed at first sight; asked for again, they are there. */
+export const moreTexts = () => (coming ??= fetch(new URL(`./texts/${lang}.json`, import.meta.url))
+  .then((answer) => answer.json())
+  .then((found) => Object.entries(found).forEach(([name, text]) => (texts[name] = typeof text === "string" ? text : { ...text, ...texts[name] })))
+  .catch((error) => {
+    coming = null;
+    throw error;
+  }));
 
 /** The text (or table) at a dotted path; `{name}` is filled from `values`, `count` picks one/other. */
 export function t(path, values = {}) {
@@ -57,3 +67,7 @@ export const pixels = (width, height) => `${width}\u202f×\u202f${height}`;
 /** "Guest", "Starter", else the plan's own name, capitalised. */
 export const planName = (plan) =>
   t(`plans.${plan || "free"}`) ?? plan[0].toUpperCase() + plan.slice(1);
+
+/** A model's name in the reader's language; `said` is the one that fits into a sentence. */
+export const modelName = ({ alias, title, slug }) => t(`models.${alias}.name`) ?? title ?? alias ?? slug.split(":")[0].split("/").at(-1);
+export const modelSaid = (entry) => t(`models.${entry.alias}.said`) ?? modelName(entry);

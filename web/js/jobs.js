@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { Card, jobName, statusOf } from "./card.js";
 import { $, announce, rows } from "./dom.js";
-import { number, t } from "./i18n.js";
+import { modelName, modelSaid, moreTexts, number, t } from "./i18n.js";
 import * as kept from "./kept.js";
 import * as problems from "./problems.js";
 import * as queue from "./queue.js";
@@ -27,14 +27,15 @@ let viewer = null;
 // --- what is shown
 
 const jobs = () => [...cards.values()].map(({ job }) => job);
-const modelName = (slug) => models.get(slug) ?? (models.size ? slug.split(":")[0].split("/").at(-1) : "");
+/** What a model is called, alone or `said` in a sentence; nothing until the catalogue is there. */
+const nameOf = (slug, said) => (models.size ? (said ? modelSaid : modelName)(models.get(slug) ?? { slug }) : "");
 
 function show(job) {
   const card = cards.get(job.id);
   const before = card && statusOf(card.job);
   const moved = !card || queue.isOpen(card.job) !== queue.isOpen(job);
   if (card) card.update(job);
-  else cards.set(job.id, new Card(job, { act, modelName }));
+  else cards.set(job.id, new Card(job, { act, nameOf }));
   if (moved) place(cards.get(job.id));
   const status = statusOf(job);
   if (!before || before === status) return;
@@ -178,7 +179,7 @@ const actions = {
   view: async (job, index) => {
     const { Viewer } = await import("./viewer.js");
     viewer ??= new Viewer({ onClose: (seen, at) => cards.get(seen.id)?.opener(at).focus(), onProblem: (problem) => tell(problem) });
-    viewer.open(job, index);
+    viewer.open(job, index, nameOf);
   },
   stop: async (job) => show(await queue.cancel(job.id)),
   retry: async (job) => {
@@ -243,7 +244,7 @@ function soon() {
 
 async function loadModels() {
   const list = await api.models().catch(() => []);
-  for (const { slug, alias, title } of list) models.set(slug, t(`models.${alias}.name`) ?? title ?? alias);
+  for (const entry of list) models.set(entry.slug, entry);
   for (const card of cards.values()) card.update(card.job);
 }
 
@@ -258,6 +259,7 @@ $("stop-all").addEventListener("click", stopAll);
 document.addEventListener("visibilitychange", look);
 addEventListener("online", look);
 addEventListener("pageshow", (event) => event.persisted && look());
+await moreTexts().catch(() => {});
 look();
 watch();
 loadModels();

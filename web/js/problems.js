@@ -1,7 +1,7 @@
 /** Every failure as a text with a reason and a way on. */
 
 import { $, CLOCK, INFO, WARNING, el, icon } from "./dom.js";
-import { bytes, duration, moment, number, planName, t } from "./i18n.js";
+import { bytes, duration, modelSaid, moment, number, planName, t } from "./i18n.js";
 
 const WAITING = new Set(["rate_limited", "daily_quota_exceeded", "network_quota_exceeded", "provider_throttled", "too_many_jobs"]);
 const CALM = new Set(["canceled", "leftOut", "needs_job"]);
@@ -9,12 +9,15 @@ const CALM = new Set(["canceled", "leftOut", "needs_job"]);
 /** Which ways on fit a problem; names of `actions` texts. */
 const WAYS = {
   validation_error: ["other"], payload_too_large: ["other"], unsupported_media_type: ["other"],
-  auth_error: ["reload"], provider_error: ["retry"], server_error: ["retry"],
+  auth_error: ["reload"], provider_error: ["retry"], server_error: ["retry", "builtin"],
 };
 const WAYS_BY_CODE = {
   offline: ["retry"], network: ["retry"], expired: ["runAgain"], invalid_multipart: ["retry"], upload_not_found: ["retry"],
-  INSUFFICIENT_CREDITS: ["cheapest"], image_missing: ["other"], unknown_model: ["reload"], scale_not_supported: [], prompt_required: [], output_too_large: ["scale2"],
-  plan_required: ["scale2"], origin_not_allowed: ["reload"], csrf_token_invalid: ["reload"], provider_disabled: [],
+  INSUFFICIENT_CREDITS: ["cheapest"], image_missing: ["other"], unknown_model: ["reload"], scale_not_supported: [], prompt_required: ["prompt"], output_too_large: ["scale2"],
+  plan_required: ["scale2"], origin_not_allowed: ["reload"], csrf_token_invalid: ["reload"],
+  provider_disabled: ["builtin"], provider_forbidden: ["builtin"], provider_exhausted: ["builtin"], provider_throttled: ["builtin"],
+  provider_unavailable: ["retry", "builtin"], provider_timeout: ["retry", "builtin"], provider_output_invalid: ["retry", "builtin"],
+  provider_failed: ["builtin", "other"], provider_rejected: ["builtin", "other"], prompt_refused: ["prompt", "other"], webhook_invalid: [],
   idempotency_mismatch: ["retry"], daily_quota_exceeded: [], network_quota_exceeded: [],
   rate_limited: [], leftOut: [], too_many_jobs: ["photos"], needs_job: ["background"], canceled: [], models: ["retry"], downloadFailed: ["retry"], too_big_here: ["other"], empty_file: ["other"],
   option_not_supported: [], invalid_fields: ["retry"], job_failed: ["retry"], feature_off: ["retry"], unknown: ["retry"],
@@ -23,7 +26,14 @@ const WAYS_BY_CODE = {
 const TOO_MUCH_WAYS = { pro: ["standard"], scale: ["scale2"] };
 
 /** Some refusals have a better text when it is known what caused them. */
-const variant = ({ quality, scale }) => (quality === "pro" ? "pro" : scale > 4 ? "scale" : "");
+const variant = ({ quality, scale, model }) => (quality === "pro" ? "pro" : scale > 4 ? "scale" : model ? "model" : "");
+
+/** The names of `actions` texts that fit a problem. */
+export function waysOf({ code, type, details = {} }) {
+  if (code === "too_much_work" && TOO_MUCH_WAYS[variant(details)]) return TOO_MUCH_WAYS[variant(details)];
+  if (code === "too_many_pixels" && details.model) return ["builtin", "other"];
+  return WAYS_BY_CODE[code] ?? WAYS[type] ?? ["retry"];
+}
 
 /** Title and text of a problem, in the page's language; unknown codes show the API's own message. */
 export function describe(problem, extra = {}) {
@@ -35,6 +45,7 @@ export function describe(problem, extra = {}) {
     requiredPlan: planName(details.requiredPlan ?? "pro"),
     required: number(details.creditsRequired ?? details.required ?? 0),
     available: number(details.creditsAvailable ?? details.available ?? 0),
+    model: modelSaid({ alias: details.model, slug: "" }),
     fields: (details.fields ?? []).map(({ field, problem: what }) => `${field}: ${what}`).join("; ") || problem.apiMessage,
   };
   if (code === "file_too_large") {
@@ -47,17 +58,19 @@ export function describe(problem, extra = {}) {
   return { title: t(`${path}.title`, values), text: t(`${path}.text`, values) };
 }
 
-/** Show a problem in `slot`; `act` gets the name of the way the reader takes, `ways` are others than usual; a quiet one is not announced. */
-export function show(slot, problem, { extra, act, quiet, ways } = {}) {
+/**
+ * Show a problem in `slot`. `act` gets the name of the way the reader takes, `label` says what a way is called or null
+ * where it does not exist, `ways` are others than usual; a quiet one is not announced.
+ */
+export function show(slot, problem, { extra, act, quiet, ways = waysOf(problem), label = (way) => t(`actions.${way}`) } = {}) {
   const { title, text } = describe(problem, extra);
   const waits = WAITING.has(problem.code);
-  ways ??= (problem.code === "too_much_work" && TOO_MUCH_WAYS[variant(problem.details)])
-    || (WAYS_BY_CODE[problem.code] ?? WAYS[problem.type] ?? ["retry"]);
+  ways = ways.filter(label);
   const symbol = waits ? CLOCK : CALM.has(problem.code) ? INFO : WARNING;
   slot.replaceChildren(el("div", { class: `notice ${waits ? "wait" : CALM.has(problem.code) ? "calm" : ""}`, "data-code": problem.code },
     icon(symbol), el("strong", {}, title), el("p", {}, text),
     ways.length && act ? el("div", { class: "ways" }, ...ways.map((way) => {
-      const button = el("button", { class: "button", type: "button" }, t(`actions.${way}`));
+      const button = el("button", { class: "button", type: "button" }, label(way));
       button.addEventListener("click", () => act(way));
       return button;
     })) : null));

@@ -63,5 +63,6 @@ export async function finish(answer, options) {
     throw new Problem((item.error ?? job.error)?.code ?? code, { message: item.error?.message, status: 200 });
   }
   const { url: imageUrl, width, height } = item.output;
-  return { ...job, jobId: job.id, imageUrl, width, height, originalUrl: item.input?.url, usage: null };
+  const { model = job.model, provider = job.provider } = item;
+  return { ...job, model, provider, jobId: job.id, imageUrl, width, height, originalUrl: item.input?.url, usage: null };
 }

@@ -1,7 +1,7 @@
 /** One photo in full view, before and after, and the way to the next. */
 
 import { fetchResult } from "./api.js";
-import { photoName, reason } from "./card.js";
+import { photoName, reason, swapOf, swapText } from "./card.js";
 import { Compare } from "./compare.js";
 import { WARNING, el, icon, save } from "./dom.js";
 import { pixels, t } from "./i18n.js";
@@ -18,8 +18,11 @@ export const downloadUrl = ({ url }) => `${url}${url.includes("?") ? "&" : "?"}d
 export async function download(job, index) {
   const { output } = job.items[index];
   const blob = await fetchResult(downloadUrl(output));
-  save(blob, photoName(job, index), job.params?.scale > 1 ? `${job.params.scale}x` : "enhanced");
+  save(blob, photoName(job, index), suffix(job));
 }
+
+/** What a result is called after its file: by what was done to it. */
+const suffix = ({ params }) => (params?.scale > 1 ? `${params.scale}x` : params?.prompt ? "edited" : "enhanced");
 
 export class Viewer {
   /** `onClose(job, index)` is told which photo was seen last, `onProblem` what went wrong with a download. */
@@ -28,6 +31,7 @@ export class Viewer {
     this.title = el("h2", { class: "viewer-title", id: "viewer-title", tabIndex: -1 });
     this.position = el("p", { class: "viewer-position", role: "status" });
     this.prompt = el("p", { class: "viewer-prompt" });
+    this.swap = el("p", { class: "viewer-prompt viewer-swap" });
     this.stage = el("div", { class: "viewer-stage" });
     this.save = el("button", { type: "button", class: "button primary", "data-do": "save" }, icon(DOWNLOAD), el("span", {}, t("download")));
     this.previous = act("previous", t("jobs.viewer.previous"), BACK);
@@ -35,7 +39,7 @@ export class Viewer {
     this.root = el("dialog", { class: "viewer", "aria-labelledby": "viewer-title" },
       el("div", { class: "viewer-head" },
         el("div", { class: "viewer-name" }, this.title, this.position), this.previous, this.next, this.save, act("close", t("jobs.viewer.close"), CLOSE)),
-      this.prompt, this.stage);
+      el("div", {}, this.prompt, this.swap), this.stage);
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.root.addEventListener("click", (event) => this.act(event.target.closest(".viewer-head [data-do]")?.dataset.do));
     this.root.addEventListener("close", () => this.closed());
@@ -43,8 +47,9 @@ export class Viewer {
     document.body.append(this.root);
   }
 
-  open(job, index) {
-    this.job = job;
+  /** `nameOf(slug, said)` says what a model is called. */
+  open(job, index, nameOf) {
+    Object.assign(this, { job, nameOf });
     this.order = job.items.map((_, at) => at).filter((at) => !isOpen(job.items[at]));
     for (const button of [this.previous, this.next]) button.hidden = this.order.length < 2;
     this.root.showModal();
@@ -68,6 +73,10 @@ export class Viewer {
     const prompt = item.prompt ?? this.job.params?.prompt;
     this.prompt.hidden = !prompt;
     this.prompt.textContent = prompt ? t("jobs.viewer.prompt", { prompt }) : "";
+    const swap = swapOf(item, this.job);
+    const { total } = item.charge ?? {};
+    this.swap.hidden = !swap;
+    this.swap.textContent = swap ? [swapText(swap, this.nameOf), total ? t("paid", { price: t("credits", { count: total }) }) : t("paidNothing")].join(" ") : "";
     this.save.hidden = !item.output;
     if (item.output) this.showPair(item);
     else this.showReason(item);

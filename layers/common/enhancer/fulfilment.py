@@ -255,8 +255,14 @@ def hand_over(job: Job, item: Item, unfinished: StillRunning | OutOfTime, *, too
     prediction = None
     if isinstance(unfinished, StillRunning):
         prediction = Prediction(job.attempt, tools.now(), id=unfinished.prediction_id, turn=item.turn)
-    tools.jobs.hand_over(job, item, prediction, now=tools.now())
-    handed_over = replace(job, kind="async", items=(replace(item, prediction=prediction),))
+    going_on = replace(item, prediction=prediction)
+    try:
+        tools.jobs.hand_over(job, item, prediction, now=tools.now())
+    except StaleAttempt:  # ended meanwhile, by somebody who did not know that anything runs
+        if prediction:
+            tools.predictor_of(job, going_on).cancel(job, going_on)
+        raise
+    handed_over = replace(job, kind="async", items=(going_on,))
     tools.workflow.start(handed_over, concurrency=1)
     return handed_over
 

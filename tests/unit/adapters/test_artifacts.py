@@ -25,6 +25,37 @@ def test_a_head_knows_type_size_and_tag(world):
     assert (head.content_type, head.size, head.etag[0], head.etag[-1]) == ("image/png", 5, '"', '"')
 
 
+def test_a_head_knows_the_numbers_an_artifact_was_stored_with(world):
+    """Width, height, cost; none where none were given."""
+    world.artifacts.put("k/facts.png", b"1", "image/png", facts={"width": 64, "height": 48, "cost": 0})
+    assert world.artifacts.head("k/facts.png").facts == {"width": 64, "height": 48, "cost": 0}
+    world.artifacts.put("k/plain.png", b"1", "image/png")
+    assert world.artifacts.head("k/plain.png").facts == {}
+
+
+class Telling:
+    """A bucket whose objects have this metadata."""
+
+    def __init__(self, metadata):
+        self.metadata = metadata
+
+    def head_object(self, **_asked):
+        return {
+            "ContentType": "",
+            "ContentLength": 1,
+            "ETag": "",
+            "LastModified": None,
+            "Metadata": self.metadata,
+        }
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.5", "-1", "\u0664", "9" * 5000, "0x10", " 1"])
+def test_a_fact_that_is_no_number_is_left_out(text):
+    """Whoever wrote it."""
+    head = Artifacts(Telling({"width": text, "height": "7"}), "photos").head("k")
+    assert head.facts == {"height": 7}
+
+
 @pytest.mark.parametrize("read", ["get", "head"])
 def test_a_missing_artifact_is_no_artifact(world, read):
     """Absence is one error, whichever way it was noticed."""
@@ -65,6 +96,12 @@ def test_a_link_carries_its_headers_and_ends_after_five_minutes(world):
     assert query["X-Amz-Expires"] == ["300"]
     assert query["response-content-type"] == ["image/png"]
     assert urlsplit(link).path.endswith("/k/large.png")
+
+
+def test_a_link_for_a_provider_lives_as_long_as_it_may_take(world):
+    """A cold model fetches its input late."""
+    link = world.artifacts.link("k/input.png", headers={}, seconds=3600)
+    assert parse_qs(urlsplit(link).query)["X-Amz-Expires"] == ["3600"]
 
 
 def test_an_upload_form_pins_key_type_and_length(world):

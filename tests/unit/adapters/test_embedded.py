@@ -17,11 +17,12 @@ from botocore.stub import Stubber
 
 from enhancer.adapters.predictors.embedded import Embedded
 from enhancer.domain import errors
-from enhancer.domain.jobs import Artifact
-from enhancer.domain.predictions import StillRunning
+from enhancer.domain.entitlement import Params
+from enhancer.domain.jobs import Artifact, Fallback
+from enhancer.domain.predictions import Outcome, Started, StillRunning
 from tests.support.world import World
 
-ANSWER = {"width": 16, "height": 12, "contentType": "image/png", "bytes": 99, "seconds": 0.1}
+ANSWER = {"width": 16, "height": 12, "contentType": "image/png", "bytes": 99, "seconds": 0.1, "cost": 5}
 
 
 @pytest.fixture
@@ -62,9 +63,10 @@ def test_a_run_sends_keys_and_explicit_parameters_and_describes_the_result(stubb
     stub.add_response(
         "invoke", {"StatusCode": 200, "Payload": payload(ANSWER)}, asked(job, item, "RequestResponse")
     )
-    artifact = predictor.predict(job, item, seconds_max=25)
+    outcome = predictor.predict(job, item, seconds_max=25)
+    artifact = outcome.output
     assert (artifact.key, artifact.content_type, artifact.size) == (item.target, "image/png", 99)
-    assert (artifact.width, artifact.height) == (16, 12)
+    assert (artifact.width, artifact.height, outcome.cost) == (16, 12, 5)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ def test_a_start_does_not_wait_for_the_model(stubbed):
     predictor, job, stub = stubbed
     item = job.items[0]
     stub.add_response("invoke", {"StatusCode": 202, "Payload": nothing()}, asked(job, item, "Event"))
-    assert predictor.start(job, item) is None
+    assert predictor.start(job, item) == Started()
 
 
 @pytest.mark.parametrize("code", ["TooManyRequestsException", "EC2ThrottledException"])
@@ -179,21 +181,54 @@ def test_a_start_that_is_throttled_says_so(stubbed, code):
         predictor.start(job, job.items[0])
 
 
-def test_a_result_that_is_there_is_found_with_its_size(world):
-    """What lies at the target, and the size that the parameters make of the input."""
+@pytest.fixture
+def waiting(world):
+    """A predictor that is never invoked, and an item whose result nobody has stored yet."""
     job = world.job(world.caller())
     item = replace(job.items[0], target=f"ai-enhancer/results/user/x/{world.new_name()}.png")
-    predictor = Embedded(lambda seconds_max: None, "upscale", world.artifacts)
-    assert predictor.look(job, item) is None
+    return Embedded(lambda seconds_max: None, "upscale", world.artifacts), job, item
+
+
+def test_a_result_that_is_there_is_collected_with_its_size_and_cost(world, waiting):
+    """What the function stored with it."""
+    predictor, job, item = waiting
+    facts = {"width": 15, "height": 11, "cost": 42}
+    world.artifacts.put(item.target, b"0123456789", "image/png", facts=facts)
+    assert predictor.ended(job, item) is True
+    assert predictor.collect(job, item) == Outcome(Artifact(item.target, "image/png", 10, 15, 11), 42)
+
+
+def test_a_result_without_facts_has_the_size_that_its_parameters_make(world, waiting):
+    """One that an earlier version stored."""
+    predictor, job, item = waiting
     world.artifacts.put(item.target, b"0123456789", "image/png")
-    assert predictor.look(job, item) == Artifact(item.target, "image/png", 10, 16, 12)
+    assert predictor.collect(job, item) == Outcome(Artifact(item.target, "image/png", 10, 16, 12), 0)
 
 
-def test_an_item_that_nobody_looked_at_has_no_result(world):
+def test_a_result_that_is_not_there_is_still_running(waiting):
+    """A run that failed wakes whoever waits by itself."""
+    predictor, job, item = waiting
+    assert predictor.ended(job, item) is False
+    with pytest.raises(StillRunning):
+        predictor.collect(job, item)
+
+
+def test_an_item_that_nobody_looked_at_has_not_ended(world):
     """Without a target there is nothing to ask the bucket for."""
     job = world.job(world.caller())
     predictor = Embedded(lambda seconds_max: None, "upscale", None)
-    assert predictor.look(job, replace(job.items[0], target="", input=None)) is None
+    assert predictor.ended(job, replace(job.items[0], target="", input=None)) is False
+
+
+def test_a_fallback_runs_with_its_own_parameters(stubbed):
+    """Not with those of the model it stands in for."""
+    predictor, job, stub = stubbed
+    asked_for = Params(scale=8, face=True)
+    instead = Fallback("local/real-esrgan", Params(scale=2), turn=1)
+    job = replace(job, model="nightmareai/real-esrgan", provider="replicate", params=asked_for)
+    item = replace(job.items[0], fallback=instead)
+    stub.add_response("invoke", {"StatusCode": 202, "Payload": nothing()}, asked(job, item, "Event"))
+    assert predictor.start(job, item).ended is False
 
 
 def test_a_cancel_sends_nothing_and_is_logged(world, logs):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from enhancer.adapters import secrets as module
-from enhancer.adapters.secrets import FRESH_SECONDS, Secrets
+from enhancer.adapters.secrets import FORCED_SECONDS, FRESH_SECONDS, Secrets
 
 
 class Store:
@@ -53,3 +53,24 @@ def test_a_rotation_is_picked_up_without_a_deploy(clock):
 def test_an_empty_previous_key_is_no_key(clock):
     """An empty string never verifies anything."""
     assert Secrets(Store(signing="one", previous="")).signing_keys("signing") == [b"one"]
+
+
+def test_a_secret_that_was_refused_is_read_anew(clock):
+    """Before its time, so that a rotated token is picked up at once."""
+    store = Store(signing="one")
+    secrets = Secrets(store)
+    secrets.get("signing")
+    store.value = {"signing": "two"}
+    clock["now"] += FORCED_SECONDS + 1
+    assert secrets.get("signing", fresh=True) == {"signing": "two"}
+    assert (secrets.get("signing"), store.reads) == ({"signing": "two"}, 2)
+
+
+def test_a_flood_of_refusals_reads_a_secret_once(clock):
+    """However many ask, the store is asked once in five seconds."""
+    store = Store(signing="one")
+    secrets = Secrets(store)
+    for _ in range(50):
+        secrets.get("signing", fresh=True)
+        clock["now"] += FORCED_SECONDS / 50
+    assert store.reads == 1

@@ -43,7 +43,7 @@ def started(job):
     """What a start sends: the name of the attempt, and ids."""
     document = {
         "ownerType": "user", "ownerId": job.owner.id, "jobId": job.id, "attempt": 2, "items": [0, 2],
-        "concurrency": 3,
+        "turn": 0, "concurrency": 3,
     }  # fmt: skip
     return {"stateMachineArn": STATE_MACHINE, "name": f"{job.id}-2", "input": json.dumps(document)}
 

@@ -3,20 +3,35 @@
 import pytest
 
 from enhancer.domain.errors import UnknownModel
-from enhancer.domain.models import CATALOGUE, DEFAULT_MODEL, DEFAULT_SCALE, model_named
+from enhancer.domain.models import (
+    CATALOGUE,
+    DEFAULT_MODEL,
+    DEFAULT_SCALE,
+    DEFAULT_STRENGTH,
+    filled,
+    model_named,
+)
+
+VALUES = dict.fromkeys(
+    ("image", "scale", "face", "prompt", "negative_prompt", "width", "height", "strength", "guidance", "steps"), 1
+)  # fmt: skip
 
 ESRGAN, ALL = "nightmareai/real-esrgan", (2, 4, 6, 8)
 GFPGAN = "tencentarc/gfpgan:0fbacf7afc6c144e5be9767cff80f25aff23e52b0708f17e20f9879b2f21516c"
-COLUMNS = ("slug", "alias", "provider", "kind", "scales", "face", "prompt", "base_tenths")
+COLUMNS = ("slug", "alias", "provider", "kind", "scales", "face", "prompt", "base_tenths", "factor", "fallback",
+           "input_megapixels_max", "work_side_max", "multipart")  # fmt: skip
 ROWS = [
-    ("local/real-esrgan", "local", "embedded", "upscale", ALL, False, False, 10),
-    (ESRGAN, "real-esrgan", "replicate", "upscale", ALL, True, False, 10),
-    (GFPGAN, "gfpgan", "replicate", "restore", (), False, False, 10),
-    ("topazlabs/image-upscale", "topaz", "replicate", "restore", (), False, False, 10),
-    ("google/nano-banana", "nano-banana", "replicate", "edit", (), False, True, 100),
-    ("@cf/runwayml/stable-diffusion-v1-5-img2img", "sd15", "workers_ai", "edit", (), False, True, 10),
-    ("@cf/black-forest-labs/flux-2-klein-4b", "flux-klein", "workers_ai", "edit", (), False, True, 12),
-]
+    ("local/real-esrgan", "local", "embedded", "upscale", ALL, False, False, 10, 1, None, None, None, False),
+    (ESRGAN, "real-esrgan", "replicate", "upscale", ALL, True, False, 10, 1, "local", 2.0, None, False),
+    (GFPGAN, "gfpgan", "replicate", "restore", (), False, False, 10, 2, None, 4.0, None, False),
+    ("topazlabs/image-upscale", "topaz", "replicate", "upscale", (), False, False, 10, 2, "local", 6.0, None, False),
+    ("google/nano-banana", "nano-banana", "replicate", "edit", (), False, True, 100, 1, "flux-klein", None, None,
+     False),
+    ("@cf/runwayml/stable-diffusion-v1-5-img2img", "sd15", "workers_ai", "edit", (), False, True, 10, 1, None, None,
+     768, False),
+    ("@cf/black-forest-labs/flux-2-klein-4b", "flux-klein", "workers_ai", "edit", (), False, True, 12, 1, "sd15",
+     None, 1024, True),
+]  # fmt: skip
 PINS = [
     "42fed1c4974146d4d2414e2be2c5277c7fcf05fcc3a73abf41610695738c1d7b",
     "f0992969a94014d73864d08e6d9a39286868328e4263d9ce2da6fc4049d01a1a",
@@ -77,3 +92,79 @@ def test_the_defaults_are_the_built_in_model_and_twice_the_size():
 def test_only_the_built_in_model_has_the_pro_quality():
     """Other models have one quality."""
     assert [model.alias for model in CATALOGUE if "pro" in model.qualities] == ["local"]
+
+
+@pytest.mark.parametrize("model", CATALOGUE, ids=lambda model: model.alias)
+def test_a_fallback_is_a_known_model_of_the_same_kind_at_most_as_dear(model):
+    """Whoever asked for a larger picture gets a larger picture, and no chain goes round in a circle."""
+    seen = [model]
+    while seen[-1].fallback:
+        seen.append(model_named(seen[-1].fallback))
+        assert seen[-1].kind == model.kind
+        assert seen[-1].base_tenths <= model.base_tenths
+        assert len(seen) <= len(CATALOGUE)
+
+
+@pytest.mark.parametrize("model", CATALOGUE, ids=lambda model: model.alias)
+def test_an_input_can_always_be_filled_in(model):
+    """Every name in a template is one that the adapters know; only the model of our own has none."""
+    assert bool(filled(model.input, VALUES)) is (model.provider != "embedded")
+
+
+def test_a_template_is_filled_by_name_and_what_is_missing_is_left_out():
+    """Fixed values stay, lists are filled inside, None leaves its field out, and false is a value."""
+    template = {
+        "image": "$image",
+        "list": ["$image"],
+        "face": "$face",
+        "seed": "$seed",
+        "fixed": "2x",
+        "n": 2,
+    }
+    found = filled(template, {"image": "https://x", "face": False, "seed": None})
+    assert found == {"image": "https://x", "list": ["https://x"], "face": False, "fixed": "2x", "n": 2}
+    assert template["list"] == ["$image"]
+
+
+def test_a_name_that_nobody_fills_in_is_a_bug():
+    """It is never sent as it is written."""
+    with pytest.raises(KeyError):
+        filled({"image": "$imgae"}, {"image": "x"})
+
+
+def test_what_a_stranger_wrote_is_never_a_name():
+    """Values are put in once: a prompt that looks like a name stays a prompt."""
+    assert filled({"prompt": "$prompt"}, {"prompt": "$image", "image": "x"}) == {"prompt": "$image"}
+
+
+def test_the_upscaler_is_always_told_its_scale_and_its_face():
+    """The provider's defaults are 4 and off; ours are sent."""
+    sent = filled(model_named("real-esrgan").input, VALUES | {"scale": 2, "face": False})
+    assert (sent["scale"], sent["face_enhance"]) == (2, False)
+
+
+def test_the_restorers_picture_is_called_img():
+    """The one model with another field name."""
+    sent = filled(model_named("gfpgan").input, VALUES | {"image": "u"})
+    assert (sent["img"], "image" in sent) == ("u", False)
+
+
+@pytest.mark.parametrize("model", CATALOGUE, ids=lambda model: model.alias)
+def test_only_the_edit_with_options_has_options_and_a_prompt_of_its_own(model):
+    """Four further parameters and a default prompt, for one model."""
+    is_sd15 = model.alias == "sd15"
+    expected = ("negative_prompt", "strength", "guidance", "steps") if is_sd15 else ()
+    assert (model.options, model.prompt_default is not None) == (expected, is_sd15)
+
+
+@pytest.mark.parametrize("alias", ["real-esrgan", "gfpgan"])
+def test_a_community_model_is_run_in_a_pinned_version(alias):
+    """What its author changes tomorrow is not what we run."""
+    model = model_named(alias)
+    assert len(model.version) == 64
+    assert any(name.endswith(f":{model.version}") for name in (model.slug, *model.pins))
+
+
+def test_an_edit_keeps_most_of_the_picture_unless_told_otherwise():
+    """The provider's default would ignore it."""
+    assert 0 < DEFAULT_STRENGTH < 0.5

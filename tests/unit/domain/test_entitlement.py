@@ -5,6 +5,8 @@ import pytest
 from enhancer.domain.entitlement import (
     SYNC_MEGAPIXELS_MAX,
     Params,
+    check_input,
+    check_job,
     check_model,
     check_plan,
     check_size,
@@ -18,6 +20,8 @@ from enhancer.domain.errors import (
     PlanRequired,
     PromptRequired,
     ScaleNotSupported,
+    TooManyPixels,
+    TooMuchWork,
 )
 from enhancer.domain.images import ImageInfo
 from enhancer.domain.models import model_named
@@ -65,6 +69,10 @@ def test_a_scale_nobody_offers_is_refused_with_what_there_is(scale):
         ("local", Params(2, strength=0.0), "strength"),
         ("topaz", Params(0, guidance=1.0), "guidance"),
         ("real-esrgan", Params(2, steps=1), "steps"),
+        ("flux-klein", Params(0, prompt="x", strength=0.0), "strength"),
+        ("flux-klein", Params(0, prompt="x", negative_prompt="y"), "negative_prompt"),
+        ("nano-banana", Params(0, prompt="x", guidance=1.0), "guidance"),
+        ("nano-banana", Params(0, prompt="x", steps=1), "steps"),
     ],
 )
 def test_an_option_the_model_lacks_is_refused_by_name(alias, params, option):
@@ -160,3 +168,32 @@ def test_work_beyond_one_request_is_refused_at_the_exact_limit(quality, scale, f
 def test_a_model_that_runs_elsewhere_has_no_such_limit():
     """Only our own function's time is bounded by the request."""
     assert check_sync(model_named("real-esrgan"), 1000.0, Params(8)) is None
+
+
+@pytest.mark.parametrize(
+    ("alias", "scale", "limit"),
+    [
+        ("real-esrgan", 2, 2.0), ("real-esrgan", 4, 2.0), ("real-esrgan", 6, 64 / 36), ("real-esrgan", 8, 1.0),
+        ("gfpgan", 0, 4.0), ("topaz", 0, 6.0), ("nano-banana", 0, 64.0), ("sd15", 0, 64.0), ("flux-klein", 0, 64.0),
+    ],
+)  # fmt: skip
+def test_a_hosted_model_takes_pictures_exactly_up_to_its_own_limit(alias, scale, limit):
+    """Its provider's memory or dearer price, or a result that we could not hold; the refusal names the model."""
+    model = model_named(alias)
+    assert check_input(model, limit, Params(scale)) is None
+    with pytest.raises(TooManyPixels) as refused:
+        check_input(model, limit + 0.001, Params(scale))
+    assert refused.value.details == {"megapixels": round(limit, 1), "limit": limit, "model": alias}
+
+
+def test_a_size_that_is_not_known_yet_passes():
+    """It is looked at again once it is."""
+    assert check_input(model_named("real-esrgan"), 0.0, Params(8)) is None
+
+
+def test_the_embedded_model_has_limits_of_work_and_not_of_pixels():
+    """A picture that is too much for a request may be a job's."""
+    assert check_input(model_named("local"), 74.0, Params(2)) is None
+    assert check_job(model_named("local"), 74.0, Params(2)) is None
+    with pytest.raises(TooMuchWork):
+        check_job(model_named("local"), 76.0, Params(2))

@@ -16,8 +16,8 @@ TYPES = {
     "idempotency_mismatch": 422, "rate_limit": 429, "server_error": 500,
 }  # fmt: skip
 PROVIDER = {
-    "provider_output_invalid": 502, "provider_unavailable": 503, "provider_throttled": 503,
-    "provider_timeout": 504, "job_expired": 504,
+    "provider_output_invalid": 502, "provider_failed": 502, "provider_unavailable": 503, "provider_throttled": 503,
+    "provider_exhausted": 503, "provider_timeout": 504, "job_expired": 504,
 }  # fmt: skip
 
 

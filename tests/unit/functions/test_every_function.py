@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from enhancer.domain.errors import ProviderUnavailable
+from enhancer.domain.errors import ProviderTimeout
 from tests.support import aws, template
 from tests.support.events import CONTEXT, Answer, Browser, http_event
 from tests.support.images import png, size_of
@@ -21,6 +21,7 @@ ALLOW = {
     "/api/ai-image/jobs/job_x/cancel": ("jobs", "POST"),
     "/api/ai-image/jobs/job_x/retry": ("jobs", "POST"),
     "/api/debug-login": ("debug_login", "POST"),
+    "/api/provider-webhook/replicate/ref": ("provider_webhook", "POST"),
     "/r2-ai/ai-enhancer/results/guest/x/0123456789abcdefghjkmnpqrs.png": ("results", "GET, HEAD"),
     "/api/health": ("web", "GET"),
     "/api/csp-report": ("web", "POST"),
@@ -52,7 +53,9 @@ def test_every_route_of_the_template_is_covered_here():
     assert {path for path in paths if not any(known.startswith(path) for known in ALLOW)} == set()
 
 
-@pytest.mark.parametrize("name", ["generate", "usage", "uploads", "jobs", "results", "debug_login", "web"])
+@pytest.mark.parametrize(
+    "name", ["generate", "usage", "uploads", "jobs", "results", "debug_login", "provider_webhook", "web"]
+)
 def test_an_unknown_path_is_404_in_the_envelope(apps, served, name):
     """Whatever the gateway sends here by mistake."""
     answer = Answer(getattr(apps, name)(http_event("GET", "/api/nowhere"), CONTEXT))
@@ -105,7 +108,9 @@ def test_the_sweep_function_gives_back_what_is_overdue(apps, served, logs):
     caller = served.caller("pro")
     served.hold(served.job(caller))
     served.clock += 300_001
-    nothing = {"expired": 0, "canceled": 0, "started": 0, "closed": 0, "stopped": 0, "broken": 0}
+    nothing = dict.fromkeys(
+        ("expired", "canceled", "started", "closed", "stopped", "woken", "broken"), 0
+    )
     assert apps.sweep({}, CONTEXT) == nothing | {"expired": 1}
     assert apps.sweep({}, CONTEXT) == nothing
     assert [line["expired"] for line in logs.lines] == [1, 0]
@@ -131,7 +136,7 @@ def scenario(apps, served):
     user.post_form(
         apps.generate, "/api/ai-image/generate", {"model": f"x\n{PROMPT}", "scale": "nine"}, image=picture
     )
-    served.predictor.script = [ProviderUnavailable(), RuntimeError("bug")]
+    served.predictor.script = [ProviderTimeout(), RuntimeError("bug")]
     for shade in (5, 6):
         user.post_form(apps.generate, "/api/ai-image/generate", image=png(shade=shade))
     user.post_json(apps.usage, "/api/ai-image/quote", {"prompt": PROMPT, "model": "sd15"})

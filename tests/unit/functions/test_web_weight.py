@@ -5,7 +5,12 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.unit.functions.test_web import ROOT, body_of, web_fixture  # noqa: F401
+
+STUDIO = {"studio.js", "settings.js", "picker.js", "editing.js", "radios.js", "problems.js"}
+LATER = {"en": ROOT / "web/js/texts/en.json", "de": ROOT / "web/js/texts/de.json"}
 
 
 def modules_of(page, *, lazily=False):
@@ -38,21 +43,63 @@ def test_first_load_weighs_at_most_60_kilobytes(web):
 
 
 def test_what_only_some_visits_need_is_not_part_of_the_first_load(web):
-    """Photos by the dozen and the full view of the jobs page come when they are asked for."""
+    """The studio comes with a photo; photos by the dozen and the full view of the jobs page when they are asked for."""
     pages = {path: web(path)["body"] for path in ("/en/", "/en/jobs")}
     first = {path: modules_of(page) for path, page in pages.items()}
-    assert first["/en/"].isdisjoint({"batch.js", "queue.js", "jobs.js", "card.js", "viewer.js"})
+    assert first["/en/"].isdisjoint({"batch.js", "queue.js", "jobs.js", "card.js", "viewer.js", *STUDIO})
     assert first["/en/jobs"].isdisjoint({"batch.js", "viewer.js", "compare.js", "settings.js", "main.js"})
     later = {path: modules_of(page, lazily=True) for path, page in pages.items()}
-    assert {"batch.js", "queue.js", "kept.js"} <= later["/en/"]
+    assert {"batch.js", "queue.js", "kept.js", *STUDIO} <= later["/en/"]
     assert {"viewer.js", "compare.js"} <= later["/en/jobs"]
+
+
+def embedded(page):
+    """The texts that travel in a page."""
+    return json.loads(re.search(r'id="locale"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
+
+
+def has(texts, path):
+    """Whether there is a text at a dotted path."""
+    for key in path.split("."):
+        texts = texts.get(key) if isinstance(texts, dict) else None
+    return texts is not None
+
+
+def named_in(modules, sections):
+    """Texts that these modules name in full: as an argument of `t`, or anywhere by a path into a section."""
+    named = re.compile(rf'\bt\("([\w.-]+)"|"((?:{"|".join(sections)})\.[\w.-]+)"')
+    found = {name: (ROOT / "web/js" / name).read_text("utf-8") for name in modules}
+    return {(name, one or other) for name, code in found.items() for one, other in named.findall(code)}
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_every_text_a_script_asks_for_is_there_when_it_asks(web, language):
+    """The first page asks only for texts that travel in it; what comes later has the others as well."""
+    later = json.loads(LATER[language].read_text("utf-8"))
+    for path in (f"/{language}/", f"/{language}/jobs"):
+        page = web(path)["body"]
+        now = embedded(page)
+        whole = [now, later]
+        first = [now] if path == f"/{language}/" else whole
+        for modules, texts in ((modules_of(page), first), (modules_of(page, lazily=True), whole)):
+            wanted = named_in(modules, {*now, *later})
+            assert wanted
+            assert {one for one in wanted if not any(has(part, one[1]) for part in texts)} == set()
+
+
+def test_texts_that_come_later_weigh_nothing_at_first(web):
+    """No text is carried twice, and the first page carries none of a photo's."""
+    for language, path in LATER.items():
+        now, later = embedded(web(f"/{language}/")["body"]), json.loads(path.read_text("utf-8"))
+        shared = set(now) & set(later)
+        assert shared == {"errors", "toasts"}
+        assert [name for name in shared if set(now[name]) & set(later[name])] == []
 
 
 def test_a_page_carries_only_the_texts_its_scripts_use(web):
     """Texts of the jobs page do not weigh on the first page, nor do texts that only templates use."""
     carried = {}
     for path in ("/en/", "/en/jobs"):
-        embedded = re.search(r'id="locale"[^>]*>(.*?)</script>', web(path)["body"], re.DOTALL)[1]
-        carried[path] = set(json.loads(embedded))
+        carried[path] = set(embedded(web(path)["body"]))
     assert carried["/en/jobs"] - carried["/en/"] == {"jobs"}
     assert "html" not in carried["/en/jobs"]

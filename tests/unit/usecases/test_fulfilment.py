@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from enhancer import fulfilment
 from enhancer.domain import errors
-from enhancer.domain.errors import JobCanceled, JobExpired, ProviderUnavailable
+from enhancer.domain.errors import JobCanceled, JobExpired, ProviderTimeout
 from enhancer.domain.jobs import DEADLINE_MS, JobError
 from tests.support.images import size_of
 
@@ -45,7 +45,7 @@ def test_a_good_run_is_stored_settled_and_described(world):
 def test_a_failed_run_is_released_and_tells_why(world, problem):
     """Every error of ours gives the hold back, is recorded on the item and reaches the caller."""
     caller = world.caller("pro")
-    world.predictor.script = [problem]
+    world.predictor.script = [problem] * 3
     submitted = world.submit(caller)
     with pytest.raises(type(problem)) as failed:
         world.finish(submitted)
@@ -121,11 +121,11 @@ def test_a_failure_after_the_sweep_releases_only_once(world):
     def too_late(_job, _item):
         world.clock += DEADLINE_MS + 1
         world.sweep()
-        raise ProviderUnavailable
+        raise ProviderTimeout
 
     world.predictor.script = [too_late]
     submitted = world.submit(caller)
-    with pytest.raises(ProviderUnavailable):
+    with pytest.raises(ProviderTimeout):
         world.finish(submitted)
     assert world.jobs.get(caller.owner, submitted.job.id).items[0].error.code == "job_expired"
     assert world.kinds(caller).count("release") == 2

@@ -3,7 +3,7 @@
 import pytest
 
 from enhancer.domain.errors import JobExpired
-from enhancer.domain.jobs import DEADLINE_MS
+from enhancer.domain.jobs import DEADLINE_MS, Prediction
 from enhancer.domain.predictions import StillRunning
 
 
@@ -97,7 +97,8 @@ def test_a_process_that_died_before_the_execution_was_started_is_repaired(world,
     submitted = world.submit(caller)
     job = submitted.job
     world.artifacts.put(job.items[0].input.key, submitted.original, "image/png")
-    world.jobs.hand_over(job, job.items[0], now=world.clock)
+    running = Prediction(job.attempt, world.clock)
+    world.jobs.hand_over(job, job.items[0], running, now=world.clock)
     world.clock += 60_001
     assert world.sweep().started == 1
     assert world.sweep().started == 0

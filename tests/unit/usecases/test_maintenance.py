@@ -200,11 +200,11 @@ def test_a_sync_job_is_never_given_to_the_state_machine(world):
 
 
 def test_one_job_that_cannot_be_ended_does_not_keep_the_others(world):
-    """A provider that is no longer there breaks its own jobs only, and they are counted."""
+    """A model that is no longer there breaks its own jobs only, and they are counted."""
     callers = [world.caller("pro"), world.caller("pro")]
     orphan = world.job(callers[0])
     started = replace(orphan.items[0], prediction=Prediction(1, world.clock))
-    world.hold(replace(orphan, provider="gone", items=(started,)))
+    world.hold(replace(orphan, model="gone", items=(started,)))
     world.hold(world.job(callers[1]))
     world.clock += DEADLINE_MS + 1
     assert world.sweep() == Swept(expired=1, broken=1)

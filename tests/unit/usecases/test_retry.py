@@ -25,7 +25,7 @@ def half(world):
     """A caller, and their job of three pictures of which the second failed."""
     caller = world.caller("pro")
     job = world.batch(caller, 3)
-    return caller, world.execute(job, errors={1: "ProviderUnavailable"})
+    return caller, world.execute(job, errors={1: "ProviderFailed"})
 
 
 def test_only_what_failed_is_held_and_run_again(world, half):
@@ -206,11 +206,10 @@ def test_a_retry_is_gated_like_a_new_order(world):
     smaller = Caller(caller.owner, PLANS["free"], "user", "net", None)
     with pytest.raises(PlanRequired):
         world.retry(failed, smaller)
-    world.predictor, before = None, world.standing(caller)
-    tools = world.tools
-    tools.predictors.clear()
+    before = world.standing(caller)
+    world.off.add("embedded")
     with pytest.raises(ProviderDisabled):
-        lifecycle.retry(failed, caller=caller, idempotency_key=None, new_name=world.new_name, tools=tools)
+        world.retry(failed, caller)
     assert world.standing(caller) == before
 
 

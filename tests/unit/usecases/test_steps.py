@@ -219,11 +219,12 @@ def test_two_finishes_that_read_the_same_settle_once(world, caller, job, monkeyp
 
 
 def test_a_wake_without_a_result_is_a_failure(world, caller, job):
-    """No usable image is no success, whoever said so."""
+    """It still runs, whoever said that it ended: it is stopped, and the item fails."""
     world.start_item(job)
-    world.finish_item(job)
+    assert world.finish_item(job) is None
     item = world.stored(job).items[0]
-    assert (item.status, item.error.code) == ("failed", "provider_output_invalid")
+    assert (item.status, item.error.code) == ("failed", "provider_timeout")
+    assert world.predictor.canceled == [(job.id, 0, 1)]
     assert world.standing(caller)[:2] == (0, 0)
 
 
@@ -237,14 +238,12 @@ def test_a_wake_without_a_result_is_a_failure(world, caller, job):
         ("States.TaskFailed", "provider_unavailable"), ("KeyError", "provider_unavailable"),
         ("NoArtifact", "provider_unavailable"), ("StaleAttempt", "provider_unavailable"),
         ("InternalError", "provider_unavailable"), ("RateLimited", "provider_unavailable"),
-        ("NotTheOwner", "provider_unavailable"), ("ImageFormatUnsupported", "provider_unavailable"),
+        ("ProviderForbidden", "provider_forbidden"), ("ImageFormatUnsupported", "provider_unavailable"),
     ],
 )  # fmt: skip
 def test_every_error_of_a_step_is_recorded_as_one_of_ours(world, caller, job, error, code):
     """The picture's and the provider's faults keep their name; whatever else there is, is the provider's."""
-    world.start_item(job)
-    world.finish_item(job, error=error)
-    item = world.stored(job).items[0]
+    item = world.execute(job, errors={0: error}).items[0]
     assert (item.status, item.error) == ("failed", JobError(code, {}))
     assert world.kinds(caller) == ["hold", "release"]
 
@@ -278,7 +277,7 @@ def test_a_poll_without_a_result_stops_the_run_and_times_out(world, job):
 def test_a_poll_of_an_item_that_ended_is_fine(world, job):
     """Nothing is asked and nothing stopped."""
     world.start_item(job)
-    world.finish_item(job, error="ProviderUnavailable")
+    world.finish_item(job, error="ProviderFailed")
     world.look_at_item(job)
     assert world.predictor.canceled == []
 

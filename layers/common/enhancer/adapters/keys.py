@@ -16,14 +16,23 @@ Job (+items)   same                             ``JOB#<time-ordered id>``    own
 Result index   same                             ``RESULT#<digest>``          never pay twice for one picture
 Rate           ``OWNER#…`` or ``NET#<hmac>``    ``RATE#<name>``              theoretical arrival time; TTL
 Guest network  ``NET#<hmac of ip prefix>``      ``USAGE#2026-11-20``         images of a network's guests
-Session        ``SESSION#<sha256>``             ``-``                        sign-in; TTL
+Session        ``SESSION#<sha256>``             ``-``                        a browser that is signed in; TTL
+Sign-in        ``SIGNIN#<sha256 of state>``     ``-``                        under way at a provider; TTL
+Identity       ``IDENTITY#google#<subject>``    ``-``                        one user per verified identity
+E-mail         ``EMAIL#<sha256>``               ``<user>``                   looking up an owner
+API key        ``OWNER#user#<id>``              ``KEY#<time-ordered id>``    name, scopes, cap, last used
+API key        ``APIKEY#<sha256>``              ``-``                        key -> owner
+Key usage      ``OWNER#user#<id>``              ``KEYUSE#<key>#2026-11``     credits of a key in a month, tenths
+Audit          ``OWNER#user#<id>``              ``AUDIT#<time-ordered id>``  what administrators did
+Export         ``OWNER#user#<id>``              ``EXPORT``                   the copy of all data, once asked for
 Cost day       ``COST#2026-11-20``              ``<provider>#<alias>#<plan>`` micros, runs, failed: the report
 Cost day       same                             ``TOTAL``                    micros of all providers: the cap
 Flags          ``FLAGS``                        ``-``                        the operator's switches
 ============== ================================ ============================ ===================================
 
 ``gsi1`` (sparse): an open job has ``gsi1pk = OPEN#<shard>`` and ``gsi1sk = <deadline, epoch ms>``, so the sweep
-finds what is overdue with one query per shard. The period is part of the usage key, so a reset that runs late,
+finds what is overdue with one query per shard; a deleted account has ``gsi1pk = PURGE`` until nothing of it is left.
+The period is part of the usage key, so a reset that runs late,
 twice or never changes nothing.
 """
 
@@ -106,6 +115,50 @@ def rate(subject: Owner | str, name: str) -> Key:
 def session(token_hash: str) -> Key:
     """A browser's sign-in."""
     return {"pk": f"SESSION#{token_hash}", "sk": "-"}
+
+
+def sign_in(state_hash: str) -> Key:
+    """A sign-in under way at a provider."""
+    return {"pk": f"SIGNIN#{state_hash}", "sk": "-"}
+
+
+def identity(provider: str, subject: str) -> Key:
+    """Who a provider's account is here."""
+    return {"pk": f"IDENTITY#{provider}#{subject}", "sk": "-"}
+
+
+def email(address_hash: str, user_id: str) -> Key:
+    """A user with this e-mail address."""
+    return {"pk": f"EMAIL#{address_hash}", "sk": user_id}
+
+
+def api_key(owner: Owner, key_id: str) -> Key:
+    """An API key as its owner sees it."""
+    return {"pk": _owner(owner), "sk": f"KEY#{key_id}"}
+
+
+def api_key_pointer(key_hash: str) -> Key:
+    """Whose API key this is."""
+    return {"pk": f"APIKEY#{key_hash}", "sk": "-"}
+
+
+def key_usage(owner: Owner, key_id: str, month: str) -> Key:
+    """What was charged through an API key in a month."""
+    return {"pk": _owner(owner), "sk": f"KEYUSE#{key_id}#{month}"}
+
+
+def audit(owner: Owner, entry_id: str) -> Key:
+    """Something an administrator did to an account."""
+    return {"pk": _owner(owner), "sk": f"AUDIT#{entry_id}"}
+
+
+def export(owner: Owner) -> Key:
+    """The copy of all data of an owner."""
+    return {"pk": _owner(owner), "sk": "EXPORT"}
+
+
+PURGE = "PURGE"
+"""The index partition of deleted accounts of which something is left."""
 
 
 def open_shard(job_id: str) -> str:

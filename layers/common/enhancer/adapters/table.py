@@ -129,6 +129,20 @@ class Table:
             return False
         return True
 
+    def take(self, key: Key, condition: str, values: Record) -> Record | None:
+        """Remove the record if the condition holds, and return it as it was; None when it did not hold."""
+        try:
+            answer = self._single(
+                self._client.delete_item,
+                Key=_pack(key),
+                ReturnValues="ALL_OLD",
+                condition=condition,
+                values=values,
+            )
+        except ConditionFailed:
+            return None
+        return _unpack(answer["Attributes"])
+
     def under(
         self, pk: str, prefix: str, *, newest_first: bool = False, before: str | None = None
     ) -> Iterable[Record]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from enhancer.domain.errors import WebhookInvalid
 
@@ -21,7 +22,7 @@ def verified(body: bytes, headers: Mapping[str, str], secrets: Iterable[str]) ->
     for secret in secrets:
         try:
             found = Webhook(secret).verify(body, wanted)
-        except (WebhookVerificationError, ValueError, TypeError):  # malformed parts raise plain errors
+        except (WebhookVerificationError, EmptyWebhookSecretError, ValueError, TypeError):  # malformed parts, too
             continue
         if isinstance(found, dict):
             return found

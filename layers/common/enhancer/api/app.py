@@ -23,7 +23,7 @@ from enhancer.telemetry import logger
 
 STATUS: dict[type[EnhancerError], int] = {
     errors.InvalidRequest: 400,
-    errors.NotSignedIn: 401,
+    errors.Unknown: 401,
     errors.InsufficientCredits: 402,
     errors.Refused: 403,
     errors.NotFound: 404,
@@ -34,6 +34,7 @@ STATUS: dict[type[EnhancerError], int] = {
     errors.IdempotencyMismatch: 422,
     errors.LimitReached: 429,
     errors.InternalError: 500,
+    errors.SignInUnavailable: 503,
     errors.ProviderFailed: 502,
     errors.ProviderOutputInvalid: 502,
     errors.ProviderUnavailable: 503,

@@ -158,6 +158,51 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Something went wrong on our side. Please try again; the same picture is never charged twice.",
         "Bei uns ist etwas schiefgegangen. Bitte noch einmal versuchen; dasselbe Bild wird nie doppelt berechnet.",
     ),
+    "sign_in_failed": (
+        "Signing in did not work ({reason}). Please try again.",
+        "Die Anmeldung hat nicht geklappt ({reason}). Bitte noch einmal versuchen.",
+    ),
+    "sign_in_unavailable": (
+        "Signing in with {provider} is not possible right now.",
+        "Die Anmeldung mit {provider} ist zurzeit nicht möglich.",
+    ),
+    "invalid_api_key": (
+        "The API key is not valid, or was revoked.",
+        "Der API-Schlüssel ist ungültig oder wurde widerrufen.",
+    ),
+    "return_to_invalid": (
+        "returnTo must be a path of this page, such as /en/account.",
+        "returnTo muss ein Pfad dieser Seite sein, zum Beispiel /de/account.",
+    ),
+    "api_key_in_url": (
+        "Never put an API key into a URL: revoke it, and send a new one as “Authorization: Bearer …”.",
+        "Ein API-Schlüssel gehört nie in eine URL: bitte widerrufen und einen neuen als „Authorization: Bearer …“ senden.",
+    ),
+    "scope_missing": (
+        "This API key may not do that; it needs “{scope}”.",
+        "Dieser API-Schlüssel darf das nicht; nötig ist „{scope}“.",
+    ),
+    "admin_only": ("This is for administrators only.", "Das ist Administratoren vorbehalten."),
+    "owner_blocked": (
+        "This account is blocked. Please contact us.",
+        "Dieses Konto ist gesperrt. Bitte melden Sie sich bei uns.",
+    ),
+    "identity_taken": (
+        "This {provider} account already belongs to another user here.",
+        "Dieses {provider}-Konto gehört hier schon zu einem anderen Nutzer.",
+    ),
+    "too_many_keys": (
+        "An account can have at most {limit} API keys; revoke one first.",
+        "Ein Konto kann höchstens {limit} API-Schlüssel haben; bitte zuerst einen widerrufen.",
+    ),
+    "credits_too_few": (
+        "Only {available} credits are there to deduct.",
+        "Es sind nur {available} Credits da, die abgezogen werden können.",
+    ),
+    "key_cap_reached": (
+        "This API key has used its {limit} credits of this month.",
+        "Dieser API-Schlüssel hat seine {limit} Credits dieses Monats verbraucht.",
+    ),
     "provider_exhausted": (
         "Today’s budget for this model is used up. Nothing was charged; please use another model.",
         "Das heutige Budget für dieses Modell ist aufgebraucht. Nichts wurde berechnet; bitte ein anderes wählen.",

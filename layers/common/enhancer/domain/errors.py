@@ -9,24 +9,27 @@
     │   ├── UnknownModel, ScaleNotSupported, OptionNotSupported, PromptRequired
     │   ├── ImageUrlRefused, ImageUrlUnreachable
     │   ├── UploadNotFound, OutputTooLarge, NeedsJob, TooMuchWork
-    │   └── PromptRefused, ProviderRejected, WebhookInvalid
-    ├── NotSignedIn             401 auth_error
+    │   ├── PromptRefused, ProviderRejected, WebhookInvalid
+    │   └── ReturnToInvalid, ApiKeyInUrl
+    ├── Unknown                 401 auth_error
+    │   └── NotSignedIn, SignInFailed, InvalidApiKey
     ├── InsufficientCredits     402 insufficient_credits
     ├── Refused                 403 forbidden
     │   └── OriginNotAllowed, CsrfTokenInvalid, PlanRequired, ProviderDisabled, ProviderForbidden,
-    │       NotTheOwner
+    │       NotTheOwner, ScopeMissing, AdminOnly, OwnerBlocked
     ├── NotFound                404 not_found
     ├── MethodNotAllowed        405 method_not_allowed
     ├── Conflict                409 conflict
-    │   └── JobOpen, JobFinished, NothingToRetry, JobCanceled
+    │   └── JobOpen, JobFinished, NothingToRetry, JobCanceled, IdentityTaken, TooManyKeys, CreditsTooFew
     ├── TooLarge                413 payload_too_large
     │   └── FileTooLarge, TooManyPixels
     ├── Unsupported             415 unsupported_media_type
     │   └── ImageFormatUnsupported, ContentTypeUnsupported
     ├── IdempotencyMismatch     422 idempotency_mismatch
     ├── LimitReached            429 rate_limit
-    │   └── RateLimited, DailyQuotaExceeded, NetworkQuotaExceeded, TooManyJobs
+    │   └── RateLimited, DailyQuotaExceeded, NetworkQuotaExceeded, KeyCapReached, TooManyJobs
     ├── InternalError           500 server_error
+    ├── SignInUnavailable       503 provider_error
     └── ProviderError           502/503/504 provider_error
         ├── ProviderUnavailable, ProviderThrottled, ProviderExhausted, ProviderTimeout
         └── ProviderFailed, ProviderOutputInvalid, JobExpired
@@ -185,11 +188,40 @@ class WebhookInvalid(InvalidRequest):
     code = "webhook_invalid"
 
 
-class NotSignedIn(EnhancerError):
-    """The call needs a signed-in user or an API key."""
+class ReturnToInvalid(InvalidRequest):
+    """Where to go after signing in must be a path of our own page: ``field``."""
+
+    code = "return_to_invalid"
+
+
+class ApiKeyInUrl(InvalidRequest):
+    """An API key was sent in the URL, where logs keep it: revoke it, and send the next one as a header."""
+
+    code = "api_key_in_url"
+
+
+class Unknown(EnhancerError):
+    """We do not know, or no longer, who is calling."""
 
     type = "auth_error"
+
+
+class NotSignedIn(Unknown):
+    """The call needs a signed-in user or an API key."""
+
     code = "sign_in_required"
+
+
+class SignInFailed(Unknown):
+    """Signing in did not work: ``reason`` (denied, state, code, token, email_unverified, provider)."""
+
+    code = "sign_in_failed"
+
+
+class InvalidApiKey(Unknown):
+    """The API key is malformed, unknown or revoked; which one is not told."""
+
+    code = "invalid_api_key"
 
 
 class InsufficientCredits(EnhancerError):
@@ -241,6 +273,24 @@ class NotTheOwner(Refused):
     code = "not_the_owner"
 
 
+class ScopeMissing(Refused):
+    """The API key may not do this: ``scope`` it would need; "session" means that only a signed-in browser may."""
+
+    code = "scope_missing"
+
+
+class AdminOnly(Refused):
+    """The call is for administrators."""
+
+    code = "admin_only"
+
+
+class OwnerBlocked(Refused):
+    """The account was blocked by an administrator."""
+
+    code = "owner_blocked"
+
+
 class NotFound(EnhancerError):
     """Missing, or not the caller's: the two are indistinguishable."""
 
@@ -283,6 +333,24 @@ class JobCanceled(Conflict):
     """The job was canceled; the item was not run, or its result was dropped."""
 
     code = "job_canceled"
+
+
+class IdentityTaken(Conflict):
+    """This Google or GitHub account already signs in somebody else here: ``provider``."""
+
+    code = "identity_taken"
+
+
+class TooManyKeys(Conflict):
+    """The account has as many API keys as it may: ``limit``."""
+
+    code = "too_many_keys"
+
+
+class CreditsTooFew(Conflict):
+    """More was to be deducted than there is: ``available`` (credits)."""
+
+    code = "credits_too_few"
 
 
 class TooLarge(EnhancerError):
@@ -356,6 +424,12 @@ class NetworkQuotaExceeded(LimitReached):
     code = "network_quota_exceeded"
 
 
+class KeyCapReached(LimitReached):
+    """The API key's own monthly credits are used up: ``scope``, ``used``, ``limit``, ``resetAt`` (epoch ms)."""
+
+    code = "key_cap_reached"
+
+
 class TooManyJobs(LimitReached):
     """The plan's jobs at once are all running: ``scope``, ``limit``."""
 
@@ -367,6 +441,13 @@ class InternalError(EnhancerError):
 
     type = "server_error"
     code = "internal_error"
+
+
+class SignInUnavailable(EnhancerError):
+    """Google or GitHub does not answer, or sign-in with it is not set up: ``provider``."""
+
+    type = "provider_error"
+    code = "sign_in_unavailable"
 
 
 class ProviderError(EnhancerError):

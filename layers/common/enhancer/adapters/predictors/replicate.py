@@ -311,5 +311,6 @@ def _problem(failed: Trouble, model: Model) -> EnhancerError:
     if status == 429:
         return errors.ProviderThrottled(provider=NAME, retry_after=retry_after)
     if 400 <= status < 500:
+        logger.warning("provider rejects", extra={"provider": NAME, "status": status})
         return errors.ProviderRejected(provider=NAME, model=model.alias)
     return errors.ProviderUnavailable(provider=NAME, retry_after=retry_after)

@@ -25,7 +25,9 @@ WRONG_TOKEN = {10000}
 FORBIDDEN = WRONG_TOKEN | {3023, 3041, 5016, 5018}
 REFUSED = {3030}
 BROKEN_OFF = {3007, 3008}
-REJECTED = {3003, 3006, 3042, 5004, 5005, 5006, 5007, 5019, 7003}
+MISPLACED = {3042, 5005, 5007, 5019, 7003}
+"""Our own mistake: a wrong account, path, method or model. Somebody has to look."""
+REJECTED = MISPLACED | {3003, 3006, 5004, 5006}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ def problem_of(said: Said, model: Model) -> EnhancerError:
         return errors.PromptRefused(model=model.alias)
     rejected = bool(codes & REJECTED) or 400 <= status < 500
     if rejected and status != 408 and not codes & BROKEN_OFF:
-        logger.error("provider rejects", extra={"provider": NAME, "status": status, "codes": sorted(codes)})
+        tell = logger.error if codes & MISPLACED else logger.warning
+        tell("provider rejects", extra={"provider": NAME, "status": status, "codes": sorted(codes)})
         return errors.ProviderRejected(provider=NAME, model=model.alias)
     return errors.ProviderUnavailable(provider=NAME, retry_after=said.retry_after)
 

@@ -1,0 +1,156 @@
+"""One fault of a provider, played on the deployed stack through a call, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from enhancer.domain.jobs import Job
+from enhancer.domain.models import model_named
+from enhancer.domain.owners import Owner
+from enhancer.domain.pricing import price
+from tests.e2e.provider_lab import REPLICATE, WORKERS, Calls, Lab, size_of
+from tests.support.client import Client, picture
+
+GENERATE, JOB = "generate", "job"
+PROMPT = "a calm harbour at dawn"
+PARAMETERS: dict[str, dict[str, str]] = {"real-esrgan": {"scale": "2"}, "nano-banana": {"prompt": PROMPT}}
+PARAMETERS |= {"flux-klein": {"prompt": PROMPT}, "sd15": {"prompt": PROMPT}}
+
+
+@dataclass
+class Stage:
+    """A fault being played."""
+
+    lab: Lab
+    client: Client
+    owner: Owner
+
+    @property
+    def job(self) -> Job:
+        """The one job of this owner, as stored."""
+        return self.lab.deployed.jobs_of(self.owner)[0]
+
+
+Meanwhile = Callable[[Stage], None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a provider does wrong.
+
+    ``scripts`` are orders to stand-ins: provider, route, fault, parameters. ``wait`` is how long a request waits
+    (``Prefer: wait``), None as long as it does by itself. ``around`` holds while it is played; ``meanwhile`` happens
+    while a job runs; ``afterwards`` when it has ended. ``made`` is how many predictions there may be at Replicate.
+    """
+
+    name: str
+    model: str
+    scripts: tuple[tuple[str, str, str, dict[str, Any]], ...] = ()
+    via: tuple[str, ...] = (GENERATE, JOB)
+    wait: int | None = None
+    around: Callable[[Lab], AbstractContextManager[None]] = lambda _: nullcontext()
+    meanwhile: Meanwhile | None = None
+    afterwards: Meanwhile | None = None
+    made: int | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def touches(self) -> tuple[str, ...]:
+        """The providers that must be quiet for it: those of the model, of its fallbacks, and of the scripts."""
+        found, model = {order[0] for order in self.scripts} | set(self.also), model_named(self.model)
+        while True:
+            found.add(str(model.provider))
+            if model.fallback is None:
+                return tuple(sorted(found & {REPLICATE, WORKERS}))
+            model = model_named(model.fallback)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: a fault, met by a call. ``charge`` and ``held`` in tenths, ``cost`` in USD micros."""
+
+    fault: str
+    model: str
+    via: str
+    saw: str
+    calls: Calls = field(default_factory=Calls)
+    charge: int = 0
+    held: int = 0
+    cost: int = 0
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """What was played how."""
+        return self.fault, self.model, self.via
+
+
+def play(lab: Lab, fault: Fault, via: str) -> Line:
+    """Play a fault through a call, wait until all is over, check every book, and say what came of it."""
+    touches = fault.touches
+    counted = (*touches, "embedded") if REPLICATE in touches else touches
+    with lab.held(*touches), fault.around(lab):
+        client, owner = lab.someone()
+        before = lab.booked(*counted)
+        for provider, route, kind, parameters in fault.scripts:
+            (lab.replicate if provider == REPLICATE else lab.workers).script(route, kind, **parameters)
+        stage = Stage(lab, client, owner)
+        answer = _ask(client, fault, via, picture(seed=next(lab.seeds)))
+        if fault.meanwhile:
+            fault.meanwhile(stage)
+        job = lab.is_over(stage.job)
+        if fault.afterwards:
+            fault.afterwards(stage)
+            job = stage.job
+        saw = _seen(client, answer, job)
+        calls = lab.calls(*touches)
+        lab.check_tokens()
+        lab.check_books(owner)
+        _check_price(job)
+        spent = lab.booked(*counted) - before
+        item = job.items[0]
+        assert sum(spent.values()) == item.cost, (fault, via, spent, item)
+        assert fault.made in (None, calls.made), (fault, via, calls)
+        held = lab.deployed.balance(owner).held
+    cost = sum(micros for provider, micros in spent.items() if provider != "embedded")
+    return Line(fault.name, fault.model, via, saw, calls, item.charge, held, cost)
+
+
+def _ask(client: Client, fault: Fault, via: str, photo: bytes) -> requests.Response:
+    parameters = {"model": fault.model, **PARAMETERS.get(fault.model, {})}
+    if via == JOB:
+        return client.start(image=photo, **parameters)
+    headers = None if fault.wait is None else {"Prefer": f"wait={fault.wait}"}
+    return client.generate(photo, headers=headers, **parameters)
+
+
+def _seen(client: Client, answer: requests.Response, job: Job) -> str:
+    """What the caller saw: the status, then the model that made the picture, or the code of the error."""
+    told = answer.json()
+    if answer.status_code not in (200, 202):
+        assert job.status == "failed"
+        return f"{answer.status_code} {told['error']['code']}"
+    if answer.status_code == 200:
+        ran = told["data"]
+        size, url = (ran["width"], ran["height"]), ran["imageUrl"]
+    else:
+        ran = client.job(job.id)
+        if ran["error"]:
+            return f"202, {ran['status']}: {ran['error']['code']}"
+        if ran["status"] != "succeeded":
+            return f"202, {ran['status']}"
+        size, url = (ran["output"]["width"], ran["output"]["height"]), ran["output"]["url"]
+    assert size_of(client, url) == size
+    return f"{answer.status_code}, {model_named(ran['model']).alias}"
+
+
+def _check_price(job: Job) -> None:
+    """A failure is free; a model that ran instead costs its own price, and never more than what was asked for."""
+    for item in job.items:
+        model, params = job.model_of(item), job.params_of(item)
+        own = price(model, scale=params.scale, face=params.face, quality=params.quality)
+        assert item.charge == (min(own, item.hold.total) if item.status == "succeeded" else 0), item
