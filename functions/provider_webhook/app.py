@@ -26,7 +26,7 @@ def heard(ref: str) -> Response[str]:
     where = callbacks.ref_of(ref, keys=runtime.signing_keys())
     if where is None or not isinstance(found.get("id"), str):
         raise WebhookInvalid
-    app.visit.note(jobId=where.job_id, status=str(found.get("status"))[:20])
+    app.visit.note(jobId=where.job_id, prediction=str(found.get("status"))[:20])
     woken = found.get("status") in TERMINAL and execution.heard(where, found["id"], tools=runtime.tools())
     app.visit.note(woken=str(woken))
     return Response(204, body="")

@@ -11,6 +11,6 @@ from enhancer.telemetry import logger
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Return how many jobs and executions were put right, by what was wrong."""
-    swept = asdict(maintenance.sweep(tools=runtime.tools()))
+    swept = asdict(maintenance.sweep(tools=runtime.tools(), estates=runtime.estates()))
     logger.info("sweep", extra=swept)
     return swept

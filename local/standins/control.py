@@ -140,13 +140,17 @@ class Control:
 
     Args:
         faults: the faults each scriptable route knows.
+        variants: the values of ``kind`` that a fault needs one of, for those that come in several.
     """
 
-    def __init__(self, faults: Mapping[str, frozenset[str]]) -> None:
+    def __init__(
+        self, faults: Mapping[str, frozenset[str]], variants: Mapping[str, frozenset[str]] | None = None
+    ) -> None:
         self.clock = Clock()
         self.log = Log()
         self.on_reset: list[Callable[[], None]] = []
         self._known = faults
+        self._variants = variants or {}
         self._queues: dict[str, deque[Fault]] = {route: deque() for route in faults}
         self._lock = threading.Lock()
         self._released = threading.Event()
@@ -181,6 +185,8 @@ class Control:
             return f"route is one of {sorted(self._known)}"
         if kind not in self._known[route]:
             return f"fault of {route} is one of {sorted(self._known[route])}"
+        if kind in self._variants and parameters.get("kind") not in self._variants[kind]:
+            return f"kind of {kind} is one of {sorted(self._variants[kind])}"
         times = parameters.pop("times", 1)
         if not isinstance(times, int) or times < 1:
             return "times is a whole number from 1"

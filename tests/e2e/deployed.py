@@ -17,6 +17,7 @@ from enhancer import maintenance
 from enhancer.adapters import keys
 from enhancer.adapters.accounts import Accounts
 from enhancer.adapters.artifacts import Artifacts
+from enhancer.adapters.estates import Estates
 from enhancer.adapters.jobs import Jobs
 from enhancer.adapters.ledger import Ledger
 from enhancer.adapters.predictors.embedded import Embedded
@@ -109,7 +110,9 @@ class Deployed:
 
     def sweep(self, later_ms: int) -> Swept:
         """What the schedule does when its hour has come."""
-        return maintenance.sweep(tools=replace(self.tools, now=lambda: now() + later_ms))
+        return maintenance.sweep(
+            tools=replace(self.tools, now=lambda: now() + later_ms), estates=Estates(self.store.table)
+        )
 
     def until(self, look: Callable[[], Found | None], what: str) -> Found:
         """Return what ``look`` finds as soon as it finds something."""

@@ -12,15 +12,14 @@ from enhancer.adapters import keys
 from enhancer.adapters.flags import FlagStore
 from enhancer.domain.costs import SPEND_CAP_MICROS
 from enhancer.domain.gating import Flags
+from enhancer.domain.jobs import Job
 from enhancer.domain.quota import day_of
 from enhancer.maintenance import SILENCE_MS
 from enhancer.runtime import now
 from tests.e2e.deployed import LATE_MS, processes, step_timeout
 from tests.e2e.provider_lab import REPLICATE, WORKERS, Lab
-from tests.e2e.provider_play import GENERATE, JOB, Fault, Stage
+from tests.e2e.provider_play import ALWAYS, JOB, Fault, Stage
 
-ALWAYS = 20
-"""More often than anybody tries."""
 STEP_SECONDS = 4
 SLOW_SECONDS = 4.0
 WAIT = 4
@@ -50,30 +49,28 @@ def throttled(times: int, detail: str = "Request was throttled.", **headers: str
 
 def silent_end(stage: Stage) -> None:
     """The prediction ends, and nobody of whom we believe it says so: half a minute later the sweep asks."""
-    deployed = stage.lab.deployed
-    running = deployed.when(stage.owner, stage.job.id, lambda job: _waits(stage), "waiting")
+    deployed, job_id = stage.lab.deployed, stage.job.id
+    deployed.when(stage.owner, job_id, waits, "waiting")
     deployed.until(lambda: _ended(stage), "the end of the prediction")
-    assert deployed.job(stage.owner, running.id).is_open
-    assert deployed.sweep(SILENCE_MS + 1000).woken == 1
+    assert deployed.job(stage.owner, job_id).is_open
+    deployed.sweep(SILENCE_MS + 1000)
 
 
-def _waits(stage: Stage) -> bool:
-    return any(
-        item.prediction and item.prediction.token and item.prediction.id for item in stage.job.open_items
-    )
+def waits(job: Job) -> bool:
+    """Whether the state machine waits for a prediction whose name is known."""
+    return any(item.prediction and item.prediction.token and item.prediction.id for item in job.open_items)
 
 
 def _ended(stage: Stage) -> bool:
-    return all(one["completed_at"] for one in stage.lab.replicate.predictions())
+    return all(one["completed_at"] for one in stage.lab.predictions_of(stage.owner))
 
 
 def deliveries(number: int) -> Callable[[Stage], None]:
-    """So many webhooks have been delivered."""
+    """So many webhooks about the job have been delivered."""
 
     def wait(stage: Stage) -> None:
         def are_there() -> bool:
-            answer = stage.lab.replicate.attempts()
-            return sum(one["event"] == "completed" for one in answer) >= number
+            return sum(stage.job.id in sent["url"] for sent in stage.lab.replicate.attempts()) >= number
 
         stage.lab.deployed.until(are_there, f"{number} webhooks")
 
@@ -82,13 +79,13 @@ def deliveries(number: int) -> Callable[[Stage], None]:
 
 def overdue(stage: Stage) -> None:
     """The job passes its deadline."""
-    stage.lab.deployed.when(stage.owner, stage.job.id, lambda job: _waits(stage), "waiting")
+    stage.lab.deployed.when(stage.owner, stage.job.id, waits, "waiting")
     assert stage.lab.deployed.sweep(LATE_MS).expired == 1
 
 
 def switch_off(stage: Stage) -> None:
     """The operator switches the provider off, and every function has felt it."""
-    stage.lab.deployed.when(stage.owner, stage.job.id, lambda job: _waits(stage), "waiting")
+    stage.lab.deployed.when(stage.owner, stage.job.id, waits, "waiting")
     FlagStore(stage.lab.deployed.store.table).set(Flags(off=("replicate",)))
     forget(stage.lab, "FinishItem")
 
@@ -219,20 +216,20 @@ def redirects(canary_url: str) -> Fault:
 
 # ------------------------------------------------------------------------------------- ends nobody hears of
 
-SLOWLY = at("outcome", "slow", seconds=SLOW_SECONDS)
+SLOWLY = at("outcome", "slow", seconds=SLOW_SECONDS, times=ALWAYS)
 
 
 def webhook(name: str, model: str, kind: str, **more: Any) -> Fault:
     """A slow prediction whose webhook is like this."""
-    parameters = more.pop("parameters", {})
+    parameters = {"times": ALWAYS, **more.pop("parameters", {})}
     scripts = (SLOWLY, at("webhook", kind, **parameters))
     return Fault(f"webhook {name}", model, scripts, **{"wait": WAIT, "made": 1, **more})
 
 
 ENDINGS: tuple[Fault, ...] = (
-    Fault("never ends", "real-esrgan", (at("outcome", "never"),), wait=WAIT, around=impatient, made=1, also=(WORKERS,)),
-    Fault("never ends", "gfpgan", (at("outcome", "never"),), wait=WAIT, around=impatient, made=1, also=(WORKERS,)),
-    Fault("never ends, and nobody looks", "gfpgan", (at("outcome", "never"),), wait=WAIT, meanwhile=overdue,
+    Fault("never ends", "real-esrgan", (outcome("never"),), wait=WAIT, around=impatient, made=1, also=(WORKERS,)),
+    Fault("never ends", "gfpgan", (outcome("never"),), wait=WAIT, around=impatient, made=1, also=(WORKERS,)),
+    Fault("never ends, and nobody looks", "gfpgan", (outcome("never"),), wait=WAIT, meanwhile=overdue, apart=True,
           made=1, also=(WORKERS,)),
     webhook("three times", "gfpgan", "duplicate", parameters={"times": 3}, afterwards=deliveries(3)),
     webhook("reordered", "real-esrgan", "reordered"),
@@ -243,15 +240,15 @@ ENDINGS: tuple[Fault, ...] = (
     webhook("missing", "real-esrgan", "never", meanwhile=silent_end),
     webhook("missing", "gfpgan", "never", meanwhile=silent_end),
     webhook("about an unknown id, then the right one", "gfpgan", "unknown_id"),
-    Fault("webhook before the answer", "gfpgan", (at("webhook", "before_answer"),), afterwards=deliveries(1), made=1),
+    Fault("webhook before the answer", "gfpgan", (at("webhook", "before_answer", times=ALWAYS),),
+          afterwards=deliveries(1), made=1),
     Fault("spend cap reached", "real-esrgan", around=cap_reached, made=0, also=(WORKERS,)),
     Fault("spend cap reached", "gfpgan", around=cap_reached, made=0, also=(WORKERS,)),
     Fault("spend cap reached", "flux-klein", around=cap_reached, also=(REPLICATE,)),
     Fault("switched off in mid-job, and then 503", "real-esrgan", (SLOWLY, output("status", status=503)), wait=WAIT,
-          around=switched_on_again, meanwhile=switch_off, made=1, also=(WORKERS,)),
+          apart=True, around=switched_on_again, meanwhile=switch_off, made=1, also=(WORKERS,)),
     Fault("switched off in mid-job, and then 503", "gfpgan", (SLOWLY, output("status", status=503)), wait=WAIT,
-          around=switched_on_again, meanwhile=switch_off, made=1, also=(WORKERS,)),
+          apart=True, around=switched_on_again, meanwhile=switch_off, made=1, also=(WORKERS,)),
     Fault("switched off in mid-job, and it ends well", "gfpgan", (SLOWLY,), via=(JOB,),
           around=switched_on_again, meanwhile=switch_off, made=1, also=(WORKERS,)),
 )  # fmt: skip
-__all__ = ["ENDINGS", "GENERATE", "JOB", "OUTCOMES", "REQUESTS"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.e2e.provider_cases import ALWAYS, Order
+from tests.e2e.provider_cases import Order
 from tests.e2e.provider_lab import WORKERS
-from tests.e2e.provider_play import GENERATE, JOB, Fault
+from tests.e2e.provider_play import ALWAYS, GENERATE, JOB, Fault
 
 
 def run(fault: str, **parameters: Any) -> Order:

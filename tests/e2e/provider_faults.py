@@ -63,14 +63,15 @@ def play_all(opened: Lab, faults: list[Fault], told: Callable[[Line], None]) -> 
 
     def lane(mine: list[Fault]) -> None:
         for fault in mine:
-            for via in fault.via:
+            for vias in fault.plays:
                 try:
-                    line = play(opened, fault, via)
+                    lines = play(opened, fault, *vias)
                 except Exception:  # noqa: BLE001 - told at the end; the other faults are played all the same
-                    wrong.append(f"{fault.name} ({fault.model}, {via})\n{traceback.format_exc()}")
+                    wrong.append(f"{fault.name} ({fault.model}, {vias})\n{traceback.format_exc()}")
                 else:
-                    found.append(line)
-                    told(line)
+                    found.extend(lines)
+                    for line in lines:
+                        told(line)
 
     lanes: dict[str, list[Fault]] = {}
     for fault in sorted(faults, key=lambda fault: -len(fault.touches)):  # those that need all providers first
@@ -99,14 +100,14 @@ def markdown(found: list[Line], canary_url: str, seconds: float) -> str:
         "`generate` (which waits for the result) and through a job. A model with a fallback is run by that one where",
         "another try does not help; `gfpgan` and `sd15` have none.",
         "",
-        "Checked in each row: the books add up and nothing is held or open; a failure is free, a model that ran",
-        "instead costs its own price and never more than the one asked for; what was booked as our cost is what the job says;",
-        "no token reached the delivery host or a host that it redirected to; a request whose answer was lost made one",
-        "prediction. In the end the day's total is what was booked, to the last micro.",
+        "Checked in each row: the books add up and nothing is held or open; a failure is free; a model that ran",
+        "instead costs its own price, never more than the one asked for; what was booked as our cost is what the job",
+        "says; no token reached the delivery host or a host that it redirected to; where an answer was lost, its",
+        "prediction is found and not made again. In the end the day's total is what was booked, to the micro.",
         "",
-        "A status is what the call was answered, `202` what the job came to afterwards: the model that made the",
-        "picture, or the error. Calls are requests that the provider heard; `get` and `list` ask for the end, and their number",
-        "depends on the machine. Cost is what the provider bills, in USD micros.",
+        "The caller sees a status; after `202` comes what the job came to: the model that made the picture, or the",
+        "error. Calls are requests that the provider heard; the number of `gets`, which ask how a prediction stands,",
+        "depends on the machine. Cost is what the provider bills us, in USD micros.",
         "",
         f"Written by `make provider-faults` ({len(found)} rows in {seconds:.0f} s).",
         "`tests/e2e/test_provider_faults.py` plays the most telling ones.",

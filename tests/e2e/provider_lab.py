@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,9 +26,11 @@ from tests.e2e.deployed import Deployed
 from tests.support.client import Client
 
 REPLICATE, WORKERS = "replicate", "workers_ai"
+OUTPUT = re.compile(r"/([0-9a-f]{48})/")
 WATCHER = "watcher"
 """What we call ourselves where a request of ours would be written into a log that we count."""
-PLAN = "premium"
+PLANS = ("premium", "team")
+"""So that two calls at a time can be told apart in the record of what they cost."""
 
 
 class Channel:
@@ -102,15 +106,14 @@ class Calls:
 
     creates: int = 0
     gets: int = 0
-    lists: int = 0
     cancels: int = 0
     downloads: int = 0
     runs: int = 0
     made: int = 0
 
     def __str__(self) -> str:
-        names = ("create", "get", "list", "cancel", "download", "run")
-        numbers = (self.creates, self.gets, self.lists, self.cancels, self.downloads, self.runs)
+        names = ("create", "get", "cancel", "download", "run")
+        numbers = (self.creates, self.gets, self.cancels, self.downloads, self.runs)
         told = [
             f"{number} {name}{'s' * (number > 1)}"
             for number, name in zip(numbers, names, strict=True)
@@ -148,22 +151,31 @@ class Lab:
                 for name in names:
                     self._channels[name].reset()
 
-    def someone(self) -> tuple[Client, Owner]:
+    def someone(self, plan: str = PLANS[0]) -> tuple[Client, Owner]:
         """A new browser, signed in, and who is in it."""
         client = self.fresh()
-        return client, Owner("user", client.login(PLAN))
+        return client, Owner("user", client.login(plan))
 
-    def calls(self, *names: str) -> Calls:
-        """What these providers heard since they were taken."""
+    def predictions_of(self, owner: Owner) -> list[dict[str, Any]]:
+        """What there is at Replicate about pictures of this owner: their keys say whose they are."""
+        return [found for found in self.replicate.predictions() if owner.id in json.dumps(found["input"])]
+
+    def calls(self, owner: Owner, *names: str) -> Calls:
+        """What these providers heard about an owner since they were taken. Runs do not say whose they are."""
         seen: Counter[str] = Counter()
-        made = 0
+        made = []
         if REPLICATE in names:
-            seen.update(self._kind(call) for call in self.replicate.log())
-            made = len(self.replicate.predictions())
+            made = self.predictions_of(owner)
+            marks = [owner.id, *(found["id"] for found in made)]
+            marks += [path for found in made for path in OUTPUT.findall(json.dumps(found["output"]))]
+            log = [
+                call for call in self.replicate.log() if any(m in call["path"] + call["body"] for m in marks)
+            ]
+            seen.update(self._kind(call) for call in log)
         if WORKERS in names:
             seen.update("runs" for call in self.workers.log() if "/ai/run/" in call["path"])
         seen.pop("", None)
-        return Calls(**seen, made=made)
+        return Calls(**seen, made=len(made))
 
     def _kind(self, call: dict[str, Any]) -> str:
         path, is_post = call["path"], call["method"] == "POST"
@@ -171,9 +183,7 @@ class Lab:
             return "downloads"
         if path.endswith("/cancel"):
             return "cancels"
-        if path.endswith("/predictions"):
-            return "creates" if is_post else "lists"
-        return "gets" if "/v1/predictions/" in path else ""
+        return "creates" if is_post else "gets"
 
     def check_tokens(self) -> None:
         """Nobody but the API ever saw a token, and nobody followed a redirect."""
@@ -199,12 +209,13 @@ class Lab:
         assert deployed.used(owner)[0] == sum(item.status == "succeeded" and not item.free for item in items)
         assert kinds["hold"] >= len(items)
 
-    def booked(self, *providers: str) -> Counter[str]:
-        """What was booked today, USD micros by provider."""
+    def booked(self, *providers: str, plan: str = "") -> Counter[str]:
+        """What was booked today, USD micros by provider; only for owners of a plan, if one is given."""
         found: Counter[str] = Counter()
         for provider in providers:
             for record in self.deployed.store.table.under(f"COST#{day_of(now())}", f"{provider}#"):
-                found[provider] += record["micros"]
+                if record["sk"].endswith(f"#{plan}" if plan else ""):
+                    found[provider] += record["micros"]
         return found
 
     def check_spending(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +14,12 @@ from enhancer.domain.jobs import Job
 from enhancer.domain.models import model_named
 from enhancer.domain.owners import Owner
 from enhancer.domain.pricing import price
-from tests.e2e.provider_lab import REPLICATE, WORKERS, Calls, Lab, size_of
+from tests.e2e.provider_lab import PLANS, REPLICATE, WORKERS, Calls, Lab, size_of
 from tests.support.client import Client, picture
 
 GENERATE, JOB = "generate", "job"
+ALWAYS = 20
+"""More often than anybody tries."""
 PROMPT = "a calm harbour at dawn"
 PARAMETERS: dict[str, dict[str, str]] = {"real-esrgan": {"scale": "2"}, "nano-banana": {"prompt": PROMPT}}
 PARAMETERS |= {"flux-klein": {"prompt": PROMPT}, "sd15": {"prompt": PROMPT}}
@@ -45,7 +48,8 @@ class Fault:
 
     ``scripts`` are orders to stand-ins: provider, route, fault, parameters. ``wait`` is how long a request waits
     (``Prefer: wait``), None as long as it does by itself. ``around`` holds while it is played; ``meanwhile`` happens
-    while a job runs; ``afterwards`` when it has ended. ``made`` is how many predictions there may be at Replicate.
+    while a job runs; ``afterwards`` when it has ended. ``made`` is how many predictions there must be at Replicate.
+    ``also`` are further providers that must be quiet; ``apart``: the calls cannot be made at the same time.
     """
 
     name: str
@@ -58,16 +62,31 @@ class Fault:
     afterwards: Meanwhile | None = None
     made: int | None = None
     also: tuple[str, ...] = ()
+    apart: bool = False
+
+    @property
+    def runs_on(self) -> set[str]:
+        """The providers of the model and of its fallbacks."""
+        found, model = set[str](), model_named(self.model)
+        while True:
+            found.add(model.provider)
+            if model.fallback is None:
+                return found
+            model = model_named(model.fallback)
 
     @property
     def touches(self) -> tuple[str, ...]:
-        """The providers that must be quiet for it: those of the model, of its fallbacks, and of the scripts."""
-        found, model = {order[0] for order in self.scripts} | set(self.also), model_named(self.model)
-        while True:
-            found.add(str(model.provider))
-            if model.fallback is None:
-                return tuple(sorted(found & {REPLICATE, WORKERS}))
-            model = model_named(model.fallback)
+        """The providers that must be quiet for it: those it runs on, and those of the scripts."""
+        return tuple(
+            sorted(({order[0] for order in self.scripts} | set(self.also) | self.runs_on) - {"embedded"})
+        )
+
+    @property
+    def plays(self) -> list[tuple[str, ...]]:
+        """Which calls are made at the same time: both, where every call meets the fault and says whose it is."""
+        lasting = all(parameters.get("times") == ALWAYS for *_, parameters in self.scripts)
+        together = lasting and not self.apart and WORKERS not in self.runs_on
+        return [self.via] if together else [(via,) for via in self.via]
 
 
 @dataclass(frozen=True)
@@ -89,33 +108,37 @@ class Line:
         return self.fault, self.model, self.via
 
 
-def play(lab: Lab, fault: Fault, via: str) -> Line:
-    """Play a fault through a call, wait until all is over, check every book, and say what came of it."""
-    touches = fault.touches
-    counted = (*touches, "embedded") if REPLICATE in touches else touches
-    with lab.held(*touches), fault.around(lab):
-        client, owner = lab.someone()
-        before = lab.booked(*counted)
+def play(lab: Lab, fault: Fault, *vias: str) -> list[Line]:
+    """Play a fault through these calls at once, wait until all is over, check every book, and say what came of it."""
+    with lab.held(*fault.touches), fault.around(lab):
         for provider, route, kind, parameters in fault.scripts:
             (lab.replicate if provider == REPLICATE else lab.workers).script(route, kind, **parameters)
-        stage = Stage(lab, client, owner)
-        answer = _ask(client, fault, via, picture(seed=next(lab.seeds)))
-        if fault.meanwhile:
-            fault.meanwhile(stage)
-        job = lab.is_over(stage.job)
-        if fault.afterwards:
-            fault.afterwards(stage)
-            job = stage.job
-        saw = _seen(client, answer, job)
-        calls = lab.calls(*touches)
+        with ThreadPoolExecutor(len(vias)) as threads:
+            lines = list(threads.map(lambda via: _play(lab, fault, via), vias))
         lab.check_tokens()
-        lab.check_books(owner)
-        _check_price(job)
-        spent = lab.booked(*counted) - before
-        item = job.items[0]
-        assert sum(spent.values()) == item.cost, (fault, via, spent, item)
-        assert fault.made in (None, calls.made), (fault, via, calls)
-        held = lab.deployed.balance(owner).held
+    return lines
+
+
+def _play(lab: Lab, fault: Fault, via: str) -> Line:
+    plan = PLANS[via == JOB]
+    counted = {*fault.touches, *fault.runs_on} - ({WORKERS} - fault.runs_on)
+    stage = Stage(lab, *lab.someone(plan))
+    before = lab.booked(*counted, plan=plan)
+    answer = _ask(stage.client, fault, via, picture(seed=next(lab.seeds)))
+    if fault.meanwhile:
+        fault.meanwhile(stage)
+    job = lab.is_over(stage.job)
+    if fault.afterwards:
+        fault.afterwards(stage)
+        job = stage.job
+    calls = lab.calls(stage.owner, *counted)
+    lab.check_books(stage.owner)
+    _check_price(job)
+    spent, item = lab.booked(*counted, plan=plan) - before, job.items[0]
+    assert sum(spent.values()) == item.cost, (fault, via, spent, item)
+    assert fault.made in (None, calls.made), (fault, via, calls)
+    held = lab.deployed.balance(stage.owner).held
+    saw = _seen(stage.client, answer, job)
     cost = sum(micros for provider, micros in spent.items() if provider != "embedded")
     return Line(fault.name, fault.model, via, saw, calls, item.charge, held, cost)
 

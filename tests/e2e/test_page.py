@@ -11,6 +11,8 @@ from PIL import Image
 
 from tests.e2e.browser import RUN_TIMEOUT_MS, Open, browser_fixture, photo, visit_fixture  # noqa: F401
 
+from tests.e2e.page_models import ESRGAN, GFPGAN, SD15, TOPAZ, offer, pick
+
 pytestmark = pytest.mark.browser
 DELIVER = """([name, kind, data, event, target]) => {
     const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
@@ -162,6 +164,20 @@ def test_file_above_4_mb_goes_straight_to_the_store(visit: Open):
     assert re.search(r"192\s×\s128", page.inner_text("#result"))
 
 
+def test_connection_lost_before_the_first_photo_is_said_and_the_photo_opens_later(visit: Open):
+    """What a photo needs comes with it; without a connection that is said, and made up for by itself."""
+    seen = visit()
+    seen.expected = ("ERR_INTERNET_DISCONNECTED",)
+    page = seen.page
+    page.context.set_offline(True)
+    page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo(tint=125)})
+    page.wait_for_selector("#notice-empty [data-code=offline]")
+    page.context.set_offline(False)
+    page.wait_for_selector("main[data-state=ready]")
+    page.wait_for_selector("#enhance[aria-disabled=false]")
+    assert page.inner_text("#notice-empty") == ""
+
+
 def test_file_above_25_mb_is_refused_in_the_browser_with_its_size(visit: Open):
     """What the server would never take is not even sent."""
     page = visit().page
@@ -309,9 +325,14 @@ def test_no_state_scrolls_sideways_on_a_narrow_screen(visit: Open, width):
     seen = visit("/de/", width=width, height=720)
     sideways = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert seen.page.evaluate(sideways) == 0
+    offer(seen.page, locked=(TOPAZ, GFPGAN))
     page = seen.choose(photo(300, 200, tint=210), "ein-sehr-langer-dateiname-ohne-jede-pause-dazwischen.jpg")
     page.click("#more-models summary")
     assert page.evaluate(sideways) == 0
+    pick(page, SD15)
+    page.click("#tuning summary")
+    assert page.evaluate(sideways) == 0
+    pick(page, ESRGAN)
     page.route("**/api/ai-image/generate", lambda route: route.fulfill(json=canned(page)))
     page.route(
         "**/r2-ai/canned.png*",

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.browser import Open, browser_fixture, photo, visit_fixture  # noqa: F401
 from tests.e2e.page_jobs import a_job, focused, list_jobs
+from tests.e2e.page_models import BANANA, GFPGAN, LOCAL, SD15, TOPAZ, make, offer, pick
 from tests.e2e.test_page import canned
 
 pytestmark = pytest.mark.browser
@@ -46,7 +47,6 @@ def test_no_state_breaks_an_accessibility_rule(visit: Open, scheme, path):
     found["usage open"] = violations(page)
     page.keyboard.press("Escape")
     seen.choose(photo())
-    page.click("#more-models summary")
     page.focus("#scales [data-value='4']")
     found["ready"] = violations(page)
     finish(seen)
@@ -62,6 +62,32 @@ def test_no_state_breaks_an_accessibility_rule(visit: Open, scheme, path):
     page.click("#enhance")
     page.wait_for_selector("#notice .notice")
     found["refused"] = violations(page)
+    assert {state: rules for state, rules in found.items() if rules} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("path", "width"), [("/en/", 1280), ("/de/", 390)])
+def test_no_model_breaks_an_accessibility_rule(visit: Open, scheme, path, width):
+    """Axe finds nothing with locked models, finer settings, a missing prompt and a result by another model."""
+    seen = visit(path, width=width, height=844, color_scheme=scheme, reduced_motion="reduce")
+    page = seen.page
+    offer(page, locked=(TOPAZ, GFPGAN))
+    make(page, ran=LOCAL)
+    seen.choose(photo())
+    page.click("#more-models summary")
+    found = {"locked": violations(page)}
+    pick(page, SD15)
+    page.click("#tuning summary")
+    page.fill("#negative", "text")
+    found["finer settings"] = violations(page)
+    pick(page, BANANA)
+    page.click("#enhance")
+    page.wait_for_selector("#prompt:focus")
+    found["missing prompt"] = violations(page)
+    page.fill("#prompt", "x" * 450)
+    seen.enhance()
+    page.wait_for_selector("#swapped:not([hidden])")
+    found["another model"] = violations(page)
     assert {state: rules for state, rules in found.items() if rules} == {}
 
 
@@ -168,6 +194,19 @@ def test_narrow_screen_breaks_no_accessibility_rule(visit: Open):
     finish(seen)
     found.append(violations(seen.page))
     assert found == [[], [], []]
+
+
+def test_first_visit_transfers_at_most_60_kilobytes(visit: Open):
+    """What really travels before anybody does anything: page, style, scripts, font and pictures."""
+    seen = visit()
+    answers = []
+    seen.page.on("requestfinished", lambda sent: answers.append(sent))
+    for path in ("/de/", "/de/jobs"):
+        answers.clear()
+        seen.page.goto(path, wait_until="networkidle")
+        ours = [sent for sent in answers if "/api/" not in sent.url]
+        assert len(ours) > 5
+        assert sum(sent.sizes()["responseBodySize"] for sent in ours) <= 60_000
 
 
 @pytest.mark.parametrize("path", ["/docs", "/nowhere"])

@@ -25,6 +25,7 @@ from tests.e2e.test_page import refuse
 pytestmark = pytest.mark.browser
 HOSTED = (ESRGAN, GFPGAN, TOPAZ, BANANA, SD15, KLEIN)
 CHOSEN = "#models [aria-checked=true]"
+LAID_OUT = "() => document.querySelector('#stage .compare .frame').offsetWidth > 0"
 FITTED = """() => { const image = document.querySelector('#stage .before img');
     return [getComputedStyle(image).objectFit, image.offsetWidth === image.closest('.frame').offsetWidth]; }"""
 
@@ -300,14 +301,14 @@ def test_original_of_another_shape_keeps_its_own_beside_the_result(visit: Open):
     page = seen.page
     make(page, size=(190, 128))
     pick(page, GFPGAN)
-    seen.enhance()
+    seen.enhance().wait_for_function(LAID_OUT)
     assert page.evaluate(FITTED) == ["fill", True]
     page.unroute("**/api/ai-image/generate")
     page.unroute("**/r2-ai/canned.png*")
     seen.choose(photo(tint=401))
     make(page, size=(128, 128))
     pick(page, SD15)
-    seen.enhance()
+    seen.enhance().wait_for_function(LAID_OUT)
     assert page.evaluate(FITTED) == ["contain", True]
     page.keyboard.press("l")
     size = page.eval_on_selector("#stage .loupe i", "(half) => half.style.backgroundSize")

@@ -20,18 +20,22 @@ from moto.dynamodb import dynamodb_backends
 from enhancer import runtime
 from enhancer.adapters.table import _plain
 from tests.support import template
+from tests.support.callbacks import OLD_SECRET, WEBHOOK_SECRET
 
 REGION = "eu-central-1"
-TABLE, BUCKET, SECRET = "table", "photos", "signing"
+TABLE, BUCKET, SECRET, PROVIDERS = "table", "photos", "signing", "providers"
 STATE_MACHINE = f"arn:aws:states:{REGION}:123456789012:stateMachine:enhance"
 SIGNING_KEY = b"the-signing-key-of-the-tests-0123456789abcdef"
 ORIGIN = "http://127.0.0.1:8787"
 """Where the page lives: the address of the local stack, so that the event files are good for both."""
+PROVIDER_SECRETS = {"replicateWebhook": WEBHOOK_SECRET, "replicateWebhookPrevious": OLD_SECRET}
+"""No tokens: without one, a provider is switched off."""
 ENVIRONMENT = {
     "ENVIRONMENT": "development",
     "TABLE_NAME": TABLE,
     "BUCKET_NAME": BUCKET,
     "SIGNING_SECRET_NAME": SECRET,
+    "PROVIDER_SECRET_NAME": PROVIDERS,
     "UPSCALE_FUNCTION_NAME": "upscale",
     "STATE_MACHINE_ARN": STATE_MACHINE,
     "APP_ORIGIN": ORIGIN,
@@ -70,6 +74,7 @@ def cloud() -> Iterator[None]:
         s3: Any = boto3.client("s3")
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         store_secret({"signing": SIGNING_KEY.decode()}, create=True)
+        store_secret(PROVIDER_SECRETS, create=True, name=PROVIDERS)
         yield
     clear_caches()
 
@@ -84,13 +89,13 @@ def create_table() -> None:
     client.update_time_to_live(TableName=TABLE, TimeToLiveSpecification=template.time_to_live(definition))
 
 
-def store_secret(value: dict[str, str], *, create: bool = False) -> None:
-    """Put this JSON object where the signing key is read from."""
+def store_secret(value: dict[str, str], *, create: bool = False, name: str = SECRET) -> None:
+    """Put this JSON object where the signing key is read from, or the secrets of the providers."""
     client: Any = boto3.client("secretsmanager")
     if create:
-        client.create_secret(Name=SECRET, SecretString=json.dumps(value))
+        client.create_secret(Name=name, SecretString=json.dumps(value))
     else:
-        client.put_secret_value(SecretId=SECRET, SecretString=json.dumps(value))
+        client.put_secret_value(SecretId=name, SecretString=json.dumps(value))
 
 
 def records() -> list[dict[str, Any]]:

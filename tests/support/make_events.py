@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from enhancer.domain.owners import Owner
-from enhancer.identity import guest_cookie_for
+from enhancer.callbacks import PATH
+from enhancer.identity import guest_cookie_for, signature
 from tests.support.aws import SIGNING_KEY
+from tests.support.callbacks import FOREIGN_SECRET, OLD_SECRET, WEBHOOK_SECRET, signed
 from tests.support.events import CSRF_TOKEN, form, http_event, image_part, joined, unsafe
 from tests.support.template import ROOT
 
@@ -27,6 +29,8 @@ NAME = "0123456789abcdefghjkmnpqrs.png"
 ORIGINAL = f"ai-enhancer/uploads/guest/{GUEST.id}/{NAME}"
 RESULT = f"ai-enhancer/results/guest/{GUEST.id}/{NAME}"
 MISSING = "job_" + "0" * 36
+RECORDED_AT = 1_767_225_600
+"""When the call-backs were signed, epoch s: long ago, so that each is refused until a test sets its clock to it."""
 FOREIGN = f"ai-enhancer/results/guest/somebodyelse/{NAME}"
 
 
@@ -108,7 +112,18 @@ class Cases:
 def cases() -> Iterator[Case]:
     """Every event there is."""
     made = Cases()
-    for part in (_generate, _usage, _uploads, _results, _debug_login, _web, _jobs, _direct, _steps):
+    for part in (
+        _generate,
+        _usage,
+        _uploads,
+        _results,
+        _debug_login,
+        _web,
+        _jobs,
+        _webhooks,
+        _direct,
+        _steps,
+    ):
         part(made)
     yield from made.made
 
@@ -276,6 +291,34 @@ def _web(add: Cases) -> None:
     page("delete", 405, "DELETE", "/")
 
 
+def _webhooks(add: Cases) -> None:
+    """Call-backs about a job that does not exist. ``recorded`` ones are good at the time they were signed."""
+    name = f"{GUEST.type}.{GUEST.id}.{MISSING}.1.0.0"
+    path, route = f"{PATH}{name}.{signature('callback', name, SIGNING_KEY)}", f"ANY {PATH}{{ref}}"
+    body = json.dumps(
+        {"id": "prediction", "status": "succeeded", "output": "https://replicate.delivery/x.png"}
+    )
+    good = signed(body.encode(), WEBHOOK_SECRET, at=RECORDED_AT)
+    bare = {header: value for header, value in good.items() if header != "webhook-signature"}
+
+    def call(name: str, status: int, headers: dict[str, str], *, where: str = path, **more: Any) -> None:
+        sent = {"content-type": "application/json", **headers}
+        add.http(
+            f"provider_webhook.{name}", status, "POST", where,
+            route=route, headers=sent, **({"body": body} | more),
+        )  # fmt: skip
+
+    call("recorded", 400, good)
+    call("recorded-previous-secret", 400, signed(body.encode(), OLD_SECRET, at=RECORDED_AT))
+    call("recorded-forged-path", 400, good, where=path.replace(".1.0.0.", ".1.1.0."))
+    call("recorded-other-body", 400, good, body=body.replace("prediction", "another"))
+    call("recorded-foreign-secret", 400, signed(body.encode(), FOREIGN_SECRET, at=RECORDED_AT))
+    call("recorded-list", 400, signed(b"[]", WEBHOOK_SECRET, at=RECORDED_AT), body="[]")
+    call("unsigned", 400, {})
+    call("without-signature", 400, bare)
+    add.http("provider_webhook.get", 405, "GET", path, route=route)
+
+
 def _direct(add: Cases) -> None:
     asked = {"source": ORIGINAL, "target": RESULT.replace("0123", "9999"), "scale": 2, "quality": "standard"}
     text, missing = "ai-enhancer/uploads/guest/x/notes.png", "ai-enhancer/uploads/guest/x/missing.png"
@@ -303,7 +346,7 @@ def _direct(add: Cases) -> None:
 def _steps(add: Cases) -> None:
     """Steps of a job that does not exist: a start and a poll have nothing to do, an end nobody to tell."""
     job = {"ownerType": GUEST.type, "ownerId": GUEST.id, "jobId": MISSING, "attempt": 1}
-    item = job | {"item": 0}
+    item = job | {"item": 0, "turn": 0}
     add.made.append(Case("start_prediction.missing-job", "StaleAttempt", item | {"token": "token"}))
     add.made.append(
         Case("start_prediction.late-attempt", "StaleAttempt", item | {"attempt": 9, "token": "t"})

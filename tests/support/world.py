@@ -16,6 +16,7 @@ from enhancer import execution, fulfilment, identity, lifecycle, maintenance, su
 from enhancer.adapters import keys, pixels
 from enhancer.adapters.accounts import Accounts
 from enhancer.adapters.artifacts import Artifacts
+from enhancer.adapters.estates import Estates
 from enhancer.adapters.jobs import Jobs
 from enhancer.adapters.ledger import Ledger
 from enhancer.adapters.rates import Rates
@@ -288,7 +289,7 @@ class World:
 
     def sweep(self) -> Swept:
         """Let the sweep run now."""
-        return maintenance.sweep(tools=self.tools)
+        return maintenance.sweep(tools=self.tools, estates=Estates(self.table))
 
     def open_jobs(self, caller: identity.Caller) -> int:
         """How many of the plan's jobs at once are taken."""

@@ -5,10 +5,12 @@ import time
 
 import pytest
 
-from enhancer import runtime
+from enhancer import callbacks, runtime
 from enhancer.adapters.predictors.embedded import Embedded
 from enhancer.api import prefer
-from enhancer.domain.models import CATALOGUE
+from enhancer.domain.costs import SPEND_CAP_MICROS
+from enhancer.domain.gating import Flags
+from enhancer.domain.models import CATALOGUE, model_named
 from enhancer.settings import BadSetting
 from tests.support import aws
 from tests.support.images import png
@@ -93,3 +95,99 @@ def test_nothing_starts_without_a_required_setting(cloud, setting, name):
 def test_a_picture_is_decoded_within_the_cap():
     """The decoder that handlers are given is the real one."""
     assert runtime.read_photo(png(), pixels_max=48).info.width == 8
+
+
+KEYS = {"replicate": "r8_x", "workersAiAccount": "account", "workersAi": "token"}
+EVERYTHING = {"ENVIRONMENT": "production", "WORKERS_AI_ENABLED": "1"}
+
+
+@pytest.fixture
+def deployed(world, setting):
+    """A deployment with these secrets and settings; everything is read anew."""
+
+    def deploy(secret, **values):
+        aws.store_secret(secret, name=aws.PROVIDERS)
+        setting(**values)
+        _forget()
+        return {model.alias for model in CATALOGUE if runtime.enabled(model)}
+
+    yield deploy
+    aws.store_secret(aws.PROVIDER_SECRETS, name=aws.PROVIDERS)
+    _forget()
+
+
+def _forget():
+    for builder in (runtime.secrets, runtime.flags, runtime.gate, runtime.settings):
+        builder.cache_clear()
+
+
+REPLICATE = {"real-esrgan", "gfpgan", "topaz", "nano-banana"}
+WORKERS_AI = {"sd15", "flux-klein"}
+
+
+@pytest.mark.parametrize(
+    ("secret", "values", "hosted"),
+    [
+        (KEYS, EVERYTHING, REPLICATE | WORKERS_AI),
+        (KEYS, EVERYTHING | {"WORKERS_AI_ENABLED": "0"}, REPLICATE),
+        (KEYS, EVERYTHING | {"ENVIRONMENT": "development"}, WORKERS_AI),
+        (KEYS, EVERYTHING | {"ENVIRONMENT": "testing", "TESTING_ALLOWED_CF_MODELS": '["sd15"]'}, set()),
+        (KEYS, EVERYTHING | {"ENVIRONMENT": "testing", "TESTING_ALLOWED_CF_MODELS": '["sd15"]',
+                             "TESTING_WORKERS_AI_ALLOW": "1"}, {"sd15"}),
+        ({"replicate": "r8_x"}, EVERYTHING, REPLICATE),
+        ({"workersAi": "token"}, EVERYTHING, set()),
+        (KEYS | {"workersAiAccount": ""}, EVERYTHING, REPLICATE),
+        (KEYS | {"replicate": ""}, EVERYTHING, WORKERS_AI),
+        ({}, EVERYTHING, set()),
+        (KEYS, EVERYTHING | {"PROVIDER_SECRET_NAME": ""}, set()),
+    ],
+)  # fmt: skip
+def test_a_model_runs_where_its_environment_its_key_and_the_operator_let_it(deployed, secret, values, hosted):
+    """The embedded one always does."""
+    assert deployed(secret, **values) == hosted | {"local"}
+
+
+def test_a_flag_switches_a_model_off_and_sets_the_cap(deployed):
+    """Without a deployment; without a cap of its own the price file's counts."""
+    assert deployed(KEYS, **EVERYTHING) == REPLICATE | WORKERS_AI | {"local"}
+    assert runtime.spend_cap() == SPEND_CAP_MICROS
+    runtime.flags().set(Flags(off=["replicate", "sd15", "local"], spend_cap=0))
+    assert {model.alias for model in CATALOGUE if runtime.enabled(model)} == {"flux-klein", "local"}
+    assert runtime.spend_cap() == 0
+
+
+def test_the_embedded_model_is_allowed_without_asking_anybody(world, monkeypatch):
+    """The picture of a guest needs no secret and no switch."""
+    monkeypatch.setattr(runtime, "flags", None)
+    monkeypatch.setattr(runtime, "secrets", None)
+    assert runtime.enabled(model_named("local")) is True
+
+
+@pytest.mark.parametrize(
+    ("origin", "replicate", "reachable"),
+    [
+        ("https://enhance.example", "https://api.replicate.com", True),
+        ("http://127.0.0.1:8787", "https://api.replicate.com", False),
+        ("http://127.0.0.1:8787", "http://127.0.0.1:9000", True),
+        ("", "https://api.replicate.com", False),
+    ],
+)
+def test_a_provider_is_told_a_call_back_only_where_it_can_reach_us(
+    deployed, world, origin, replicate, reachable
+):
+    """Signed with the newest key; where nobody could call, the sweep looks."""
+    deployed(KEYS, APP_ORIGIN=origin, REPLICATE_BASE_URL=replicate)
+    job = world.job(world.caller())
+    path = callbacks.path_of(job, job.items[0], key=aws.SIGNING_KEY)
+    assert runtime.callback_url(job, job.items[0]) == (f"{origin}{path}" if reachable else None)
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [({}, []), ({"replicateWebhook": "a"}, ["a"]), ({"replicateWebhook": "", "replicateWebhookPrevious": "b"}, ["b"]),
+     ({"replicateWebhookPrevious": "b", "replicateWebhook": "a"}, ["a", "b"])],
+)  # fmt: skip
+def test_the_secrets_of_call_backs_are_newest_first_and_never_empty(deployed, stored, expected):
+    """An empty one would be a secret that everybody knows."""
+    deployed(stored)
+    assert runtime.webhook_secrets() == expected

@@ -18,13 +18,16 @@ from enhancer.domain.errors import (
     EnhancerError,
     ImageUnreadable,
     ProviderError,
+    ProviderFailed,
+    ProviderForbidden,
+    ProviderOutputInvalid,
     ProviderThrottled,
     ProviderUnavailable,
 )
 from enhancer.domain.images import ImageInfo
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, PredictionStarted, StaleAttempt
 from enhancer.domain.ledger import AlreadyHeld, AlreadyResolved, FundsMoved, KeyUsed
-from enhancer.domain.predictions import StillRunning
+from enhancer.domain.predictions import OutOfTime, StillRunning
 from enhancer.identity import Caller
 from enhancer.maintenance import Swept
 from enhancer.submission import Order
@@ -44,7 +47,23 @@ EXPECTED = (EnhancerError, AlreadyHeld, AlreadyResolved, FundsMoved, KeyUsed, Co
 """What a step may end with; anything else is a bug."""
 MOMENTS = ("2026-11-20 23:59:58", "2026-11-30 23:59:58", "2026-12-31 23:59:58", "2028-02-28 23:59:58")
 DAY_MS = 86_400_000
-ERRORS = (None, None, None, "ProviderTimeout", "ImageUnreadable", "Lambda.Unknown")
+ERRORS = (
+    None,
+    None,
+    None,
+    "ProviderTimeout",
+    "ImageUnreadable",
+    "Lambda.Unknown",
+    "ProviderThrottled",
+    "ProviderFailed",
+)
+TRIES_MAX = 12
+"""More than any chain of models has."""
+ORDERS = (
+    {}, {}, {"scale": 4}, {"quality": "pro"}, {"model": "real-esrgan", "scale": 2}, {"model": "topaz"},
+    {"model": "real-esrgan", "scale": 4, "face": True}, {"model": "nano-banana", "prompt": "x"},
+    {"model": "flux-klein", "prompt": "x"}, {"model": "gfpgan"},
+)  # fmt: skip
 
 
 @dataclass
@@ -66,7 +85,7 @@ class Shelf:
 
     stored: dict = field(default_factory=dict)
 
-    def put(self, key, data, content_type):
+    def put(self, key, data, content_type, *, facts=None):
         self.stored[key] = data
 
     def get(self, key):
@@ -75,7 +94,8 @@ class Shelf:
         return self.stored[key]
 
     def head(self, key):
-        return SimpleNamespace(content_type="image/png", size=len(self.get(key)))
+        facts = {"width": 16, "height": 12}
+        return SimpleNamespace(content_type="image/png", size=len(self.get(key)), facts=facts)
 
     def exists(self, key):
         return key in self.stored
@@ -107,8 +127,16 @@ class Life:
         self.client = Mortal(client)
         self.world = world = World(seed=seed, client=self.client)
         world.artifacts = self.client.bind(Shelf(), "put", "get", "head", "exists", "delete")
-        self.model = QuickPredictor(world.artifacts)
-        world.predictor = self.client.bind(self.model, "start", "look", "cancel")
+        self.models = {
+            "predictor": QuickPredictor(world.artifacts),
+            "replicate": QuickPredictor(world.artifacts, names=True, cost=900),
+            "workers_ai": QuickPredictor(world.artifacts, is_instant=True),
+        }
+        for name, model in self.models.items():
+            setattr(world, name, self.client.bind(model, "start", "ended", "collect", "cancel"))
+        world.off = set(self.chance.choice(((), (), ("local",), ("workers_ai",))))
+        world.spend_cap = self.chance.choice((0, 50_000, 20_000_000, 20_000_000))
+        self.deaths = 0
         world.workflow = self.client.bind(
             ScriptedWorkflow(world.now), "start", "stop", "status", "wake", "fail"
         )
@@ -130,14 +158,17 @@ class Life:
         """Thirty steps, an audit after each; then time passes, the sweep runs, and nothing is left open."""
         moves = (self.order, self.order, self.run, self.run, self.batch, self.batch, self.batch, self.step, self.step,
                  self.step, self.step, self.execute, self.execute, self.execute, self.cancel, self.retry, self.retry,
-                 self.delete, self.grant, self.jump, self.sweep)  # fmt: skip
+                 self.delete, self.grant, self.jump, self.sweep, self.hear)  # fmt: skip
         for _ in range(STEPS):
             move = self.chance.choice(moves)
             if self.chance.random() < 0.3:
                 self.client.fate.doom(self.chance.randrange(9), after=self.chance.random() < 0.5)
-            self.model.script = []
+            self.prepare([])
             with suppress(*EXPECTED):
-                move()
+                try:
+                    move()
+                except Died:
+                    self.deaths += 1
             self.client.fate.revive()
             self.verify()
         self.world.clock = self.latest + DEADLINE_MS + 1
@@ -152,12 +183,25 @@ class Life:
         self.latest = max(self.latest, self.world.clock)
         self.gone += [job for job in self.deleting if self.world.jobs.get(job.owner, job.id) is None]
         self.deleting = []
-        audit(self.plans, self.gone)
-        assert len(self.model.started) == len(set(self.model.started))
+        audit(self.plans, self.gone, deaths=self.deaths)
+        tries = [one for model in self.models.values() for one in model.tries]
+        assert len(tries) == len(set(tries))
+
+    def prepare(self, script):
+        """Let the next runs and starts of every model go like this."""
+        for model in self.models.values():
+            model.script = list(script)
+
+    def trouble(self):
+        """A try that fails, in some way, or goes on."""
+        return self.chance.choice(
+            (ProviderThrottled(), ProviderThrottled(retry_after=99.0), ProviderUnavailable(), ProviderFailed(),
+             ProviderOutputInvalid(), ProviderForbidden(), OutOfTime(), StillRunning("p"))
+        )  # fmt: skip
 
     def order(self):
         caller = self.chance.choice(self.callers)
-        order = Order(scale=self.chance.choice((None, 2, 4)), quality=self.chance.choice(("standard", "pro")))
+        order = Order(**self.chance.choice(ORDERS))
         key, kind = self.chance.choice((None, None, "a", "b")), self.chance.choice(("sync", "sync", "async"))
         submitted = self.world.submit(caller, order, photo=self.chance.choice(PICTURES), key=key, kind=kind)
         assert submitted.job.owner == caller.owner
@@ -171,10 +215,8 @@ class Life:
         if not self.waiting:
             return
         submitted = self.waiting.pop(self.chance.randrange(len(self.waiting)))
-        step = self.chance.choice(
-            (None, None, ProviderUnavailable(), StillRunning(), StillRunning(), self.meanwhile)
-        )
-        self.model.script = [step] if step else []
+        steps = [self.trouble() for _ in range(self.chance.randrange(4))]
+        self.prepare([*steps, self.meanwhile] if self.chance.random() < 0.15 else steps)
         self.world.finish(submitted)
 
     def meanwhile(self, _job, _item):
@@ -186,7 +228,7 @@ class Life:
         files = [
             self.chance.choice((b"0", b"1", b"2", b"3", b"damaged")) for _ in range(self.chance.randint(1, 4))
         ]
-        order = Order(scale=self.chance.choice((2, 2, 4)))
+        order = Order(**self.chance.choice(ORDERS))
         caller, key = self.chance.choice(self.callers), self.chance.choice((None, None, "batch"))
         launch = self.chance.random() < 0.8
         self.jobs.append(self.world.batch(caller, files, order, key=key, launch=launch))
@@ -206,21 +248,38 @@ class Life:
         if job is None:
             return
         item = self.chance.randrange(len(job.items))
-        self.model.script = [
-            self.chance.choice((ProviderThrottled(), lambda *_: None))
-        ] * self.chance.randrange(2)
+        turn = max(0, job.items[item].turn + self.chance.choice((0, 0, 0, -1, 1)))
+        self.prepare(self.refusals())
         match self.chance.randrange(8):
             case 0 | 1 | 2:
-                self.world.start_item(job, item, token=self.chance.choice("xyz"))
+                self.world.start_item(job, item, token=self.chance.choice("xyz"), turn=turn)
             case 3:
-                if job.items[item].prediction and job.items[item].input:
-                    self.model.deliver(job, job.items[item])
+                self.end(job, job.items[item])
             case 4:
-                self.world.look_at_item(job, item)
+                self.world.look_at_item(job, item, turn=turn)
             case 5 | 6:
-                self.world.finish_item(job, item, error=self.chance.choice(ERRORS))
+                self.world.finish_item(job, item, error=self.chance.choice(ERRORS), turn=turn)
             case 7:
                 self.world.finish_job(job)
+
+    def refusals(self):
+        """How a start may go: it works, or it is refused."""
+        refusal = self.chance.choice(
+            (ProviderThrottled(), ProviderThrottled(retry_after=5.0), ProviderFailed())
+        )
+        return [refusal] * self.chance.randrange(2)
+
+    def end(self, job, item):
+        """The model ends, well or badly."""
+        if not item.prediction or not item.input:
+            return
+        model = self.world.tools.predictor_of(job, item)
+        if self.chance.random() < 0.7:
+            model.deliver(job, item)
+        else:
+            problem = self.chance.choice((ProviderFailed(), ProviderOutputInvalid()))
+            problem.cost = 450 if model is self.world.replicate else 0
+            model.fail(job, item, problem)
 
     def execute(self):
         """A whole execution; its steps may be delivered twice, and each item ends as it likes."""
@@ -228,17 +287,34 @@ class Life:
         if job is None or not job.is_open:
             return
         for item in job.open_items:
-            for _ in range(self.chance.randint(1, 2)):
-                with suppress(ProviderError):
-                    self.world.start_item(job, item.index)
-            started = self.world.stored(job).items[item.index]
-            error = self.chance.choice(ERRORS)
-            if started.prediction and started.input and not error:
-                self.model.deliver(job, started)
-            for _ in range(self.chance.randint(1, 2)):
-                self.world.finish_item(job, item.index, error=error)
+            turn = item.turn
+            while self.one_try(job, item.index, turn) is not None:
+                turn += 1
+                assert turn < item.turn + TRIES_MAX
         if self.chance.random() < 0.8:
             self.world.finish_job(job)
+
+    def one_try(self, job, index, turn):
+        """One turn of an item, its steps once or twice; what FinishItem answered last."""
+        self.prepare(self.refusals())
+        for _ in range(self.chance.randint(1, 2)):
+            with suppress(ProviderError):
+                self.world.start_item(job, index, turn=turn)
+        started, error = self.world.stored(job).items[index], self.chance.choice(ERRORS)
+        if not error:
+            self.end(job, started)
+        answers = [
+            self.world.finish_item(job, index, error=error, turn=turn)
+            for _ in range(self.chance.randint(1, 2))
+        ]
+        return answers[-1]
+
+    def hear(self):
+        """A call-back, of the present try or another one."""
+        if job := self.pick():
+            item = self.chance.choice(job.items)
+            name = QuickPredictor.name_of(job, item)
+            self.world.hear(job, self.chance.choice((name, name, "strange")), item.index, turn=item.turn)
 
     def cancel(self):
         if job := self.pick():

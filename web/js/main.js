@@ -1,5 +1,6 @@
 /** The first page: the way in, a sample, what is left today. All that a photo needs is loaded when one is about to come. */
 
+import { models } from "./api.js";
 import { Compare } from "./compare.js";
 import { $, el } from "./dom.js";
 import { moreTexts, t } from "./i18n.js";
@@ -7,14 +8,18 @@ import "./top.js";
 import { onUsage, usage, usedUp, watch } from "./usage.js";
 
 let loading = null;
-let counted = null;
+let catalogue = null;
+let failures = 0;
 
-/** The studio with its texts, once; a failure may be tried again. */
-const studio = () => (loading ??= Promise.all([import("./studio.js"), moreTexts(), counted]).then(([{ start, open }]) => {
-  start();
+/** The studio with its texts, once; a failure may be tried again, under another name because browsers remember failures. */
+const studio = () => (loading ??= Promise.all([
+  failures ? import(`./studio.js?${failures}`) : import("./studio.js"), moreTexts(), catalogue,
+]).then(([{ start, open }, , known]) => {
+  start(known);
   return open;
 }).catch((error) => {
   loading = null;
+  failures++;
   throw error;
 }));
 
@@ -83,5 +88,5 @@ async function warnEarly() {
 
 onUsage(warnEarly);
 listen();
-counted = watch();
+catalogue = watch().then(models).catch(() => null);
 showDemo();

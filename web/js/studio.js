@@ -80,6 +80,7 @@ export async function open(images) {
   enter("ready");
   quoteSoon();
   $("enhance").focus({ preventScroll: true });
+  if (!loaded) await load();
 }
 
 /** Several photos share the settings and become one job; more may be added to those that are there. */
@@ -90,6 +91,7 @@ async function openSeveral(files, alone) {
     batch = new Batch({ enter, tell, clearNotices, startOver, open, quoteSoon, showShare });
   }
   await batch.open(files, alone);
+  if (!loaded) await load();
 }
 
 /** Width and height as seen, or nothing when this browser cannot decode the file. */
@@ -461,20 +463,24 @@ function listen() {
   });
 }
 
+function know(models) {
+  settings.build(models, quoteSoon);
+  loaded = true;
+  quoteSoon();
+}
+
 async function load() {
   clearNotices();
   try {
-    settings.build(await api.models(), quoteSoon);
-    loaded = true;
-    quoteSoon();
+    know(await api.models());
   } catch (problem) {
-    tell(problem.code === "offline" ? problem : { code: "loadModelsError", type: "server_error" }, {}, phase() === "empty" ? $("notice-empty") : $("notice"));
+    tell(problem.code === "offline" ? problem : { code: "loadModelsError", type: "server_error" });
   }
 }
 
-/** Be ready for photos: `open` takes them. */
-export function start() {
+/** Be ready for photos, which `open` takes; `models` is empty when they could not be had yet. */
+export function start(models) {
   onUsage(paintRun);
   listen();
-  return load();
+  if (models) know(models);
 }

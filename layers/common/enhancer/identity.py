@@ -10,11 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from enhancer.domain.access import KEY_CHARACTERS_MAX, looks_like_key
+from enhancer.domain.errors import InvalidApiKey
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS, Plan, plan_named
 
 if TYPE_CHECKING:
     from enhancer.adapters.accounts import Account, Accounts
+    from enhancer.adapters.apikeys import ApiKeys
+    from enhancer.domain.access import ApiKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,8 @@ class Caller:
     """Whoever sent the request.
 
     ``guest`` is the browser's guest identity, also when a user is signed in: what was made as a guest stays
-    reachable. ``new_guest_cookie`` is set when the browser had none that holds.
+    reachable. ``new_guest_cookie`` is set when the browser had none that holds. ``key`` is the API key that was sent;
+    with one there is no browser, hence no guest. ``account`` is None for a guest.
     """
 
     owner: Owner
@@ -31,6 +36,8 @@ class Caller:
     network: str
     guest: Owner | None
     new_guest_cookie: str | None = None
+    key: ApiKey | None = None
+    account: Account | None = None
 
     @property
     def is_guest(self) -> bool:
@@ -71,16 +78,29 @@ def identify(
     """Return the caller. A forged, damaged or missing guest cookie means a fresh guest, never an error."""
     network = network_of(source_ip, signing_keys[0])
     guest = guest_of(guest_cookie, signing_keys)
-    session = accounts.session_owner(session_token, now=now) if session_token else None
-    account = accounts.get(session) if session else None
-    if account:
-        plan = plan_named(account.plan)
-        return Caller(account.owner, plan, account.role, network, guest)
+    session = accounts.session(session_token, now=now) if session_token else None
+    account = accounts.get(session.owner) if session else None
+    if session and account and session.started_at > account.signed_out_at:
+        return Caller(account.owner, plan_named(account.plan), account.role, network, guest, account=account)
     if guest:
         return Caller(guest, PLANS["guest"], "guest", network, guest)
     fresh = Owner("guest", new_name())
     cookie = guest_cookie_for(fresh, signing_keys[0])
     return Caller(fresh, PLANS["guest"], "guest", network, fresh, cookie)
+
+
+def identify_key(
+    secret: str, *, source_ip: str, signing_keys: list[bytes], api_keys: ApiKeys, now: int
+) -> Caller:
+    """Return who an API key speaks for, never as an administrator; raise `InvalidApiKey`."""
+    well_formed = looks_like_key(secret) and len(secret) <= KEY_CHARACTERS_MAX and secret.isascii()
+    holder = api_keys.holder(secret, now=now) if well_formed else None
+    if holder is None:
+        raise InvalidApiKey
+    account, network = holder.account, network_of(source_ip, signing_keys[0])
+    return Caller(
+        account.owner, plan_named(account.plan), "user", network, None, key=holder.key, account=account
+    )
 
 
 def guest_cookie_for(guest: Owner, key: bytes) -> str:

@@ -7,12 +7,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from enhancer import fulfilment, lifecycle
+from enhancer import fulfilment, lifecycle, privacy
 from enhancer.domain.errors import EnhancerError, InternalError, JobExpired
 from enhancer.domain.plans import plan_named
 from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
+    from enhancer.adapters.estates import Estates
     from enhancer.domain.jobs import Job
     from enhancer.fulfilment import Tools
 
@@ -32,6 +33,7 @@ class Swept:
     closed: int = 0
     stopped: int = 0
     woken: int = 0
+    purged: int = 0
     broken: int = 0
 
     @contextmanager
@@ -44,7 +46,7 @@ class Swept:
             logger.exception("sweep failed", extra={"jobId": name})
 
 
-def sweep(*, tools: Tools) -> Swept:
+def sweep(*, tools: Tools, estates: Estates) -> Swept:
     """Put right every job and execution that is overdue or has lost its other half. Safe to repeat."""
     swept, now = Swept(), tools.now()
     for job in tools.jobs.overdue(now=now):
@@ -56,6 +58,10 @@ def sweep(*, tools: Tools) -> Swept:
                 swept.woken += _wake(job, tools, now)
                 if job.updated_at < now - GRACE_MS:
                     _repair(job, tools, swept)
+    for owner in estates.buried(before=now - GRACE_MS):
+        with swept.on(owner.id):
+            privacy.purge(owner, artifacts=tools.artifacts, estates=estates)
+            swept.purged += 1
     for execution, owner, job_id, attempt in tools.workflow.running(started_before=now - GRACE_MS):
         with swept.on(execution):
             found = tools.jobs.get(owner, job_id)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import boto3
 from botocore.config import Config
 
 from enhancer.adapters.accounts import Accounts
+from enhancer.adapters.apikeys import ApiKeys
 from enhancer.adapters.artifacts import Artifacts
 from enhancer.adapters.flags import FlagStore
 from enhancer.adapters.jobs import Jobs
@@ -29,8 +30,10 @@ from enhancer.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
+    from enhancer.adapters.estates import Estates
     from enhancer.adapters.fetch import Downloads
     from enhancer.adapters.pixels import Photo
+    from enhancer.adapters.signin import SignIn
     from enhancer.domain.jobs import Item, Job
     from enhancer.domain.models import Model, ProviderName
     from enhancer.domain.predictions import Predictor
@@ -106,6 +109,35 @@ def jobs() -> Jobs:
 def accounts() -> Accounts:
     """Users and sessions."""
     return Accounts(table())
+
+
+@cache
+def api_keys() -> ApiKeys:
+    """API keys."""
+    return ApiKeys(table())
+
+
+@cache
+def estates() -> Estates:
+    """All that is stored of one owner."""
+    from enhancer.adapters.estates import Estates  # noqa: PLC0415 - only for copies and deletions
+
+    return Estates(table())
+
+
+@cache
+def sign_in(provider: Literal["google", "github"]) -> SignIn:
+    """Signing in with a provider."""
+    from enhancer.adapters.signin import sign_in_with  # noqa: PLC0415 - loads an OAuth client
+
+    here = settings()
+
+    def credentials() -> tuple[str, str]:
+        found = secrets().get(here.sign_in_secret) if here.sign_in_secret else {}
+        return found.get(f"{provider}Id", ""), found.get(f"{provider}Secret", "")
+
+    urls = {"google_issuer": here.google_issuer, "github": here.github_url, "github_api": here.github_api_url}
+    return sign_in_with(provider, credentials=credentials, urls=urls)
 
 
 @cache

@@ -38,6 +38,12 @@ class Settings:
     testing_workers_ai: bool
     testing_models: frozenset[str]
     memory_mb: int
+    sign_in_secret: str
+    google_issuer: str
+    github_url: str
+    github_api_url: str
+    admin_email: str
+    export_function: str
 
     @property
     def replicate_is_local(self) -> bool:
@@ -62,14 +68,20 @@ class Settings:
             workers_ai_enabled=_flag(environ, "WORKERS_AI_ENABLED"),
             testing_workers_ai=_flag(environ, "TESTING_WORKERS_AI_ALLOW"),
             testing_models=_names(environ, "TESTING_ALLOWED_CF_MODELS"),
-            memory_mb=int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 1769),
+            sign_in_secret=environ.get("SIGN_IN_SECRET_NAME", ""),
+            google_issuer=_url(environ, "GOOGLE_ISSUER", "https://accounts.google.com"),
+            github_url=_url(environ, "GITHUB_URL", "https://github.com"),
+            github_api_url=_url(environ, "GITHUB_API_URL", "https://api.github.com"),
+            admin_email=environ.get("ADMIN_EMAIL", ""),
+            export_function=environ.get("EXPORT_FUNCTION_NAME", ""),
+            memory_mb=_whole(environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1769),
         )
 
 
 def is_loopback(url: str) -> bool:
     """Return whether a URL points to this machine, by address or as ``localhost``."""
-    host = urlsplit(url).hostname or ""
     try:
+        host = urlsplit(url).hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
@@ -103,9 +115,16 @@ def _origins(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 def _url(environ: Mapping[str, str], name: str, default: str) -> str:
     url = (environ.get(name) or default).rstrip("/")
-    if not url.startswith("https://") and not (url.startswith("http://") and is_loopback(url)):
+    if not re.match(r"https://[^/]", url) and not (url.startswith("http://") and is_loopback(url)):
         raise BadSetting(f"{name} must be an https URL, or an http URL on this machine")
     return url
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
+    value = environ.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,9}", value):
+        raise BadSetting(f"{name} must be a whole number")
+    return int(value)
 
 
 def _names(environ: Mapping[str, str], name: str) -> frozenset[str]:

@@ -339,7 +339,14 @@ def hold(
         held = _with_split(job, each, plan_left, caller, now)
         entry_ids = [new_id("ent") for _ in held.open_items]
         try:
-            ledger.hold(held, plan=caller.plan, key_hash=key_hash, entry_ids=entry_ids, now=now)
+            ledger.hold(
+                held,
+                plan=caller.plan,
+                key_hash=key_hash,
+                entry_ids=entry_ids,
+                now=now,
+                key_cap=caller.key.cap if caller.key else None,
+            )
         except KeyUsed as used:
             return _replay(used, job.fingerprint, caller=caller, jobs=jobs)
         except FundsMoved:
@@ -421,7 +428,8 @@ def _deduplicated(
 
 def _nothing_held(caller: Caller, now: int) -> Hold:
     """The hold before its price is split; knows the periods and the network that will pay."""
-    return replace(_NOBODY, day=day_of(now), month=month_of(now), network=caller.guest_network)
+    key = caller.key.id if caller.key else None
+    return replace(_NOBODY, day=day_of(now), month=month_of(now), network=caller.guest_network, key=key)
 
 
 def _with_split(job: Job, each: int, plan_left: int, caller: Caller, now: int) -> Job:

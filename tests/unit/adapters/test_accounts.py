@@ -54,8 +54,8 @@ def test_a_session_stands_for_its_user_until_its_last_second(world):
     account = opened(world)
     world.accounts.start_session(account.owner, "token-1", now=world.clock)
     end = world.clock + SESSION_SECONDS * 1000
-    assert world.accounts.session_owner("token-1", now=end - 1000) == account.owner
-    assert world.accounts.session_owner("token-1", now=end) is None
+    assert world.accounts.session("token-1", now=end - 1000).owner == account.owner
+    assert world.accounts.session("token-1", now=end) is None
 
 
 @pytest.mark.parametrize("change", [lambda t: "", lambda t: t[:-1], lambda t: t + "2", str.upper])
@@ -63,7 +63,7 @@ def test_another_token_is_nobody(world, change):
     """Only the exact token opens the session."""
     token = f"token-{world.new_name()}"
     world.accounts.start_session(opened(world).owner, token, now=world.clock)
-    assert world.accounts.session_owner(change(token), now=world.clock) is None
+    assert world.accounts.session(change(token), now=world.clock) is None
 
 
 def test_a_token_is_stored_only_as_a_hash(world):
@@ -78,4 +78,4 @@ def test_a_token_cannot_be_taken_over(world):
     world.accounts.start_session(first.owner, "token-3", now=world.clock)
     with pytest.raises(ConditionFailed):
         world.accounts.start_session(second.owner, "token-3", now=world.clock)
-    assert world.accounts.session_owner("token-3", now=world.clock) == first.owner
+    assert world.accounts.session("token-3", now=world.clock).owner == first.owner

@@ -167,7 +167,7 @@ def test_the_development_sign_in_opens_any_plan_and_a_session(world):
     """By hand, an account of any plan."""
     account = develop(world, plan="enterprise", role="admin", token="t-dev")
     assert (account.plan, account.role) == ("enterprise", "admin")
-    assert world.accounts.session_owner("t-dev", now=world.clock) == account.owner
+    assert world.accounts.session("t-dev", now=world.clock).owner == account.owner
 
 
 def test_the_same_email_is_the_same_account_in_any_case(world):
@@ -186,4 +186,4 @@ def test_an_unknown_plan_opens_nothing(world):
     """The plan is checked before the account is touched."""
     with pytest.raises(InvalidFields):
         develop(world, plan="gold", token="t-gold")
-    assert world.accounts.session_owner("t-gold", now=world.clock) is None
+    assert world.accounts.session("t-gold", now=world.clock) is None

@@ -35,6 +35,17 @@ def test_a_missing_or_empty_required_setting_is_refused_by_name(name, missing):
         ("ALLOWED_ORIGINS", "app.example"), ("ALLOWED_ORIGINS", "*"), ("ALLOWED_ORIGINS", '["https://a.example"]'),
         ("ALLOWED_ORIGINS", "https://a.example/path"), ("ALLOWED_ORIGINS", "https://a.example/"),
         ("ALLOWED_ORIGINS", "https://a.example,javascript:x"), ("ALLOWED_ORIGINS", "null"),
+        ("TESTING_WORKERS_AI_ALLOW", "maybe"), ("TESTING_WORKERS_AI_ALLOW", "[]"),
+        ("TESTING_ALLOWED_CF_MODELS", "sd15"), ("TESTING_ALLOWED_CF_MODELS", "{}"), ("TESTING_ALLOWED_CF_MODELS", "[1]"),
+        ("TESTING_ALLOWED_CF_MODELS", '["sd15"'), ("TESTING_ALLOWED_CF_MODELS", '"sd15"'),
+        ("TESTING_ALLOWED_CF_MODELS", "null"), ("TESTING_ALLOWED_CF_MODELS", '[["sd15"]]'),
+        ("REPLICATE_BASE_URL", "api.replicate.com"), ("REPLICATE_BASE_URL", "http://api.replicate.com"),
+        ("REPLICATE_BASE_URL", "ftp://127.0.0.1"), ("REPLICATE_BASE_URL", "http://127.0.0.1.evil.example"),
+        ("REPLICATE_BASE_URL", "http://localhost.evil.example"), ("REPLICATE_BASE_URL", "http://localhost@evil.example"),
+        ("REPLICATE_BASE_URL", "//127.0.0.1"), ("REPLICATE_BASE_URL", "http://"), ("REPLICATE_BASE_URL", "HTTPS"),
+        ("WORKERS_AI_BASE_URL", "http://10.0.0.1"), ("WORKERS_AI_BASE_URL", "http://0.0.0.0"),
+        ("WORKERS_AI_BASE_URL", "file:///etc/passwd"), ("WORKERS_AI_BASE_URL", "http://[::1"), ("WORKERS_AI_BASE_URL", "https://"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much"), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1.5"),
         ("ALLOWED_ORIGINS", "https://user@a.example"), ("ALLOWED_ORIGINS", "https://a.example https://b.example"),
     ],
 )  # fmt: skip
@@ -44,7 +55,11 @@ def test_a_malformed_value_is_refused_by_name(name, value):
         Settings.load(GOOD | {name: value})
 
 
-@pytest.mark.parametrize("name", ["ENVIRONMENT", "WORKERS_AI_ENABLED", "ALLOWED_ORIGINS"])
+@pytest.mark.parametrize(
+    "name",
+    ["ENVIRONMENT", "WORKERS_AI_ENABLED", "ALLOWED_ORIGINS", "TESTING_WORKERS_AI_ALLOW", "TESTING_ALLOWED_CF_MODELS",
+     "REPLICATE_BASE_URL", "WORKERS_AI_BASE_URL", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"],
+)  # fmt: skip
 def test_the_refusal_does_not_show_the_value(name):
     """What was put into the wrong setting by mistake may be a secret and stays out of the log."""
     with pytest.raises(BadSetting) as refused:
@@ -80,3 +95,47 @@ def test_origins_are_listed_with_commas(value, origins):
 def test_the_apps_origin_has_no_slash_at_its_end():
     """So that it equals what browsers send."""
     assert Settings.load(GOOD | {"APP_ORIGIN": "https://a.example/"}).app_origin == "https://a.example"
+
+
+def test_without_a_word_the_providers_are_the_real_ones_and_switched_off_in_tests():
+    """The public addresses, no secret, nothing allowed in testing."""
+    found = Settings.load(GOOD)
+    assert (found.replicate_url, found.workers_ai_url) == (
+        "https://api.replicate.com", "https://api.cloudflare.com/client/v4",
+    )  # fmt: skip
+    assert (found.replicate_is_local, found.provider_secret, found.testing_workers_ai) == (False, "", False)
+    assert (found.testing_models, found.memory_mb) == (frozenset(), 1769)
+
+
+@pytest.mark.parametrize("name", ["REPLICATE_BASE_URL", "WORKERS_AI_BASE_URL"])
+def test_an_empty_address_is_the_providers_own(name):
+    """An unset parameter of the template is an empty string."""
+    assert Settings.load(GOOD | {name: ""}) == Settings.load(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("http://127.0.0.1:9000", True), ("http://localhost:9000/", True), ("http://[::1]:9000", True),
+        ("https://127.0.0.1", True), ("http://127.9.9.9", True), ("https://api.replicate.com/", False),
+        ("https://127.0.0.1.evil.example", False), ("https://localhost@evil.example", False),
+        ("https://evil.example/127.0.0.1", False), ("https://0x7f000001.evil.example", False),
+    ],
+)  # fmt: skip
+def test_only_an_address_of_this_machine_is_a_stand_in(url, local):
+    """Who only looks like it is not; a slash at the end does not matter."""
+    found = Settings.load(GOOD | {"REPLICATE_BASE_URL": url})
+    assert (found.replicate_is_local, found.replicate_url) == (local, url.rstrip("/"))
+
+
+@pytest.mark.parametrize(
+    ("value", "names"), [("", set()), ("[]", set()), ('["sd15", "flux-klein", "sd15"]', {"sd15", "flux-klein"})]
+)  # fmt: skip
+def test_the_models_of_the_tests_are_a_list(value, names):
+    """As JSON, in any order."""
+    assert Settings.load(GOOD | {"TESTING_ALLOWED_CF_MODELS": value}).testing_models == names
+
+
+def test_the_functions_memory_is_what_lambda_says():
+    """The cost of our own model depends on it."""
+    assert Settings.load(GOOD | {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008"}).memory_mb == 3008

@@ -178,9 +178,7 @@ class Accounts:
 
     # -------------------------------------------------------------------------------------------- admin
 
-    def change(
-        self, owner: Owner, field: str, value: object, *, audit: Record, now: int
-    ) -> None:
+    def change(self, owner: Owner, field: str, value: object, *, audit: Record, now: int) -> None:
         """Set plan, role or blocked, and record who did it and why; raise `NotFound` for nobody."""
         entry = {**{name: audit[name] for name in AUDIT_FIELDS if name in audit}, "at": now}
         writes = [

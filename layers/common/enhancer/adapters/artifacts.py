@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 from enhancer.domain.artifacts import UPLOAD_SECONDS, NoArtifact
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mypy_boto3_s3 import S3Client
 
 LINK_SECONDS = 300
@@ -79,6 +81,21 @@ class Artifacts:
     def delete(self, key: str) -> None:
         """Remove the artifact if it is there."""
         self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def delete_under(self, prefix: str) -> int:
+        """Remove every artifact whose key starts with ``prefix``; return how many there were."""
+        removed = 0
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        for page in pages:
+            found: Any = [{"Key": entry["Key"]} for entry in page.get("Contents", [])]
+            if found:
+                self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": found, "Quiet": True})
+                removed += len(found)
+        return removed
+
+    def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """Store a file that may be larger than memory."""
+        self._client.upload_file(str(path), self._bucket, key, ExtraArgs={"ContentType": content_type})
 
     def link(self, key: str, *, headers: dict[str, str], seconds: int = LINK_SECONDS) -> str:
         """Return a URL that serves the artifact for so many seconds with these response headers (S3's own names).

@@ -27,11 +27,19 @@ from enhancer.domain.ledger import (
 )
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, Plan
-from enhancer.domain.pricing import Split
-from enhancer.domain.quota import daily_quota_exceeded, day_of, month_of, network_quota_exceeded
+from enhancer.domain.pricing import Split, credits
+from enhancer.domain.quota import (
+    daily_quota_exceeded,
+    day_of,
+    key_cap_reached,
+    month_of,
+    network_quota_exceeded,
+)
 
 USAGE_KEPT_SECONDS = 400 * 86_400
 IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
+UNCAPPED = 10**12
+"""For an API key without a limit of its own: what it used is counted all the same."""
 JOBS_RETRY_SECONDS = 5
 """When to ask again once all of a plan's jobs are running."""
 
@@ -66,19 +74,29 @@ class Ledger:
         found = result or {}
         return Earlier(_key_used(key) if key else None, found.get("job"), found.get("item", 0))
 
-    def hold(self, job: Job, *, plan: Plan, key_hash: str | None, entry_ids: list[str], now: int) -> None:
+    def hold(
+        self,
+        job: Job,
+        *,
+        plan: Plan,
+        key_hash: str | None,
+        entry_ids: list[str],
+        now: int,
+        key_cap: int | None = None,
+    ) -> None:
         """Take the price of every open item and store the job, all or nothing.
 
         A later attempt replaces the ended job and takes the price of what it runs again. Raises, first that
         applies: `KeyUsed`, `AlreadyHeld` (somebody else started this attempt), `DailyQuotaExceeded`,
-        `NetworkQuotaExceeded`, `FundsMoved` (the month or the credits do not cover the split), `TooManyJobs`.
+        `NetworkQuotaExceeded`, `KeyCapReached` (``key_cap``, tenths a month), `FundsMoved` (the month or the credits
+        do not cover the split), `TooManyJobs`.
         """
         holds = [item.hold for item in job.open_items]
         writes = [_key_write(job, key_hash, now)] if key_hash else []
         for hold, entry_id in zip(holds, entry_ids, strict=True):
             writes.append(_once(keys.hold_once(job.owner, hold), AlreadyHeld))
             writes.append(_entry(job.owner, _movement("hold", hold, entry_id, now)))
-        writes += _usage_writes(job.owner, holds, plan, now)
+        writes += _usage_writes(job.owner, holds, plan, key_cap, now)
         credits = sum(hold.credits for hold in holds)
         cap = plan.jobs_at_once if job.counted else None
         if credits or cap:
@@ -127,6 +145,8 @@ class Ledger:
             writes.append(_entry(job.owner, entry))
         if rest.plan:
             writes.append(_take_off(keys.usage(job.owner, hold.month), rest.plan))
+        if rest.total and hold.key:
+            writes.append(_take_off(keys.key_usage(job.owner, hold.key, hold.month), rest.total))
         if hold.credits:
             both = Counter(moves("settle", settled.credits))
             both.update(moves("release", rest.credits))
@@ -165,6 +185,8 @@ class Ledger:
             writes.append(_take_off(keys.usage(job.owner, hold.month), hold.plan))
         if hold.network:
             writes.append(_take_off(keys.network_usage(hold.network, hold.day), 1))
+        if hold.key and hold.total:
+            writes.append(_take_off(keys.key_usage(job.owner, hold.key, hold.month), hold.total))
         if hold.credits:
             writes.append(_account(job.owner, moves("release", hold.credits)))
         self._table.transact(writes)
@@ -222,10 +244,43 @@ class Ledger:
             return False
         return True
 
+    def deduct(
+        self, owner: Owner, credits: int, *, source: str, reason: str, actor: str, entry_id: str, now: int
+    ) -> bool:
+        """Take available credits (tenths) away once per ``source``; False when it was used before.
+
+        Raises `FundsMoved` when there are not that many.
+        """
+        entry = Entry(id=entry_id, kind="clawback", at=now, credits=credits, reason=reason, actor=actor)
+        once = keys.source_once(owner, source)
+        try:
+            self._table.transact(
+                [_once(once, AlreadyHeld), _entry(owner, entry), _account(owner, moves("clawback", credits))]
+            )
+        except AlreadyHeld:
+            return False
+        return True
+
+    def page(self, owner: Owner, *, limit: int, after: str | None) -> tuple[list[Entry], str | None]:
+        """Return up to ``limit`` entries, newest first, older than entry ``after``; and where the next page starts."""
+        found: list[Entry] = []
+        before = f"LEDGER#{after}" if after else None
+        for record in self._table.under(
+            keys.account(owner)["pk"], "LEDGER#", newest_first=True, before=before
+        ):
+            if len(found) == limit:
+                return found, found[-1].id
+            found.append(_read(record))
+        return found, None
+
     def entries(self, owner: Owner) -> Iterable[Entry]:
         """Yield every entry of an owner, oldest first."""
         for record in self._table.under(keys.account(owner)["pk"], "LEDGER#"):
-            yield Entry(**{name: record[name] for name in Entry.__slots__ if name in record})
+            yield _read(record)
+
+
+def _read(record: Record) -> Entry:
+    return Entry(**{name: record[name] for name in Entry.__slots__ if name in record})
 
 
 def _balance(account: Record) -> Balance:
@@ -268,13 +323,16 @@ def _key_used(record: Record) -> KeyUsed:
     return KeyUsed(record["job"], record["fingerprint"], free=record.get("free", False))
 
 
-def _usage_writes(owner: Owner, holds: list[Hold], plan: Plan, now: int) -> list[Write]:
+def _usage_writes(owner: Owner, holds: list[Hold], plan: Plan, key_cap: int | None, now: int) -> list[Write]:
     images, from_plan = len(holds), sum(hold.plan for hold in holds)
-    day, month, network = holds[0].day, holds[0].month, holds[0].network
+    day, month, network, key = holds[0].day, holds[0].month, holds[0].network, holds[0].key
     daily, networkwide = plan.images_per_day, NETWORK_IMAGES_PER_DAY
 
     def day_full(old: Record) -> Exception:
         return daily_quota_exceeded(used=old.get("used", 0), limit=daily, now_ms=now)
+
+    def key_full(old: Record) -> Exception:
+        return key_cap_reached(used=credits(old.get("used", 0)), limit=credits(key_cap or 0), now_ms=now)
 
     def network_full(old: Record) -> Exception:
         return network_quota_exceeded(used=old.get("used", 0), limit=networkwide, now_ms=now)
@@ -282,6 +340,10 @@ def _usage_writes(owner: Owner, holds: list[Hold], plan: Plan, now: int) -> list
     writes = [_take(keys.usage(owner, day), images, daily, now, day_full)]
     if network:
         writes.append(_take(keys.network_usage(network, day), images, networkwide, now, network_full))
+    if key:
+        total = sum(hold.total for hold in holds)
+        used = keys.key_usage(owner, key, month)
+        writes.append(_take(used, total, UNCAPPED if key_cap is None else key_cap, now, key_full))
     if from_plan:
         month_key = keys.usage(owner, month)
         writes.append(_take(month_key, from_plan, plan.quota_tenths, now, lambda _: FundsMoved()))

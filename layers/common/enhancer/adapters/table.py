@@ -92,9 +92,17 @@ class Table:
             pause(attempt)
         raise TableBusy
 
-    def put(self, record: Record, *, condition: str | None = None, values: Record | None = None) -> None:
+    def put(
+        self,
+        record: Record,
+        *,
+        condition: str | None = None,
+        values: Record | None = None,
+        names: dict[str, str] | None = None,
+    ) -> None:
         """Store the record; raise `ConditionFailed` when the condition does not hold."""
-        self._single(self._client.put_item, Item=_pack(record), condition=condition, values=values)
+        more: Any = {"ExpressionAttributeNames": names} if names else {}
+        self._single(self._client.put_item, Item=_pack(record), condition=condition, values=values, **more)
 
     def update(
         self,

@@ -22,7 +22,12 @@ def verified(body: bytes, headers: Mapping[str, str], secrets: Iterable[str]) ->
     for secret in secrets:
         try:
             found = Webhook(secret).verify(body, wanted)
-        except (WebhookVerificationError, EmptyWebhookSecretError, ValueError, TypeError):  # malformed parts, too
+        except (
+            WebhookVerificationError,
+            EmptyWebhookSecretError,
+            ValueError,
+            TypeError,
+        ):  # malformed parts, too
             continue
         if isinstance(found, dict):
             return found

@@ -12,11 +12,13 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from enhancer import identity, runtime
+from enhancer.adapters.accounts import Account
 from enhancer.adapters.rates import RateState
 from enhancer.api import cookies, csrf
 from enhancer.api.request import Request
 from enhancer.api.texts import message
 from enhancer.domain import errors
+from enhancer.domain.access import Scope, looks_like_key
 from enhancer.domain.errors import EnhancerError, LimitReached
 from enhancer.domain.plans import RateClass, rate_limit
 from enhancer.telemetry import logger
@@ -61,18 +63,26 @@ class App(APIGatewayHttpResolver):
     """A Powertools resolver that knows how its calls are guarded.
 
     ``rate`` counts its calls against that limit; None means it has none and needs no caller. ``csrf`` is off
-    only for routes that browsers post to by themselves. ``visit`` is the request being answered.
+    only for routes that browsers post to by themselves. ``scope`` is what an API key needs for calls that change
+    something (reading needs "read"); None means that no key will do. ``visit`` is the request being answered.
     """
 
     visit: Visit
 
     def __init__(
-        self, *, rate: RateClass | None, reads: RateClass | None, csrf: bool, validated: bool
+        self,
+        *,
+        rate: RateClass | None,
+        reads: RateClass | None,
+        csrf: bool,
+        validated: bool,
+        scope: Scope | None,
     ) -> None:
         super().__init__(enable_validation=validated)
         self.rate = rate
         self.reads = reads
         self.csrf = csrf
+        self.scope = scope
 
     def rate_of(self, method: str) -> RateClass | None:
         """Return which limit a call with this verb counts against."""
@@ -90,13 +100,14 @@ def create_app(
     reads: RateClass | None = None,
     csrf: bool = True,
     validated: bool = True,
+    scope: Scope | None = "generate",
 ) -> App:
     """Return an app whose routes answer in our envelope, whatever happens in them.
 
     ``rate`` is the limit its calls count against, ``reads`` another one for GET. ``validated`` is off for functions
     that take and give no JSON: pydantic is half of a cold start.
     """
-    app = App(rate=rate, reads=reads or rate, csrf=csrf, validated=validated)
+    app = App(rate=rate, reads=reads or rate, csrf=csrf, validated=validated, scope=scope)
     if validated:
         from enhancer.api.multipart import RequestValidation  # noqa: PLC0415 - loads pydantic
 
@@ -136,9 +147,17 @@ class Visit:
 
     @property
     def caller(self) -> identity.Caller:
-        """Who is calling; looked up once, when first asked for."""
+        """Who is calling; looked up once, when first asked for. With an API key, cookies are not looked at."""
+        request = self.request
+        if self._caller is None and request.api_key is not None:
+            self._caller = identity.identify_key(
+                request.api_key,
+                source_ip=request.source_ip,
+                signing_keys=runtime.signing_keys(),
+                api_keys=runtime.api_keys(),
+                now=runtime.now(),
+            )
         if self._caller is None:
-            request = self.request
             self._caller = identity.identify(
                 guest_cookie=request.cookies.get(cookies.GUEST),
                 session_token=request.session_token,
@@ -159,25 +178,59 @@ class Visit:
         """Add fields to this request's log line; never a prompt, token, e-mail or address."""
         self._notes |= fields
 
+    @property
+    def user(self) -> Account:
+        """The account of the browser that is signed in; raise `NotSignedIn`, or `ScopeMissing` for an API key."""
+        caller = self.caller
+        if caller.key:
+            raise errors.ScopeMissing(scope="session")
+        if caller.account is None:
+            raise errors.NotSignedIn
+        return caller.account
+
+    @property
+    def admin(self) -> Account:
+        """The same, if it is an administrator's; raise `AdminOnly` if not."""
+        if self.user.role != "admin":
+            raise errors.AdminOnly
+        return self.user
+
     def enter(self) -> None:
-        """Path and verb, origin, CSRF, rate limit, in this order; raise what is wrong first."""
+        """Path and verb, origin, CSRF, rate limit, key's scope, in this order; raise what is wrong first."""
         request, app = self.request, self.app
         allowed = app.methods_of(request.path)
         if not allowed:
             raise errors.NotFound
         if request.method not in allowed:
             raise errors.MethodNotAllowed(allow=allowed)
-        if app.csrf:
+        if any(looks_like_key(value) for value in request.query.values()):
+            raise errors.ApiKeyInUrl(header="Authorization")
+        if app.csrf and request.api_key is None:
             csrf.check(request, allowed_origins=runtime.settings().allowed_origins)
         name = app.rate_of(request.method)
         if name:
-            limit = rate_limit(self.caller.plan, name)
-            try:
-                self.rate = runtime.rates().take(self.caller.rate_subject, limit, now=runtime.now())
-            except errors.RateLimited as refused:
-                self.rate = RateState(limit, remaining=0, reset_seconds=refused.retry_after_seconds)
-                raise
+            self.take(name)
+            self._check_caller()
         app.append_context(request=request)  # type: ignore[no-untyped-call]
+
+    def take(self, name: RateClass) -> None:
+        """Count this call against a limit; raise `RateLimited`."""
+        limit = rate_limit(self.caller.plan, name)
+        try:
+            self.rate = runtime.rates().take(self.caller.rate_subject, limit, now=runtime.now())
+        except errors.RateLimited as refused:
+            self.rate = RateState(limit, remaining=0, reset_seconds=refused.retry_after_seconds)
+            raise
+
+    def _check_caller(self) -> None:
+        """Refuse who is blocked, and what the key's scopes do not include."""
+        caller = self.caller
+        if caller.account and caller.account.blocked:
+            raise errors.OwnerBlocked
+        if caller.key:
+            scope = "read" if self.request.method in csrf.SAFE else self.app.scope
+            if scope is None or scope not in caller.key.scopes:
+                raise errors.ScopeMissing(scope=scope or "session")
 
     def leave(self, answer: dict[str, Any]) -> dict[str, Any]:
         """Add headers and cookies, log, and return the answer."""
@@ -214,6 +267,8 @@ class Visit:
         if self._caller and self._caller.new_guest_cookie:
             value = self._caller.new_guest_cookie
             new.append(cookies.bake(cookies.GUEST, value, seconds=cookies.GUEST_SECONDS, secure=secure))
+        if self.request.api_key is not None:
+            return []
         if self.app.csrf and cookies.CSRF not in self.request.cookies:
             token, seconds = csrf.new_token(), cookies.GUEST_SECONDS
             new.append(cookies.bake(cookies.CSRF, token, seconds=seconds, secure=secure, http_only=False))

@@ -35,3 +35,13 @@ def bake(name: str, value: str, *, seconds: int, secure: bool, http_only: bool =
 def session(name: str, token: str, *, secure: bool) -> str:
     """Return the ``Set-Cookie`` value of a session."""
     return bake(name, token, seconds=SESSION_SECONDS, secure=secure)
+
+
+def sign_in_name(*, secure: bool) -> str:
+    """Return the name of the cookie that binds a sign-in to its browser."""
+    return "__Host-signin" if secure else "signin"
+
+
+def gone(name: str, *, secure: bool) -> str:
+    """Return the ``Set-Cookie`` value that removes a cookie."""
+    return bake(name, "", seconds=0, secure=secure)

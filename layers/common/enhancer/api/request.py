@@ -77,6 +77,20 @@ class Request:
         return self.cookies.get(cookies.session_name(secure=self.is_secure))
 
     @property
+    def api_key(self) -> str | None:
+        """What stands behind ``Authorization: Bearer``; "" for another kind of authorization, None without one."""
+        header = self.headers.get("authorization")
+        if header is None:
+            return None
+        scheme, _, credentials = header.strip().partition(" ")
+        return credentials.strip() if scheme.lower() == "bearer" else ""
+
+    @property
+    def wants_page(self) -> bool:
+        """Whether a person looks at the answer: a browser asks for HTML first."""
+        return "text/html" in self.headers.get("accept", "")
+
+    @property
     def language(self) -> str:
         """The first of our languages that ``Accept-Language`` names; English otherwise."""
         for entry in self.headers.get("accept-language", "").lower().split(","):

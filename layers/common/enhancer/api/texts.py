@@ -176,7 +176,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "api_key_in_url": (
         "Never put an API key into a URL: revoke it, and send a new one as “Authorization: Bearer …”.",
-        "Ein API-Schlüssel gehört nie in eine URL: bitte widerrufen und einen neuen als „Authorization: Bearer …“ senden.",
+        "API-Schlüssel gehören nie in eine URL: bitte widerrufen und als „Authorization: Bearer …“ senden.",
     ),
     "scope_missing": (
         "This API key may not do that; it needs “{scope}”.",

@@ -7,6 +7,7 @@ from enhancer.domain.owners import Owner
 
 ROOT = "ai-enhancer"
 UPLOADS, RESULTS, INCOMING = f"{ROOT}/uploads", f"{ROOT}/results", f"{ROOT}/incoming"
+EXPORTS = f"{ROOT}/exports"
 UPLOAD_SECONDS = 600
 """A prepared upload must be finished within this time."""
 
@@ -33,3 +34,13 @@ def incoming_key(owner: Owner, name: str) -> str:
 def is_incoming_of(key: str, owner: Owner) -> bool:
     """Return whether ``key`` names an upload of this owner."""
     return key.startswith(f"{INCOMING}/{owner.type}/{owner.id}/")
+
+
+def export_key(owner: Owner, name: str) -> str:
+    """Key of a copy of all data of an owner."""
+    return f"{EXPORTS}/{owner.type}/{owner.id}/{name}.zip"
+
+
+def prefixes_of(owner: Owner) -> list[str]:
+    """Where everything of an owner lies."""
+    return [f"{kind}/{owner.type}/{owner.id}/" for kind in (INCOMING, UPLOADS, RESULTS, EXPORTS)]

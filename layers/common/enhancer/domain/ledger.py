@@ -38,7 +38,10 @@ class FundsMoved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What one item of a job took, and where it came from, so that a release can give it back there."""
+    """What one item of a job took, and where it came from, so that a release can give it back there.
+
+    ``key``: id of the API key that ordered it.
+    """
 
     job_id: str
     item: int
@@ -48,6 +51,7 @@ class Hold:
     month: str
     network: str | None = None
     attempt: int = 1
+    key: str | None = None
 
     @property
     def total(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from enhancer.domain.errors import DailyQuotaExceeded, NetworkQuotaExceeded
+from enhancer.domain.errors import DailyQuotaExceeded, KeyCapReached, NetworkQuotaExceeded
 
 DAY_MS = 86_400_000
 
@@ -41,6 +41,13 @@ def daily_quota_exceeded(*, used: int, limit: int, now_ms: int) -> DailyQuotaExc
     reset = day_reset_ms(now_ms)
     wait = seconds_until(reset, now_ms)
     return DailyQuotaExceeded(retry_after_seconds=wait, scope="daily", used=used, limit=limit, resetAt=reset)
+
+
+def key_cap_reached(*, used: float, limit: float, now_ms: int) -> KeyCapReached:
+    """Return the refusal of more work through an API key this month; amounts in credits."""
+    reset = month_reset_ms(now_ms)
+    wait = seconds_until(reset, now_ms)
+    return KeyCapReached(retry_after_seconds=wait, scope="key", used=used, limit=limit, resetAt=reset)
 
 
 def network_quota_exceeded(*, used: int, limit: int, now_ms: int) -> NetworkQuotaExceeded:

@@ -1,0 +1,109 @@
+"""API keys, the copy of all data, and the end of an account: for the browser that is signed in."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+
+from enhancer import privacy, runtime
+from enhancer.api import cookies
+from enhancer.api.account_schemas import ExportView, GoneView, KeyRequest, KeysView, KeyView, NewKeyView
+from enhancer.api.app import create_app, entrypoint
+from enhancer.api.schemas import Success, ok
+from enhancer.domain.access import ApiKey, prefix_for
+
+app = create_app(scope=None)
+ASK_AGAIN_SECONDS = 5
+FILE_NAME = 'attachment; filename="image-enhancer-export.zip"'
+
+
+@app.get("/api/auth/keys", summary="API keys", tags=["account"])
+def keys() -> Response[Success[KeysView]]:
+    """Newest first; no secrets."""
+    owner, store, now = app.visit.user.owner, runtime.api_keys(), runtime.now()
+    return ok(
+        KeysView(keys=[KeyView.of(key, store.used(owner, key.id, now=now)) for key in store.all(owner)])
+    )
+
+
+@app.post("/api/auth/keys", summary="Make an API key", tags=["account"], status_code=201)
+def create_key(body: Annotated[KeyRequest, Body()]) -> Response[Success[NewKeyView]]:
+    """The secret is in this answer and nowhere else."""
+    owner = app.visit.user.owner
+    app.visit.take("sensitive")
+    secret = prefix_for(runtime.settings().environment) + secrets.token_urlsafe(32)
+    key = ApiKey(
+        id=runtime.new_id("key"),
+        name=body.name,
+        scopes=tuple(dict.fromkeys(body.scopes)),
+        created_at=runtime.now(),
+        hint=secret[-4:],
+        cap=None if body.monthly_credits is None else body.monthly_credits * 10,
+    )
+    runtime.api_keys().create(owner, key, secret)
+    return ok(NewKeyView(**KeyView.of(key, 0).model_dump(), secret=secret), status=201)
+
+
+@app.delete("/api/auth/keys/<key_id>", summary="Revoke an API key", tags=["account"])
+def revoke_key(key_id: str) -> Response[Success[GoneView]]:
+    """The next request with it is refused."""
+    runtime.api_keys().revoke(app.visit.user.owner, key_id)
+    return ok(GoneView())
+
+
+# A zip is no JSON to validate.
+@app.get(
+    "/api/account/export",
+    summary="A copy of all your data",
+    tags=["account"],
+    enable_validation=False,
+    responses={
+        200: {"description": "A zip file.", "content": {"application/zip": {}}},
+        202: {"description": "It is being made; ask again after Retry-After."},
+        302: {"description": "A link to the zip file, good for five minutes."},
+    },
+)
+def export() -> Response[Any]:
+    """Profile, jobs, ledger and pictures as a zip: at once, or made in the background where it is large."""
+    account, estates, now = app.visit.user, runtime.estates(), runtime.now()
+    found = estates.export(account.owner, now=now)
+    if found and found.status == "ready":
+        link = runtime.artifacts().link(found.key, headers={"ResponseContentDisposition": FILE_NAME})
+        return Response(302, headers={"Location": link, "Cache-Control": "no-store"}, body="")
+    if not found and privacy.size_of(account.owner, estates=estates) <= privacy.INLINE_BYTES_MAX:
+        out = io.BytesIO()
+        privacy.pack(account, out, estates=estates, artifacts=runtime.artifacts())
+        return Response(
+            200,
+            "application/zip",
+            out.getvalue(),
+            {"Content-Disposition": FILE_NAME, "Cache-Control": "no-store"},
+        )
+    if not found and estates.begin_export(account.owner, now=now):
+        event = {"userId": account.owner.id, "askedAt": now}
+        runtime.lambda_client(5.0).invoke(
+            FunctionName=runtime.settings().export_function,
+            InvocationType="Event",
+            Payload=json.dumps(event).encode(),
+        )
+    body = Success(data=ExportView()).model_dump(by_alias=True)
+    return Response(202, "application/json", json.dumps(body), {"Retry-After": str(ASK_AGAIN_SECONDS)})
+
+
+@app.delete("/api/account", summary="Delete your account", tags=["account"])
+def erase() -> Response[Success[GoneView]]:
+    """Pictures, jobs, keys and who you are: gone. The ledger stays, without a name."""
+    request = app.visit.request
+    privacy.erase(app.visit.user, tools=runtime.tools(), estates=runtime.estates())
+    answer = ok(GoneView())
+    name = cookies.session_name(secure=request.is_secure)
+    answer.cookies.append(cookies.gone(name, secure=request.is_secure))
+    return answer
+
+
+lambda_handler = entrypoint(app)

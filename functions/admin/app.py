@@ -1,0 +1,159 @@
+"""/api/admin/...: credits, plans, blocking, switches. For browsers of administrators; no API key will do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
+
+from enhancer import administration, runtime
+from enhancer.api.account_schemas import (
+    BlockRequest,
+    CreditsRequest,
+    DoneView,
+    EntryView,
+    FlagsRequest,
+    FlagsView,
+    HistoryView,
+    OwnersView,
+    OwnerView,
+    PlanRequest,
+)
+from enhancer.api.app import create_app, entrypoint
+from enhancer.api.schemas import Success, ok
+from enhancer.domain.errors import InvalidFields, NotFound
+from enhancer.domain.gating import Flags
+from enhancer.domain.owners import Owner
+from enhancer.domain.quota import day_of
+from enhancer.telemetry import logger
+
+app = create_app(scope=None)
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=128)]
+MICROS = 1_000_000
+
+
+@app.get("/api/admin/owners", summary="Look up users", tags=["admin"])
+def owners(
+    user_id: Annotated[str | None, Query(alias="userId", max_length=64)] = None,
+    email: Annotated[str | None, Query(max_length=254)] = None,
+) -> Response[Success[OwnersView]]:
+    """By id, or by e-mail address."""
+    actor, accounts, now = app.visit.admin, runtime.accounts(), runtime.now()
+    if (user_id is None) == (email is None):
+        raise InvalidFields(fields=[{"field": "userId", "problem": "either userId or email"}])
+    found = (
+        [accounts.get(Owner("user", user_id))]
+        if user_id
+        else accounts.by_email((email or "").strip().lower())
+    )
+    ledger = runtime.ledger()
+    views = [OwnerView.of(one, ledger.standing(one.owner, now=now).balance) for one in found if one]
+    logger.info("lookup", extra={"requestId": app.visit.request.id, "actor": actor.owner.id})
+    return ok(OwnersView(owners=views))
+
+
+@app.post("/api/admin/credits/<way>", summary="Give or take credits (grant, deduct)", tags=["admin"])
+def credits(
+    way: str, body: Annotated[CreditsRequest, Body()], idempotency_key: Key = None
+) -> Response[Success[DoneView]]:
+    """Kept in the ledger with reason and actor. A repeat under the same Idempotency-Key changes nothing."""
+    actor = app.visit.admin
+    move = {"grant": administration.grant, "deduct": administration.deduct}.get(way)
+    if move is None:
+        raise NotFound
+    account = administration.find(body.user_id, accounts=runtime.accounts())
+    done = move(
+        account,
+        body.amount,
+        reason=body.reason,
+        actor=actor,
+        once=idempotency_key or runtime.new_name(),
+        entry_id=runtime.new_id("ent"),
+        now=runtime.now(),
+        ledger=runtime.ledger(),
+    )
+    return ok(DoneView(repeated=not done))
+
+
+@app.get("/api/admin/credits/history", summary="Movements of a user's credits", tags=["admin"])
+def history(
+    user_id: Annotated[str, Query(alias="userId", max_length=64)],
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response[Success[HistoryView]]:
+    """Newest first, with what administrators did to the account."""
+    _ = app.visit.admin
+    owner = Owner("user", user_id)
+    entries, following = runtime.ledger().page(owner, limit=limit, after=cursor)
+    actions = runtime.accounts().audit(owner)
+    return ok(
+        HistoryView(entries=[EntryView.of(one) for one in entries], next_cursor=following, actions=actions)
+    )
+
+
+@app.post("/api/admin/plan", summary="Set a user's plan", tags=["admin"])
+def plan(body: Annotated[PlanRequest, Body()]) -> Response[Success[DoneView]]:
+    """Takes effect with the user's next request."""
+    actor, accounts = app.visit.admin, runtime.accounts()
+    administration.set_plan(
+        administration.find(body.user_id, accounts=accounts),
+        body.plan,
+        reason=body.reason,
+        actor=actor,
+        entry_id=runtime.new_id("act"),
+        now=runtime.now(),
+        accounts=accounts,
+    )
+    return ok(DoneView())
+
+
+@app.post("/api/admin/block", summary="Block a user, or let them in again", tags=["admin"])
+def block(body: Annotated[BlockRequest, Body()]) -> Response[Success[DoneView]]:
+    """Felt by the user's next request, by browser or key."""
+    actor, accounts = app.visit.admin, runtime.accounts()
+    administration.set_blocked(
+        administration.find(body.user_id, accounts=accounts),
+        blocked=body.blocked,
+        reason=body.reason,
+        actor=actor,
+        entry_id=runtime.new_id("act"),
+        now=runtime.now(),
+        accounts=accounts,
+    )
+    return ok(DoneView())
+
+
+@app.get("/api/admin/flags", summary="Switches", tags=["admin"])
+def flags() -> Response[Success[FlagsView]]:
+    """What is off, the daily cap on what providers cost, and what they cost today."""
+    _ = app.visit.admin
+    return ok(_flags_now())
+
+
+@app.post("/api/admin/flags", summary="Turn switches", tags=["admin"])
+def set_flags(body: Annotated[FlagsRequest, Body()]) -> Response[Success[FlagsView]]:
+    """Replaces all of them; in effect within a minute, without a deployment."""
+    actor = app.visit.admin
+    cap = None if body.spend_cap_usd is None else round(body.spend_cap_usd * MICROS)
+    runtime.flags().set(Flags(tuple(body.off), cap))
+    extra = {
+        "requestId": app.visit.request.id,
+        "actor": actor.owner.id,
+        "off": body.off,
+        "reason": body.reason,
+    }
+    logger.warning("flags", extra=extra)
+    return ok(_flags_now())
+
+
+def _flags_now() -> FlagsView:
+    spent = runtime.spend().total(day_of(runtime.now()))
+    return FlagsView(
+        off=list(runtime.flags().get().off),
+        spend_cap_usd=runtime.spend_cap() / MICROS,
+        spent_today_usd=spent / MICROS,
+    )
+
+
+lambda_handler = entrypoint(app)

@@ -1,0 +1,24 @@
+"""Makes the copy of all data of an owner, where it is too large for a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from enhancer import privacy, runtime
+from enhancer.domain.owners import Owner
+from enhancer.telemetry import logger
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> None:
+    """Event: userId, askedAt (epoch ms)."""
+    account = runtime.accounts().get(Owner("user", event["userId"]))
+    if account is None:  # deleted meanwhile
+        return
+    privacy.export(
+        account,
+        asked_at=event["askedAt"],
+        new_name=runtime.new_name,
+        estates=runtime.estates(),
+        artifacts=runtime.artifacts(),
+    )
+    logger.info("export", extra={"owner": account.owner.id})

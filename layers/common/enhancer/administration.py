@@ -1,0 +1,101 @@
+"""What administrators do: credits, plans, blocking. Each needs a reason, and each is kept with its actor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from enhancer.domain.errors import CreditsTooFew, NotFound
+from enhancer.domain.ledger import FundsMoved
+from enhancer.domain.owners import Owner
+from enhancer.domain.plans import plan_named
+from enhancer.domain.pricing import credits
+
+if TYPE_CHECKING:
+    from enhancer.adapters.accounts import Account, Accounts
+    from enhancer.adapters.ledger import Ledger
+
+AMOUNT_MAX = 100_000
+"""Credits in one grant or deduction."""
+
+
+def find(user_id: str, *, accounts: Accounts) -> Account:
+    """Return a user's account; raise `NotFound`."""
+    account = accounts.get(Owner("user", user_id))
+    if account is None:
+        raise NotFound
+    return account
+
+
+def grant(
+    account: Account,
+    amount: int,
+    *,
+    reason: str,
+    actor: Account,
+    once: str,
+    entry_id: str,
+    now: int,
+    ledger: Ledger,
+) -> bool:
+    """Give ``amount`` credits; return False when ``once`` (an idempotency key or a fresh name) was used before."""
+    return ledger.grant(
+        account.owner,
+        amount * 10,
+        source=f"admin#{once}",
+        reason=reason,
+        actor=actor.owner.id,
+        entry_id=entry_id,
+        now=now,
+    )
+
+
+def deduct(
+    account: Account,
+    amount: int,
+    *,
+    reason: str,
+    actor: Account,
+    once: str,
+    entry_id: str,
+    now: int,
+    ledger: Ledger,
+) -> bool:
+    """Take ``amount`` available credits away, all or none; raise `CreditsTooFew`. ``once`` as in `grant`."""
+    try:
+        return ledger.deduct(
+            account.owner,
+            amount * 10,
+            source=f"admin#{once}",
+            reason=reason,
+            actor=actor.owner.id,
+            entry_id=entry_id,
+            now=now,
+        )
+    except FundsMoved:
+        available = ledger.standing(account.owner, now=now).balance.available
+        raise CreditsTooFew(available=credits(available)) from None
+
+
+def set_plan(
+    account: Account, plan: str, *, reason: str, actor: Account, entry_id: str, now: int, accounts: Accounts
+) -> None:
+    """Give a user another plan from now on."""
+    name = plan_named(plan).name
+    audit = {"id": entry_id, "action": "plan", "actor": actor.owner.id, "reason": reason, "value": name}
+    accounts.change(account.owner, "plan", name, audit=audit, now=now)
+
+
+def set_blocked(
+    account: Account,
+    *,
+    blocked: bool,
+    reason: str,
+    actor: Account,
+    entry_id: str,
+    now: int,
+    accounts: Accounts,
+) -> None:
+    """Block a user, or let them in again; felt by their next request."""
+    action = "block" if blocked else "unblock"
+    audit = {"id": entry_id, "action": action, "actor": actor.owner.id, "reason": reason, "value": blocked}
+    accounts.change(account.owner, "blocked", blocked, audit=audit, now=now)

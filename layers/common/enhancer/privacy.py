@@ -1,0 +1,130 @@
+"""What an owner may ask about their data: a copy of all of it, and its end."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, Any
+
+from enhancer import lifecycle
+from enhancer.adapters.jobs import from_record
+from enhancer.domain.artifacts import NoArtifact, export_key, prefixes_of
+from enhancer.domain.errors import JobFinished
+from enhancer.domain.jobs import Artifact, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from enhancer.adapters.accounts import Account
+    from enhancer.adapters.artifacts import Artifacts
+    from enhancer.adapters.estates import Estates
+    from enhancer.domain.owners import Owner
+    from enhancer.fulfilment import Tools
+
+INLINE_BYTES_MAX = 3_000_000
+"""Pictures of more bytes than this are packed by a function of their own; see `enhancer.delivery.BODY_BYTES_MAX`."""
+HIDDEN = (
+    "pk",
+    "sk",
+    "gsi1pk",
+    "gsi1sk",
+    "expires",
+    "hash",
+    "token",
+    "fingerprint",
+    "digest",
+    "result_digest",
+)
+README = """profile.json   who you are here
+jobs.json      what you ordered, and what became of it
+ledger.json    every movement of credits, in tenths
+keys.json      your API keys; the secrets themselves are stored nowhere
+usage.json     images a day, plan credits a month (tenths)
+audit.json     what administrators did to your account
+artifacts/     your pictures: originals under uploads/, results under results/
+"""
+
+
+def size_of(owner: Owner, *, estates: Estates) -> int:
+    """Return how many bytes the owner's pictures have."""
+    jobs = (from_record(record) for record in estates.records(owner, "JOB#"))
+    return sum(artifact.size for job in jobs for artifact in _artifacts(job))
+
+
+def pack(account: Account, out: IO[bytes], *, estates: Estates, artifacts: Artifacts) -> None:
+    """Write a zip with everything that is stored of an owner. A picture that expired is left out."""
+    owner = account.owner
+    records = {
+        "jobs": list(estates.records(owner, "JOB#")),
+        "ledger": list(estates.records(owner, "LEDGER#")),
+        "keys": list(estates.records(owner, "KEY#")),
+        "usage": [{"period": one["sk"][6:], **one} for one in estates.records(owner, "USAGE#")],
+        "audit": list(estates.records(owner, "AUDIT#")),
+    }
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("README.txt", README)
+        archive.writestr("profile.json", _json(asdict(account)))
+        for name, found in records.items():
+            archive.writestr(f"{name}.json", _json(found))
+        for key in dict.fromkeys(
+            artifact.key for record in records["jobs"] for artifact in _artifacts(from_record(record))
+        ):
+            with suppress(NoArtifact):
+                kind, name = key.split("/")[1], key.rsplit("/", 1)[-1]
+                data = artifacts.get(key)
+                archive.writestr(
+                    zipfile.ZipInfo(f"artifacts/{kind}/{name}"), data
+                )  # stored: pictures are packed
+
+
+def export(
+    account: Account, *, asked_at: int, new_name: Callable[[], str], estates: Estates, artifacts: Artifacts
+) -> None:
+    """Make the copy that was asked for and say where it is."""
+    key = export_key(account.owner, new_name())
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "export.zip"
+        with path.open("wb") as out:
+            pack(account, out, estates=estates, artifacts=artifacts)
+        artifacts.put_file(key, path, "application/zip")
+    estates.end_export(account.owner, key, asked_at=asked_at)
+
+
+def erase(account: Account, *, tools: Tools, estates: Estates) -> None:
+    """Delete an account: its work is stopped, its name is gone, then its pictures and records.
+
+    From the second step on it is over for everybody; what a crash leaves is finished by the sweep.
+    """
+    for record in estates.records(account.owner, "JOB#"):
+        job = from_record(record)
+        if job.is_open:
+            with suppress(JobFinished):
+                lifecycle.cancel(job, tools=tools)
+    estates.bury(account, now=tools.now())
+    purge(account.owner, artifacts=tools.artifacts, estates=estates)
+
+
+def purge(owner: Owner, *, artifacts: Artifacts, estates: Estates) -> None:
+    """Remove what is left of a deleted owner; the ledger stays, anonymous. Safe to repeat."""
+    for prefix in prefixes_of(owner):
+        artifacts.delete_under(prefix)
+    estates.purge(owner)
+
+
+def _artifacts(job: Job) -> list[Artifact]:
+    return [artifact for item in job.items for artifact in (item.input, item.output) if artifact]
+
+
+def _json(found: Any) -> str:
+    return json.dumps(_shown(found), indent=1, ensure_ascii=False)
+
+
+def _shown(found: Any) -> Any:
+    """What belongs to the owner, without what is only ours: keys of the table, hashes, tokens."""
+    if isinstance(found, dict):
+        return {name: _shown(value) for name, value in found.items() if name not in HIDDEN}
+    return [_shown(one) for one in found] if isinstance(found, list | tuple) else found
