@@ -24,7 +24,7 @@ venv-local:
 	@local/setup.sh local
 
 run: venv-local  ## start the product on http://127.0.0.1:8787 (PORT=...), check it, stay up
-	@exec $(PY) -m local.run --port $(PORT) --emulator-port $(EMULATOR_PORT)
+	@PYTHONPATH=layers/common exec $(PY) -m local.run --port $(PORT) --emulator-port $(EMULATOR_PORT)
 
 reset:  ## empty the local state: accounts, images, jobs
 	@if [ -e .local/state/running ] && kill -0 "$$(cat .local/state/running)" 2>/dev/null; \

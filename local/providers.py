@@ -17,6 +17,7 @@ from local.build import ROOT
 from local.processes import LocalError, Process, free_port
 
 WEBHOOK_SECRET = "whsec_bG9jYWwtd2ViaG9vay1zZWNyZXQtb2YtdGhlLXN0YW5kLWlu"  # noqa: S105 - of the stand-in
+GOOGLE_CLIENT, GITHUB_CLIENT = ("local-google", "google-secret"), ("local-github", "github-secret")
 REPLICATE_TOKEN, ACCOUNT, WORKERS_TOKEN = "r8_local", "local", "cf_local"
 READY_TIMEOUT_S = 20.0
 KEPT = (
@@ -35,16 +36,18 @@ KEPT = (
 class Providers:
     """Start by `start`; `parameters` and `secret` are what the stack needs to find them.
 
-    ``seconds``: how long a prediction of the stand-ins takes.
+    ``seconds``: how long a prediction of the stand-ins takes; ``ports`` of Replicate, its deliveries, Workers AI,
+    Google and GitHub; ``origin`` of the product, where sign-ins come back to.
     """
 
     state: Path
     environ: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 1.0
-    ports: tuple[int, int, int] = (0, 0, 0)
+    ports: tuple[int, ...] = (0, 0, 0, 0, 0)
+    origin: str = ""
 
     def __post_init__(self) -> None:
-        self.replicate_port, self.delivery_port, self.workers_port = (
+        self.replicate_port, self.delivery_port, self.workers_port, self.google_port, self.github_port = (
             port or free_port() for port in self.ports
         )
 
@@ -73,7 +76,12 @@ class Providers:
     def parameters(self) -> dict[str, str]:
         """Template parameters that point the product here."""
         real = {} if self.real_workers else {"WorkersAiBaseUrl": f"{self.workers_url}/client/v4"}
-        return {"ReplicateBaseUrl": self.replicate_url, "WorkersAiEnabled": "1", **real}
+        sign_in: dict[str, str] = {}
+        if not self.real_google:
+            sign_in["GoogleIssuer"] = self.google_url
+        if not self.real_github:
+            sign_in |= {"GithubUrl": self.github_url, "GithubApiUrl": self.github_url}
+        return {"ReplicateBaseUrl": self.replicate_url, "WorkersAiEnabled": "1", **real, **sign_in}
 
     @property
     def secret(self) -> dict[str, str]:
@@ -84,6 +92,43 @@ class Providers:
             "replicateWebhook": self.environ.get("REPLICATE_WEBHOOK_SECRET") or WEBHOOK_SECRET,
             "workersAiAccount": account,
             "workersAi": token,
+        }
+
+    @property
+    def google_url(self) -> str:
+        """Where the stand-in for Google answers."""
+        return f"http://127.0.0.1:{self.google_port}"
+
+    @property
+    def github_url(self) -> str:
+        """Where the stand-in for GitHub answers, its API too."""
+        return f"http://127.0.0.1:{self.github_port}"
+
+    @property
+    def real_google(self) -> bool:
+        """Whether there is a real client in the environment."""
+        return bool(self.environ.get("GOOGLE_CLIENT_ID") and self.environ.get("GOOGLE_CLIENT_SECRET"))
+
+    @property
+    def real_github(self) -> bool:
+        """Whether there is a real client in the environment."""
+        return bool(self.environ.get("GITHUB_CLIENT_ID") and self.environ.get("GITHUB_CLIENT_SECRET"))
+
+    @property
+    def sign_in_secret(self) -> dict[str, str]:
+        """What belongs into the secret of the sign-in."""
+        real = self.environ
+        google_id, google_secret = GOOGLE_CLIENT
+        github_id, github_secret = GITHUB_CLIENT
+        if self.real_google:
+            google_id, google_secret = real["GOOGLE_CLIENT_ID"], real["GOOGLE_CLIENT_SECRET"]
+        if self.real_github:
+            github_id, github_secret = real["GITHUB_CLIENT_ID"], real["GITHUB_CLIENT_SECRET"]
+        return {
+            "googleId": google_id,
+            "googleSecret": google_secret,
+            "githubId": github_id,
+            "githubSecret": github_secret,
         }
 
     @property
@@ -99,6 +144,10 @@ class Providers:
         if not self.real_workers:
             arguments = ["--port", self.workers_port, "--account", ACCOUNT, "--token", WORKERS_TOKEN]
             started.append(self._process("workers_ai", *arguments, "--seconds", self.seconds / 3))
+        if not self.real_google:
+            started.append(self._sign_in("google", self.google_port, *GOOGLE_CLIENT))
+        if not self.real_github:
+            started.append(self._sign_in("github", self.github_port, *GITHUB_CLIENT))
         for process, _ in started:
             stop_later(process.stop)
         for process, port in started:
@@ -111,6 +160,11 @@ class Providers:
             "replicate", "--port", self.replicate_port, "--delivery-port", self.delivery_port, "--token",
             REPLICATE_TOKEN, "--webhook-secret", WEBHOOK_SECRET, "--seconds", self.seconds,
         )  # fmt: skip
+
+    def _sign_in(self, name: str, port: int, client: str, secret: str) -> tuple[Process, int]:
+        redirect = f"{self.origin}/api/auth/{name}/callback"
+        arguments = ("--client-id", client, "--client-secret", secret, "--redirect", redirect)
+        return self._process(name, "--port", port, *arguments)
 
     def _process(self, name: str, *arguments: object) -> tuple[Process, int]:
         command = [sys.executable, "-m", f"local.standins.{name}", *map(str, arguments)]

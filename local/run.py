@@ -9,14 +9,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from enhancer.adapters.table import Table
 from local.build import ROOT
 from local.check import enhance_samples
 from local.processes import LocalError, is_free
+from local.seed import seed
 from local.stack import LocalStack
 
 STATE = ROOT / ".local" / "state"
 RESULTS = ROOT / ".local" / "samples"
-PROVIDER_PORTS = 8791, 8792, 8793
+PROVIDER_PORTS = 8791, 8792, 8793, 8794, 8795
 GREEN, YELLOW, RED, PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
 
 
@@ -52,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not options.no_check:
                 progress("checking: enhancing the samples")
                 check(stack)
+            show_accounts(stack)
             for line in stack.providers.shown:
                 print(f"          {line}", flush=True)
             logs = stack.state / "functions.log"
@@ -81,10 +84,19 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def provider_ports() -> tuple[int, int, int]:
+def show_accounts(stack: LocalStack) -> None:
+    """Open the accounts to try the product with, and print their keys."""
+    table = Table(stack.client("dynamodb"), stack.physical_id("Table"))
+    print(
+        "          Accounts (sign in as one by POST /api/debug-login with its e-mail and plan) and their keys:"
+    )
+    for one in seed(table):
+        print(f"          {one.email:24} {one.plan:11} {one.role:6} {one.key}", flush=True)
+
+
+def provider_ports() -> tuple[int, ...]:
     """The usual ports where they are free, so that a kept deployment still fits; others where they are not."""
-    first, second, third = (port if is_free(port) else 0 for port in PROVIDER_PORTS)
-    return first, second, third
+    return tuple(port if is_free(port) else 0 for port in PROVIDER_PORTS)
 
 
 def interrupt_on_signals() -> None:

@@ -52,7 +52,7 @@ class LocalStack:
         parameters: template parameters beside those the stack knows itself.
         on_step: called with what is being done.
         on_request: called with one line per request; None prints nothing.
-        provider_ports: of Replicate, its deliveries, and Workers AI; 0 takes a free one.
+        provider_ports: of Replicate, its deliveries, Workers AI, Google and GitHub; 0 takes a free one.
         provider_seconds: how long the stand-ins take for a picture.
     """
 
@@ -66,7 +66,7 @@ class LocalStack:
         parameters: Mapping[str, str] | None = None,
         on_step: Callable[[str], None] = report_nothing,
         on_request: Callable[[str], None] | None = None,
-        provider_ports: tuple[int, int, int] = (0, 0, 0),
+        provider_ports: tuple[int, ...] = (0, 0, 0, 0, 0),
         provider_seconds: float = 1.0,
     ) -> None:
         self.port = port or free_port()
@@ -76,7 +76,7 @@ class LocalStack:
         self.built = self.template  # replaced by the built template once there is one
         self.started_clean = True
         self.providers = Providers(
-            self.state, environ=os.environ, seconds=provider_seconds, ports=provider_ports
+            self.state, environ=os.environ, seconds=provider_seconds, ports=provider_ports, origin=self.url
         )
         self._parameters = dict(parameters or {})
         self._step = on_step
@@ -201,11 +201,11 @@ class LocalStack:
 
     def _give_keys(self) -> None:
         """Put the providers' tokens where the product reads them, as an operator does."""
-        if "ProviderSecret" in self.template.read_text("utf-8"):
-            secret = json.dumps(self.providers.secret)
-            self.client("secretsmanager").put_secret_value(
-                SecretId=self.physical_id("ProviderSecret"), SecretString=secret
-            )
+        text, secrets = self.template.read_text("utf-8"), self.client("secretsmanager")
+        wanted = {"ProviderSecret": self.providers.secret, "SignInSecret": self.providers.sign_in_secret}
+        for name, value in wanted.items():
+            if name in text:
+                secrets.put_secret_value(SecretId=self.physical_id(name), SecretString=json.dumps(value))
 
     def _overrides(self) -> list[str]:
         """Parameters as SAM takes them; only those the template declares."""
@@ -214,6 +214,7 @@ class LocalStack:
             "AppOrigin": self.url,
             "Local": "true",
             "AllowedOrigins": f"http://localhost:{self.port}",
+            "AdminEmail": "admin@example.com",
             **self.providers.parameters,
         }
         declared = build.template_parameters(self.template)

@@ -136,14 +136,16 @@ def set_flags(body: Annotated[FlagsRequest, Body()]) -> Response[Success[FlagsVi
     """Replaces all of them; in effect within a minute, without a deployment."""
     actor = app.visit.admin
     cap = None if body.spend_cap_usd is None else round(body.spend_cap_usd * MICROS)
-    runtime.flags().set(Flags(tuple(body.off), cap))
-    extra = {
-        "requestId": app.visit.request.id,
-        "actor": actor.owner.id,
-        "off": body.off,
-        "reason": body.reason,
-    }
-    logger.warning("flags", extra=extra)
+    runtime.flags().set(
+        Flags(tuple(body.off), cap),
+        actor=actor.owner.id,
+        reason=body.reason,
+        entry_id=runtime.new_id("act"),
+        now=runtime.now(),
+    )
+    logger.warning(
+        "flags", extra={"requestId": app.visit.request.id, "actor": actor.owner.id, "off": body.off}
+    )
     return ok(_flags_now())
 
 

@@ -46,7 +46,9 @@ def index(
 ) -> Response[Success[JobsView]]:
     """Runs of generate are jobs too."""
     wanted, after = listing.statuses_of(status), listing.job_after(cursor)
-    found, last = runtime.jobs().page(app.visit.caller.owner, statuses=wanted, limit=limit, after=after)
+    found, last = lifecycle.listed(
+        caller=app.visit.caller, statuses=wanted, limit=limit, after=after, jobs=runtime.jobs()
+    )
     language = app.visit.request.language
     views = [JobView.of(job, language) for job in found]
     return ok(JobsView(jobs=views, next_cursor=last))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from enhancer.domain.ledger import AlreadyHeld
 from enhancer.domain.models import model_named
 
 if TYPE_CHECKING:
+    from enhancer.adapters.jobs import Jobs
     from enhancer.fulfilment import Tools
     from enhancer.identity import Caller
 
@@ -26,6 +27,21 @@ def find(job_id: str, *, caller: Caller, tools: Tools) -> Job:
         if job:
             return job
     raise NotFound
+
+
+def listed(
+    *, caller: Caller, statuses: Collection[str], limit: int, after: str | None, jobs: Jobs
+) -> tuple[list[Job], str | None]:
+    """Return a page of this browser's jobs, newest first, also those it made as a guest; and where the next starts."""
+    found: list[Job] = []
+    more = False
+    for owner in {caller.owner, caller.guest or caller.owner}:
+        page, cursor = jobs.page(owner, statuses=statuses, limit=limit, after=after)
+        found += page
+        more = more or cursor is not None
+    found.sort(key=lambda job: job.id, reverse=True)
+    shown = found[:limit]
+    return shown, shown[-1].id if more or len(found) > limit else None
 
 
 def cancel(job: Job, *, tools: Tools) -> Job:

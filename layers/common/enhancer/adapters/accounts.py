@@ -79,7 +79,7 @@ class Accounts:
 
     def by_email(self, email: str) -> list[Account]:
         """Return everybody with this address: an address is no identity."""
-        found = self._table.under(keys.email(hashed(email), "")["pk"], "")
+        found = self._table.under(keys.email(hashed(email), "")["pk"])
         accounts = [self.get(Owner("user", record["sk"])) for record in found]
         return [account for account in accounts if account]
 

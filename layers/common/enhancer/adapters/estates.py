@@ -101,7 +101,7 @@ class Estates:
     def purge(self, owner: Owner) -> None:
         """Remove every record but the anonymous numbers; leave the index once no job is open. Safe to repeat."""
         finished = True
-        for record in self._table.under(keys.account(owner)["pk"], ""):
+        for record in self._table.under(keys.account(owner)["pk"]):
             sk = record["sk"]
             if sk.startswith("KEY#"):
                 self._table.delete(keys.api_key_pointer(record["hash"]))

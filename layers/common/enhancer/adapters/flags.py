@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from enhancer.adapters import keys
-from enhancer.adapters.table import Table
+from enhancer.adapters.table import Table, Write, absent
 from enhancer.domain.gating import Flags
 
 FRESH_SECONDS = 30
@@ -27,7 +27,14 @@ class FlagStore:
             self._read_at = time.monotonic()
         return self._kept
 
-    def set(self, flags: Flags) -> None:
-        """Replace the switches."""
-        self._table.put({**keys.flags(), "off": sorted(flags.off), "spend_cap": flags.spend_cap})
+    def set(self, flags: Flags, *, actor: str, reason: str, entry_id: str, now: int) -> None:
+        """Replace the switches, and keep who did it and why."""
+        switches = {"off": sorted(flags.off), "spend_cap": flags.spend_cap}
+        audit = {**switches, "actor": actor, "reason": reason, "at": now}
+        self._table.transact(
+            [
+                Write("Put", keys.flags(), switches),
+                Write("Put", keys.flags_audit(entry_id), audit, condition=absent()),
+            ]
+        )
         self._read_at = float("-inf")

@@ -117,6 +117,11 @@ def session(token_hash: str) -> Key:
     return {"pk": f"SESSION#{token_hash}", "sk": "-"}
 
 
+def flags_audit(entry_id: str) -> Key:
+    """A turn of the switches, by whom and why."""
+    return {"pk": "FLAGS", "sk": f"AUDIT#{entry_id}"}
+
+
 def sign_in(state_hash: str) -> Key:
     """A sign-in under way at a provider."""
     return {"pk": f"SIGNIN#{state_hash}", "sk": "-"}

@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from enhancer.adapters.predictors.answers import TooLong, body_of, is_loopback
 from enhancer.adapters.signin import Provider
-from enhancer.domain.errors import EnhancerError, SignInFailed, SignInUnavailable
+from enhancer.domain.errors import SignInFailed, SignInUnavailable
 from enhancer.telemetry import logger
 
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # its other lines name URLs
@@ -29,7 +29,12 @@ SECONDS = 12.0
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 5.0
 BODY_BYTES_MAX = 1_000_000
-HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "image-enhancer/1.0"}
+HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Connection": "close",  # a kept one may be gone when the next request is sent, and a code works only once
+    "User-Agent": "image-enhancer/1.0",
+}
 
 _CODE = re.compile(r"[!-~]{1,2048}")
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -176,16 +181,13 @@ def talking_to(
     client_id, secret = credentials()
     if not client_id or not secret:
         raise SignInUnavailable(provider=provider)
-    problem: EnhancerError | None = None
     with Client(provider, client_id, secret, scope=scope, redirect_uri=redirect_uri, local=local) as client:
         try:
             yield client
         except Unusable as found:
             shown = {"provider": provider, "problem": found.problem}
             logger.warning("sign-in provider does not answer", extra=shown)
-            problem = SignInUnavailable(provider=provider)
-    if problem:  # raised out here, it drags no request and no token along
-        raise problem
+            raise SignInUnavailable(provider=provider) from None
 
 
 def document_of(response: Response) -> Any:

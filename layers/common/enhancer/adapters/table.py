@@ -152,14 +152,15 @@ class Table:
         return _unpack(answer["Attributes"])
 
     def under(
-        self, pk: str, prefix: str, *, newest_first: bool = False, before: str | None = None
+        self, pk: str, prefix: str = "", *, newest_first: bool = False, before: str | None = None
     ) -> Iterable[Record]:
         """Yield all records of a partition whose sort key starts with ``prefix``; only those below ``before``."""
+        below = " AND begins_with(sk, :prefix)" if prefix else ""
         start: Any = {"ExclusiveStartKey": _pack({"pk": pk, "sk": before})} if before else {}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues=_pack({":pk": pk, ":prefix": prefix}),
+            KeyConditionExpression=f"pk = :pk{below}",
+            ExpressionAttributeValues=_pack({":pk": pk, **({":prefix": prefix} if prefix else {})}),
             ScanIndexForward=not newest_first,
             ConsistentRead=True,
             **start,

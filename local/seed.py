@@ -1,0 +1,58 @@
+"""Accounts to try the product with: one per plan and an administrator, each with an API key that is always the same."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+
+from enhancer.adapters.accounts import Accounts, hashed
+from enhancer.adapters.apikeys import ApiKeys
+from enhancer.adapters.ledger import Ledger
+from enhancer.adapters.table import Table
+from enhancer.domain.access import SCOPES, ApiKey
+from enhancer.domain.owners import Owner
+from enhancer.domain.plans import PLANS
+from enhancer.identity import user_id_for_development
+from enhancer.runtime import new_id, now
+
+CREDITS_TENTHS = 1000
+ADMIN = "admin@example.com"
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """An account as it is shown at the start."""
+
+    email: str
+    plan: str
+    role: str
+    key: str
+
+
+def seed(table: Table) -> list[Seeded]:
+    """Open the accounts that are not there yet; safe to repeat."""
+    wanted = [(f"{plan}@example.com", plan, "user") for plan in PLANS if plan != "guest"]
+    return [_opened(table, *one) for one in [*wanted, (ADMIN, "enterprise", "admin")]]
+
+
+def _opened(table: Table, email: str, plan: str, role: str) -> Seeded:
+    owner, accounts, keys = Owner("user", user_id_for_development(email)), Accounts(table), ApiKeys(table)
+    secret = "ek_test_" + urlsafe_b64encode(
+        hashlib.sha256(f"local {email}".encode()).digest()
+    ).decode().rstrip("=")
+    if accounts.get(owner) is None:
+        accounts.open(owner, plan=plan, role=role, email=email, now=now())
+        Ledger(table).grant(
+            owner,
+            CREDITS_TENTHS,
+            source="admin#seed",
+            reason="to try the product with",
+            actor="local",
+            entry_id=new_id("ent"),
+            now=now(),
+        )
+    if keys.holder(secret, now=now()) is None:
+        key = ApiKey(f"key_{hashed(email)[:20]}", "seeded", SCOPES, now(), secret[-4:])
+        keys.create(owner, key, secret)
+    return Seeded(email, plan, role, secret)
