@@ -12,7 +12,7 @@ EMULATOR_PORT ?= 4566
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 SOURCES := layers functions local tests benchmarks
 
-.PHONY: help browser venv venv-local run reset test test-unit test-integration test-e2e faults provider-faults load lint format build deploy bench openapi lock
+.PHONY: help browser venv venv-local run reset test test-unit test-integration test-e2e faults provider-faults contract load lint format build deploy bench openapi lock
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##  */\1 /p' Makefile | while read -r name text; do printf '  make %-18s%s\n' "$$name" "$$text"; done
@@ -51,6 +51,9 @@ faults: venv  ## kill every step of a job at every AWS call; write docs/faults.m
 
 provider-faults: venv  ## play every fault of the providers; write docs/provider-faults.md
 	@PYTHONPATH=layers/common:layers/vision $(PY) -m tests.e2e.provider_faults
+
+contract: venv  ## the same assertions against stand-ins and, where their keys are set, the real providers
+	@$(PY) -m pytest tests/contract
 
 load: venv  ## a hundred jobs at once; write docs/load.md
 	@PYTHONPATH=layers/common:layers/vision $(PY) -m tests.load.jobs_at_once

@@ -21,6 +21,7 @@ TERMINAL = ("succeeded", "failed", "canceled", "aborted")
 )
 def heard(ref: str) -> Response[str]:
     """Signed after Standard Webhooks, at most five minutes old; nothing is believed but that something ended."""
+    app.visit.note(path=callbacks.PATH)  # the rest of it is signed: not for the log
     request = app.visit.request
     found = webhooks.verified(request.body, request.headers, runtime.webhook_secrets())
     where = callbacks.ref_of(ref, keys=runtime.signing_keys())

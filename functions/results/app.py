@@ -22,6 +22,7 @@ def fetch(kind: str, owner_type: str, owner_id: str, name: str) -> Response[byte
     request = app.visit.request
     place = delivery.locate(kind, owner_type, owner_id, name)
     if place.is_private:
+        app.visit.check_caller()
         delivery.check_owner(place, caller=app.visit.caller)
     answer = delivery.deliver(
         place,

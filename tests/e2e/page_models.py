@@ -35,7 +35,7 @@ CATALOGUE = [
 
 
 def offer(page: Page, *, locked: tuple[str, ...] = (), refusal: dict[str, Any] | None = None) -> None:
-    """Let the API offer all models but those ``locked``, and quote their price; hosted ones meet ``refusal``."""
+    """Open the page anew, with all models but those ``locked`` and their prices; hosted ones meet ``refusal``."""
     models = [
         {**model, "available": model["slug"] not in locked, "reason": None}
         | ({"reason": "provider_disabled"} if model["slug"] in locked else {})
@@ -50,9 +50,12 @@ def offer(page: Page, *, locked: tuple[str, ...] = (), refusal: dict[str, Any] |
         route.fulfill(json={"success": True, "data": {**asked, "price": price, "refusal": met}})
 
     page.route(
-        "**/api/ai-image/models", lambda route: route.fulfill(json={"success": True, "data": {"models": models}})
+        "**/api/ai-image/models",
+        lambda route: route.fulfill(json={"success": True, "data": {"models": models}}),
     )
     page.route("**/api/ai-image/quote", quote)
+    page.reload()  # the models are asked for when the page opens
+    page.wait_for_selector("#usage-frames i", state="attached")
 
 
 def make(
@@ -63,14 +66,18 @@ def make(
     usage = page.request.get("/api/ai-image/usage").json()["data"]["usage"]
 
     def run(route: Route) -> None:
-        fields = re.findall(rb'name="(\w+)"\r\n\r\n(.*?)\r\n--', route.request.post_data_buffer or b"", re.DOTALL)
+        fields = re.findall(
+            rb'name="(\w+)"\r\n\r\n(.*?)\r\n--', route.request.post_data_buffer or b"", re.DOTALL
+        )
         sent.append({name.decode(): value.decode() for name, value in fields})
         asked = sent[-1]["model"]
         charge = {"total": total, "planPortion": total, "creditsPortion": 0}
         picture = {"imageUrl": "/r2-ai/canned.png", "originalUrl": "/r2-ai/canned.png"}
         done = {**picture, "width": size[0], "height": size[1], "charge": charge, "usage": usage}
         models = {"model": ran or asked, "requestedModel": asked, "provider": "embedded"}
-        route.fulfill(json={"success": True, "data": {**done, **models, "deduplicated": False, "timings": {}}})
+        route.fulfill(
+            json={"success": True, "data": {**done, **models, "deduplicated": False, "timings": {}}}
+        )
 
     page.route("**/api/ai-image/generate", run)
     page.route(

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from tests.e2e.browser import RUN_TIMEOUT_MS, Open, browser_fixture, photo, visit_fixture  # noqa: F401
-
 from tests.e2e.page_models import ESRGAN, GFPGAN, SD15, TOPAZ, offer, pick
 
 pytestmark = pytest.mark.browser

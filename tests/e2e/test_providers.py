@@ -132,7 +132,10 @@ def test_job_ends_with_a_picture_of_the_right_size_by_the_model_asked_for(stage:
     parameters, size, price = MODELS[alias]
     before = booked(stage, alias)
     upload = stage.client.upload(picture(WIDTH, HEIGHT, seed=next(stage.lab.seeds)), "image/png")
-    body = {"items": [{"uploadKey": upload}], "model": alias, "params": parameters}
+    params, prompt = dict(parameters), {}
+    if "prompt" in params:
+        prompt["prompt"] = params.pop("prompt")
+    body = {"items": [{"uploadKey": upload}], "model": alias, "params": params, **prompt}
     answer = stage.client.post("/api/ai-image/jobs", json=body)
     assert answer.status_code == 202, answer.text
     stage.lab.is_over(stage.job)

@@ -220,6 +220,16 @@ def test_a_wrong_exchange_gives_nothing_and_leaves_the_code(
     assert redeem(google, given).status_code == 200
 
 
+def test_a_missing_and_a_wrong_verifier_are_told_apart(google: StandIn) -> None:
+    """In the description only, as the log of an application would show it."""
+    given = code(google)
+    texts = [
+        redeem(google, given, code_verifier=verifier).json()["error_description"]
+        for verifier in (None, "w" * 43)
+    ]
+    assert texts == ["Missing code verifier.", "Invalid code verifier."]
+
+
 def test_a_second_use_of_a_code_is_refused_and_revokes_the_first(google: StandIn) -> None:
     """The access token of the first use stops working; others go on."""
     given, bystander = code(google), redeem(google, code(google)).json()["access_token"]

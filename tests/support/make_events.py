@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from enhancer.domain.owners import Owner
 from enhancer.callbacks import PATH
+from enhancer.domain.owners import Owner
 from enhancer.identity import guest_cookie_for, signature
 from tests.support.aws import SIGNING_KEY
 from tests.support.callbacks import FOREIGN_SECRET, OLD_SECRET, WEBHOOK_SECRET, signed

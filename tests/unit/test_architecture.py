@@ -165,7 +165,13 @@ def test_the_runtime_and_settings_are_at_the_bottom_and_the_top():
     assert (
         offenders(
             ["enhancer.runtime"],
-            ("enhancer.adapters", "enhancer.domain", "enhancer.settings", "enhancer.fulfilment", "enhancer.callbacks"),
+            (
+                "enhancer.adapters",
+                "enhancer.domain",
+                "enhancer.settings",
+                "enhancer.fulfilment",
+                "enhancer.callbacks",
+            ),
         )
         == {}
     )

@@ -147,11 +147,14 @@ def test_a_model_runs_where_its_environment_its_key_and_the_operator_let_it(depl
     assert deployed(secret, **values) == hosted | {"local"}
 
 
-def test_a_flag_switches_a_model_off_and_sets_the_cap(deployed):
+def test_a_flag_switches_a_model_off_and_sets_the_cap(deployed, world):
     """Without a deployment; without a cap of its own the price file's counts."""
     assert deployed(KEYS, **EVERYTHING) == REPLICATE | WORKERS_AI | {"local"}
     assert runtime.spend_cap() == SPEND_CAP_MICROS
-    runtime.flags().set(Flags(off=["replicate", "sd15", "local"], spend_cap=0))
+    runtime.flags().set(
+        Flags(off=["replicate", "sd15", "local"], spend_cap=0),
+        actor="operator", reason="tests", entry_id=world.new_id("flg"), now=world.clock,
+    )  # fmt: skip
     assert {model.alias for model in CATALOGUE if runtime.enabled(model)} == {"flux-klein", "local"}
     assert runtime.spend_cap() == 0
 

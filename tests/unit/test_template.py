@@ -207,7 +207,8 @@ def test_only_who_runs_or_hears_providers_reads_their_tokens():
         name
         for name in FUNCTIONS
         for one in statements(name)
-        if "secretsmanager:GetSecretValue" in listed(one["Action"]) and "ProviderSecret" in str(one["Resource"])
+        if "secretsmanager:GetSecretValue" in listed(one["Action"])
+        and "ProviderSecret" in str(one["Resource"])
     }
     assert readers == {
         "FinishItem", "Generate", "Jobs", "PollPrediction", "ProviderWebhook", "StartPrediction", "Sweep", "Usage",
@@ -286,7 +287,11 @@ def test_every_route_of_a_function_is_a_path_it_knows():
 def test_every_setting_the_code_requires_is_given_to_every_function():
     """No function starts without its environment."""
     given = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
-    values = dict.fromkeys(given, "x") | {"ENVIRONMENT": "production", "ALLOWED_ORIGINS": "", "APP_ORIGIN": ""}
+    values = dict.fromkeys(given, "x") | {
+        "ENVIRONMENT": "production",
+        "ALLOWED_ORIGINS": "",
+        "APP_ORIGIN": "",
+    }
     for name, found in given.items():
         if isinstance(found, dict) and isinstance(TEMPLATE["Parameters"].get(found.get("Ref")), dict):
             default = TEMPLATE["Parameters"][found["Ref"]].get("Default")

@@ -3,7 +3,7 @@
 import { $, CLOCK, INFO, WARNING, el, icon } from "./dom.js";
 import { bytes, duration, modelSaid, moment, number, planName, t } from "./i18n.js";
 
-const WAITING = new Set(["rate_limited", "daily_quota_exceeded", "network_quota_exceeded", "provider_throttled", "too_many_jobs"]);
+const WAITING = new Set(["key_cap_reached", "rate_limited", "daily_quota_exceeded", "network_quota_exceeded", "provider_throttled", "too_many_jobs"]);
 const CALM = new Set(["canceled", "leftOut", "needs_job"]);
 
 /** Which ways on fit a problem; names of `actions` texts. */
@@ -19,7 +19,8 @@ const WAYS_BY_CODE = {
   provider_unavailable: ["retry", "builtin"], provider_timeout: ["retry", "builtin"], provider_output_invalid: ["retry", "builtin"],
   provider_failed: ["builtin", "other"], provider_rejected: ["builtin", "other"], prompt_refused: ["prompt", "other"], webhook_invalid: [],
   idempotency_mismatch: ["retry"], daily_quota_exceeded: [], network_quota_exceeded: [],
-  rate_limited: [], leftOut: [], too_many_jobs: ["photos"], needs_job: ["background"], canceled: [], models: ["retry"], downloadFailed: ["retry"], too_big_here: ["other"], empty_file: ["other"],
+  return_to_invalid: [], api_key_in_url: [], sign_in_unavailable: [], identity_taken: [], owner_blocked: [], admin_only: [],
+  credits_too_few: [], too_many_keys: [], scope_missing: [], key_cap_reached: [], rate_limited: [], leftOut: [], too_many_jobs: ["photos"], needs_job: ["background"], canceled: [], models: ["retry"], downloadFailed: ["retry"], too_big_here: ["other"], empty_file: ["other"],
   option_not_supported: [], invalid_fields: ["retry"], job_failed: ["retry"], feature_off: ["retry"], unknown: ["retry"],
 };
 

@@ -60,7 +60,7 @@ def sweep(*, tools: Tools, estates: Estates) -> Swept:
                     _repair(job, tools, swept)
     for owner in estates.buried(before=now - GRACE_MS):
         with swept.on(owner.id):
-            privacy.purge(owner, artifacts=tools.artifacts, estates=estates)
+            privacy.purge(owner, now=now, artifacts=tools.artifacts, estates=estates)
             swept.purged += 1
     for execution, owner, job_id, attempt in tools.workflow.running(started_before=now - GRACE_MS):
         with swept.on(execution):

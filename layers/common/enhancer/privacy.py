@@ -105,14 +105,14 @@ def erase(account: Account, *, tools: Tools, estates: Estates) -> None:
             with suppress(JobFinished):
                 lifecycle.cancel(job, tools=tools)
     estates.bury(account, now=tools.now())
-    purge(account.owner, artifacts=tools.artifacts, estates=estates)
+    purge(account.owner, now=tools.now(), artifacts=tools.artifacts, estates=estates)
 
 
-def purge(owner: Owner, *, artifacts: Artifacts, estates: Estates) -> None:
+def purge(owner: Owner, *, now: int, artifacts: Artifacts, estates: Estates) -> None:
     """Remove what is left of a deleted owner; the ledger stays, anonymous. Safe to repeat."""
     for prefix in prefixes_of(owner):
         artifacts.delete_under(prefix)
-    estates.purge(owner)
+    estates.purge(owner, now=now)
 
 
 def _artifacts(job: Job) -> list[Artifact]:

@@ -9,7 +9,7 @@ import time
 from functools import cache
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
-from joserfc import jwt
+from joserfc import jws
 from joserfc.jwk import RSAKey
 
 from enhancer.adapters.signin import sign_in_with
@@ -125,7 +125,7 @@ class Google(OAuth):
 
     def signed(self, claims, **header):
         name = self.keys[-1]
-        return jwt.encode({"alg": "RS256", "kid": name} | header, claims, key(name))
+        return jws.serialize_compact({"alg": "RS256", "kid": name} | header, json.dumps(claims), key(name))
 
     def answer(self, handler):
         if problem := self.problem():

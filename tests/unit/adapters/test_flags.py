@@ -15,6 +15,11 @@ def clock(monkeypatch):
     return passed
 
 
+def turn(world, store, flags):
+    """Set the switches as the operator does."""
+    store.set(flags, actor="operator", reason="tests", entry_id=world.new_id("flg"), now=world.clock)
+
+
 def test_without_a_record_nothing_is_off(world):
     """A fresh table has no switches and the default cap."""
     assert FlagStore(world.table).get() == Flags(off=(), spend_cap=None)
@@ -24,15 +29,15 @@ def test_what_was_set_comes_back_everywhere_at_once_for_who_set_it(world, clock)
     """A cap of 0 is a cap."""
     store = FlagStore(world.table)
     assert store.get() == Flags()
-    store.set(Flags(off=["topaz", "replicate"], spend_cap=0))
+    turn(world, store, Flags(off=["topaz", "replicate"], spend_cap=0))
     assert store.get() == Flags(off=("replicate", "topaz"), spend_cap=0)
 
 
 def test_switches_can_be_taken_back(world, clock):
     """Nothing of the earlier record stays."""
     store = FlagStore(world.table)
-    store.set(Flags(off=["topaz"], spend_cap=5))
-    store.set(Flags())
+    turn(world, store, Flags(off=["topaz"], spend_cap=5))
+    turn(world, store, Flags())
     assert FlagStore(world.table).get() == Flags()
 
 
@@ -42,7 +47,7 @@ def test_a_change_is_felt_within_a_minute_and_not_asked_for_every_time(world, cl
     monkeypatch.setattr(world.table, "get", lambda key: reads.append(key) or real(key))
     store = FlagStore(world.table)
     store.get()
-    FlagStore(world.table).set(Flags(off=["replicate"]))
+    turn(world, FlagStore(world.table), Flags(off=["replicate"]))
     clock["seconds"] += FRESH_SECONDS
     assert (store.get(), len(reads)) == (Flags(), 1)
     clock["seconds"] += 0.001

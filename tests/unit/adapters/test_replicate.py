@@ -279,20 +279,6 @@ def test_nobody_there_is_unavailable_and_not_looked_for(bucket, server):
     assert server.asked == []
 
 
-def test_an_input_that_only_we_can_reach_is_uploaded(bucket, server, monkeypatch):
-    """A bucket on loopback and a provider that is not: the Files API takes the picture."""
-    monkeypatch.setattr(module, "is_loopback", lambda url: url.startswith(bucket.url))
-    job, item = job_for(bucket, "real-esrgan")
-    file = {"id": "f", "name": "image", "content_type": "image/png", "size": 1, "etag": "", "checksums": {},
-            "metadata": {}, "created_at": "", "expires_at": None, "urls": {"get": "https://api/files/f"}}  # fmt: skip
-    server.on("POST /v1/files", says(201, file))
-    server.on(CREATE, resets)
-    server.on(LIST, says(200, {"results": [told("starting", input={"image": "https://api/files/f"})]}))
-    assert adapter(server, bucket).start(job, item).id == "p1"
-    assert bucket.get(item.input.key) in server.calls("POST /v1/files")[0].body
-    assert json.loads(server.calls(CREATE)[0].body)["input"]["image"] == "https://api/files/f"
-
-
 def named(item, id="p1", age=0):
     return replace(item, prediction=Prediction(1, now() - age, id=id))
 

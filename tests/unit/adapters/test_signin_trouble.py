@@ -128,6 +128,20 @@ def test_all_requests_share_one_time(server, monkeypatch):
     assert time.monotonic() - began < 1.4
 
 
+def test_a_slow_start_and_no_end_stay_within_the_time(server, monkeypatch):
+    """Headers just in time, then silence: the two waits do not add up beyond what was allowed."""
+    monkeypatch.setattr(signin_http, "SECONDS", 1.0)
+
+    def late(handler):
+        time.sleep(0.45)
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        time.sleep(3)
+
+    assert unavailable(GitHub, server, GITHUB_TOKEN, late) < 1.2
+
+
 def test_the_bounds_are_those_that_were_asked_for():
     """Connect 3 s, read 5 s, 12 s in all, a megabyte."""
     bounds = (

@@ -17,7 +17,7 @@ TYPES = {
 }  # fmt: skip
 PROVIDER = {
     "provider_output_invalid": 502, "provider_failed": 502, "provider_unavailable": 503, "provider_throttled": 503,
-    "provider_exhausted": 503, "provider_timeout": 504, "job_expired": 504,
+    "provider_exhausted": 503, "provider_timeout": 504, "job_expired": 504, "sign_in_unavailable": 503,
 }  # fmt: skip
 
 

@@ -108,9 +108,7 @@ def test_the_sweep_function_gives_back_what_is_overdue(apps, served, logs):
     caller = served.caller("pro")
     served.hold(served.job(caller))
     served.clock += 300_001
-    nothing = dict.fromkeys(
-        ("expired", "canceled", "started", "closed", "stopped", "woken", "broken"), 0
-    )
+    nothing = dict.fromkeys(("expired", "canceled", "started", "closed", "stopped", "woken", "broken"), 0)
     assert apps.sweep({}, CONTEXT) == nothing | {"expired": 1}
     assert apps.sweep({}, CONTEXT) == nothing
     assert [line["expired"] for line in logs.lines] == [1, 0]

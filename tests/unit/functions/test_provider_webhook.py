@@ -133,7 +133,12 @@ def test_the_log_names_the_job_and_nothing_of_the_message(apps, served, job, log
     """Outputs are links that anybody could follow."""
     call(apps, path_of(served, job))
     (line,) = (found for found in logs.lines if found["message"] == "request")
-    assert (line["status"], line["jobId"], line["prediction"], line["woken"]) == (204, job.id, "succeeded", "True")
+    assert (line["status"], line["jobId"], line["prediction"], line["woken"]) == (
+        204,
+        job.id,
+        "succeeded",
+        "True",
+    )
     assert "MARKER" not in logs.text
     assert WEBHOOK_SECRET not in logs.text
 

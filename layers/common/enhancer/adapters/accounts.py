@@ -222,6 +222,7 @@ class Accounts:
         raised = ", #role = :role" if role == "admin" else ""
         names = {"#name": "name", "#plan": "plan"} | ({"#role": "role"} if raised else {})
         values = {":email": profile.email, ":name": profile.name} | ({":role": role} if raised else {})
+        before = self.get(owner)
         try:
             record = self._table.update(
                 keys.account(owner),
@@ -233,6 +234,8 @@ class Accounts:
         except ConditionFailed:
             raise NotFound from None
         self._table.put(keys.email(hashed(profile.email), owner.id))
+        if before and before.email not in ("", profile.email):
+            self._table.delete(keys.email(hashed(before.email), owner.id))
         return _account(owner, record)
 
     def _change(self, owner: Owner, update: str, values: Record) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,8 @@ RUNNING_MS = 900_000
 """A copy that is not ready after this long was never finished, and may be asked for again."""
 READY_MS = 86_400_000
 """A copy is kept this long."""
+SETTLED_MS = 900_000
+"""However late something was still made for a deleted owner, by a request that had begun before, it is by now."""
 KEPT = ("LEDGER#", "USAGE#", "ACCOUNT")
 """What remains of a deleted owner: numbers and dates under a random id."""
 
@@ -98,8 +101,11 @@ class Estates:
         )
         self._table.transact([tombstone, *(Write("Delete", key) for key in gone)])
 
-    def purge(self, owner: Owner) -> None:
-        """Remove every record but the anonymous numbers; leave the index once no job is open. Safe to repeat."""
+    def purge(self, owner: Owner, *, now: int) -> None:
+        """Remove every record but the anonymous numbers. Safe to repeat.
+
+        The owner leaves the index once no job is open and `SETTLED_MS` have passed.
+        """
         finished = True
         for record in self._table.under(keys.account(owner)["pk"]):
             sk = record["sk"]
@@ -109,10 +115,18 @@ class Estates:
                 self._table.update({"pk": record["pk"], "sk": sk}, "REMOVE reason")
             if sk.startswith("JOB#") and "gsi1pk" in record:
                 finished = False  # its holds are given back first
+            elif sk.startswith("KEYUSE#") and not finished:
+                continue  # sorts behind the jobs: an open one takes off from it what it gives back
             elif not sk.startswith(KEPT) and not _is_proof(sk):
                 self._table.delete({"pk": record["pk"], "sk": sk})
         if finished:
-            self._table.update(keys.account(owner), "REMOVE gsi1pk, gsi1sk")
+            with suppress(ConditionFailed):  # too early
+                self._table.update(
+                    keys.account(owner),
+                    "REMOVE gsi1pk, gsi1sk",
+                    condition="deleted_at <= :settled",
+                    values={":settled": now - SETTLED_MS},
+                )
 
     def buried(self, *, before: int) -> list[Owner]:
         """Return the owners who were deleted before then and of whom something is left."""

@@ -235,11 +235,9 @@ class Ledger:
     ) -> bool:
         """Add credits (tenths) once per ``source``; return False when that source was used before."""
         entry = Entry(id=entry_id, kind="grant", at=now, credits=credits, reason=reason, actor=actor)
-        once = keys.source_once(owner, source)
+        once = _source(owner, source, entry)
         try:
-            self._table.transact(
-                [_once(once, AlreadyHeld), _entry(owner, entry), _account(owner, moves("grant", credits))]
-            )
+            self._table.transact([once, _entry(owner, entry), _account(owner, moves("grant", credits))])
         except AlreadyHeld:
             return False
         return True
@@ -252,14 +250,17 @@ class Ledger:
         Raises `FundsMoved` when there are not that many.
         """
         entry = Entry(id=entry_id, kind="clawback", at=now, credits=credits, reason=reason, actor=actor)
-        once = keys.source_once(owner, source)
+        once = _source(owner, source, entry)
         try:
-            self._table.transact(
-                [_once(once, AlreadyHeld), _entry(owner, entry), _account(owner, moves("clawback", credits))]
-            )
+            self._table.transact([once, _entry(owner, entry), _account(owner, moves("clawback", credits))])
         except AlreadyHeld:
             return False
         return True
+
+    def came_from(self, owner: Owner, source: str) -> tuple[str, int] | None:
+        """Return the kind and the credits (tenths) of the one movement from a source; None when there was none."""
+        record = self._table.get(keys.source_once(owner, source))
+        return (record["kind"], record["credits"]) if record and "kind" in record else None
 
     def page(self, owner: Owner, *, limit: int, after: str | None) -> tuple[list[Entry], str | None]:
         """Return up to ``limit`` entries, newest first, older than entry ``after``; and where the next page starts."""
@@ -302,6 +303,14 @@ def _movement(kind: EntryKind, hold: Hold, entry_id: str, now: int, reason: str 
 
 def _once(key: keys.Key, taken: type[Exception]) -> Write:
     return Write("Put", key, {}, condition=absent(), refusal=lambda _: taken())
+
+
+def _source(owner: Owner, source: str, entry: Entry) -> Write:
+    """Like `_once`, and says what came from the source."""
+    record = {"kind": entry.kind, "credits": entry.credits}
+    return Write(
+        "Put", keys.source_once(owner, source), record, condition=absent(), refusal=lambda _: AlreadyHeld()
+    )
 
 
 def _entry(owner: Owner, entry: Entry) -> Write:

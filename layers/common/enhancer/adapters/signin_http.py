@@ -32,7 +32,7 @@ BODY_BYTES_MAX = 1_000_000
 HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
-    "Connection": "close",  # a kept one may be gone when the next request is sent, and a code works only once
+    "Connection": "close",
     "User-Agent": "image-enhancer/1.0",
 }
 
@@ -155,15 +155,17 @@ class _Bounded(HTTPAdapter):
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise Unusable("late")
-        limits = (min(CONNECT_SECONDS, left), min(READ_SECONDS, left))
+        connect, read = min(CONNECT_SECONDS, left / 2), min(READ_SECONDS, left / 2)  # the two may add up
         try:
-            with super().send(request, stream=True, timeout=limits, proxies={}) as response:
+            with super().send(request, stream=True, timeout=(connect, read), proxies={}) as response:
                 _check(response)
-                body = body_of(response, bytes_max=BODY_BYTES_MAX, deadline=self._deadline)
+                body = body_of(response, bytes_max=BODY_BYTES_MAX, deadline=self._deadline - read)
         except TooLong:
             raise Unusable("long") from None
         except (OSError, HTTPError, ValueError):  # the first is also what requests and time-outs raise
             raise Unusable("broken") from None
+        finally:
+            self.close()  # a kept connection may be gone when the next request is sent, and a code works only once
         response.raw = BytesIO(body)
         return response
 

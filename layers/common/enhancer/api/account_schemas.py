@@ -109,7 +109,7 @@ class CreditsRequest(Asked):
     """Credits to give or take, whole ones, and why."""
 
     user_id: UserId
-    amount: int = Field(ge=1, le=AMOUNT_MAX)
+    amount: int = Field(strict=True, ge=1, le=AMOUNT_MAX)
     reason: Reason
 
 

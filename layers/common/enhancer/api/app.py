@@ -18,7 +18,7 @@ from enhancer.api import cookies, csrf
 from enhancer.api.request import Request
 from enhancer.api.texts import message
 from enhancer.domain import errors
-from enhancer.domain.access import Scope, looks_like_key
+from enhancer.domain.access import Scope, holds_key
 from enhancer.domain.errors import EnhancerError, LimitReached
 from enhancer.domain.plans import RateClass, rate_limit
 from enhancer.telemetry import logger
@@ -203,14 +203,14 @@ class Visit:
             raise errors.NotFound
         if request.method not in allowed:
             raise errors.MethodNotAllowed(allow=allowed)
-        if any(looks_like_key(value) for value in request.query.values()):
+        if any(holds_key(value) for value in request.query.values()):
             raise errors.ApiKeyInUrl(header="Authorization")
         if app.csrf and request.api_key is None:
             csrf.check(request, allowed_origins=runtime.settings().allowed_origins)
         name = app.rate_of(request.method)
         if name:
             self.take(name)
-            self._check_caller()
+            self.check_caller()
         app.append_context(request=request)  # type: ignore[no-untyped-call]
 
     def take(self, name: RateClass) -> None:
@@ -222,7 +222,7 @@ class Visit:
             self.rate = RateState(limit, remaining=0, reset_seconds=refused.retry_after_seconds)
             raise
 
-    def _check_caller(self) -> None:
+    def check_caller(self) -> None:
         """Refuse who is blocked, and what the key's scopes do not include."""
         caller = self.caller
         if caller.account and caller.account.blocked:

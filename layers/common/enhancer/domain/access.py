@@ -38,3 +38,8 @@ def prefix_for(environment: str) -> str:
 def looks_like_key(text: str) -> bool:
     """Return whether this is meant to be an API key."""
     return text.startswith(PREFIXES)
+
+
+def holds_key(text: str) -> bool:
+    """Return whether there is an API key somewhere in a text."""
+    return any(prefix in text for prefix in PREFIXES)

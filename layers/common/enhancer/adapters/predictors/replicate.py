@@ -12,9 +12,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from enhancer.adapters.predictors.answers import NoAnswer, Refusal, Trouble, is_loopback
+from enhancer.adapters.predictors.answers import NoAnswer, Refusal, Trouble
 from enhancer.adapters.predictors.results import Cost, Results, expected_size, invalid
 from enhancer.domain import costs, errors
 from enhancer.domain.errors import EnhancerError
@@ -135,7 +133,7 @@ class Replicate:
             if prediction_id:
                 self._api.cancel(prediction_id, seconds=CANCEL_SECONDS)
             logger.info("cancel", extra={**named, "predictionId": prediction_id})
-        except (Trouble, EnhancerError, BotoCoreError, ClientError) as failed:
+        except (Trouble, EnhancerError) as failed:
             logger.warning("cancel failed", extra={**named, "errorType": type(failed).__name__})
 
     @cached_property
@@ -153,12 +151,8 @@ class Replicate:
     def _create(self, job: Job, item: Item, *, wait: int, seconds: float) -> Run:
         """POST once. Whenever the prediction may exist without our knowing, look for it before giving up."""
         model, params = job.model_of(item), job.params_of(item)
-        try:
-            url, mark = self._picture(item)
-        except Trouble as failed:
-            raise _problem(failed, model) from None
         values = {
-            "image": url,
+            "image": self._artifacts.link(_key(item), headers={}, seconds=LINK_SECONDS),
             "scale": params.scale,
             "face": params.face,
             "prompt": params.prompt or model.prompt_default,
@@ -169,23 +163,13 @@ class Replicate:
                 model, filled(model.input, values), wait=wait, webhook=webhook, seconds=seconds
             )
         except Trouble as failed:
-            found = self._found_after(failed, mark, began)
+            found = self._found_after(failed, _key(item), began)
             if found is None:
                 raise _problem(failed, model) from None
         logger.warning(
             "prediction found again", extra={"jobId": job.id, "item": item.index, "provider": NAME}
         )
         return found
-
-    def _picture(self, item: Item) -> tuple[str, str]:
-        """Return a URL of the input that the provider can read, and the part of it that no other input has."""
-        key = _key(item)
-        link = self._artifacts.link(key, headers={}, seconds=LINK_SECONDS)
-        if not is_loopback(link) or is_loopback(self._base_url):
-            return link, key
-        content_type = item.input.content_type if item.input else ""
-        url = self._api.upload(self._artifacts.get(key), content_type, seconds=COLLECT_SECONDS)
-        return url, url
 
     def _found_after(self, failed: Trouble, mark: str, began: int) -> Run | None:
         """Look for what a failed POST may have left behind, twice: a list may lag."""

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from io import BytesIO
 from typing import Any
 
 import httpx
@@ -107,17 +106,6 @@ class Api:
     def cancel(self, prediction_id: str, *, seconds: float) -> None:
         """Stop a prediction; one that ended stays as it is."""
         self._asked(lambda client: client.predictions.cancel(prediction_id), seconds)
-
-    def upload(self, data: bytes, content_type: str, *, seconds: float) -> str:
-        """Store a file for a day and return its URL, which only the provider can read."""
-        stored = self._asked(
-            lambda client: client.files.create(BytesIO(data), filename="image", content_type=content_type),
-            seconds,
-        )
-        url = stored.get("urls", {}).get("get") if isinstance(stored, dict) else None
-        if not isinstance(url, str):
-            raise Unreadable
-        return url
 
     @cached_property
     def _line(self) -> httpx.HTTPTransport:
