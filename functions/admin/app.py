@@ -24,6 +24,7 @@ from enhancer.api.app import create_app, entrypoint
 from enhancer.api.schemas import Success, ok
 from enhancer.domain.errors import InvalidFields, NotFound
 from enhancer.domain.gating import Flags
+from enhancer.domain.models import CATALOGUE
 from enhancer.domain.owners import Owner
 from enhancer.domain.quota import day_of
 from enhancer.telemetry import logger
@@ -135,6 +136,9 @@ def flags() -> Response[Success[FlagsView]]:
 def set_flags(body: Annotated[FlagsRequest, Body()]) -> Response[Success[FlagsView]]:
     """Replaces all of them; in effect within a minute, without a deployment."""
     actor = app.visit.admin
+    known = {name for model in CATALOGUE for name in (model.provider, model.slug, model.alias)}
+    if not known.issuperset(body.off):
+        raise InvalidFields(fields=[{"field": "off", "problem": "unknown_model_or_provider"}])
     cap = None if body.spend_cap_usd is None else round(body.spend_cap_usd * MICROS)
     runtime.flags().set(
         Flags(tuple(body.off), cap),

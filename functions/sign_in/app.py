@@ -14,7 +14,7 @@ from enhancer.api import cookies
 from enhancer.api.account_schemas import DoneView, MeView, sign_ins
 from enhancer.api.app import create_app, entrypoint
 from enhancer.api.schemas import Success, ok
-from enhancer.domain.errors import EnhancerError, NotFound
+from enhancer.domain.errors import EnhancerError, NotFound, SignInUnavailable
 from enhancer.signing_in import Way
 
 app = create_app(scope=None)
@@ -36,14 +36,17 @@ def login(provider: str) -> Response[Any]:
     linking = visit.user if request.query.get("link") == "1" else None
     kept = request.cookies.get(_browser_cookie())
     browser = kept if kept and signing_in.is_secret(kept) else secrets.token_urlsafe(32)
-    url = signing_in.begin(
-        _way(provider),
-        state=secrets.token_urlsafe(32),
-        browser=browser,
-        return_to=request.query.get("returnTo"),
-        linking=linking,
-        now=runtime.now(),
-    )
+    try:
+        url = signing_in.begin(
+            _way(provider),
+            state=secrets.token_urlsafe(32),
+            browser=browser,
+            return_to=request.query.get("returnTo"),
+            linking=linking,
+            now=runtime.now(),
+        )
+    except SignInUnavailable as problem:
+        return _refused(problem)
     answer = _go(url)
     secure = request.is_secure
     answer.cookies.append(cookies.bake(_browser_cookie(), browser, seconds=SIGN_IN_SECONDS, secure=secure))
@@ -74,11 +77,7 @@ def callback(provider: str) -> Response[Any]:
             now=runtime.now(),
         )
     except EnhancerError as problem:
-        if not request.wants_page:
-            raise
-        visit.note(code=problem.code)
-        shown = {"signIn": problem.code, "reason": str(problem.details.get("reason", ""))}
-        return _go(f"/{request.language}/account?{urlencode(shown)}")
+        return _refused(problem)
     visit.note(owner=account.owner.id)
     answer = _go(path)
     secure = request.is_secure
@@ -123,6 +122,16 @@ def _way(provider: str) -> Way:
         raise NotFound
     redirect_uri = f"{app.visit.request.own_origin}/api/auth/{provider}/callback"
     return Way(provider, redirect_uri, runtime.sign_in(provider), runtime.accounts())
+
+
+def _refused(problem: EnhancerError) -> Response[Any]:
+    """Show a person the page with the reason; everybody else gets the problem."""
+    request = app.visit.request
+    if not request.wants_page:
+        raise problem
+    app.visit.note(code=problem.code)
+    shown = {"signIn": problem.code, "reason": str(problem.details.get("reason", ""))}
+    return _go(f"/{request.language}/account?{urlencode(shown)}")
 
 
 def _browser_cookie() -> str:

@@ -64,6 +64,7 @@ def quote(form: Annotated[QuoteForm, Body()]) -> Response[Success[QuoteView]]:
         enabled=runtime.enabled,
         standing=runtime.ledger().standing(caller.owner, now=now, network=caller.guest_network),
         now=now,
+        key_used=runtime.api_keys().used(caller.owner, caller.key.id, now=now) if caller.key else 0,
     )
     language = app.visit.request.language
     view = QuoteView(

@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from enhancer.adapters import keys
-from enhancer.adapters.flags import FlagStore
 from enhancer.domain.costs import SPEND_CAP_MICROS
-from enhancer.domain.gating import Flags
 from enhancer.domain.jobs import Job
 from enhancer.domain.quota import day_of
 from enhancer.maintenance import SILENCE_MS
@@ -80,14 +78,20 @@ def deliveries(number: int) -> Callable[[Stage], None]:
 def overdue(stage: Stage) -> None:
     """The job passes its deadline."""
     stage.lab.deployed.when(stage.owner, stage.job.id, waits, "waiting")
-    assert stage.lab.deployed.sweep(LATE_MS).expired == 1
+    assert stage.lab.deployed.sweep(LATE_MS).expired
+    assert not stage.job.is_open
 
 
 def switch_off(stage: Stage) -> None:
     """The operator switches the provider off, and every function has felt it."""
     stage.lab.deployed.when(stage.owner, stage.job.id, waits, "waiting")
-    FlagStore(stage.lab.deployed.store.table).set(Flags(off=("replicate",)))
-    forget(stage.lab, "FinishItem")
+    switch(stage.lab, "replicate")
+
+
+def switch(lab: Lab, *off: str) -> None:
+    """Leave the operator's switches like this, and let the function that decides feel it at once."""
+    lab.deployed.store.table.put({**keys.flags(), "off": list(off)})
+    forget(lab, "FinishItem")
 
 
 def forget(lab: Lab, *functions: str) -> None:
@@ -105,8 +109,7 @@ def switched_on_again(lab: Lab) -> Iterator[None]:
     try:
         yield
     finally:
-        FlagStore(lab.deployed.store.table).set(Flags())
-        forget(lab, "FinishItem")
+        switch(lab)
 
 
 @contextmanager

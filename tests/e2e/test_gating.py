@@ -15,9 +15,8 @@ import pytest
 
 from enhancer import runtime
 from enhancer.adapters import flags as flag_store
-from enhancer.adapters.flags import FlagStore
+from enhancer.adapters import keys
 from enhancer.domain.errors import ProviderFailed
-from enhancer.domain.gating import Flags
 from enhancer.domain.models import CATALOGUE, model_named
 from tests.support import aws
 from tests.support.events import Answer, Browser
@@ -137,6 +136,11 @@ def stored() -> tuple[list[dict[str, Any]], list[str]]:
     ]
 
 
+def switch_off(*names: str) -> None:
+    """Turn the operator's switches."""
+    runtime.table().put({**keys.flags(), "off": list(names)})
+
+
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("base_url", [LOCAL, REMOTE])
 def test_replicate_never_runs_in_testing(here: Here, base_url: str, call: str) -> None:
@@ -202,7 +206,7 @@ def test_model_switched_off_is_refused_within_a_minute(here: Here, switch: str, 
     """By provider, alias or slug, without a deploy; what was read before is good for half a minute at most."""
     here.environment("production")
     assert here.verdict("quote", "gfpgan") == "allowed"
-    FlagStore(runtime.table()).set(Flags(off=(switch,)))
+    switch_off(switch)
     here.seconds += 60
     before = stored()
     assert here.verdict(call, "gfpgan") == "provider_disabled"
@@ -212,7 +216,7 @@ def test_model_switched_off_is_refused_within_a_minute(here: Here, switch: str, 
 def test_switch_leaves_other_models_and_the_embedded_one_alone(here: Here) -> None:
     """Switched off is what is named; the embedded model cannot be."""
     here.environment("production")
-    FlagStore(runtime.table()).set(Flags(off=("gfpgan", "embedded", "local")))
+    switch_off("gfpgan", "embedded", "local")
     verdicts = {alias: here.verdict("quote", alias) for alias in ("gfpgan", "topaz", "local")}
     assert verdicts == {"gfpgan": "provider_disabled", "topaz": "allowed", "local": "allowed"}
 
@@ -231,7 +235,7 @@ def test_embedded_model_runs_everywhere(here: Here, environment: str) -> None:
         lambda here: here.environment("testing"),
         lambda here: here.environment("development", REPLICATE_BASE_URL=REMOTE),
         lambda here: here.keys(),
-        lambda here: FlagStore(runtime.table()).set(Flags(off=("replicate",))),
+        lambda here: switch_off("replicate"),
     ],
     ids=["testing", "real service", "no token", "switched off"],
 )

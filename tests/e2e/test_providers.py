@@ -213,6 +213,37 @@ def test_late_and_repeated_webhooks_change_nothing(stage: Stage) -> None:
     assert stage.lab.calls(stage.owner, REPLICATE) == calls
 
 
+def test_deployed_sweep_wakes_a_job_whose_webhook_was_lost(stage: Stage) -> None:
+    """The function itself, with its own rights: it asks the provider and wakes the execution."""
+    job = slow_job(stage, at("webhook", "never"))
+    deployed = stage.lab.deployed
+    deployed.until(lambda: stage.lab.predictions_of(stage.owner)[0]["completed_at"], "the end of it")
+    long_ago = {"pk": f"OWNER#user#{stage.owner.id}", "sk": f"JOB#{job.id}"}
+    deployed.store.table.update(
+        long_ago,
+        "SET #items[0].prediction.started_at = :then",
+        names={"#items": "items"},
+        values={":then": now() - 60_000},
+    )
+    reply = deployed.functions.invoke(FunctionName=deployed.stack.physical_id("Sweep"), Payload=b"{}")
+    assert "FunctionError" not in reply, reply["Payload"].read()
+    assert stage.lab.is_over(job).status == "succeeded"
+
+
+def test_deployed_sweep_stops_the_prediction_of_an_overdue_job(stage: Stage) -> None:
+    """Past its deadline the provider is told to stop, and everything is given back."""
+    job = slow_job(stage, seconds=60.0)
+    deployed = stage.lab.deployed
+    key = {"pk": f"OWNER#user#{stage.owner.id}", "sk": f"JOB#{job.id}"}
+    deployed.store.table.update(key, "SET gsi1sk = :then", values={":then": 1})
+    reply = deployed.functions.invoke(FunctionName=deployed.stack.physical_id("Sweep"), Payload=b"{}")
+    assert "FunctionError" not in reply, reply["Payload"].read()
+    ended = deployed.ended(stage.owner, job.id)
+    assert [item.error.code for item in ended.items if item.error] == ["job_expired"]
+    assert [one["status"] for one in stage.lab.predictions_of(stage.owner)] == ["canceled"]
+    stage.lab.check_books(stage.owner)
+
+
 def test_cancel_reaches_the_provider_and_is_free(stage: Stage) -> None:
     """The provider is told to stop, the job stays canceled, the price is back."""
     job = slow_job(stage, seconds=60.0)

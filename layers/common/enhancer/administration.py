@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from enhancer.domain.errors import CreditsTooFew, NotFound
+from enhancer.domain.errors import CreditsTooFew, IdempotencyMismatch, NotFound
 from enhancer.domain.ledger import FundsMoved
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import plan_named
@@ -37,8 +37,11 @@ def grant(
     now: int,
     ledger: Ledger,
 ) -> bool:
-    """Give ``amount`` credits; return False when ``once`` (an idempotency key or a fresh name) was used before."""
-    return ledger.grant(
+    """Give ``amount`` credits; return False when ``once`` (an idempotency key or a fresh name) was used before.
+
+    Raises `IdempotencyMismatch` when it was used for something else.
+    """
+    done = ledger.grant(
         account.owner,
         amount * 10,
         source=f"admin#{once}",
@@ -47,6 +50,7 @@ def grant(
         entry_id=entry_id,
         now=now,
     )
+    return done or _repeated(account, once, ("grant", amount * 10), ledger)
 
 
 def deduct(
@@ -62,7 +66,7 @@ def deduct(
 ) -> bool:
     """Take ``amount`` available credits away, all or none; raise `CreditsTooFew`. ``once`` as in `grant`."""
     try:
-        return ledger.deduct(
+        done = ledger.deduct(
             account.owner,
             amount * 10,
             source=f"admin#{once}",
@@ -74,6 +78,7 @@ def deduct(
     except FundsMoved:
         available = ledger.standing(account.owner, now=now).balance.available
         raise CreditsTooFew(available=credits(available)) from None
+    return done or _repeated(account, once, ("clawback", amount * 10), ledger)
 
 
 def set_plan(
@@ -99,3 +104,10 @@ def set_blocked(
     action = "block" if blocked else "unblock"
     audit = {"id": entry_id, "action": action, "actor": actor.owner.id, "reason": reason, "value": blocked}
     accounts.change(account.owner, "blocked", blocked, audit=audit, now=now)
+
+
+def _repeated(account: Account, once: str, asked: tuple[str, int], ledger: Ledger) -> bool:
+    """Return False for a repeat; raise `IdempotencyMismatch` when the key stood for another movement."""
+    if ledger.came_from(account.owner, f"admin#{once}") not in (asked, None):
+        raise IdempotencyMismatch(header="Idempotency-Key")
+    return False

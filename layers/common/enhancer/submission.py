@@ -37,7 +37,13 @@ from enhancer.domain.models import DEFAULT_MODEL, Model, model_named
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, plan_named, smallest_plan_with
 from enhancer.domain.pricing import FREE, Split, credits, price, split
-from enhancer.domain.quota import daily_quota_exceeded, day_of, month_of, network_quota_exceeded
+from enhancer.domain.quota import (
+    daily_quota_exceeded,
+    day_of,
+    key_cap_reached,
+    month_of,
+    network_quota_exceeded,
+)
 
 if TYPE_CHECKING:
     from enhancer.adapters.artifacts import Artifacts
@@ -288,10 +294,12 @@ def quote(
     enabled: Callable[[Model], bool],
     standing: Standing,
     now: int,
+    key_used: int = 0,
 ) -> tuple[Split, EnhancerError | None]:
     """Return what a run would cost, who would pay, and the first refusal it would meet (None: it would run).
 
-    ``megapixels`` is the size of the picture, 0 when it is not known yet.
+    ``megapixels`` is the size of the picture, 0 when it is not known yet; ``key_used`` what the caller's API key
+    used this month, in tenths.
     """
     total = price(model, scale=params.scale, face=params.face, quality=params.quality)
     plan = caller.plan
@@ -309,6 +317,9 @@ def quote(
             raise daily_quota_exceeded(used=standing.day_used, limit=plan.images_per_day, now_ms=now)
         if caller.is_guest and standing.network_used >= NETWORK_IMAGES_PER_DAY:
             raise network_quota_exceeded(used=standing.network_used, limit=NETWORK_IMAGES_PER_DAY, now_ms=now)
+        cap = caller.key.cap if caller.key else None
+        if cap is not None and key_used + total > cap:
+            raise key_cap_reached(used=credits(key_used), limit=credits(cap), now_ms=now)
         if shares.credits > standing.balance.available:
             raise _insufficient(total, caller, standing)
     except EnhancerError as refusal:
