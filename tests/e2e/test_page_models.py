@@ -67,6 +67,23 @@ def test_model_of_each_kind_is_chosen_with_its_own_settings_only_and_runs(visit:
     assert sent == [asked | extras | ({"quality": "standard"} if slug == LOCAL else {})]
 
 
+def test_hosted_model_of_each_kind_really_makes_a_picture(visit: Open):
+    """Nothing is played here: a provider enlarges, restores and edits, and each result is compared and named."""
+    seen = visit(reduced_motion="reduce")
+    for kind, choice, name in (
+        ("upscale", ESRGAN, "Real-ESRGAN"),
+        ("restore", "", "GFPGAN"),
+        ("edit", SD15, "Stable"),
+    ):
+        page = seen.choose(photo(320, 240, tint=410))
+        page.click(f"#kinds [data-value={kind}]")
+        if choice:
+            page.click(f"#models [data-value='{choice}']")
+        seen.enhance()
+        assert name in page.inner_text("#result-rows")
+        assert page.eval_on_selector("#stage .after img", "(image) => image.naturalWidth") >= 320
+
+
 def test_models_are_grouped_by_what_they_do_and_chosen_with_arrow_keys(visit: Open):
     """What should happen comes first, the cheapest model of it is taken, and each says its price."""
     page = ready(visit).page

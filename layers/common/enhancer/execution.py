@@ -95,6 +95,10 @@ def finish_item(ref: Ref, error: str | None, *, tools: Tools) -> float | None:
         return 0.0
     try:
         if error:
+            if (
+                item.prediction and error != errors.ProviderTimeout.__name__
+            ):  # PollPrediction stopped that one
+                tools.predictor_of(job, item).cancel(job, item)
             raise problem_named(error)
         outcome = tools.predictor_of(job, item).collect(job, item)
     except StillRunning:

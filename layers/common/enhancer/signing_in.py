@@ -97,9 +97,9 @@ def safe_path(path: str | None) -> str:
     if not path:
         return HOME
     plain = unquote(unquote(path))
-    foreign = plain.startswith("//") or "\\" in plain or any(ord(one) < 32 for one in plain)
     climbs = {".", ".."} & set(re.split("[/?#]", plain))  # a browser would resolve them, perhaps to the API
-    if len(path) > RETURN_TO_MAX or not _PATH.fullmatch(path) or foreign or climbs or plain.startswith("/api/"):
+    ours = _PATH.fullmatch(path) and not climbs and not plain.startswith(("//", "/api/"))
+    if len(path) > RETURN_TO_MAX or not ours or "\\" in plain or any(ord(one) < 32 for one in plain):
         raise ReturnToInvalid(field="returnTo")
     return path
 

@@ -98,6 +98,7 @@ def test_a_start_without_a_protection_is_refused(google, missing):
 def test_a_wrong_or_missing_verifier_is_refused(google, verifier):
     """Whoever has the code only is not the browser that asked for it."""
     fails(google, verifier=verifier)
+    assert len(google.server.calls(TOKEN)) == (verifier == "w" * 43)
 
 
 @pytest.mark.parametrize("code", ["", "made-up", "a b", "c" * 3000, "ü"])
@@ -107,6 +108,7 @@ def test_a_code_that_was_never_given_is_refused(google, code):
     with pytest.raises(SignInFailed) as found:
         google.finish(code)
     assert found.value.details == {"reason": "code"}
+    assert len(google.server.calls(TOKEN)) == (code == "made-up")
 
 
 def test_a_replayed_code_is_refused(google):
@@ -222,6 +224,7 @@ def test_http_on_loopback_is_for_stand_ins_only(google):
 
     assert trusted("http://127.0.0.1:1/", local=True)
     assert not trusted("http://127.0.0.1:1/", local=False)
+    assert not sign_in_with("google", credentials=lambda: (CLIENT, SECRET))._local
     for issuer in ("http://accounts.example", "http://10.0.0.1"):
         adapter = sign_in_with("google", credentials=lambda: (CLIENT, SECRET), urls={"google_issuer": issuer})
         unavailable(lambda found=adapter: google.start(found))

@@ -2,10 +2,11 @@
 
 import hashlib
 import hmac
+import json
 import time
 
 import pytest
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from enhancer.adapters.signin_tokens import keys_of
@@ -82,6 +83,13 @@ def test_a_key_id_is_looked_up_and_nothing_else(google, kid):
 def test_a_token_that_names_no_key_is_refused(google, kid):
     """Google always names it, so guessing helps nobody."""
     google.sign = lambda claims: raw({"alg": "RS256", "kid": kid}, claims, b"x" * 256)
+    assert refused(google)
+
+
+def test_a_token_of_the_only_key_that_does_not_name_it_is_refused(google):
+    """Its signature is good, and still."""
+    unnamed = RSAKey(key("first").raw_value, b"")
+    google.sign = lambda claims: jws.serialize_compact({"alg": "RS256"}, json.dumps(claims), unnamed)
     assert refused(google)
 
 

@@ -75,6 +75,12 @@ def test_a_redirect_is_unavailable_and_not_followed(provider, route, status, ser
 
 
 @every_step
+def test_a_redirect_to_nowhere_is_unavailable(provider, route, server):
+    """A place that is not even text."""
+    unavailable(provider, server, route, says(302, b"", Location="\xff"))
+
+
+@every_step
 def test_a_connection_that_ends_is_unavailable(provider, route, server):
     """Without a word, and not tried again: a code works once."""
     unavailable(provider, server, route, resets)
@@ -103,7 +109,7 @@ def test_a_huge_body_is_unavailable(provider, route, server):
 
 @every_step
 def test_a_packed_body_is_unavailable(provider, route, server):
-    """We ask for plain ones, so that a small body is small."""
+    """We ask for plain ones and unpack nothing, so a small body stays small."""
     packed = gzip.compress(json.dumps({"keys": []}).encode())
     unavailable(provider, server, route, says(200, packed, Content_Encoding="gzip"))
 

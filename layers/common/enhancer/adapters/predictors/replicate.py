@@ -234,8 +234,8 @@ class Replicate:
         if run.status != "succeeded":
             raise _failure(model, run, cost)
         url = _url(run)
-        if url is None:
-            raise invalid(model, cost((0, 0)))
+        if url is None:  # an output that we cannot read was made all the same, and is billed
+            raise invalid(model, cost(expected_size(job, item) if run.output else (0, 0)))
         try:
             data = self._delivery.get(url, seconds=seconds)
         except errors.ProviderError as failed:

@@ -1,0 +1,170 @@
+"""All that is stored of one owner: one copy at a time, and an end that leaves only numbers."""
+
+import pytest
+
+from enhancer.adapters import keys
+from enhancer.adapters.accounts import hashed
+from enhancer.adapters.apikeys import ApiKeys
+from enhancer.adapters.estates import READY_MS, RUNNING_MS, SETTLED_MS, Estates, Export
+from enhancer.adapters.signin import Profile
+from enhancer.domain.access import ApiKey
+from enhancer.domain.errors import NotFound
+from enhancer.domain.owners import Owner
+from tests.support import aws
+
+SECRET = "ek_test_" + "s" * 43
+ADA = Profile("google", "1", "ada@example.com", "Ada Lovelace")
+
+
+@pytest.fixture
+def estates(world):
+    """The adapter on the world's table."""
+    return Estates(world.table)
+
+
+@pytest.fixture
+def ada(world):
+    """Somebody who signed in, with a key, credits, and an entry in the audit."""
+    account = world.accounts.sign_in(ADA, new_user=world.new_name(), role="user", now=world.clock)
+    ApiKeys(world.table).create(
+        account.owner, ApiKey("key_1", "ci", ("read",), world.clock, SECRET[-4:]), SECRET
+    )
+    world.ledger.grant(
+        account.owner,
+        50,
+        source="admin#1",
+        reason="sorry, Ada",
+        actor="boss",
+        entry_id="ent_1",
+        now=world.clock,
+    )
+    audit = {"id": "act_1", "action": "plan", "actor": "boss", "reason": "for Ada", "value": "pro"}
+    world.accounts.change(account.owner, "plan", "pro", audit=audit, now=world.clock)
+    return world.accounts.get(account.owner)
+
+
+# ------------------------------------------------------------------------------------------ copies
+
+
+def test_nobody_has_a_copy_before_asking(world, estates, ada):
+    """None is what a first request finds."""
+    assert estates.export(ada.owner, now=world.clock) is None
+
+
+def test_one_copy_is_made_at_a_time(world, estates, ada):
+    """A second request waits for the first."""
+    assert estates.begin_export(ada.owner, now=world.clock) is True
+    assert estates.begin_export(ada.owner, now=world.clock + 1) is False
+    assert estates.export(ada.owner, now=world.clock + 1) == Export("running", world.clock)
+
+
+def test_of_overlapping_requests_one_makes_the_copy(world, estates, ada):
+    """Whoever comes second changes nothing, whatever the order."""
+    begun = [estates.begin_export(ada.owner, now=world.clock + late) for late in (5, 0, 3)]
+    assert begun == [True, False, False]
+    assert estates.export(ada.owner, now=world.clock + 9) == Export("running", world.clock + 5)
+
+
+def test_a_copy_that_was_never_finished_is_asked_for_again(world, estates, ada):
+    """After fifteen minutes nobody waits for a crash."""
+    estates.begin_export(ada.owner, now=world.clock)
+    late = world.clock + RUNNING_MS
+    assert estates.export(ada.owner, now=late - 1) is not None
+    assert estates.export(ada.owner, now=late) is None
+    assert estates.begin_export(ada.owner, now=late + 1) is True
+
+
+def test_a_ready_copy_is_named_for_a_day(world, estates, ada):
+    """Then it is made anew, as the file is gone."""
+    estates.begin_export(ada.owner, now=world.clock)
+    estates.end_export(ada.owner, "ai-enhancer/exports/user/x/y.zip", asked_at=world.clock)
+    found = Export("ready", world.clock, "ai-enhancer/exports/user/x/y.zip")
+    assert estates.export(ada.owner, now=world.clock + READY_MS - 1) == found
+    assert estates.export(ada.owner, now=world.clock + READY_MS) is None
+    assert estates.begin_export(ada.owner, now=world.clock + READY_MS) is True
+
+
+def test_a_copy_is_its_owners(world, estates, ada):
+    """Nobody else's request finds it."""
+    estates.begin_export(ada.owner, now=world.clock)
+    assert estates.export(Owner("user", "somebody"), now=world.clock) is None
+    assert estates.export(Owner("guest", ada.owner.id), now=world.clock) is None
+
+
+# ------------------------------------------------------------------------------------------ the end
+
+
+def test_from_burying_on_nobody_is_signed_in_as_the_owner(world, estates, ada):
+    """Identity, address and name are gone at once; sessions and keys open nothing."""
+    world.accounts.start_session(ada.owner, "token", now=world.clock)
+    estates.bury(ada, now=world.clock)
+    assert world.accounts.get(ada.owner) is None
+    assert ApiKeys(world.table).holder(SECRET, now=world.clock) is None
+    assert world.accounts.by_email(ADA.email) == []
+    assert world.table.get(keys.identity("google", "1")) is None
+    account = world.table.get(keys.account(ada.owner))
+    assert {"plan", "role", "email", "name", "identities"} & set(account) == set()
+
+
+def test_who_comes_back_is_somebody_new(world, estates, ada):
+    """The same person at the provider, another user here, without credits."""
+    estates.bury(ada, now=world.clock)
+    again = world.accounts.sign_in(ADA, new_user=world.new_name(), role="user", now=world.clock)
+    assert again.owner != ada.owner
+    assert world.ledger.standing(again.owner, now=world.clock).balance.available == 0
+
+
+def test_nobody_is_buried_twice(world, estates, ada):
+    """The second time there is nobody."""
+    estates.bury(ada, now=world.clock)
+    with pytest.raises(NotFound):
+        estates.bury(ada, now=world.clock)
+
+
+def test_purging_leaves_numbers_and_dates(world, estates, ada):
+    """Totals, ledger and once-keys of money; no key, no audit, no reason, nothing that names anybody."""
+    estates.begin_export(ada.owner, now=world.clock)
+    world.table.put({**keys.idempotency_once(ada.owner, "hash"), "job": "job_1"})
+    estates.bury(ada, now=world.clock)
+    estates.purge(ada.owner, now=world.clock)
+    left = {record["sk"] for record in aws.records()}
+    assert left == {"ACCOUNT", "LEDGER#ent_1", "ONCE#admin#1"}
+    stored = repr(aws.records())
+    for word in ("Ada", "example.com", "sorry", hashed(ADA.email), hashed(SECRET), "key_1"):
+        assert word not in stored, word
+
+
+def test_purging_keeps_the_books(world, estates, ada):
+    """The entries still say what the totals say."""
+    estates.bury(ada, now=world.clock)
+    estates.purge(ada.owner, now=world.clock)
+    (entry,) = world.ledger.entries(ada.owner)
+    assert (entry.kind, entry.credits, entry.actor, entry.reason) == ("grant", 50, "boss", None)
+    assert world.ledger.standing(ada.owner, now=world.clock).balance.difference == 0
+
+
+def test_the_sweep_knows_an_owner_until_nothing_late_can_come(world, estates, ada):
+    """Requests that had begun before may still write; what they leave is found for a while."""
+    estates.bury(ada, now=world.clock)
+    end = world.clock + SETTLED_MS
+    estates.purge(ada.owner, now=end - 1)
+    assert estates.buried(before=end) == [ada.owner]
+    estates.purge(ada.owner, now=end)
+    assert estates.buried(before=end) == []
+
+
+def test_the_sweep_lets_a_fresh_deletion_be(world, estates, ada):
+    """Whoever deletes is purging already."""
+    estates.bury(ada, now=world.clock)
+    assert estates.buried(before=world.clock) == []
+    assert estates.buried(before=world.clock + 1) == [ada.owner]
+
+
+def test_purging_touches_nobody_else(world, estates, ada):
+    """A neighbour's records stay, down to the last one."""
+    eve = Profile("google", "2", "eve@example.com", "Eve")
+    account = world.accounts.sign_in(eve, new_user=world.new_name(), role="user", now=world.clock)
+    before = [record for record in aws.records() if account.owner.id in repr(record)]
+    estates.bury(ada, now=world.clock)
+    estates.purge(ada.owner, now=world.clock)
+    assert [record for record in aws.records() if account.owner.id in repr(record)] == before
