@@ -46,7 +46,6 @@ MISTAKES = [
     Mistake("12 MB", 413, "file_too_large", image=GOOD + bytes(12_000_000)),
     Mistake("5 MB", 413, "file_too_large", image=GOOD + bytes(5_000_000)),
     Mistake("wrong model", 400, "unknown_model", fields={"model": "dall-e"}),
-    Mistake("disabled model", 403, "provider_disabled", fields={"model": "gfpgan"}),
     Mistake("scale 3", 400, "scale_not_supported", fields={"scale": "3"}),
     Mistake("scale 4 as guest", 403, "plan_required", fields={"scale": "4"}),
     Mistake("scale in words", 400, "invalid_fields", fields={"scale": "two"}),

@@ -95,9 +95,7 @@ def finish_item(ref: Ref, error: str | None, *, tools: Tools) -> float | None:
         return 0.0
     try:
         if error:
-            if (
-                item.prediction and error != errors.ProviderTimeout.__name__
-            ):  # PollPrediction stopped that one
+            if item.prediction and leaf_named(error) is None:  # the step broke; its prediction may go on
                 tools.predictor_of(job, item).cancel(job, item)
             raise problem_named(error)
         outcome = tools.predictor_of(job, item).collect(job, item)

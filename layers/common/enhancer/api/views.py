@@ -101,7 +101,11 @@ class UsageView(Wire):
 
 
 class ModelView(Wire):
-    """One model as this caller may use it. ``price`` is the cheapest run in credits; ``reason`` says why locked."""
+    """One model as this caller may use it. ``price`` is the cheapest run in credits; ``reason`` says why locked.
+
+    ``factor``: how many times larger a model without ``scales`` makes a picture. ``maxOutputSide``: the longest side, in
+    pixels, of what an edit gives back; None where it depends on the picture.
+    """
 
     slug: str
     alias: str
@@ -117,6 +121,8 @@ class ModelView(Wire):
     options: list[str]
     qualities: list[str]
     max_input_megapixels: float | None
+    max_output_side: int | None
+    factor: int
     price: float
     available: bool
     reason: Literal["provider_disabled"] | None
@@ -141,6 +147,8 @@ class ModelView(Wire):
             prompt_default=model.prompt_default,
             options=list(model.options),
             max_input_megapixels=model.input_megapixels_max,
+            max_output_side=model.work_side_max,
+            factor=model.factor,
             qualities=list(model.qualities),
             price=credits(cheapest),
             available=enabled,
@@ -275,6 +283,7 @@ class ItemErrorView(Wire):
 
     code: str
     message: str
+    details: dict[str, Any]
 
 
 class ItemView(Wire):
@@ -309,7 +318,11 @@ class ItemView(Wire):
             )
             if item.output
             else None,
-            error=ItemErrorView(code=error.code, message=message(error.code, error.details, language))
+            error=ItemErrorView(
+                code=error.code,
+                message=message(error.code, error.details, language),
+                details=error.details,
+            )
             if error
             else None,
             charge=ChargeView.of(item.charged),
