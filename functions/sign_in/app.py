@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
-from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import Response
 
 from enhancer import runtime, signing_in
-from enhancer.adapters.accounts import SIGN_IN_SECONDS
 from enhancer.api import cookies
 from enhancer.api.account_schemas import DoneView, MeView, sign_ins
 from enhancer.api.app import create_app, entrypoint
+from enhancer.api.landing import go, shown_on
 from enhancer.api.schemas import Success, ok
-from enhancer.domain.errors import EnhancerError, NotFound, SignInUnavailable
+from enhancer.domain.accounts import SIGN_IN_SECONDS
+from enhancer.domain.errors import NotFound
 from enhancer.signing_in import Way
 
 app = create_app(scope=None)
@@ -30,24 +30,22 @@ SEE_OTHER = {302: {"description": "Where the browser goes next."}}
     enable_validation=False,
     responses=SEE_OTHER,
 )
+@shown_on(app, "account")
 def login(provider: str) -> Response[Any]:
     """Sends the browser to Google or GitHub. ``returnTo``: a path of ours; ``link=1``: add to who is signed in."""
     visit, request = app.visit, app.visit.request
     linking = visit.user if request.query.get("link") == "1" else None
     kept = request.cookies.get(_browser_cookie())
     browser = kept if kept and signing_in.is_secret(kept) else secrets.token_urlsafe(32)
-    try:
-        url = signing_in.begin(
-            _way(provider),
-            state=secrets.token_urlsafe(32),
-            browser=browser,
-            return_to=request.query.get("returnTo"),
-            linking=linking,
-            now=runtime.now(),
-        )
-    except SignInUnavailable as problem:
-        return _refused(problem)
-    answer = _go(url)
+    url = signing_in.begin(
+        _way(provider),
+        state=secrets.token_urlsafe(32),
+        browser=browser,
+        return_to=request.query.get("returnTo"),
+        linking=linking,
+        now=runtime.now(),
+    )
+    answer = go(url)
     secure = request.is_secure
     answer.cookies.append(cookies.bake(_browser_cookie(), browser, seconds=SIGN_IN_SECONDS, secure=secure))
     return answer
@@ -60,26 +58,24 @@ def login(provider: str) -> Response[Any]:
     enable_validation=False,
     responses=SEE_OTHER,
 )
+@shown_on(app, "account")
 def callback(provider: str) -> Response[Any]:
-    """Verifies who it is, starts a session, and goes where the sign-in began; a refusal is shown there, too."""
+    """Verifies who it is, starts a session, and goes where the sign-in began; a refusal is shown on the page."""
     visit, request = app.visit, app.visit.request
     token = secrets.token_urlsafe(32)
-    try:
-        account, path = signing_in.complete(
-            _way(provider),
-            request.query,
-            browser=request.cookies.get(_browser_cookie()),
-            caller=visit.caller.account,
-            old_token=request.session_token,
-            new_token=token,
-            new_user=runtime.new_name(),
-            admin_email=runtime.settings().admin_email,
-            now=runtime.now(),
-        )
-    except EnhancerError as problem:
-        return _refused(problem)
+    account, path = signing_in.complete(
+        _way(provider),
+        request.query,
+        browser=request.cookies.get(_browser_cookie()),
+        caller=visit.caller.account,
+        old_token=request.session_token,
+        new_token=token,
+        new_user=runtime.new_name(),
+        admin_email=runtime.settings().admin_email,
+        now=runtime.now(),
+    )
     visit.note(owner=account.owner.id)
-    answer = _go(path)
+    answer = go(path)
     secure = request.is_secure
     answer.cookies.append(cookies.session(cookies.session_name(secure=secure), token, secure=secure))
     return answer
@@ -124,22 +120,8 @@ def _way(provider: str) -> Way:
     return Way(provider, redirect_uri, runtime.sign_in(provider), runtime.accounts())
 
 
-def _refused(problem: EnhancerError) -> Response[Any]:
-    """Show a person the page with the reason; everybody else gets the problem."""
-    request = app.visit.request
-    if not request.wants_page:
-        raise problem
-    app.visit.note(code=problem.code)
-    shown = {"signIn": problem.code, "reason": str(problem.details.get("reason", ""))}
-    return _go(f"/{request.language}/account?{urlencode(shown)}")
-
-
 def _browser_cookie() -> str:
     return cookies.sign_in_name(secure=app.visit.request.is_secure)
-
-
-def _go(url: str) -> Response[Any]:
-    return Response(302, headers={"Location": url, "Cache-Control": "no-store"}, body="")
 
 
 lambda_handler = entrypoint(app)

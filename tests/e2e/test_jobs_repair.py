@@ -10,7 +10,7 @@ import pytest
 
 from enhancer.adapters import keys
 from enhancer.api.watch import Watch
-from enhancer.domain.errors import ProviderUnavailable
+from enhancer.domain.errors import ProviderFailed
 from enhancer.domain.jobs import DEADLINE_MS, Item, Job, Source
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import plan_named
@@ -115,7 +115,7 @@ def test_overdue_job_is_stopped_and_released_by_the_sweep(
     check_released(deployed, owner, job, "job_expired")
     assert deployed.status(job) == "ABORTED"
     deployed.put_result(job.items[0])
-    assert deployed.step("FinishItem", job) == {}
+    assert deployed.step("FinishItem", job) == {"again": False, "seconds": 0}
     check_released(deployed, owner, job, "job_expired")
 
 
@@ -167,10 +167,10 @@ def test_model_that_breaks_off_fails_its_job_at_once(
     with step_timeout(deployed, seconds=15):
         job = slow(client, deployed, owner, seed=809)
         kill_function(deployed, "Upscale")
-        with Bench(deployed).open(), pytest.raises(ProviderUnavailable), Watch(step_event(job)):
-            raise ProviderUnavailable
+        with Bench(deployed).open(), pytest.raises(ProviderFailed), Watch(step_event(job)):
+            raise ProviderFailed
         deployed.ended(owner, job.id)
-    check_released(deployed, owner, job, "provider_unavailable")
+    check_released(deployed, owner, job, "provider_failed")
     assert deployed.history(job)["TaskScheduled lambda:invoke.waitForTaskToken"] == 1
 
 

@@ -11,7 +11,7 @@ from tests.support.template import ROOT
 
 LAYER = ROOT / "layers/common/enhancer"
 USE_CASES = ("submission", "fulfilment", "execution", "callbacks", "lifecycle", "identity", "delivery",
-             "maintenance", "billing")  # fmt: skip
+             "maintenance", "signing_in", "administration", "privacy", "billing")  # fmt: skip
 MODULES = {path.relative_to(LAYER.parent).with_suffix("").as_posix().replace("/", "."): path
            for path in sorted(LAYER.rglob("*.py"))}  # fmt: skip
 FUNCTIONS = {f"functions.{path.parent.name}": path for path in sorted((ROOT / "functions").glob("*/app.py"))}

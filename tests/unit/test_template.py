@@ -120,7 +120,7 @@ def test_every_log_group_has_an_end(name):
 
 
 OURS = re.compile(
-    r"\$\{Bucket\.Arn\}/ai-enhancer/(incoming|uploads|results)/\*'|:execution:\$\{Enhance\.Name\}:\*'"
+    r"\$\{Bucket\.Arn\}/ai-enhancer/(incoming|uploads|results|exports)/\*'|:execution:\$\{Enhance\.Name\}:\*'"
 )
 
 
@@ -140,7 +140,8 @@ WRITES = {
     "Generate": {"uploads", "results"}, "Uploads": {"incoming"}, "Upscale": {"results"}, "Usage": set(),
     "Results": set(), "DebugLogin": set(), "Sweep": set(), "Web": set(), "Jobs": {"uploads"},
     "StartPrediction": {"uploads", "results"}, "PollPrediction": set(), "FinishItem": {"results"},
-    "FinishJob": set(), "ProviderWebhook": set(),
+    "FinishJob": set(), "ProviderWebhook": set(), "SignIn": set(), "Account": set(), "Admin": set(),
+    "Export": {"exports"},
 }  # fmt: skip
 
 
@@ -172,15 +173,15 @@ def test_the_model_cannot_touch_money():
     ("action", "names"),
     [
         ("states:StartExecution", {"Generate", "Jobs", "Sweep"}),
-        ("states:StopExecution", {"Jobs", "Sweep"}),
+        ("states:StopExecution", {"Account", "Jobs", "Sweep"}),
         ("states:SendTaskSuccess", {"ProviderWebhook", "StartPrediction", "Sweep", "Upscale"}),
         ("states:SendTaskFailure", {"StartPrediction", "Upscale"}),
         ("states:DescribeExecution", {"Sweep"}),
         ("states:ListExecutions", {"Sweep"}),
-        ("lambda:InvokeFunction", {"Generate", "StartPrediction"}),
-        ("dynamodb:DeleteItem", {"Jobs"}),
-        ("dynamodb:Query", {"Jobs", "Sweep"}),
-        ("s3:DeleteObject", {"Jobs"}),
+        ("lambda:InvokeFunction", {"Account", "Generate", "StartPrediction"}),
+        ("dynamodb:DeleteItem", {"Account", "Jobs", "SignIn", "Sweep"}),
+        ("dynamodb:Query", {"Account", "Admin", "Export", "Jobs", "Sweep"}),
+        ("s3:DeleteObject", {"Account", "Jobs", "Sweep"}),
     ],
 )
 def test_only_these_functions_may_do_it(action, names):
@@ -211,7 +212,8 @@ def test_only_who_runs_or_hears_providers_reads_their_tokens():
         and "ProviderSecret" in str(one["Resource"])
     }
     assert readers == {
-        "FinishItem", "Generate", "Jobs", "PollPrediction", "ProviderWebhook", "StartPrediction", "Sweep", "Usage",
+        "Account", "FinishItem", "Generate", "Jobs", "PollPrediction", "ProviderWebhook", "StartPrediction", "Sweep",
+        "Usage",
     }  # fmt: skip
 
 
@@ -246,7 +248,8 @@ def test_a_function_behind_the_api_ends_before_the_api_gives_up(name):
 def test_the_public_functions_are_these():
     """A new door is noticed here."""
     assert PUBLIC == [
-        "DebugLogin", "Generate", "Jobs", "ProviderWebhook", "Results", "Uploads", "Usage", "Web",
+        "Account", "Admin", "DebugLogin", "Generate", "Jobs", "ProviderWebhook", "Results", "SignIn", "Uploads",
+        "Usage", "Web",
     ]  # fmt: skip
 
 
@@ -301,7 +304,12 @@ def test_every_setting_the_code_requires_is_given_to_every_function():
 
 MODEL, MACHINE = {"UPSCALE_FUNCTION_NAME": {"Ref": "Upscale"}}, {"STATE_MACHINE_ARN": {"Ref": "Enhance"}}
 OWN = {"Generate": MODEL | MACHINE, "Jobs": MACHINE, "Sweep": MACHINE, "StartPrediction": MODEL,
-       "ProviderWebhook": MACHINE}  # fmt: skip
+       "ProviderWebhook": MACHINE, "Account": MACHINE | {"EXPORT_FUNCTION_NAME": {"Ref": "Export"}},
+       "SignIn": {
+           "SIGN_IN_SECRET_NAME": {"Ref": "SignInSecret"}, "GOOGLE_ISSUER": {"Ref": "GoogleIssuer"},
+           "GITHUB_URL": {"Ref": "GithubUrl"}, "GITHUB_API_URL": {"Ref": "GithubApiUrl"},
+           "ADMIN_EMAIL": {"Ref": "AdminEmail"},
+       }}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -11,11 +11,9 @@ from enhancer.domain.plans import plan_named
 from enhancer.domain.pricing import credits
 
 if TYPE_CHECKING:
-    from enhancer.adapters.accounts import Account, Accounts
+    from enhancer.adapters.accounts import Accounts
     from enhancer.adapters.ledger import Ledger
-
-AMOUNT_MAX = 100_000
-"""Credits in one grant or deduction."""
+    from enhancer.domain.accounts import Account
 
 
 def find(user_id: str, *, accounts: Accounts) -> Account:

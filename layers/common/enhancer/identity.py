@@ -16,9 +16,10 @@ from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS, Plan, plan_named
 
 if TYPE_CHECKING:
-    from enhancer.adapters.accounts import Account, Accounts
+    from enhancer.adapters.accounts import Accounts
     from enhancer.adapters.apikeys import ApiKeys
     from enhancer.domain.access import ApiKey
+    from enhancer.domain.accounts import Account
 
 
 @dataclass(frozen=True, slots=True)

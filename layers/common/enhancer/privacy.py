@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any
 
 from enhancer import lifecycle
-from enhancer.adapters.jobs import from_record
 from enhancer.domain.artifacts import NoArtifact, export_key, prefixes_of
 from enhancer.domain.errors import JobFinished
 from enhancer.domain.jobs import Artifact, Job
@@ -19,9 +18,9 @@ from enhancer.domain.jobs import Artifact, Job
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from enhancer.adapters.accounts import Account
     from enhancer.adapters.artifacts import Artifacts
     from enhancer.adapters.estates import Estates
+    from enhancer.domain.accounts import Account
     from enhancer.domain.owners import Owner
     from enhancer.fulfilment import Tools
 
@@ -51,8 +50,7 @@ artifacts/     your pictures: originals under uploads/, results under results/
 
 def size_of(owner: Owner, *, estates: Estates) -> int:
     """Return how many bytes the owner's pictures have."""
-    jobs = (from_record(record) for record in estates.records(owner, "JOB#"))
-    return sum(artifact.size for job in jobs for artifact in _artifacts(job))
+    return sum(artifact.size for job in estates.jobs(owner) for artifact in _artifacts(job))
 
 
 def pack(account: Account, out: IO[bytes], *, estates: Estates, artifacts: Artifacts) -> None:
@@ -70,15 +68,11 @@ def pack(account: Account, out: IO[bytes], *, estates: Estates, artifacts: Artif
         archive.writestr("profile.json", _json(asdict(account)))
         for name, found in records.items():
             archive.writestr(f"{name}.json", _json(found))
-        for key in dict.fromkeys(
-            artifact.key for record in records["jobs"] for artifact in _artifacts(from_record(record))
-        ):
+        for key in dict.fromkeys(one.key for job in estates.jobs(owner) for one in _artifacts(job)):
             with suppress(NoArtifact):
                 kind, name = key.split("/")[1], key.rsplit("/", 1)[-1]
                 data = artifacts.get(key)
-                archive.writestr(
-                    zipfile.ZipInfo(f"artifacts/{kind}/{name}"), data
-                )  # stored: pictures are packed
+                archive.writestr(zipfile.ZipInfo(f"artifacts/{kind}/{name}"), data)  # stored as it is
 
 
 def export(
@@ -99,8 +93,7 @@ def erase(account: Account, *, tools: Tools, estates: Estates) -> None:
 
     From the second step on it is over for everybody; what a crash leaves is finished by the sweep.
     """
-    for record in estates.records(account.owner, "JOB#"):
-        job = from_record(record)
+    for job in estates.jobs(account.owner):
         if job.is_open:
             with suppress(JobFinished):
                 lifecycle.cancel(job, tools=tools)

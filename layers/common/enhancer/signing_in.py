@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from enhancer.adapters.accounts import Pending
+from enhancer.domain.accounts import Pending
 from enhancer.domain.errors import OwnerBlocked, ReturnToInvalid, SignInFailed
 
 if TYPE_CHECKING:
-    from enhancer.adapters.accounts import Account, Accounts
+    from enhancer.adapters.accounts import Accounts
     from enhancer.adapters.signin import Profile, SignIn
+    from enhancer.domain.accounts import Account
 
 HOME = "/"
 RETURN_TO_MAX = 500

@@ -3,9 +3,10 @@
 import pytest
 
 from enhancer.adapters import keys
-from enhancer.adapters.accounts import Account, Pending, hashed
+from enhancer.adapters.accounts import hashed
 from enhancer.adapters.signin import Profile
 from enhancer.adapters.table import ConditionFailed
+from enhancer.domain.accounts import Account, Pending
 from enhancer.domain.errors import IdentityTaken, NotFound
 from enhancer.domain.owners import Owner
 from tests.support import aws

@@ -3,52 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from enhancer.adapters import keys
 from enhancer.adapters.table import ConditionFailed, Record, Table, Write, absent
+from enhancer.domain.accounts import SESSION_SECONDS, SIGN_IN_SECONDS, Account, Pending, Session
 from enhancer.domain.errors import IdentityTaken, NotFound
 from enhancer.domain.owners import Owner
 
 if TYPE_CHECKING:
     from enhancer.adapters.signin import Profile
 
-SESSION_SECONDS = 30 * 86_400
-SIGN_IN_SECONDS = 600
 AUDIT_FIELDS = ("id", "action", "actor", "reason", "at", "value")
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A user. ``identities`` are ``<provider>#<subject>``; sessions begun at or before ``signed_out_at`` are over."""
-
-    owner: Owner
-    plan: str
-    role: str
-    email: str = ""
-    name: str = ""
-    blocked: bool = False
-    signed_out_at: int = 0
-    created_at: int = 0
-    identities: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A browser that is signed in."""
-
-    owner: Owner
-    started_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A sign-in under way. ``linking``: the user whose account gets the identity; None for a plain sign-in."""
-
-    provider: str
-    return_to: str
-    linking: str | None
 
 
 class NewAccountRaced(Exception):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 
 from enhancer.adapters import keys
-from enhancer.adapters.accounts import Account, account_of, hashed
+from enhancer.adapters.accounts import account_of, hashed
 from enhancer.adapters.table import ConditionFailed, Record, Table, Write, absent
 from enhancer.domain.access import KEYS_MAX, ApiKey
+from enhancer.domain.accounts import Account
 from enhancer.domain.errors import NotFound, TooManyKeys
 from enhancer.domain.owners import Owner
 from enhancer.domain.quota import month_of

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from enhancer.adapters import keys
-from enhancer.adapters.accounts import Account, hashed
+from enhancer.adapters.accounts import hashed
+from enhancer.adapters.jobs import from_record
 from enhancer.adapters.table import ConditionFailed, Record, Table, Write
+from enhancer.domain.accounts import Account
 from enhancer.domain.errors import NotFound
+from enhancer.domain.jobs import Job
 from enhancer.domain.owners import Owner
 
 RUNNING_MS = 900_000
@@ -79,6 +82,10 @@ class Estates:
     def records(self, owner: Owner, prefix: str) -> Iterable[Record]:
         """Yield what is stored of an owner under a prefix of the sort key."""
         return self._table.under(keys.account(owner)["pk"], prefix)
+
+    def jobs(self, owner: Owner) -> list[Job]:
+        """Return every job of an owner."""
+        return [from_record(record) for record in self.records(owner, "JOB#")]
 
     def bury(self, account: Account, *, now: int) -> None:
         """End an account in one step: nobody signs in as it any more, and who it was is forgotten.

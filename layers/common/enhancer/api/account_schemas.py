@@ -7,12 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from enhancer.adapters.accounts import Account
-from enhancer.administration import AMOUNT_MAX
 from enhancer.api.schemas import Wire
 from enhancer.api.views import CreditsView
 from enhancer.domain.access import ApiKey, Scope
-from enhancer.domain.ledger import Balance, Entry
+from enhancer.domain.accounts import Account
+from enhancer.domain.ledger import GIFT_CREDITS_MAX, Balance, Entry
 from enhancer.domain.pricing import credits
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
@@ -109,7 +108,7 @@ class CreditsRequest(Asked):
     """Credits to give or take, whole ones, and why."""
 
     user_id: UserId
-    amount: int = Field(strict=True, ge=1, le=AMOUNT_MAX)
+    amount: int = Field(strict=True, ge=1, le=GIFT_CREDITS_MAX)
     reason: Reason
 
 

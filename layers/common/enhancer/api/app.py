@@ -12,13 +12,13 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from enhancer import identity, runtime
-from enhancer.adapters.accounts import Account
 from enhancer.adapters.rates import RateState
 from enhancer.api import cookies, csrf
 from enhancer.api.request import Request
 from enhancer.api.texts import message
 from enhancer.domain import errors
 from enhancer.domain.access import Scope, holds_key
+from enhancer.domain.accounts import Account
 from enhancer.domain.errors import EnhancerError, LimitReached
 from enhancer.domain.plans import RateClass, rate_limit
 from enhancer.telemetry import logger

@@ -103,8 +103,8 @@ class UsageView(Wire):
 class ModelView(Wire):
     """One model as this caller may use it. ``price`` is the cheapest run in credits; ``reason`` says why locked.
 
-    ``factor``: how many times larger a model without ``scales`` makes a picture. ``maxOutputSide``: the longest side, in
-    pixels, of what an edit gives back; None where it depends on the picture.
+    ``factor``: how many times larger a model without ``scales`` makes a picture. ``maxOutputSide``: the longest side,
+    in pixels, of what an edit gives back; None where it depends on the picture.
     """
 
     slug: str

@@ -14,6 +14,10 @@ from typing import Literal
 EntryKind = Literal["hold", "settle", "release", "purchase", "grant", "expiry", "clawback"]
 
 
+GIFT_CREDITS_MAX = 100_000
+"""Credits that an administrator gives or takes at once."""
+
+
 class AlreadyHeld(Exception):
     """This item was held before."""
 
