@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -22,7 +23,7 @@ from enhancer.api.account_schemas import (
 )
 from enhancer.api.app import create_app, entrypoint
 from enhancer.api.schemas import Success, ok
-from enhancer.domain.errors import InvalidFields, NotFound
+from enhancer.domain.errors import InvalidFields
 from enhancer.domain.gating import Flags
 from enhancer.domain.models import CATALOGUE
 from enhancer.domain.owners import Owner
@@ -54,27 +55,20 @@ def owners(
     return ok(OwnersView(owners=views))
 
 
-@app.post("/api/admin/credits/<way>", summary="Give or take credits (grant, deduct)", tags=["admin"])
-def credits(
-    way: str, body: Annotated[CreditsRequest, Body()], idempotency_key: Key = None
+@app.post("/api/admin/credits/grant", summary="Give credits", tags=["admin"])
+def grant(
+    body: Annotated[CreditsRequest, Body()], idempotency_key: Key = None
 ) -> Response[Success[DoneView]]:
     """Kept in the ledger with reason and actor. A repeat under the same Idempotency-Key changes nothing."""
-    actor = app.visit.admin
-    move = {"grant": administration.grant, "deduct": administration.deduct}.get(way)
-    if move is None:
-        raise NotFound
-    account = administration.find(body.user_id, accounts=runtime.accounts())
-    done = move(
-        account,
-        body.amount,
-        reason=body.reason,
-        actor=actor,
-        once=idempotency_key or runtime.new_name(),
-        entry_id=runtime.new_id("ent"),
-        now=runtime.now(),
-        ledger=runtime.ledger(),
-    )
-    return ok(DoneView(repeated=not done))
+    return _moved(administration.grant, body, idempotency_key)
+
+
+@app.post("/api/admin/credits/deduct", summary="Take credits", tags=["admin"])
+def deduct(
+    body: Annotated[CreditsRequest, Body()], idempotency_key: Key = None
+) -> Response[Success[DoneView]]:
+    """All of them or none; otherwise like grant."""
+    return _moved(administration.deduct, body, idempotency_key)
 
 
 @app.get("/api/admin/credits/history", summary="Movements of a user's credits", tags=["admin"])
@@ -151,6 +145,23 @@ def set_flags(body: Annotated[FlagsRequest, Body()]) -> Response[Success[FlagsVi
         "flags", extra={"requestId": app.visit.request.id, "actor": actor.owner.id, "off": body.off}
     )
     return ok(_flags_now())
+
+
+def _moved(
+    move: Callable[..., bool], body: CreditsRequest, idempotency_key: str | None
+) -> Response[Success[DoneView]]:
+    actor = app.visit.admin
+    done = move(
+        administration.find(body.user_id, accounts=runtime.accounts()),
+        body.amount,
+        reason=body.reason,
+        actor=actor,
+        once=idempotency_key or runtime.new_name(),
+        entry_id=runtime.new_id("ent"),
+        now=runtime.now(),
+        ledger=runtime.ledger(),
+    )
+    return ok(DoneView(repeated=not done))
 
 
 def _flags_now() -> FlagsView:

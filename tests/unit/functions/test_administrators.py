@@ -154,9 +154,10 @@ def test_more_than_there_is_is_409_with_what_there_is(apps, boss, user):
     assert answer.error["details"] == {"available": 5.0}
 
 
-def test_the_history_pages_through_every_entry_once(apps, boss, user):
+def test_the_history_pages_through_every_entry_once(apps, served, boss, user):
     """Newest first, with actor and reason, whatever the page size."""
     for amount in range(1, 8):
+        served.clock += 1
         body = {"userId": user.id, "amount": amount, "reason": f"gift {amount}"}
         ask(apps, boss, "POST", "/api/admin/credits/grant", body)
     seen, cursor = [], ""

@@ -22,6 +22,19 @@ ALLOW = {
     "/api/ai-image/jobs/job_x/retry": ("jobs", "POST"),
     "/api/debug-login": ("debug_login", "POST"),
     "/api/provider-webhook/replicate/ref": ("provider_webhook", "POST"),
+    "/api/auth/google/login": ("sign_in", "GET"),
+    "/api/auth/github/callback": ("sign_in", "GET"),
+    "/api/auth/logout": ("sign_in", "POST"),
+    "/api/auth/me": ("sign_in", "GET"),
+    "/api/auth/keys": ("account", "GET, POST"),
+    "/api/auth/keys/key_x": ("account", "DELETE"),
+    "/api/account": ("account", "DELETE"),
+    "/api/account/export": ("account", "GET"),
+    "/api/admin/owners": ("admin", "GET"),
+    "/api/admin/credits/grant": ("admin", "POST"),
+    "/api/admin/plan": ("admin", "POST"),
+    "/api/admin/block": ("admin", "POST"),
+    "/api/admin/flags": ("admin", "GET, POST"),
     "/r2-ai/ai-enhancer/results/guest/x/0123456789abcdefghjkmnpqrs.png": ("results", "GET, HEAD"),
     "/api/health": ("web", "GET"),
     "/api/csp-report": ("web", "POST"),
@@ -108,7 +121,9 @@ def test_the_sweep_function_gives_back_what_is_overdue(apps, served, logs):
     caller = served.caller("pro")
     served.hold(served.job(caller))
     served.clock += 300_001
-    nothing = dict.fromkeys(("expired", "canceled", "started", "closed", "stopped", "woken", "broken"), 0)
+    nothing = dict.fromkeys(
+        ("expired", "canceled", "started", "closed", "stopped", "woken", "purged", "broken"), 0
+    )
     assert apps.sweep({}, CONTEXT) == nothing | {"expired": 1}
     assert apps.sweep({}, CONTEXT) == nothing
     assert [line["expired"] for line in logs.lines] == [1, 0]
