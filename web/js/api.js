@@ -21,6 +21,7 @@ export class Problem extends Error {
 }
 
 export const usage = () => get("/usage");
+export const me = () => call("/api/auth/me", { fresh: true });
 export const models = async () => (await get("/models")).models;
 export const quote = (order, signal) =>
   call(`${BASE}/quote`, { method: "POST", body: JSON.stringify(order), json: true, signal });
@@ -49,7 +50,8 @@ export async function ask(url, { method = "GET", body, json, signal, fresh, head
 const token = () => decodeURIComponent(cookie("csrf_token") ?? "");
 const unreachable = () => new Problem(navigator.onLine === false ? "offline" : "network");
 
-function unwrap(status, text, header) {
+/** The data of an answer; throws the `Problem` it tells. */
+export function unwrap(status, text, header) {
   let answer = null;
   try {
     answer = JSON.parse(text);
@@ -159,3 +161,6 @@ export async function fetchResult(url) {
   if (!response.ok) throw new Problem("network", { status: response.status });
   return response.blob();
 }
+
+/** Why a picture could not be shown: "expired" for one that is no longer stored, "unloaded" for one that may come yet. */
+export const whyBroken = (url) => fetchResult(url).then(() => "unloaded", ({ code }) => (code === "expired" ? code : "unloaded"));

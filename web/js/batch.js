@@ -84,6 +84,11 @@ export class Batch {
     return this.photos.reduce((sum, { file }) => sum + file.size, 0);
   }
 
+  /** The longest side of all photos, in pixels. */
+  get longest() {
+    return Math.max(0, ...this.photos.flatMap(({ width, height }) => [width ?? 0, height ?? 0]));
+  }
+
   get megapixels() {
     return this.photos.reduce((sum, { width, height }) => sum + (width ? (width * height) / 1e6 : 0), 0);
   }

@@ -3,6 +3,7 @@
 import { INFO, WARNING, announce, el, icon } from "./dom.js";
 import { locale, number, t } from "./i18n.js";
 import { lookOf, nameOf } from "./kept.js";
+import { describe } from "./problems.js";
 import { isOpen } from "./queue.js";
 
 const PHOTO = "M6 5h12a2 2 0 0 1 2 2v10a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2ZM4.500 16.500l4-4a1.500 1.500 0 0 1 2 0l6 6";
@@ -33,12 +34,15 @@ export const swapOf = ({ status, model }, { requestedModel }) =>
 export const swapText = ([asked, ran], nameOf, count = 1) =>
   (nameOf(asked) ? t("swapped", { count, asked: nameOf(asked), ran: nameOf(ran, true) }) : "");
 
-/** Why an item failed: the page's words, or the API's where the page's would lack a number. */
-export function reason(item) {
-  const code = item.error?.code ?? (item.status === "canceled" ? "job_canceled" : "job_failed");
-  const whole = (text) => (text && !text.includes("{") ? text : "");
-  const own = t(`jobs.problems.${code}`) ?? t(`errors.${code}`) ?? {};
-  return { title: whole(own.title) || t("jobs.status.failed"), text: whole(own.text) || item.error?.message || "" };
+/** Why an item failed, in the page's words; in the API's where its details lack what the page's would name. */
+export function reason({ status, error }) {
+  const code = error?.code ?? (status === "canceled" ? "job_canceled" : "job_failed");
+  const own = t(`jobs.problems.${code}`) ?? t(`errors.${code}`);
+  if (!own) return { title: t("jobs.status.failed"), text: error?.message ?? "" };
+  const { details } = error ?? {};
+  if (details && Object.keys(details).length) return describe({ code, details, apiMessage: error.message });
+  const whole = (text) => (text.includes("{") ? "" : text);
+  return { title: whole(own.title) || t("jobs.status.failed"), text: whole(own.text) || error?.message || "" };
 }
 
 /** "14:05" today, else with the date. */

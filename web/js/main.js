@@ -7,6 +7,8 @@ import { moreTexts, t } from "./i18n.js";
 import "./top.js";
 import { onUsage, usage, usedUp, watch } from "./usage.js";
 
+const CARRIED = "enhancer.carried"; // as in carry.js, which is there only when needed
+
 let loading = null;
 let catalogue = null;
 let failures = 0;
@@ -86,7 +88,26 @@ async function warnEarly() {
   else if (!slot.firstElementChild) problems.show(slot, { code: "daily_quota_exceeded", details: usage().usage }, { quiet: true });
 }
 
+/** Photos that were chosen before a sign-in or another language, and what should change in them. */
+async function unpack() {
+  const { unpack: found } = await import("./carry.js");
+  const { files = [], prompt } = (await found().catch(() => null)) ?? {};
+  await open(files);
+  if (!files.length || !prompt) return;
+  $("prompt").value = prompt;
+  $("prompt").dispatchEvent(new Event("input"));
+}
+
+function carried() {
+  try {
+    return sessionStorage.getItem(CARRIED);
+  } catch {
+    return null;
+  }
+}
+
 onUsage(warnEarly);
 listen();
 catalogue = watch().then(models).catch(() => null);
-showDemo();
+if (carried()) unpack();
+else showDemo();

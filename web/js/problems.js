@@ -2,6 +2,8 @@
 
 import { $, CLOCK, INFO, WARNING, el, icon } from "./dom.js";
 import { bytes, duration, modelSaid, moment, number, planName, t } from "./i18n.js";
+import { openSignIn } from "./top.js";
+import { usage } from "./usage.js";
 
 const WAITING = new Set(["key_cap_reached", "rate_limited", "daily_quota_exceeded", "network_quota_exceeded", "provider_throttled", "too_many_jobs"]);
 const CALM = new Set(["canceled", "leftOut", "needs_job"]);
@@ -12,13 +14,13 @@ const WAYS = {
   auth_error: ["reload"], provider_error: ["retry"], server_error: ["retry", "builtin"],
 };
 const WAYS_BY_CODE = {
-  offline: ["retry"], network: ["retry"], expired: ["runAgain"], invalid_multipart: ["retry"], upload_not_found: ["retry"],
+  offline: ["retry"], network: ["retry"], expired: ["runAgain"], unloaded: ["showAgain"], invalid_multipart: ["retry"], upload_not_found: ["retry"],
   INSUFFICIENT_CREDITS: ["cheapest"], image_missing: ["other"], unknown_model: ["reload"], scale_not_supported: [], prompt_required: ["prompt"], output_too_large: ["scale2"],
   plan_required: ["scale2"], origin_not_allowed: ["reload"], csrf_token_invalid: ["reload"],
   provider_disabled: ["builtin"], provider_forbidden: ["builtin"], provider_exhausted: ["builtin"], provider_throttled: ["builtin"],
   provider_unavailable: ["retry", "builtin"], provider_timeout: ["retry", "builtin"], provider_output_invalid: ["retry", "builtin"],
   provider_failed: ["builtin", "other"], provider_rejected: ["builtin", "other"], prompt_refused: ["prompt", "other"], webhook_invalid: [],
-  idempotency_mismatch: ["retry"], daily_quota_exceeded: [], network_quota_exceeded: [],
+  idempotency_mismatch: ["retry"], daily_quota_exceeded: ["signIn"], network_quota_exceeded: ["signIn"],
   return_to_invalid: [], api_key_in_url: [], sign_in_unavailable: [], identity_taken: [], owner_blocked: [], admin_only: [],
   credits_too_few: [], too_many_keys: [], scope_missing: [], key_cap_reached: [], rate_limited: [], leftOut: [], too_many_jobs: ["photos"], needs_job: ["background"], canceled: [], models: ["retry"], downloadFailed: ["retry"], too_big_here: ["other"], empty_file: ["other"],
   option_not_supported: [], invalid_fields: ["retry"], job_failed: ["retry"], feature_off: ["retry"], unknown: ["retry"],
@@ -59,20 +61,23 @@ export function describe(problem, extra = {}) {
   return { title: t(`${path}.title`, values), text: t(`${path}.text`, values) };
 }
 
+/** Signing in is a way on for guests, and the same everywhere; all others are taken by `act`. */
+const isWay = (way, act) => (way === "signIn" ? usage()?.ownerType === "guest" : act);
+
 /**
  * Show a problem in `slot`. `act` gets the name of the way the reader takes, `label` says what a way is called or null
- * where it does not exist, `ways` are others than usual; a quiet one is not announced.
+ * where it does not exist, `ways` are others than usual, `told` is another title and text; a quiet one is not announced.
  */
-export function show(slot, problem, { extra, act, quiet, ways = waysOf(problem), label = (way) => t(`actions.${way}`) } = {}) {
-  const { title, text } = describe(problem, extra);
+export function show(slot, problem, { extra, act, quiet, told, ways = waysOf(problem), label = (way) => t(`actions.${way}`) } = {}) {
+  const { title, text } = told ?? describe(problem, extra);
   const waits = WAITING.has(problem.code);
-  ways = ways.filter(label);
+  ways = ways.filter((way) => isWay(way, act) && label(way));
   const symbol = waits ? CLOCK : CALM.has(problem.code) ? INFO : WARNING;
   slot.replaceChildren(el("div", { class: `notice ${waits ? "wait" : CALM.has(problem.code) ? "calm" : ""}`, "data-code": problem.code },
     icon(symbol), el("strong", {}, title), el("p", {}, text),
-    ways.length && act ? el("div", { class: "ways" }, ...ways.map((way) => {
+    ways.length ? el("div", { class: "ways" }, ...ways.map((way) => {
       const button = el("button", { class: "button", type: "button" }, label(way));
-      button.addEventListener("click", () => act(way));
+      button.addEventListener("click", (event) => (way === "signIn" ? openSignIn(event) : act(way)));
       return button;
     })) : null));
   if (!quiet) $("alert").textContent = `${title}. ${text}`;

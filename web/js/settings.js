@@ -181,9 +181,15 @@ function showFace(entry) {
   else button.removeAttribute("aria-describedby");
 }
 
-/** "3200 × 2134" for the settings as they are, or null without a photo or scale. */
+/** How many times larger a result is: as chosen, or what the model does by itself. */
+const factor = (entry) => (entry.scales?.length ? chosen.scale : entry.factor ?? 1);
+
+/** "3200 × 2134" for the settings as they are, or null where it does not follow from the photo. */
 export function outcomeSize() {
   const entry = model();
-  if (!size || !entry?.scales?.length) return null;
-  return pixels(size.width * chosen.scale, size.height * chosen.scale);
+  if (!size || !entry || factor(entry) < 2) return null;
+  return pixels(size.width * factor(entry), size.height * factor(entry));
 }
+
+/** The longest side that comes back, in pixels, when the model makes a photo with a side of `longest` smaller; else 0. */
+export const shrinksTo = (longest) => (model()?.maxOutputSide < longest ? model().maxOutputSide : 0);

@@ -205,7 +205,8 @@ function paintRun() {
     !batch && settings.outcomeSize() && [t("quote.size"), settings.outcomeSize()],
   ]);
   const blocked = obstacle();
-  const why = blocked || (tooSlow() ? t("batch.background") : "");
+  const shrinks = settings.shrinksTo(batch?.longest ?? Math.max(photo?.width ?? 0, photo?.height ?? 0));
+  const why = blocked || [tooSlow() && t("batch.background"), shrinks && t("shrinks", { count: count(), side: shrinks })].filter(Boolean).join(" ");
   $("enhance-why").classList.toggle("quiet", !blocked);
   const counting = Date.now() < blockedUntil;
   $("enhance").setAttribute("aria-disabled", String(Boolean(blocked) || counting || !settings.model()));
@@ -372,12 +373,28 @@ function fail(error) {
   tell(problem, { ...size });
 }
 
-function broken(stage) {
+/** The result cannot be shown: it is gone, or it did not come and may be asked for again. */
+async function broken(stage) {
   if (compare !== stage) return;
-  stage.remove();
+  const made = outcome;
+  const code = await api.whyBroken(made.imageUrl);
+  if (compare === stage && outcome === made) code === "expired" ? expired() : tell({ code });
+}
+
+function expired() {
+  compare.remove();
   compare = outcome = null;
   enter("ready");
   tell({ code: "expired" });
+}
+
+/** Ask for the picture under another address: browsers remember failures. */
+async function showAgain() {
+  clearNotices();
+  const { imageUrl, originalUrl, width, height } = outcome;
+  const after = `${imageUrl}${imageUrl.includes("?") ? "&" : "?"}again=${Date.now()}`;
+  await compare.show({ before: photo.width ? photo.url : originalUrl, after, width, height });
+  compare?.focus();
 }
 
 /** Count down to the moment the run is possible again; a used-up day is told as a clock time instead. */
@@ -405,6 +422,7 @@ const left = () => Math.max(1, Math.ceil((blockedUntil - Date.now()) / 1000));
 const ways = {
   retry: () => (loaded ? (phase() === "done" ? download() : enhance()) : load()),
   runAgain: () => enhance(),
+  showAgain: () => showAgain(),
   other: () => $("file").click(),
   reload: () => location.reload(),
   photos: () => location.assign(`/${lang}/jobs`),
@@ -441,7 +459,7 @@ async function download(event) {
   try {
     save(await api.fetchResult(downloadUrl()), photo.file.name, outcome.suffix);
   } catch (problem) {
-    if (problem.code === "expired") broken(compare);
+    if (problem.code === "expired") expired();
     else if (problem.code === "network" && !problem.status) location.assign(downloadUrl());
     else tell({ code: "downloadFailed" });
   }
@@ -457,6 +475,10 @@ function listen() {
   $("change").addEventListener("click", () => expand(!expanded()));
   $("start-over").addEventListener("click", () => startOver());
   $("download").addEventListener("click", download);
+  addEventListener("leaving", ({ detail }) => {
+    const files = batch?.files ?? (photo ? [photo.file] : []);
+    Object.assign(detail, { running: phase() === "running", files: phase() === "ready" ? files : [], prompt: settings.chosen.prompt });
+  });
   document.addEventListener("keydown", (event) => {
     const saves = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s" && phase() === "done";
     if (saves && !event.defaultPrevented) download(event);

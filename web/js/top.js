@@ -1,7 +1,13 @@
-/** The head of every page: where we are, the language, the card with what is left. */
+/** The head of every page: where we are, the language, the card with what is left, and who is here. */
 
+import * as api from "./api.js";
 import { $ } from "./dom.js";
-import { lang } from "./i18n.js";
+import { lang, t } from "./i18n.js";
+import { onUsage } from "./usage.js";
+
+/** In this tab: where the last sign-in began. In this browser: that somebody was signed in, so that nothing jumps. */
+const STARTED = "enhancer.started";
+const KNOWN = "enhancer.known";
 
 const current = (links, name, value) => links.forEach((link) =>
   link.dataset[name] === value && link.setAttribute("aria-current", name === "place" ? "page" : "true"));
@@ -9,12 +15,112 @@ const current = (links, name, value) => links.forEach((link) =>
 const langs = document.querySelectorAll("[data-lang]");
 current(document.querySelectorAll("a[data-place]"), "place", document.body.dataset.place);
 current(langs, "lang", lang);
+
+// --- leaving with photos that were chosen
+
+/** Follow a link, and take photos along that were chosen but not enhanced; `main.js` opens them again. */
+async function follow(event, link) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return true;
+  const luggage = { files: [], prompt: "", running: false };
+  dispatchEvent(new CustomEvent("leaving", { detail: luggage }));
+  if (luggage.running) return event.preventDefault(), false;
+  if (!luggage.files.length) return true;
+  event.preventDefault();
+  const { carry } = await import("./carry.js");
+  await carry(luggage).catch(() => {});
+  location.assign(link.href);
+  return true;
+}
+
 for (const link of langs) {
-  link.addEventListener("click", () => {
+  link.addEventListener("click", (event) => {
     document.cookie = `lang=${link.dataset.lang}; Path=/; Max-Age=31536000; SameSite=Lax`;
+    follow(event, link);
   });
 }
-document.addEventListener("keydown", (event) => event.key === "Escape" && ($("usage").open = false));
+
+// --- signing in
+
+let back = location.pathname + location.hash;
+
+/** The path to come back to from the next sign-in, when it is not this one. */
+export const returnPath = (path) => aim(back = path);
+export const startedFrom = () => read(sessionStorage, STARTED);
+
+/** Storage that is switched off remembers nothing. */
+function read(store, name) {
+  try {
+    return store.getItem(name) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function keep(store, name, value) {
+  try {
+    if (value) store.setItem(name, value);
+    else store.removeItem(name);
+  } catch { /* it is only for comfort */ }
+}
+
+const doors = document.querySelectorAll("[data-sign-in]");
+const aim = () => doors.forEach((link) => (link.href = `/api/auth/${link.dataset.signIn}/login?returnTo=${encodeURIComponent(back)}`));
+aim();
+
+for (const link of doors) {
+  link.addEventListener("click", async (event) => {
+    keep(sessionStorage, STARTED, back);
+    const note = link.parentElement.parentElement.querySelector("[data-note]");
+    note.textContent = (await follow(event, link)) ? "" : t("running");
+  });
+}
+
+/** Open the card with the ways to sign in, as a notice offers it. */
+export function openSignIn(event) {
+  event.stopPropagation();
+  $("who").open = true;
+  $("who").querySelector("a").focus();
+  $("who").scrollIntoView({ block: "nearest" });
+}
+
+// --- who is here
+
+let asked = null;
+
+/** Who is signed in, asked for once. */
+export function me({ fresh } = {}) {
+  if (fresh || !asked) asked = api.me().catch((problem) => {
+    asked = null;
+    throw problem;
+  });
+  return asked;
+}
+
+export const forgetMe = () => (asked = null);
+
+async function paint({ ownerType }) {
+  const user = ownerType === "user";
+  keep(localStorage, KNOWN, user ? "1" : "");
+  const { name = "", email = "" } = user ? await me().catch(() => ({})) : {};
+  const shown = name || email;
+  $("me-face").textContent = ([...shown][0] ?? "·").toUpperCase();
+  $("me-name").textContent = shown;
+  $("me").hidden = !user;
+  $("who").hidden = user;
+}
+
+$("who").hidden = Boolean(read(localStorage, KNOWN));
+onUsage(paint);
+
+// --- cards that open
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const card of document.querySelectorAll(".usage[open]")) {
+    card.open = false;
+    if (card.contains(document.activeElement)) card.querySelector("summary").focus();
+  }
+});
 document.addEventListener("click", (event) => {
   for (const card of document.querySelectorAll(".usage[open], .keys[open]")) if (!card.contains(event.target)) card.open = false;
 });

@@ -1,6 +1,6 @@
 /** One photo in full view, before and after, and the way to the next. */
 
-import { fetchResult } from "./api.js";
+import { fetchResult, whyBroken } from "./api.js";
 import { photoName, reason, swapOf, swapText } from "./card.js";
 import { Compare } from "./compare.js";
 import { WARNING, el, icon, save } from "./dom.js";
@@ -86,7 +86,7 @@ export class Viewer {
     const { width, height } = output;
     const before = (input ?? this.job.items.find((other) => other.input && other.output?.key === output.key)?.input)?.url;
     if (!before) return this.showAlone(output);
-    const compare = new Compare(this.stage, { onDownload: () => this.download(), onBroken: () => this.compare === compare && this.gone() });
+    const compare = new Compare(this.stage, { onDownload: () => this.download(), onBroken: () => this.compare === compare && this.broken(output.url) });
     this.compare = compare;
     compare.show({ before, after: output.url, width, height }).then(() => this.compare === compare && compare.reveal());
   }
@@ -94,7 +94,7 @@ export class Viewer {
   /** The same picture as in an earlier run: its original is kept there. */
   showAlone({ url }) {
     const picture = el("img", { class: "viewer-alone", src: url, alt: t("result") });
-    picture.addEventListener("error", () => this.gone());
+    picture.addEventListener("error", () => picture.isConnected && this.broken(url));
     this.stage.append(el("div", { class: "viewer-failed" }, picture, el("p", { class: "viewer-note" }, t("jobs.viewer.alone"))));
   }
 
@@ -106,11 +106,22 @@ export class Viewer {
       el("div", { class: `notice ${item.status === "canceled" ? "calm" : ""}` }, icon(WARNING), el("strong", {}, title), el("p", {}, text))));
   }
 
-  gone() {
+  /** The result cannot be shown: it is no longer stored, or it did not come and may be asked for again. */
+  async broken(url) {
+    const { index, job } = this;
+    const code = await whyBroken(url);
+    if (this.index === index && this.job === job && this.root.open) this.gone(code === "expired");
+  }
+
+  gone(forGood = true) {
     this.compare?.remove();
     this.compare = null;
     this.save.hidden = true;
-    this.stage.replaceChildren(el("div", { class: "viewer-failed" }, el("div", { class: "notice calm" }, icon(WARNING), el("strong", {}, t("jobs.gone")))));
+    const again = forGood ? null : el("button", { type: "button", class: "button", "data-do": "again" }, t("actions.showAgain"));
+    again?.addEventListener("click", () => (this.show(this.index), this.title.focus()));
+    const [title, text] = forGood ? [t("jobs.gone")] : [t("errors.unloaded.title"), t("errors.unloaded.text")];
+    this.stage.replaceChildren(el("div", { class: "viewer-failed" }, el("div", { class: `notice ${forGood ? "calm" : ""}` }, icon(WARNING), el("strong", {}, title),
+      text ? el("p", {}, text) : null, again && el("div", { class: "ways" }, again))));
     this.title.focus();
   }
 
