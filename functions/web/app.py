@@ -30,6 +30,12 @@ def jobs() -> Response[Any]:
     return pages.page(app.visit.request, "jobs.html")
 
 
+@get("/account/?")
+@get("/(?:en|de)/account/?")
+def account() -> Response[Any]:
+    return pages.page(app.visit.request, "account.html")
+
+
 @get("/docs")
 def docs() -> Response[Any]:
     return pages.page(app.visit.request, "docs.html")

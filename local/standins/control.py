@@ -155,11 +155,14 @@ class Control:
         self._lock = threading.Lock()
         self._released = threading.Event()
 
-    def take(self, route: str) -> Fault | None:
-        """The fault that this call of a route has to play, if any; each is taken once, in order."""
+    def take(self, route: str, fits: Callable[[Fault], bool] = lambda fault: True) -> Fault | None:  # noqa: ARG005
+        """The first fault of a route that fits this call, if any; each is taken once, in order."""
         with self._lock:
             queue = self._queues[route]
-            return queue.popleft() if queue else None
+            found = next((fault for fault in queue if fits(fault)), None)
+            if found is not None:
+                queue.remove(found)
+            return found
 
     def pause(self, seconds: float) -> None:
         """Do nothing for real seconds; a reset ends it."""

@@ -10,9 +10,11 @@ import pytest
 import requests
 
 from enhancer.adapters import keys
+from enhancer.adapters.flags import FlagStore
+from enhancer.domain.gating import Flags
 from enhancer.domain.ledger import Balance
 from tests.e2e.conftest import Store
-from tests.e2e.deployed import Deployed, kill_function
+from tests.e2e.deployed import Deployed
 from tests.e2e.people import Door, Member, door_fixture, me, member, refused  # noqa: F401
 from tests.support.client import Client, picture
 
@@ -221,20 +223,17 @@ def switches(store: Store) -> Iterator[None]:
     store.table.delete(keys.flags())
 
 
-def test_a_switched_off_model_is_refused_without_a_deployment(
-    boss: Member, user: Member, switches: None, deployed: Deployed
-) -> None:
-    """By the next instance at once; how long an older one goes on is shown with a clock, in the unit tests."""
-    model = {"model": "gfpgan"}
-    assert user.client.post("/api/ai-image/quote", json=model).json()["data"]["refusal"] is None
+def test_turned_switches_are_stored_with_who_and_why(boss: Member, switches: None, store: Store) -> None:
+    """How soon an instance that had just looked follows is shown with a clock, in the unit tests."""
     answer = ask(boss, "flags", {"off": ["gfpgan"], "spendCapUsd": 3, **WHY})
-    assert (answer.json()["data"]["off"], answer.json()["data"]["spendCapUsd"]) == (["gfpgan"], 3.0)
-    kill_function(deployed, "Usage")
-    quoted = user.client.post("/api/ai-image/quote", json=model).json()["data"]
-    assert quoted["refusal"]["code"] == "provider_disabled"
+    data = answer.json()["data"]
+    assert (data["off"], data["spendCapUsd"]) == (["gfpgan"], 3.0)
+    assert FlagStore(store.table).get() == Flags(("gfpgan",), 3_000_000)
+    audit = [record for record in store.table.under("FLAGS", "AUDIT#") if record["actor"] == boss.user_id]
+    assert [(found["off"], found["reason"]) for found in audit] == [(["gfpgan"], "as agreed")]
 
 
-def test_a_misspelt_switch_is_refused(boss: Member, switches: None, stack: LocalStack) -> None:
+def test_a_misspelt_switch_is_refused(boss: Member, switches: None) -> None:
     """Nobody believes to have switched off what goes on."""
     answer = ask(boss, "flags", {"off": ["replicat"], **WHY})
     assert refused(answer, 400, "invalid_fields")

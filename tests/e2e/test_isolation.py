@@ -18,7 +18,7 @@ from tests.e2e.people import Member, Program, delete, member
 from tests.support.client import Client, picture
 
 Browser = Callable[[], Client]
-CHANGING = {"x-request-id", "server-timing", "date", "ratelimit", "set-cookie"}
+CHANGING = {"x-request-id", "apigw-requestid", "server-timing", "date", "ratelimit", "set-cookie"}
 """Headers that differ from answer to answer, whatever was asked."""
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 

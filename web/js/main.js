@@ -109,5 +109,5 @@ function carried() {
 onUsage(warnEarly);
 listen();
 catalogue = watch().then(models).catch(() => null);
+showDemo();
 if (carried()) unpack();
-else showDemo();

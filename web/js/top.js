@@ -18,12 +18,15 @@ current(langs, "lang", lang);
 
 // --- leaving with photos that were chosen
 
-/** Follow a link, and take photos along that were chosen but not enhanced; `main.js` opens them again. */
-async function follow(event, link) {
+/**
+ * Follow a link, and take photos along that were chosen but not enhanced; `main.js` opens them again. One that `waits`
+ * is not followed during a run, which would break off: false.
+ */
+async function follow(event, link, { waits = false } = {}) {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return true;
   const luggage = { files: [], prompt: "", running: false };
   dispatchEvent(new CustomEvent("leaving", { detail: luggage }));
-  if (luggage.running) return event.preventDefault(), false;
+  if (waits && luggage.running) return event.preventDefault(), false;
   if (!luggage.files.length) return true;
   event.preventDefault();
   const { carry } = await import("./carry.js");
@@ -71,7 +74,7 @@ for (const link of doors) {
   link.addEventListener("click", async (event) => {
     keep(sessionStorage, STARTED, back);
     const note = link.parentElement.parentElement.querySelector("[data-note]");
-    note.textContent = (await follow(event, link)) ? "" : t("running");
+    note.textContent = (await follow(event, link, { waits: true })) ? "" : t("running");
   });
 }
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from enhancer.domain import errors
+from enhancer.domain import costs, errors
 from enhancer.domain.errors import EnhancerError, InternalError, ProviderError, leaf_named
 from enhancer.domain.jobs import Item, Job, Prediction, PredictionStarted, StaleAttempt
 from enhancer.domain.ledger import AlreadyResolved
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from enhancer.fulfilment import Tools
 
 _TIMEOUTS = ("States.Timeout", "States.HeartbeatTimeout")
+_STOPPED = (*_TIMEOUTS, errors.ProviderTimeout.__name__)
 _KNOWN = (errors.InvalidRequest, errors.Refused, errors.Conflict, ProviderError)
 
 
@@ -97,11 +98,11 @@ def finish_item(ref: Ref, error: str | None, *, tools: Tools) -> float | None:
         if error:
             if item.prediction and leaf_named(error) is None:  # the step broke; its prediction may go on
                 tools.predictor_of(job, item).cancel(job, item)
-            raise problem_named(error)
+            raise _timed_out(job, item) if error in _STOPPED else problem_named(error)
         outcome = tools.predictor_of(job, item).collect(job, item)
     except StillRunning:
         tools.predictor_of(job, item).cancel(job, item)
-        return _after(errors.ProviderTimeout(), job, item, tools)
+        return _after(_timed_out(job, item), job, item, tools)
     except EnhancerError as problem:
         return _after(problem, job, item, tools)
     seconds = (tools.now() - _started_at(item, tools)) / 1000
@@ -194,13 +195,24 @@ def _refused(job: Job, item: Item, problem: EnhancerError, *, day: str | None, t
         book(job, item, problem.cost, day=day, failed=True, tools=tools)
 
 
+def _timed_out(job: Job, item: Item) -> errors.ProviderTimeout:
+    """The error for a prediction that we stopped: billed for its time, and taken to cost what was set aside."""
+    problem = errors.ProviderTimeout()
+    problem.cost = costs.estimated(job.model_of(item).slug) if item.prediction else 0
+    return problem
+
+
 def _after(problem: EnhancerError, job: Job, item: Item, tools: Tools) -> float | None:
     """Decide what follows a failed try, once: the next one in so many seconds, or nothing (None)."""
     if isinstance(problem, ProviderError) and problem.retry_after is None:
         problem.retry_after = item.retry_after
+    following = next_try(job, item, problem, tools=tools)
+    if following and following[0].prediction:  # what was made is fetched again, and paid once
+        tools.jobs.next_turn(job, item, following[0], now=tools.now())
+        return following[1]
     tried = replace(item, cost=item.cost + problem.cost)
-    following = next_try(job, tried, problem, tools=tools)
     if following:
+        following = (replace(following[0], cost=tried.cost), following[1])
         tools.jobs.next_turn(job, item, following[0], now=tools.now())
     elif not release(job, tried, problem, closes=False, tools=tools):
         return None

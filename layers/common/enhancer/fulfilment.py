@@ -163,6 +163,8 @@ def next_try(job: Job, item: Item, problem: EnhancerError, *, tools: Tools) -> t
     )
     after = replace(item, turn=item.turn + 1, prediction=None, retry_after=None)
     match step:
+        case recovery.Again(seconds, keep) if keep and item.prediction:
+            return replace(after, prediction=replace(item.prediction, turn=after.turn)), seconds
         case recovery.Again(seconds):
             return after, seconds
         case recovery.Instead(model, params):
@@ -210,9 +212,15 @@ def release(job: Job, item: Item, problem: EnhancerError, *, closes: bool, tools
 
 
 def close(job: Job, problem: EnhancerError, *, tools: Tools) -> None:
-    """Release what is still open because of ``problem``, and end the job. Safe to repeat."""
+    """Release what is still open because of ``problem``, and end the job. Safe to repeat.
+
+    A prediction that was running is taken to cost what was set aside: nobody waits to learn more.
+    """
     for item in job.open_items:
-        release(job, item, problem, closes=False, tools=tools)
+        running, micros = item.prediction, costs.estimated(job.model_of(item).slug)
+        tried = replace(item, cost=item.cost + micros) if running else item
+        if release(job, tried, problem, closes=False, tools=tools) and running and micros:
+            book(job, item, micros, day=day_of(running.started_at), failed=True, tools=tools)
     ended = tools.jobs.get(job.owner, job.id) if job.open_items else job
     if ended and not ended.open_items and ended.attempt == job.attempt:
         status = "canceled" if ended.status == "canceled" else ended.outcome

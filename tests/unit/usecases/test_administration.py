@@ -3,9 +3,8 @@
 import pytest
 
 from enhancer import administration
-from enhancer.administration import AMOUNT_MAX
 from enhancer.domain.errors import CreditsTooFew, IdempotencyMismatch, InvalidFields, NotFound
-from enhancer.domain.ledger import Balance
+from enhancer.domain.ledger import GIFT_CREDITS_MAX, Balance
 from enhancer.domain.owners import Owner
 from tests.support import aws
 
@@ -92,7 +91,7 @@ def test_a_key_is_the_users_own(world, user, boss):
     assert move(world, "grant", boss, boss, 7, once="one") is True
 
 
-@pytest.mark.parametrize("amount", [8, AMOUNT_MAX])
+@pytest.mark.parametrize("amount", [8, GIFT_CREDITS_MAX])
 def test_more_than_there_is_is_not_taken(world, user, boss, amount):
     """Not even in part; the refusal says what there is, and its key stays free."""
     move(world, "grant", user, boss, 7)

@@ -123,14 +123,18 @@ class Jobs:
     def next_turn(self, job: Job, item: Item, after: Item, *, now: int) -> None:
         """Record that a try failed and that ``after`` is what the item looks like for the next one.
 
+        Its prediction stays if ``after`` has one.
+
         Raises `StaleAttempt` when the job has ended or another delivery was faster.
         """
         place = f"#items[{item.index}]"
         changes = _progress(after)
         sets = ", ".join(f"{place}.#{name} = :{name}" for name in changes)
+        kept = f", {place}.prediction.#turn = :turn" if after.prediction else ""
+        gone = f"{place}.retry_after" if after.prediction else f"{place}.prediction, {place}.retry_after"
         self._guarded(
             job,
-            f"SET {sets}, updated_at = :now, gsi1sk = :deadline REMOVE {place}.prediction, {place}.retry_after",
+            f"SET {sets}{kept}, updated_at = :now, gsi1sk = :deadline REMOVE {gone}",
             names={f"#{name}": name for name in changes} | {"#turn": "turn"},
             values={f":{name}": value for name, value in changes.items()}
             | {":now": now, ":deadline": now + DEADLINE_MS, ":before": item.turn},

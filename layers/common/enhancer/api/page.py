@@ -38,7 +38,7 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATED = "no-cache"
 REPORTED = ("blocked-uri", "violated-directive", "document-uri", "source-file", "line-number")
 """Fields of a violation report that are logged."""
-PLACES = {"jobs.html": "jobs"}
+PLACES = {"jobs.html": "jobs", "account.html": "account"}
 """Where a page lies below its language, and the section of the locale that travels with that page only."""
 MARKUP_ONLY = "html"
 """The section of the locale that only templates use."""

@@ -451,9 +451,13 @@ class SignInUnavailable(EnhancerError):
 
 
 class ProviderError(EnhancerError):
-    """The provider did not deliver. ``retry_after``: seconds it asked us to wait, None if it did not say."""
+    """The provider did not deliver. ``retry_after``: seconds it asked us to wait, None if it did not say.
+
+    ``made``: the prediction ended well, and only fetching its result failed; making it again would be paid twice.
+    """
 
     type = "provider_error"
+    made: bool = False
 
     def __init__(self, *, retry_after: float | None = None, **details: Any) -> None:
         super().__init__(**details)

@@ -25,9 +25,10 @@ PATIENCE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Run the same model again after so many seconds."""
+    """Run the same model again after so many seconds; ``keep``: fetch the result that is there, and make none anew."""
 
     seconds: float
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,9 @@ def after(
     if not isinstance(problem, ProviderError) or isinstance(problem, errors.JobExpired):
         return None
     wait = _wait(problem, tries, chance)
-    if tries < TRIES.get(type(problem), 1) and wait <= PATIENCE_SECONDS and enabled(model):
-        return Again(wait)
+    may_run = problem.made or enabled(model)
+    if tries < TRIES.get(type(problem), 1) and wait <= PATIENCE_SECONDS and may_run:
+        return Again(wait, keep=problem.made)
     return _instead(model, params, megapixels, enabled)
 
 

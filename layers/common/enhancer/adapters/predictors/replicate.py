@@ -240,6 +240,7 @@ class Replicate:
             data = self._delivery.get(url, seconds=seconds)
         except errors.ProviderError as failed:
             failed.cost = cost(expected_size(job, item))  # it was made, and is billed
+            failed.made = isinstance(failed, errors.ProviderUnavailable)
             raise
         return self._results.keep(job, item, data, cost=cost)
 
