@@ -17,6 +17,7 @@ from typing import Any
 from enhancer.callbacks import PATH
 from enhancer.domain.owners import Owner
 from enhancer.identity import guest_cookie_for, signature
+from tests.support.account_events import accounts, administrators
 from tests.support.aws import SIGNING_KEY
 from tests.support.callbacks import FOREIGN_SECRET, OLD_SECRET, WEBHOOK_SECRET, signed
 from tests.support.events import CSRF_TOKEN, form, http_event, image_part, joined, unsafe
@@ -121,8 +122,8 @@ def cases() -> Iterator[Case]:
         _web,
         _jobs,
         _webhooks,
-        _accounts,
-        _administrators,
+        accounts,
+        administrators,
         _direct,
         _steps,
     ):
@@ -319,65 +320,6 @@ def _webhooks(add: Cases) -> None:
     call("unsigned", 400, {})
     call("without-signature", 400, bare)
     add.http("provider_webhook.get", 405, "GET", path, route=route)
-
-
-def _accounts(add: Cases) -> None:
-    """Requests of somebody who is not signed in, but for what anybody may ask."""
-    auth, keys, route = "/api/auth", "/api/auth/keys", "ANY /api/auth/{proxy+}"
-    callback = f"{auth}/google/callback"
-    add.http("sign_in.me", 200, "GET", f"{auth}/me", route=route)
-    add.http("sign_in.unknown-provider", 404, "GET", f"{auth}/facebook/login", route=route)
-    add.http(
-        "sign_in.foreign-return",
-        400,
-        "GET",
-        f"{auth}/google/login",
-        query="returnTo=//evil.example",
-        route=route,
-    )
-    add.http("sign_in.callback-without-state", 401, "GET", callback, query="code=x", route=route)
-    html = {"accept": "text/html"}
-    add.http("sign_in.callback-for-a-person", 302, "GET", callback, query="code=x", route=route, headers=html)
-    add.http("sign_in.login-post", 405, "POST", f"{auth}/google/login", route=route)
-    add.post("sign_in.logout", 200, f"{auth}/logout", route=route)
-    add.post("sign_in.logout-everywhere", 401, f"{auth}/logout", query="everywhere=1", route=route)
-    add.post("sign_in.logout-missing-csrf", 403, f"{auth}/logout", drop="x-csrf-token", route=route)
-    bad = {"authorization": "Bearer ek_test_unknown"}
-    add.http("sign_in.unknown-key", 401, "GET", f"{auth}/me", headers=bad, route=route)
-    add.http("sign_in.key-in-url", 400, "GET", f"{auth}/me", query="key=ek_test_unknown", route=route)
-    add.http("account.keys", 401, "GET", keys)
-    add.json("account.new-key", 401, keys, {"name": "ci", "scopes": ["read"], "monthlyCredits": 100})
-    add.json("account.new-key-without-name", 400, keys, {"scopes": ["read"]})
-    add.json("account.new-key-unknown-scope", 400, keys, {"name": "ci", "scopes": ["root"]})
-    add.json("account.new-key-missing-csrf", 403, keys, {"name": "ci"}, drop="x-csrf-token")
-    add.json(
-        "account.new-key-foreign-origin",
-        403,
-        keys,
-        {"name": "ci"},
-        headers={"origin": "https://evil.example"},
-    )
-    add.http("account.export", 401, "GET", "/api/account/export")
-    jar = {"csrf_token": CSRF_TOKEN}
-    add.http("account.delete", 401, "DELETE", "/api/account", headers=unsafe(), cookies=jar)
-    add.http("account.delete-without-csrf", 403, "DELETE", "/api/account")
-    add.http("account.get", 405, "GET", "/api/account")
-
-
-def _administrators(add: Cases) -> None:
-    """What a guest asks for who would like to be one."""
-    admin, route = "/api/admin", "ANY /api/admin/{proxy+}"
-    grant = {"userId": "0" * 26, "amount": 5, "reason": "as agreed"}
-    path = f"{admin}/credits/grant"
-    add.http("admin.owners", 401, "GET", f"{admin}/owners", query="email=a@example.com", route=route)
-    add.http("admin.flags", 401, "GET", f"{admin}/flags", route=route)
-    add.json("admin.grant", 401, path, grant, route=route)
-    add.json("admin.grant-half-a-credit", 400, path, grant | {"amount": 0.5}, route=route)
-    add.json("admin.grant-less-than-nothing", 400, path, grant | {"amount": -1}, route=route)
-    add.json("admin.grant-without-reason", 400, path, grant | {"reason": ""}, route=route)
-    add.json("admin.grant-missing-csrf", 403, path, grant, drop="cookie", route=route)
-    add.json("admin.burn", 404, f"{admin}/credits/burn", grant, route=route)
-    add.http("admin.flags-delete", 405, "DELETE", f"{admin}/flags", route=route)
 
 
 def _direct(add: Cases) -> None:
