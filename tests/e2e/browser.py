@@ -131,13 +131,13 @@ def _forget_network(stack: LocalStack) -> None:
 
 
 def _note_stranger(seen: Visit, request: Request, stack: LocalStack) -> None:
-    """The bucket is ours: in the local stack it is the emulator."""
+    """The bucket is ours: in the local stack it is the emulator. To sign in, the whole browser goes elsewhere."""
     url = urlsplit(request.url)
-    if url.scheme not in ("data", "blob") and f"{url.scheme}://{url.netloc}" not in (
-        stack.url,
-        stack.endpoint,
-    ):
-        seen.strangers.append(request.url)
+    origin, ours = f"{url.scheme}://{url.netloc}", (stack.url, stack.endpoint)
+    signs_in = origin in (stack.providers.google_url, stack.providers.github_url)
+    if url.scheme in ("data", "blob") or origin in ours or (signs_in and request.is_navigation_request()):
+        return
+    seen.strangers.append(request.url)
 
 
 def photo(width: int = 96, height: int = 64, *, tint: int = 0, kind: str = "JPEG") -> bytes:

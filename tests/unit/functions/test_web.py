@@ -144,7 +144,7 @@ def test_path_beats_cookie_beats_browser_in_choosing_the_language(web, path, hea
     assert f'<html lang="{language}">' in answer["body"]
 
 
-@pytest.mark.parametrize(("path", "place"), [("/de/", ""), ("/de/jobs", "jobs")])
+@pytest.mark.parametrize(("path", "place"), [("/de/", ""), ("/de/jobs", "jobs"), ("/de/account", "account")])
 def test_language_links_stay_on_the_page(web, path, place):
     """Changing the language does not lead elsewhere, and every page knows where it is."""
     body = web(path)["body"]
@@ -153,17 +153,29 @@ def test_language_links_stay_on_the_page(web, path, place):
     assert '<a href="/de/jobs" data-place="jobs">' in body
 
 
-@pytest.mark.parametrize("path", ["/en/jobs/x", "/fr/jobs", "/en/job", "/assets/parts/top.html"])
+@pytest.mark.parametrize(
+    "path", ["/en/jobs/x", "/fr/jobs", "/en/job", "/en/accounts", "/assets/parts/top.html"]
+)
 def test_a_path_that_only_looks_like_a_page_is_404(web, path):
     """No page answers beyond its own address, and pieces of pages are not served."""
     assert web(path)["statusCode"] == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/en/jobs", "/docs", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/en/jobs", "/en/account", "/docs", "/nowhere"])
 def test_no_hole_of_a_template_is_left(web, path):
     """Pieces that pages share are filled in as well."""
     body = web(path, **BROWSER)["body"]
     assert "{{" not in body
+
+
+@pytest.mark.parametrize(
+    ("path", "back"), [("/de/", "/de/"), ("/en/jobs", "/en/jobs"), ("/account", "/en/account")]
+)
+def test_every_page_offers_to_sign_in_and_to_come_back(web, path, back):
+    """Both ways stand in the page itself, so they work before any script does."""
+    body = web(path)["body"]
+    for provider in ("google", "github"):
+        assert f'href="/api/auth/{provider}/login?returnTo={back}"' in body
 
 
 def test_texts_of_the_locale_cannot_end_the_script_they_travel_in(web):
