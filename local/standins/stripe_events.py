@@ -29,7 +29,19 @@ DELIVERED = frozenset(
         "refund.updated", "refund.failed", "charge.dispute.created", "charge.dispute.closed",
     }
 )  # fmt: skip
-RETRIES_AT_S = (0, 300, 1800, 7200, 18000, 36000, 72000, 115200, 158400, 201600, 244800)  # simulated, three days
+RETRIES_AT_S = (
+    0,
+    300,
+    1800,
+    7200,
+    18000,
+    36000,
+    72000,
+    115200,
+    158400,
+    201600,
+    244800,
+)  # simulated, three days
 ANSWER_TIMEOUT_S = 10.0
 ATTEMPTS_KEPT = 2000
 SHIFT_S = 600  # how far off a stale or future signature is unless told
@@ -82,7 +94,9 @@ class Courier:
         tick: called before each look at the queue.
     """
 
-    def __init__(self, control: Control, *, url: str, secrets: Sequence[str], tick: Callable[[], None]) -> None:
+    def __init__(
+        self, control: Control, *, url: str, secrets: Sequence[str], tick: Callable[[], None]
+    ) -> None:
         self.attempts: deque[Json] = deque(maxlen=ATTEMPTS_KEPT)
         self.url = url
         self.secrets = list(secrets)
@@ -129,7 +143,8 @@ class Courier:
         """Wait until nothing is due; False when that took too long."""
         with self._clock.changed:
             return self._clock.changed.wait_for(
-                lambda: not self._busy and not (self._jobs and self._jobs[0].due <= self._clock.now()), seconds
+                lambda: not self._busy and not (self._jobs and self._jobs[0].due <= self._clock.now()),
+                seconds,
             )
 
     def send(
@@ -144,7 +159,7 @@ class Courier:
     ) -> Json:
         """One attempt: what was sent, and ``status`` and ``body`` of the answer, or an ``error``."""
         signed = signature(self.active if secrets is None else secrets, body, int(time.time() + offset))
-        headers = {
+        headers: dict[str, str | bytes] = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
             "Stripe-Signature": (signed if header is None else header).encode("utf-8"),
@@ -160,7 +175,11 @@ class Courier:
             with requests.Session() as session:
                 session.trust_env = False
                 answer = session.post(
-                    url or self.url, data=body, headers=headers, timeout=ANSWER_TIMEOUT_S, allow_redirects=False
+                    url or self.url,
+                    data=body,
+                    headers=headers,
+                    timeout=ANSWER_TIMEOUT_S,
+                    allow_redirects=False,
                 )
                 attempt |= {"status": answer.status_code, "body": answer.text}
         except OSError as problem:

@@ -40,7 +40,10 @@ class Refused(Exception):
         self.status = status
         self.error: Json = {"message": message, "type": type}
         if code:
-            self.error |= {"code": code, "doc_url": f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}"}
+            self.error |= {
+                "code": code,
+                "doc_url": f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}",
+            }
         if param:
             self.error["param"] = param
 

@@ -8,7 +8,14 @@ from typing import Any
 
 from local.standins.control import Json
 
-NOBODY: Json = {"city": None, "country": None, "line1": None, "line2": None, "postal_code": None, "state": None}
+NOBODY: Json = {
+    "city": None,
+    "country": None,
+    "line1": None,
+    "line2": None,
+    "postal_code": None,
+    "state": None,
+}
 DECLINED = "Your card was declined."
 
 

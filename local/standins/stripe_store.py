@@ -68,7 +68,7 @@ class Store:
 
     def view(self, found: Json, expand: object = None) -> Json:
         """An object as it is shown, with these paths expanded."""
-        shown = public(found)
+        shown: Json = public(found)
         for path in paths(expand):
             self._expand(shown, path.split("."), path)
         return shown
@@ -155,5 +155,7 @@ def created_within(found: Json, asked: object) -> bool:
     }  # fmt: skip
     for name in bounds:
         if name not in tests:
-            raise Refused(f"Received unknown parameter: created[{name}]", code="parameter_unknown", param="created")
+            raise Refused(
+                f"Received unknown parameter: created[{name}]", code="parameter_unknown", param="created"
+            )
     return all(tests[name](found["created"], integer(dict(bounds), name) or 0) for name in bounds)

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-import requests
 from playwright.sync_api import Page
-
-from local.stack import LocalStack
 
 Provider = Literal["google", "github"]
 NAMES = {"google": "Google", "github": "GitHub"}
 
 
-def stand_in(stack: LocalStack, provider: Provider) -> str:
-    """Where a stand-in's pages are."""
-    return stack.providers.google_url if provider == "google" else stack.providers.github_url
-
-
-def script(stack: LocalStack, provider: Provider, route: str, fault: str, **more: str) -> None:
-    """Let a stand-in play a fault once."""
-    order = {"route": route, "fault": fault, **more}
-    assert requests.post(f"{stand_in(stack, provider)}/_ctl/script", json=order, timeout=30).ok
-
-
 def choose_person(page: Page, who: str) -> None:
     """On a stand-in's page, be this person, and wait to be back here."""
-    page.wait_for_selector(f"h1:text-matches('^Stand-in for')")
+    page.wait_for_selector("h1:text-matches('^Stand-in for')")
     page.click(f"button[value={who}]")
     page.wait_for_selector("#usage-frames i", state="attached")
 

@@ -18,7 +18,14 @@ OPTIONS = ["negative_prompt", "strength", "guidance", "steps"]
 
 def _model(slug: str, alias: str, provider: str, kind: str, **fields: Any) -> dict[str, Any]:
     plain = {"scales": [], "face": False, "prompt": False, "promptDefault": None, "options": [], "price": 1.0}
-    model = {**plain, "qualities": ["standard"], "maxInputMegapixels": None, **fields}
+    model = {
+        **plain,
+        "qualities": ["standard"],
+        "maxInputMegapixels": None,
+        "maxOutputSide": None,
+        "factor": 1,
+        **fields,
+    }
     known = {"slug": slug, "alias": alias, "title": alias, "provider": provider, "kind": kind}
     return {**known, **model, "allowedScales": model["scales"], "faceAllowed": True, "requiredPlan": None}
 
@@ -26,11 +33,11 @@ def _model(slug: str, alias: str, provider: str, kind: str, **fields: Any) -> di
 CATALOGUE = [
     _model(LOCAL, "local", "embedded", "upscale", scales=[2, 4], qualities=["standard", "pro"]),
     _model(ESRGAN, "real-esrgan", "replicate", "upscale", scales=[2, 4], face=True, maxInputMegapixels=2.0),
-    _model(GFPGAN, "gfpgan", "replicate", "restore"),
-    _model(TOPAZ, "topaz", "replicate", "upscale"),
+    _model(GFPGAN, "gfpgan", "replicate", "restore", factor=2),
+    _model(TOPAZ, "topaz", "replicate", "upscale", factor=2),
     _model(BANANA, "nano-banana", "replicate", "edit", prompt=True, price=10.0),
     _model(SD15, "sd15", "workers_ai", "edit", prompt=True, promptDefault=DEFAULT_PROMPT, options=OPTIONS),
-    _model(KLEIN, "flux-klein", "workers_ai", "edit", prompt=True, price=1.2),
+    _model(KLEIN, "flux-klein", "workers_ai", "edit", prompt=True, price=1.2, maxOutputSide=1024),
 ]
 
 

@@ -277,6 +277,21 @@ def test_expired_result_offers_to_make_it_again(visit: Open):
     assert "Run it again" in page.inner_text("#notice")
 
 
+def test_result_that_does_not_come_is_told_as_such_and_loaded_again(visit: Open):
+    """A picture answered with an error of ours is not called gone: it is asked for once more, and nothing is run."""
+    seen = visit()
+    seen.expected = ("503",)
+    page = seen.choose(photo(tint=185))
+    page.route("**/r2-ai/**", lambda route: route.fulfill(status=503, body=""))
+    page.click("#enhance")
+    page.wait_for_selector("#notice [data-code=unloaded]", timeout=RUN_TIMEOUT_MS)
+    assert "could not be loaded" in page.inner_text("#notice")
+    page.unroute("**/r2-ai/**")
+    page.click("#notice >> text=Load it again")
+    page.wait_for_function("() => document.querySelector('#stage .after img').naturalWidth === 192")
+    assert page.locator("#notice .notice").count() == 0
+
+
 def test_cancel_stops_the_request_and_returns_to_the_settings(visit: Open):
     """Cancel aborts what is under way and keeps photo and settings."""
     seen = visit()

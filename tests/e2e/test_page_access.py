@@ -127,6 +127,51 @@ def test_no_state_of_the_jobs_page_breaks_an_accessibility_rule(visit: Open, sch
     assert {state: rules for state, rules in found.items() if rules} == {}
 
 
+@pytest.mark.parametrize(
+    ("path", "width", "scheme"), [("/en/account", 1280, "light"), ("/de/account", 390, "dark")]
+)
+def test_no_state_of_the_account_page_breaks_an_accessibility_rule(visit: Open, path, width, scheme):
+    """Axe finds nothing for a guest, after a failed sign-in, and for a user with a form, a secret and a question."""
+    seen = visit(f"{path}?signIn=sign_in_failed&reason=code", width=width, height=844, color_scheme=scheme)
+    page = seen.page
+    page.wait_for_selector("#notice .notice")
+    found = {"failed": violations(page)}
+    page.click("#who summary")
+    found["card open"] = violations(page)
+    seen.sign_in("pro")
+    page.wait_for_selector("#keys-none:not([hidden])")
+    page.click("#key-new")
+    page.click("#key-make")
+    found["form with gaps"] = violations(page)
+    page.fill("#key-name", "shop import")
+    page.click("#key-make")
+    page.wait_for_selector("#secret:not([hidden])")
+    found["secret"] = violations(page)
+    page.click("[data-act=ask]")
+    page.click("#end-open")
+    found["questions"] = violations(page)
+    assert {state: rules for state, rules in found.items() if rules} == {}
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1024])
+def test_account_page_never_scrolls_sideways(visit: Open, width):
+    """From 320 pixels on nothing sticks out, neither the card to sign in nor a long name or key."""
+    seen = visit("/de/account", width=width, height=720)
+    sideways = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    page = seen.page
+    page.click("#who summary")
+    assert page.evaluate(sideways) <= 0
+    assert page.eval_on_selector("#who .usage-card", "(card) => card.getBoundingClientRect().left") >= 0
+    seen.sign_in("pro")
+    page.wait_for_selector("#keys-none:not([hidden])")
+    page.click("#key-new")
+    page.fill("#key-name", "x" * 60)
+    page.click("#key-make")
+    page.wait_for_selector("#secret:not([hidden])")
+    page.click("#end-open")
+    assert page.evaluate(sideways) <= 0
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_contact_sheet_breaks_no_accessibility_rule(visit: Open, scheme):
     """Several chosen photos, some left out, on a phone and on a desk."""
@@ -201,7 +246,7 @@ def test_first_visit_transfers_at_most_60_kilobytes(visit: Open):
     seen = visit()
     answers = []
     seen.page.on("requestfinished", lambda sent: answers.append(sent) if "/api/" not in sent.url else None)
-    for path in ("/de/", "/de/jobs"):
+    for path in ("/de/", "/de/jobs", "/de/account"):
         answers.clear()
         seen.page.goto(path, wait_until="networkidle")
         assert len(answers) > 5

@@ -343,3 +343,32 @@ def test_same_picture_twice_shows_its_result_without_a_comparison(visit: Open):
     page.wait_for_selector(".viewer-alone")
     assert "original is kept there" in page.inner_text(".viewer")
     assert page.locator(".viewer .compare").count() == 0
+
+
+def test_failed_photo_is_explained_in_the_pages_words_with_the_numbers_of_the_api(visit: Open):
+    """An error's details fill the page's own text; without them the API's message stands in."""
+    job = a_job("failed", items=["failed", "failed"])
+    details = {"megapixels": 12.5, "limit": 8}
+    job["items"][0]["error"] = {"code": "too_many_pixels", "message": "As the API.", "details": details}
+    job["items"][1]["error"] = {"code": "too_many_pixels", "message": "As the API.", "details": {}}
+    page = list_jobs(visit("/de/").page, {None: ([job], None)}, "/de/jobs")
+    full, bare = page.locator(".reasons [data-code=too_many_pixels]").all_inner_texts()
+    assert "12,5 Megapixel, dein Tarif nimmt bis zu 8" in full
+    assert "As the API." in bare
+
+
+def test_picture_that_does_not_come_is_asked_for_again_in_the_full_view(visit: Open):
+    """An error of ours is not told as gone, and one press shows the picture when it is back."""
+    seen = visit()
+    seen.expected = ("503",)
+    page = list_jobs(seen.page, {None: ([a_job("succeeded")], None)})
+    broken = "**/r2-ai/canned.jpg"
+    page.route(broken, lambda route: route.fulfill(status=503, body=""))
+    page.locator("#finished-cards .tile").click()
+    page.click(".viewer >> text=Load it again", timeout=5000)
+    page.wait_for_selector(".viewer .notice")
+    assert "could not be loaded" in page.inner_text(".viewer .notice")
+    page.unroute(broken)
+    page.click(".viewer >> text=Load it again")
+    page.wait_for_selector(".viewer .compare")
+    page.wait_for_function("() => document.querySelector('.viewer .after img').naturalWidth === 192")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.e2e.browser import Open, browser_fixture, photo, visit_fixture  # noqa: F401
@@ -103,6 +105,19 @@ def test_models_are_grouped_by_what_they_do_and_chosen_with_arrow_keys(visit: Op
     assert "from 1 credit" in page.inner_text(CHOSEN)
     page.click("#kinds [data-value=edit]")
     assert page.get_attribute(CHOSEN, "data-value") == BANANA
+
+
+def test_result_size_is_told_before_the_run_also_where_the_model_chooses_it(visit: Open):
+    """Twice the size where a model doubles by itself, and the longest side of an edit that makes a photo smaller."""
+    page = ready(visit).page
+    for slug in (TOPAZ, GFPGAN):
+        pick(page, slug)
+        assert re.search(r"192\s×\s128", page.inner_text("#quote"))
+    pick(page, KLEIN)
+    assert page.inner_text("#enhance-why") == ""
+    page.set_input_files("#file", {"name": "wide.jpg", "mimeType": "image/jpeg", "buffer": photo(1200, 400)})
+    page.wait_for_selector("#enhance-why:text('at most 1,024 pixels on the long side')")
+    assert page.get_attribute("#enhance", "aria-disabled") == "false"
 
 
 def test_model_that_is_not_available_here_stays_visible_with_its_reason(visit: Open):

@@ -71,6 +71,18 @@ def test_what_was_made_as_guest_stays_reachable_after_signing_in(door: Door, fre
     assert browser.usage()["usage"]["used"] == 0
 
 
+def test_a_job_begun_as_guest_is_still_the_browsers_after_signing_in(
+    door: Door, fresh_client: Browser
+) -> None:
+    """It is shown and can be canceled; as the guest's, so it takes no place among the user's jobs."""
+    browser = fresh_client()
+    upload = browser.upload(picture(1800, 1400, seed=3, noise=True, file_format="JPEG"))
+    started = browser.start({"uploadKey": upload}).json()["data"]
+    door.sign_in(browser)
+    assert browser.job(started["id"])["id"] == started["id"]
+    assert browser.cancel(started["id"]).json()["data"]["status"] == "canceled"
+
+
 def test_what_was_made_as_guest_is_not_reachable_for_the_same_user_elsewhere(
     door: Door, fresh_client: Browser
 ) -> None:

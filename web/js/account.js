@@ -128,8 +128,9 @@ function tellFailure() {
   sessionStorage.removeItem(LINKING);
   if (before) returnPath(before);
   const known = FAILURES.includes(code);
-  const [, reason = "other"] = asked.get("reason")?.match(/^([a-z_]+)$/) ?? [];
-  const told = known ? undefined : t(`account.failed.${reason}`) ?? t("account.failed.other");
+  const texts = t("account.failed");
+  const reason = Object.hasOwn(texts, asked.get("reason")) ? asked.get("reason") : "other";
+  const told = known ? undefined : texts[reason];
   problems.show($("notice"), { code: known ? code : reason === "denied" ? "canceled" : "sign_in_failed" }, { ways: [], told });
 }
 

@@ -184,7 +184,7 @@ function reveal(key, secret) {
 
 function forget() {
   $("secret").hidden = true;
-  $("secret-text").textContent = $("curl").textContent = "";
+  for (const name of ["secret-title", "secret-text", "curl"]) $(name).textContent = "";
 }
 
 async function copy(id, from, label) {

@@ -50,9 +50,9 @@ export const cookie = (name) =>
 
 export const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-const EXTENSIONS = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif" };
+const EXTENSIONS = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif", "application/zip": "zip" };
 
-/** Save a picture under the photo's own name, with what was done to it. */
+/** Save bytes, a picture under the photo's own name with what was done to it. */
 export function save(blob, name, suffix) {
   const url = URL.createObjectURL(blob);
   el("a", { href: url, download: `${name.replace(/\.[^.]+$/, "")}-${suffix}.${EXTENSIONS[blob.type] ?? "jpg"}` }).click();

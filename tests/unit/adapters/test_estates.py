@@ -7,6 +7,7 @@ from enhancer.adapters.accounts import hashed
 from enhancer.adapters.apikeys import ApiKeys
 from enhancer.adapters.estates import READY_MS, RUNNING_MS, SETTLED_MS, Estates, Export
 from enhancer.adapters.signin import Profile
+from enhancer.adapters.table import TableBusy
 from enhancer.domain.access import ApiKey
 from enhancer.domain.errors import NotFound
 from enhancer.domain.owners import Owner
@@ -112,6 +113,21 @@ def test_who_comes_back_is_somebody_new(world, estates, ada):
     again = world.accounts.sign_in(ADA, new_user=world.new_name(), role="user", now=world.clock)
     assert again.owner != ada.owner
     assert world.ledger.standing(again.owner, now=world.clock).balance.available == 0
+
+
+@pytest.mark.parametrize("before", ["one identity", "none"])
+def test_an_identity_added_meanwhile_is_not_left_behind(world, estates, ada, before):
+    """Whoever deletes is asked to try again; nothing is gone by then, and all of it afterwards."""
+    if before == "none":
+        ada = world.accounts.open(
+            Owner("user", world.new_name()), plan="pro", role="user", email=None, now=world.clock
+        )
+    world.accounts.link(ada.owner, Profile("github", "7", "ada@example.com", "Ada"))
+    with pytest.raises(TableBusy):
+        estates.bury(ada, now=world.clock)
+    assert world.accounts.get(ada.owner)
+    estates.bury(world.accounts.get(ada.owner), now=world.clock)
+    assert world.table.get(keys.identity("github", "7")) is None
 
 
 def test_nobody_is_buried_twice(world, estates, ada):

@@ -183,7 +183,10 @@ def test_a_state_is_good_once(world):
     assert refused.value.details == {"reason": "state"}
 
 
-@pytest.mark.parametrize(("seconds", "comes_in"), [(SIGN_IN_SECONDS - 1, True), (SIGN_IN_SECONDS, False)])
+@pytest.mark.parametrize(
+    ("seconds", "comes_in"),
+    [(SIGN_IN_SECONDS - 1, True), (SIGN_IN_SECONDS, False), (SIGN_IN_SECONDS + 1, False)],
+)
 def test_a_state_is_good_for_ten_minutes(world, seconds, comes_in):
     """To the second, whenever the table deletes it."""
     begin(world)

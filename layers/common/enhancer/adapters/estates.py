@@ -10,7 +10,7 @@ from typing import Literal
 from enhancer.adapters import keys
 from enhancer.adapters.accounts import hashed
 from enhancer.adapters.jobs import from_record
-from enhancer.adapters.table import ConditionFailed, Record, Table, Write
+from enhancer.adapters.table import ConditionFailed, Record, Table, TableBusy, Write
 from enhancer.domain.accounts import Account
 from enhancer.domain.errors import NotFound
 from enhancer.domain.jobs import Job
@@ -90,9 +90,13 @@ class Estates:
     def bury(self, account: Account, *, now: int) -> None:
         """End an account in one step: nobody signs in as it any more, and who it was is forgotten.
 
-        Its totals stay, under a random id. It stands in the index until `purge` has finished. Raises `NotFound`.
+        Its totals stay, under a random id. It stands in the index until `purge` has finished. Raises `NotFound`, and
+        `TableBusy` when an identity was added since ``account`` was read: it would be left behind.
         """
         owner = account.owner
+        known, counted = "attribute_not_exists(identities)", {}
+        if account.identities:
+            known, counted = "size(identities) = :identities", {":identities": len(account.identities)}
         gone = [keys.identity(*name.split("#", 1)) for name in account.identities]
         if account.email:
             gone.append(keys.email(hashed(account.email), owner.id))
@@ -101,10 +105,10 @@ class Estates:
             keys.account(owner),
             update="SET deleted_at = :now, gsi1pk = :purge, gsi1sk = :now"
             " REMOVE #plan, #role, email, #name, identities, blocked, signed_out_at",
-            condition="attribute_exists(#plan)",
+            condition=f"attribute_exists(#plan) AND {known}",
             names={"#plan": "plan", "#role": "role", "#name": "name"},
-            values={":now": now, ":purge": keys.PURGE},
-            refusal=lambda _: NotFound(),
+            values={":now": now, ":purge": keys.PURGE, **counted},
+            refusal=lambda found: TableBusy() if "plan" in found else NotFound(),
         )
         self._table.transact([tombstone, *(Write("Delete", key) for key in gone)])
 

@@ -1,0 +1,291 @@
+"""The Stripe stand-in: its API, a checkout page and a portal on one port, and signed webhooks.
+
+Deviations: money is never prorated, taxed or converted; payment methods have ids and no objects; one API version is
+spoken; sessions sell prices of the catalogue only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from local.standins import stripe_objects as objects
+from local.standins.control import Control, Fault, Json, Names, answer_json, error_page
+from local.standins.stripe_actions import Actions
+from local.standins.stripe_api import RESOURCES, Api, Call
+from local.standins.stripe_checkout import Checkout
+from local.standins.stripe_events import DELIVERED, Courier, Events
+from local.standins.stripe_events import FAULTS as DELIVERY_FAULTS
+from local.standins.stripe_http import API_VERSION, Idempotency, Refused, authorised, check, given
+from local.standins.stripe_invoices import Invoices
+from local.standins.stripe_pages import Pages
+from local.standins.stripe_payments import Payments
+from local.standins.stripe_shapes import LINES, RETRIEVE, SHAPES
+from local.standins.stripe_store import Store
+from local.standins.stripe_subscriptions import Subscriptions
+from local.standins.transport import TRANSPORT, play, serve
+
+PACKS = {100: 1000, 500: 4000, 1000: 7000, 1500: 9500}  # credits, and cents in USD
+PLANS = {
+    "pro": 1200,
+    "premium": 2800,
+    "team": 4900,
+    "enterprise": 9900,
+}  # cents in EUR a month, ten times that a year
+VERBS = ("create", "retrieve", "update", "delete", "list", "expire", "line_items", "cancel", "close")
+API_FAULTS = TRANSPORT | {"stripe_error", "lock", "slow"}
+PAGES = ("page", "portal_page")
+FAULTS = {
+    **{f"{name}.{verb}": API_FAULTS for name in (*RESOURCES, "portal") for verb in VERBS},
+    **dict.fromkeys(PAGES, TRANSPORT),
+    "any": API_FAULTS,
+    "webhook": DELIVERY_FAULTS,
+}
+INTERVALS = (None, "month", "year")
+DEFAULT_URL = "http://127.0.0.1:8787/api/billing/stripe-webhook"
+DEFAULT_SECRET = "whsec_local_stripe_secret"  # noqa: S105
+
+
+def default_catalogue() -> list[Json]:
+    """What is sold unless told: packs of credits in USD, plans in EUR by the month and by the year."""
+    packs = [
+        {"id": f"price_pack_{size}", "product": f"credits_{size}", "amount": amount, "currency": "usd"}
+        for size, amount in PACKS.items()
+    ]
+    plans = [
+        {
+            "id": f"price_{name}_{word}",
+            "product": name,
+            "amount": amount * times,
+            "currency": "eur",
+            "recurring": each,
+        }
+        for name, amount in PLANS.items()
+        for word, times, each in (("monthly", 1, "month"), ("annual", 10, "year"))
+    ]
+    return packs + plans
+
+
+class Stripe:
+    """An account: its objects, what they do, and the endpoint that hears of it."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.key: str = options.key
+        self.control = control = Control(FAULTS)
+        self.names = Names(options.seed)
+        self.store = Store(control.clock, self.names)
+        self.idempotency = Idempotency(control.clock)
+        secrets = [secret for secret in (options.webhook_secret, options.second_secret) if secret]
+        self.courier = Courier(control, url=options.webhook_url, secrets=secrets, tick=self.sweep)
+        events = Events(control, self.store, self.courier, DELIVERED | set(options.events.split()))
+        base = options.base or f"http://127.0.0.1:{options.port}"
+        payments = Payments(self.store, events)
+        self.subscriptions = Subscriptions(self.store, events, Invoices(self.store, events, payments, base))
+        self.checkout = Checkout(self.store, events, payments, self.subscriptions, base)
+        self.api = Api(self.store, events, payments, self.subscriptions, self.checkout, base)
+        self.pages = Pages(self.store, self.checkout, self.subscriptions)
+        self.actions = Actions(
+            control, self.store, events, self.courier, payments, self.subscriptions, self.checkout
+        )
+        self._catalogue: list[Json] = options.catalogue
+        control.on_reset += [self.reset]
+        self._stock()
+
+    def reset(self) -> None:
+        """As on the first day."""
+        with self.control.clock.changed:
+            self.courier.reset()
+            self.idempotency.clear()
+            self.store.objects.clear()
+            self._stock()
+
+    def sweep(self) -> None:
+        """What the clock has brought."""
+        with self.control.clock.changed:
+            self.checkout.sweep()
+            self.subscriptions.sweep()
+
+    def call(self, name: str, work: Call, values: Json) -> Response:
+        """Answer a call of the API: once for each idempotency key, and as a fault says."""
+        fault = self.control.take(name) or self.control.take("any")
+        return play(
+            self.control, fault, lambda: self.idempotency.run(lambda: self._answer(name, work, values, fault))
+        )
+
+    def _answer(self, name: str, work: Call, values: Json, fault: Fault | None) -> Response:
+        kind = fault.kind if fault else ""
+        if fault and kind == "lock":
+            message = (
+                "This object cannot be accessed right now because another API request or Stripe process is "
+                "currently accessing it. If you see this error intermittently, retry the request."
+            )
+            return Refused(message, status=409, code="lock_timeout").answer()
+        if fault and kind == "slow":
+            self.control.pause(fault.number("seconds", 1))
+        if fault and kind == "stripe_error" and not fault.parameters.get("after"):
+            return scripted_error(fault)
+        form = given()
+        check(form, SHAPES.get(name, LINES if name.endswith(".line_items") else RETRIEVE))
+        with self.control.clock.changed:
+            document = self.store.view(
+                work(form, **values), form.get("expand") if ".list" not in name else None
+            )
+        return scripted_error(fault) if fault and kind == "stripe_error" else answer_json(document)
+
+    def _stock(self) -> None:
+        now = self.store.now()
+        for entry in self._catalogue:
+            name = str(entry["product"])
+            if name not in self.store.objects:
+                self.store.add(objects.product(name, now, name=name.replace("_", " ").capitalize()))
+            self.store.add(
+                objects.price(
+                    entry["id"],
+                    now,
+                    of=name,
+                    amount=int(entry["amount"]),
+                    currency=str(entry["currency"]).lower(),
+                    recurring=entry.get("recurring"),
+                )
+            )
+
+
+def scripted_error(fault: Fault) -> Response:
+    """An error object as the script describes it."""
+    status = int(fault.number("status", 500))
+    response = Refused(
+        fault.text("message", "An unknown error occurred"),
+        status=status,
+        type=fault.text("type", "api_error" if status >= 500 else "invalid_request_error"),
+        code=fault.parameters.get("code"),
+        param=fault.parameters.get("param"),
+    ).answer()
+    if "should_retry" in fault.parameters:
+        response.headers["Stripe-Should-Retry"] = str(bool(fault.parameters["should_retry"])).lower()
+    if "retry_after" in fault.parameters:
+        response.headers["Retry-After"] = fault.text("retry_after", "1")
+    return response
+
+
+def stripe_app(account: Stripe, port: int) -> Flask:
+    """The application of the port."""
+    app = Flask("stripe")
+    account.control.watch(app, port)
+
+    @app.before_request
+    def enter() -> Response | None:
+        g.request_id = f"req_{account.names.next(14)}"
+        account.sweep()
+        if not request.path.startswith("/v1/"):
+            return None
+        try:
+            authorised(account.key)
+        except Refused as problem:
+            return problem.answer()
+        return None
+
+    @app.after_request
+    def leave(response: Response) -> Response:
+        if request.path.startswith("/v1/"):
+            response.headers["Request-Id"] = g.request_id
+            response.headers["Stripe-Version"] = request.headers.get("Stripe-Version", API_VERSION)
+            if key := request.headers.get("Idempotency-Key"):
+                response.headers["Idempotency-Key"] = key
+                response.headers.setdefault("Original-Request", g.request_id)
+        return response
+
+    @app.errorhandler(HTTPException)
+    def unrouted(problem: HTTPException) -> Response:
+        if not request.path.startswith("/v1/"):
+            return error_page(problem.code or 404)
+        message = f"Unrecognized request URL ({request.method}: {request.path})."
+        return Refused(message, status=problem.code or 404).answer()
+
+    add_routes(app, account)
+    channel = account.control.routes()
+    account.actions.add_to(channel)
+    app.register_blueprint(channel)
+    return app
+
+
+def add_routes(app: Flask, account: Stripe) -> None:
+    """Every call of the API, and the pages."""
+
+    def call(verb: str, path: str, name: str, work: Call) -> None:
+        def view(**values: Any) -> Response:
+            return account.call(name, work, values)
+
+        app.add_url_rule(path, f"{verb} {path}", view, methods=[verb])
+
+    def page(verb: str, path: str, name: str, work: Callable[[str], AnyResponse]) -> None:
+        def locked(wanted: str) -> Response:
+            with account.control.clock.changed:
+                return app.make_response(work(wanted))
+
+        def view(wanted: str) -> Response:
+            return play(account.control, account.control.take(name), lambda: locked(wanted))
+
+        app.add_url_rule(path, f"{verb} {path}", view, methods=[verb])
+
+    for row in account.api.calls():
+        call(*row)
+    page("GET", "/c/pay/<wanted>", "page", account.pages.checkout)
+    page("POST", "/c/pay/<wanted>", "page", account.pages.press)
+    page("GET", "/p/session/<wanted>", "portal_page", account.pages.portal)
+    page("POST", "/p/session/<wanted>", "portal_page", account.pages.press_portal)
+
+
+def catalogue(text: str) -> list[Json]:
+    """The catalogue of the command line.
+
+    Raises:
+        ArgumentTypeError: it is not one.
+    """
+    try:
+        entries = list(json.loads(text))
+        good = all(sellable(entry) for entry in entries)
+    except (ValueError, TypeError, KeyError) as problem:
+        raise argparse.ArgumentTypeError(f"not a JSON list of prices: {problem!r}") from problem
+    if not good:
+        raise argparse.ArgumentTypeError(
+            "a price has id, product, amount, currency and recurring month or year"
+        )
+    return entries
+
+
+def sellable(entry: Json) -> bool:
+    """Whether a price of the command line is complete."""
+    interval = entry.get("recurring")
+    return {"id", "product", "currency"} <= set(entry) and int(entry["amount"]) >= 0 and interval in INTERVALS
+
+
+def main() -> None:
+    """``python -m local.standins.stripe --port 8805``."""
+    parser = argparse.ArgumentParser(description="A stand-in for Stripe on 127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--key", default="sk_test_local")
+    parser.add_argument("--webhook-url", default=DEFAULT_URL, help="where events go; empty for nowhere")
+    parser.add_argument("--webhook-secret", default=DEFAULT_SECRET)
+    parser.add_argument("--second-secret", help="signs too, as during a rotation")
+    parser.add_argument(
+        "--events", default="", help="types that the endpoint wants besides the usual; * for all"
+    )
+    parser.add_argument(
+        "--catalogue", type=catalogue, default=default_catalogue(), help="JSON list of prices"
+    )
+    parser.add_argument("--base", help="how browsers reach this, if not as http://127.0.0.1:<port>")
+    parser.add_argument("--seed", help="makes ids repeat from run to run")
+    options = parser.parse_args()
+    account = Stripe(options)
+    account.courier.start()
+    serve("Stripe stand-in", [(stripe_app(account, options.port), options.port)])
+
+
+if __name__ == "__main__":
+    main()

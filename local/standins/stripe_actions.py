@@ -1,0 +1,263 @@
+"""What tests do to the Stripe stand-in: pay, settle, renew, refund, and deliver events as badly as they like."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from local.standins.control import Control, Json, answer_json, json_object
+from local.standins.stripe_checkout import Checkout
+from local.standins.stripe_events import Courier, Events, body_of, put
+from local.standins.stripe_http import Refused
+from local.standins.stripe_payments import Payments
+from local.standins.stripe_store import Store, public
+from local.standins.stripe_subscriptions import Subscriptions
+
+DRAIN_S = 20.0
+
+
+class Actions:
+    """The orders that Stripe's customers, their banks and its dashboard give."""
+
+    def __init__(
+        self,
+        control: Control,
+        store: Store,
+        events: Events,
+        courier: Courier,
+        payments: Payments,
+        subscriptions: Subscriptions,
+        checkout: Checkout,
+    ) -> None:
+        self._control = control
+        self._store = store
+        self._events = events
+        self._courier = courier
+        self._payments = payments
+        self._subscriptions = subscriptions
+        self._checkout = checkout
+
+    def add_to(self, channel: Blueprint) -> None:
+        """The routes under ``/_ctl``."""
+        orders: dict[str, Callable[[Json], Json]] = {
+            "pay": self.pay,
+            "pay_later": lambda order: self.pay(order | {"later": True}),
+            "settle": self._on_session(self._checkout.settle),
+            "fail": self._on_session(self._checkout.fail),
+            "expire": self._on_session(self._checkout.expire),
+            "renew": self.renew,
+            "fail_renewal": self.fail_renewal,
+            "recover": self.recover,
+            "cancel": self.cancel,
+            "switch": self.switch,
+            "refund": lambda order: self._payments.refund(texts(order)),
+            "fail_refund": self.fail_refund,
+            "dispute": lambda order: self._payments.dispute(texts(order)),
+            "close_dispute": self.close_dispute,
+            "change": self.change,
+        }
+        for name, work in orders.items():
+            channel.add_url_rule(f"/{name}", name, self._ordered(work), methods=["POST"])
+        whole: dict[str, Callable[[], Response]] = {
+            "event": self.event, "deliver": self.deliver, "drain": self.drain, "webhook": self.webhook
+        }  # fmt: skip
+        for name, answer in whole.items():
+            channel.add_url_rule(f"/{name}", name, refusing(answer), methods=["POST"])
+        channel.add_url_rule("/events", "events", self.listed, methods=["GET"])
+        channel.add_url_rule("/objects/<kind>", "objects", self.objects, methods=["GET"])
+        channel.add_url_rule("/deliveries", "deliveries", self.deliveries, methods=["GET"])
+
+    def pay(self, order: Json) -> Json:
+        """The customer pays, now or later; ``email`` and ``name`` say who it is."""
+        session = self._store.get("checkout.session", order.get("session"))
+        self._checkout.pay(session, later=bool(order.get("later")), who=order)
+        return session
+
+    def renew(self, order: Json) -> Json:
+        """The period ends and the next one is paid; ``amount`` is what it costs this time."""
+        subscription = self._subscription(order)
+        self._subscriptions.renew(subscription, amount=order.get("amount"))
+        return subscription
+
+    def fail_renewal(self, order: Json) -> Json:
+        """The next period is not paid, or again not; ``final`` is ``canceled`` or ``unpaid``."""
+        subscription, final = self._subscription(order), order.get("final")
+        if final not in (None, "canceled", "unpaid"):
+            raise Refused("final is canceled or unpaid")
+        required = bool(order.get("action_required"))
+        self._subscriptions.fail_renewal(subscription, final=final, action_required=required)
+        return subscription
+
+    def recover(self, order: Json) -> Json:
+        """The open invoice is paid after all."""
+        subscription = self._subscription(order)
+        self._subscriptions.recover(subscription)
+        return subscription
+
+    def cancel(self, order: Json) -> Json:
+        """Cancel with the period, ``portal`` as the portal writes it; ``now`` at once; ``resume`` not at all."""
+        subscription = self._subscription(order)
+        if order.get("now"):
+            self._subscriptions.must_run(subscription)
+            self._subscriptions.end(subscription, reason=order.get("reason", "cancellation_requested"))
+        else:
+            leaving, portal = not order.get("resume"), bool(order.get("portal"))
+            self._subscriptions.leave(subscription, leaving=leaving, portal=portal)
+        return subscription
+
+    def switch(self, order: Json) -> Json:
+        """Another price from now on."""
+        subscription = self._subscription(order)
+        price = self._store.get("price", order.get("price"), "price")
+        self._subscriptions.switch(subscription, price, order.get("proration_behavior", "create_prorations"))
+        return subscription
+
+    def fail_refund(self, order: Json) -> Json:
+        """A refund comes back."""
+        return self._payments.fail_refund(self._store.get("refund", order.get("refund")))
+
+    def close_dispute(self, order: Json) -> Json:
+        """The bank decides: ``status`` is ``won`` or ``lost``."""
+        dispute, status = self._store.get("dispute", order.get("dispute")), order.get("status")
+        if status not in ("won", "lost"):
+            raise Refused("status is won or lost")
+        return self._payments.close_dispute(dispute, status)
+
+    def change(self, order: Json) -> Json:
+        """Set fields of an object at dotted places, whatever they mean; nothing is told about it."""
+        found = self._store.objects.get(str(order.get("id")))
+        if found is None:
+            raise Refused("No such object", status=404)
+        for place, value in dict(order.get("set") or {}).items():
+            put(found, place, value)
+        return found
+
+    def event(self) -> Response:
+        """Tell an event that Stripe did not have to tell: ``type``, and the ``object`` or its id."""
+        order, about = json_object(), json_object().get("object")
+        found = self._store.objects.get(about) if isinstance(about, str) else about
+        if not isinstance(found, dict) or not isinstance(order.get("type"), str):
+            return answer_json({"error": "type, and object as an id or as an object"}, 400)
+        with self._control.clock.changed:
+            data = {"object": found}
+            event = self._events.record(order["type"], data) | dict(order.get("set") or {})
+            self._store.add(event)
+        sent = [] if order.get("deliver") is False else [self._courier.send(event, body_of(event))]
+        return jsonify(event=event, deliveries=sent)
+
+    def deliver(self) -> Response:
+        """Send events again, now: in another order, several times, changed, or signed as they should not be."""
+        order = json_object()
+        wanted = order.get("events") or [order.get("event")]
+        events = self._copies([self._store.get("event", one) for one in wanted], order)
+        times = order.get("times", 1)
+        change, raw = dict(order.get("body_change") or {}), order.get("raw")
+        secret = order.get("secret")
+        try:
+            bodies = [(one, body_of(one, change) if raw is None else str(raw).encode()) for one in events]
+        except (LookupError, TypeError, ValueError) as problem:
+            raise Refused(f"body_change does not fit: {problem!r}") from problem
+
+        def send(one: tuple[Json, bytes]) -> Json:
+            return self._courier.send(
+                *one,
+                secrets=None if secret is None else [secret],
+                offset=float(order.get("timestamp_offset", 0)),
+                header=order.get("header"),
+                url=order.get("url", ""),
+            )
+
+        with ThreadPoolExecutor(max_workers=16 if order.get("parallel") else 1) as pool:
+            sent = list(pool.map(send, bodies * times))
+        return jsonify(deliveries=sent)
+
+    def drain(self) -> Response:
+        """Wait until nothing is due to be delivered."""
+        done = self._courier.drain(float(json_object().get("seconds", DRAIN_S)))
+        return answer_json({"drained": done}, 200 if done else 504)
+
+    def webhook(self) -> Response:
+        """Where events go, and which secrets sign: ``active`` is a list of ``first``, ``second`` or secrets."""
+        order, secrets = json_object(), self._courier.secrets
+        named = dict(zip(("first", "second"), secrets, strict=False))
+        with self._control.clock.changed:
+            if "url" in order:
+                self._courier.url = str(order["url"])
+            if "active" in order:
+                self._courier.active = [named.get(one, one) for one in order["active"]]
+        return jsonify(url=self._courier.url, active=self._courier.active)
+
+    def listed(self) -> Response:
+        """Every event, oldest first."""
+        with self._control.clock.changed:
+            return jsonify(events=[public(one) for one in reversed(self._store.all("event"))])
+
+    def objects(self, kind: str) -> Response:
+        """Every object of a kind, oldest first."""
+        with self._control.clock.changed:
+            return jsonify(objects=[public(one) for one in reversed(self._store.all(kind))])
+
+    def deliveries(self) -> Response:
+        """Every attempt to deliver, with what came back."""
+        return jsonify(deliveries=list(self._courier.attempts))
+
+    def _copies(self, events: list[Json], order: Json) -> list[Json]:
+        """The events in the order asked for, and as twins where ``twin`` asks for it."""
+        asked = order.get("order")
+        if asked == "reverse":
+            events.reverse()
+        elif asked == "shuffle":
+            events = random.Random(order.get("seed", 0)).sample(events, len(events))  # noqa: S311
+        elif isinstance(asked, list):
+            if sorted(asked) != list(range(len(events))):
+                raise Refused("order is reverse, shuffle, or the places of all events")
+            events = [events[place] for place in asked]
+        if not order.get("twin"):
+            return events
+        with self._control.clock.changed:
+            return [self._events.record(one["type"], one["data"]) for one in events]
+
+    def _subscription(self, order: Json) -> Json:
+        return self._store.get("subscription", order.get("subscription"))
+
+    def _on_session(self, work: Callable[[Json], Any]) -> Callable[[Json], Json]:
+        def run(order: Json) -> Json:
+            session = self._store.get("checkout.session", order.get("session"))
+            work(session)
+            return session
+
+        return run
+
+    def _ordered(self, work: Callable[[Json], Json]) -> Callable[[], Response]:
+        """A route that does the work and answers the object and the events it caused."""
+
+        def view() -> Response:
+            with self._control.clock.changed:
+                before = {one["id"] for one in self._store.all("event")}
+                found = public(work(json_object()))
+                caused = [one for one in reversed(self._store.all("event")) if one["id"] not in before]
+                events = [{"id": one["id"], "type": one["type"]} for one in caused]
+                return jsonify(object=found, events=events)
+
+        return refusing(view)
+
+
+def refusing(work: Callable[[], Response]) -> Callable[[], Response]:
+    """An order that cannot be carried out answers 400 and why."""
+
+    def view() -> Response:
+        try:
+            return work()
+        except Refused as problem:
+            return answer_json({"error": str(problem)}, 400)
+
+    return view
+
+
+def texts(order: Json) -> Json:
+    """Numbers as a form has them."""
+    return {name: str(value) if isinstance(value, int) else value for name, value in order.items()}
