@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from local.standins import stripe_objects as objects
 from local.standins.control import Control, Fault, Json, Names, answer_json, error_page
 from local.standins.stripe_actions import Actions
-from local.standins.stripe_api import RESOURCES, Api, Call
+from local.standins.stripe_api import CALLS, Api, Call
 from local.standins.stripe_checkout import Checkout
 from local.standins.stripe_events import DELIVERED, Courier, Events
 from local.standins.stripe_events import FAULTS as DELIVERY_FAULTS
@@ -38,11 +38,10 @@ PLANS = {
     "team": 4900,
     "enterprise": 9900,
 }  # cents in EUR a month, ten times that a year
-VERBS = ("create", "retrieve", "update", "delete", "list", "expire", "line_items", "cancel", "close")
 API_FAULTS = TRANSPORT | {"stripe_error", "lock", "slow"}
 PAGES = ("page", "portal_page")
 FAULTS = {
-    **{f"{name}.{verb}": API_FAULTS for name in (*RESOURCES, "portal") for verb in VERBS},
+    **dict.fromkeys(CALLS, API_FAULTS),
     **dict.fromkeys(PAGES, TRANSPORT),
     "any": API_FAULTS,
     "webhook": DELIVERY_FAULTS,
@@ -159,6 +158,7 @@ class Stripe:
 def scripted_error(fault: Fault) -> Response:
     """An error object as the script describes it."""
     status = int(fault.number("status", 500))
+    g.unkept = fault.parameters.get("kept") is False  # the key stays free: a retry is a first try
     response = Refused(
         fault.text("message", "An unknown error occurred"),
         status=status,

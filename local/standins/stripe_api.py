@@ -31,6 +31,16 @@ RESOURCES = {
 }  # the name that scripts use, the path, and the kind of object
 PORTAL = "/v1/billing_portal/sessions"
 METADATA_ONLY = ("payment_intents", "charges", "refunds", "disputes", "products", "prices")
+OTHER_CALLS = (
+    "sessions.create", "sessions.expire", "sessions.line_items", "portal.create", "customers.create",
+    "customers.update", "customers.delete", "products.create", "prices.create", "subscriptions.update",
+    "subscriptions.cancel", "refunds.create", "disputes.close",
+)  # fmt: skip
+CALLS = (
+    *(f"{name}.{verb}" for name in RESOURCES for verb in ("list", "retrieve")),
+    *(f"{name}.update" for name in METADATA_ONLY),
+    *OTHER_CALLS,
+)  # the names that scripts use
 TEXTS = ("description", "nickname", "lookup_key", "name", "active", "receipt_email", "url", "unit_label")
 CUSTOMER_TEXTS = ("description", "email", "name", "phone", "individual_name", "business_name")
 EVENTS_KEPT_S = 30 * 86400

@@ -224,7 +224,7 @@ class Idempotency:
             response = _told(work)
         finally:
             with self._lock:
-                if response is None or response.status_code in UNKEPT:
+                if response is None or response.status_code in UNKEPT or g.get("unkept"):
                     self._kept.pop(key, None)
                 else:
                     entry.answer = (response.status_code, response.get_data())

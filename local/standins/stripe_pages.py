@@ -22,8 +22,8 @@ form { margin-top: 20px; display: grid; gap: 8px; } form + form { margin-top: 8p
 form button { min-height: 48px; justify-content: center; text-align: center; }
 .main { background: var(--tint); border-color: var(--tint); color: #fff; font-weight: 600; }
 .main:hover { background: #4f47e6; }
-dl { margin-top: 20px; display: grid; grid-template-columns: 1fr auto; gap: 8px 16px; }
-dd { text-align: right; font-variant-numeric: tabular-nums; }
+dl { margin-top: 20px; display: grid; grid-template-columns: 1fr auto; row-gap: 8px; }
+dd { padding-left: 16px; text-align: right; font-variant-numeric: tabular-nums; }
 .total { padding-top: 8px; border-top: 1px solid var(--line); font-weight: 600; }
 section { margin-top: 20px; padding: 16px; border: 1px solid var(--line); border-radius: 10px; }
 h2 { font-size: 1.05rem; } label { display: block; font-weight: 600; }

@@ -85,6 +85,19 @@ def test_another_language_keeps_the_photo_that_was_chosen(visit: Open):
     assert page.inner_text("#meta-name") == "garden.jpg"
 
 
+def test_photo_that_cannot_be_kept_is_said_before_it_is_lost(visit: Open):
+    """Without a store in the browser the first press says so, the second goes."""
+    seen = visit()
+    seen.page.evaluate("() => Object.defineProperty(window, 'indexedDB', {value: undefined})")
+    page = seen.choose(photo(tint=717))
+    page.click("#who summary")
+    page.click("#who [data-sign-in=google]")
+    page.wait_for_selector("#who [data-note]:text('Choose them again')")
+    page.click("#who [data-sign-in=google]")
+    choose_person(page, "ada")
+    page.wait_for_selector("#me:not([hidden])")
+
+
 def test_signing_in_waits_for_a_photo_that_is_being_enhanced(visit: Open):
     """Leaving would break the run off, so it is said instead."""
     seen = visit()
@@ -224,8 +237,8 @@ def test_signing_out_ends_the_session_and_the_page_is_a_guests(visit: Open, butt
     assert who(page)["signedIn"] is False
     assert who(other)["signedIn"] is there
     assert "signed out" in page.inner_text("#notice")
-    assert "ek_test_" not in page.content()
-    assert "left behind" not in page.content()
+    for secret in ("ek_test_", "left behind", "Lovelace", "ada@"):
+        assert secret not in page.content()
 
 
 def test_session_that_ended_elsewhere_is_noticed_when_the_page_is_looked_at_again(visit: Open):

@@ -361,14 +361,16 @@ def test_picture_that_does_not_come_is_asked_for_again_in_the_full_view(visit: O
     """An error of ours is not told as gone, and one press shows the picture when it is back."""
     seen = visit()
     seen.expected = ("503",)
-    page = list_jobs(seen.page, {None: ([a_job("succeeded")], None)})
-    broken = "**/r2-ai/canned.jpg"
-    page.route(broken, lambda route: route.fulfill(status=503, body=""))
+    job = a_job("succeeded")
+    job["items"][0]["output"] |= {"url": "/r2-ai/late.jpg"}
+    page = list_jobs(seen.page, {None: ([job], None)})
+    page.route("**/r2-ai/late.jpg", lambda route: route.fulfill(status=503, body=""))
     page.locator("#finished-cards .tile").click()
-    page.click(".viewer >> text=Load it again", timeout=5000)
     page.wait_for_selector(".viewer .notice")
     assert "could not be loaded" in page.inner_text(".viewer .notice")
-    page.unroute(broken)
+    page.unroute("**/r2-ai/late.jpg")
+    picture = photo(192, 128)
+    page.route("**/r2-ai/late.jpg", lambda route: route.fulfill(body=picture, content_type="image/jpeg"))
     page.click(".viewer >> text=Load it again")
     page.wait_for_selector(".viewer .compare")
     page.wait_for_function("() => document.querySelector('.viewer .after img').naturalWidth === 192")

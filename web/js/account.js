@@ -30,12 +30,13 @@ function enter(next) {
 }
 
 async function load() {
+  const before = person;
   try {
     person = await me({ fresh: state() !== "loading" });
   } catch (problem) {
     return tell($("notice"), problem, load);
   }
-  if (!person.signedIn) return enter("guest");
+  if (!person.signedIn) return before ? gone("guest") : enter("guest");
   showPerson();
   enter("user");
   tellLinked();
@@ -165,6 +166,7 @@ async function signOut(everywhere) {
 /** Nothing of the account stays on the page. */
 async function gone(next) {
   person = null;
+  for (const name of ["face", "name", "mail", "plan", "sign-ins"]) $(name).replaceChildren();
   apikeys.clear();
   endAsk(false, false);
   enter(next);

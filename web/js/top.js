@@ -18,21 +18,26 @@ current(langs, "lang", lang);
 
 // --- leaving with photos that were chosen
 
+let told = false;
+
 /**
  * Follow a link, and take photos along that were chosen but not enhanced; `main.js` opens them again. One that `waits`
- * is not followed during a run, which would break off: false.
+ * is not followed during a run, which would break off, nor at once when photos would be lost: the name of the text then.
  */
 async function follow(event, link, { waits = false } = {}) {
-  if (event.ctrlKey || event.metaKey || event.shiftKey) return true;
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return "";
   const luggage = { files: [], prompt: "", running: false };
   dispatchEvent(new CustomEvent("leaving", { detail: luggage }));
-  if (waits && luggage.running) return event.preventDefault(), false;
-  if (!luggage.files.length) return true;
+  if (waits && luggage.running) return event.preventDefault(), "running";
+  if (!luggage.files.length) return "";
   event.preventDefault();
-  const { carry } = await import("./carry.js");
-  await carry(luggage).catch(() => {});
+  const kept = await import("./carry.js").then(({ carry }) => carry(luggage)).then(() => true, () => false);
+  if (!kept && waits && !told) {
+    told = true;
+    return "unkept";
+  }
   location.assign(link.href);
-  return true;
+  return "";
 }
 
 for (const link of langs) {
@@ -74,7 +79,8 @@ for (const link of doors) {
   link.addEventListener("click", async (event) => {
     keep(sessionStorage, STARTED, back);
     const note = link.parentElement.parentElement.querySelector("[data-note]");
-    note.textContent = (await follow(event, link, { waits: true })) ? "" : t("running");
+    const why = await follow(event, link, { waits: true });
+    note.textContent = why ? t(`leaving.${why}`) : "";
   });
 }
 
@@ -113,6 +119,7 @@ async function paint({ ownerType }) {
 }
 
 $("who").hidden = Boolean(read(localStorage, KNOWN));
+$("me").hidden = !$("who").hidden;
 onUsage(paint);
 
 // --- cards that open

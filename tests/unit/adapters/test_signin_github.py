@@ -27,13 +27,13 @@ def address(email, *, primary=False, verified=True):
     return {"email": email, "primary": primary, "verified": verified, "visibility": None}
 
 
-def fails(github, reason, **more):
+def assert_fails(github, reason, **more):
     with pytest.raises(SignInFailed) as found:
         github.sign_in(**more)
     assert found.value.details == {"reason": reason}
 
 
-def unavailable(act):
+def assert_unavailable(act):
     with pytest.raises(SignInUnavailable) as found:
         act()
     assert found.value.details == {"provider": "github"}
@@ -75,7 +75,7 @@ def test_the_secret_goes_to_the_token_endpoint_only(github):
 @pytest.mark.parametrize("verifier", ["w" * 43, "", "v" * 42])
 def test_a_wrong_or_missing_verifier_is_refused(github, verifier):
     """Whoever has the code only is not the browser that asked for it."""
-    fails(github, "code", verifier=verifier)
+    assert_fails(github, "code", verifier=verifier)
 
 
 def test_a_start_without_a_verifier_is_refused(github):
@@ -106,7 +106,7 @@ def test_a_replayed_code_is_refused(github):
 def test_a_refusal_that_comes_as_success_is_a_refusal(github, error, reason):
     """GitHub says 200 and means no."""
     github.server.on(GITHUB_TOKEN, says(200, {"error": error, "error_description": "secret ü text"}))
-    fails(github, reason)
+    assert_fails(github, reason)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_refusal_that_comes_as_success_is_a_refusal(github, error, reason):
 def test_a_refusal_of_our_registration_is_unavailable_and_an_error_in_the_log(github, error, caplog):
     """Ours to repair, not the person's."""
     github.server.on(GITHUB_TOKEN, says(200, {"error": error, "error_description": "secret text"}))
-    unavailable(github.sign_in)
+    assert_unavailable(github.sign_in)
     (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert (line.getMessage(), line.error, line.provider) == ("sign-in provider refuses us", error, "github")
 
@@ -124,15 +124,15 @@ def test_wrong_credentials_are_unavailable(github):
     """The server compares them itself."""
     adapter = github.make(secret="old")
     code = github.consent(github.start(adapter))
-    unavailable(lambda: github.finish(code, adapter=adapter))
+    assert_unavailable(lambda: github.finish(code, adapter=adapter))
 
 
 @pytest.mark.parametrize("credentials", [("", ""), (CLIENT, ""), ("", SECRET)])
 def test_github_not_set_up_is_unavailable(github, credentials):
     """Without client id and secret nobody is asked anything."""
     adapter = github.make(*credentials)
-    unavailable(lambda: github.start(adapter))
-    unavailable(lambda: github.finish("code", adapter=adapter))
+    assert_unavailable(lambda: github.start(adapter))
+    assert_unavailable(lambda: github.finish("code", adapter=adapter))
     assert github.server.asked == []
 
 
@@ -170,20 +170,20 @@ def test_the_primary_address_counts_else_the_first_verified_one(github, emails, 
 def test_nobody_without_a_verified_address_comes_in(github, emails):
     """The address that the profile shows proves nothing."""
     github.emails = emails
-    fails(github, "email_unverified")
+    assert_fails(github, "email_unverified")
 
 
 def test_somebody_who_did_not_grant_the_addresses_is_refused(github):
     """GitHub says 404 for what a token may not see."""
     github.server.on("GET /user/emails", says(404, {"message": "Not Found"}))
-    fails(github, "email_unverified")
+    assert_fails(github, "email_unverified")
 
 
 @pytest.mark.parametrize("route", ["GET /user", "GET /user/emails"])
 def test_a_token_that_the_api_refuses_is_a_bad_token(github, route):
     """It was revoked, or never good."""
     github.server.on(route, says(401, {"message": "Bad credentials"}))
-    fails(github, "token")
+    assert_fails(github, "token")
 
 
 @pytest.mark.parametrize("route", ["GET /user", "GET /user/emails"])
@@ -191,7 +191,7 @@ def test_a_token_that_the_api_refuses_is_a_bad_token(github, route):
 def test_an_api_that_does_not_answer_is_unavailable(github, route, status):
     """Limits and breakdowns are nobody's fault."""
     github.server.on(route, says(status, {"message": "secret text"}))
-    unavailable(github.sign_in)
+    assert_unavailable(github.sign_in)
 
 
 @pytest.mark.parametrize(
@@ -200,14 +200,14 @@ def test_an_api_that_does_not_answer_is_unavailable(github, route, status):
 def test_a_person_without_a_number_is_unavailable(github, user):
     """The number is who somebody is; login names change hands."""
     github.user = user
-    unavailable(github.sign_in)
+    assert_unavailable(github.sign_in)
 
 
 @pytest.mark.parametrize("emails", [None, {}, "a@x.example", {"email": "a@x.example", "verified": True}])
 def test_a_list_of_addresses_that_is_none_is_unavailable(github, emails):
     """Garbage is no reason to doubt the person."""
     github.emails = emails
-    unavailable(github.sign_in)
+    assert_unavailable(github.sign_in)
 
 
 def test_a_person_without_a_name_comes_in(github):

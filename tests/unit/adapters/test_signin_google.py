@@ -31,13 +31,13 @@ def google(server):
     return Google(server)
 
 
-def fails(google, reason="code", **more):
+def assert_fails(google, reason="code", **more):
     with pytest.raises(SignInFailed) as found:
         google.sign_in(**more)
     assert found.value.details == {"reason": reason}
 
 
-def unavailable(act):
+def assert_unavailable(act):
     with pytest.raises(SignInUnavailable) as found:
         act()
     assert found.value.details == {"provider": "google"}
@@ -97,7 +97,7 @@ def test_a_start_without_a_protection_is_refused(google, missing):
 @pytest.mark.parametrize("verifier", ["w" * 43, "", "v" * 42, "v" * 42 + "\n"])
 def test_a_wrong_or_missing_verifier_is_refused(google, verifier):
     """Whoever has the code only is not the browser that asked for it."""
-    fails(google, verifier=verifier)
+    assert_fails(google, verifier=verifier)
     assert len(google.server.calls(TOKEN)) == (verifier == "w" * 43)
 
 
@@ -122,7 +122,7 @@ def test_a_replayed_code_is_refused(google):
 
 def test_another_redirect_than_the_one_asked_for_is_refused(google):
     """The provider compares them."""
-    fails(google, redirect_uri="https://evil.example/")
+    assert_fails(google, redirect_uri="https://evil.example/")
 
 
 def test_discovery_and_keys_are_fetched_once_an_hour(google):
@@ -151,7 +151,7 @@ def test_a_key_taken_out_no_longer_holds(google):
     google.keys = ["second"]
     google.sign_in()
     google.sign = lambda claims: Google.signed(_signing_with(google, "first"), claims)
-    fails(google, "token")
+    assert_fails(google, "token")
 
 
 def _signing_with(google, name):
@@ -164,11 +164,11 @@ def test_a_flood_of_unknown_keys_fetches_once_a_minute(google):
     """Bad tokens do not make us hammer the provider."""
     google.sign = lambda claims: google.signed(claims, kid="nobody")
     for _ in range(5):
-        fails(google, "token")
+        assert_fails(google, "token")
     assert len(google.server.calls(KEYS)) == 2
     google.clock.at += 61
     for _ in range(5):
-        fails(google, "token")
+        assert_fails(google, "token")
     assert len(google.server.calls(KEYS)) == 3
 
 
@@ -176,8 +176,8 @@ def test_a_flood_of_unknown_keys_fetches_once_a_minute(google):
 def test_google_not_set_up_is_unavailable(google, credentials):
     """Without client id and secret nobody is asked anything."""
     adapter = google.make(*credentials)
-    unavailable(lambda: google.start(adapter))
-    unavailable(lambda: google.finish("code", adapter=adapter))
+    assert_unavailable(lambda: google.start(adapter))
+    assert_unavailable(lambda: google.finish("code", adapter=adapter))
     assert google.server.asked == []
 
 
@@ -185,7 +185,7 @@ def test_refused_credentials_are_unavailable_and_an_error_in_the_log(google, cap
     """Ours to repair, not the person's; the log says so and no more."""
     adapter = google.make(secret="old")
     code = google.consent(google.start(adapter))
-    unavailable(lambda: google.finish(code, adapter=adapter))
+    assert_unavailable(lambda: google.finish(code, adapter=adapter))
     (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert (line.getMessage(), line.error) == ("sign-in provider refuses us", "invalid_client")
 
@@ -194,7 +194,7 @@ def test_a_discovery_document_of_a_foreign_issuer_is_unavailable(google):
     """It must be about whom we asked, to the letter."""
     for issuer in ("https://accounts.google.com", f"{google.server.url}/", None, [google.server.url]):
         google.document = {"issuer": issuer}
-        unavailable(google.start)
+        assert_unavailable(google.start)
 
 
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
@@ -214,7 +214,7 @@ def test_a_discovery_document_of_a_foreign_issuer_is_unavailable(google):
 def test_a_discovery_document_with_an_unsafe_endpoint_is_unavailable(google, name, place):
     """Codes, secrets and browsers go over https only."""
     google.document = {name: place}
-    unavailable(google.start)
+    assert_unavailable(google.start)
     assert len(google.server.asked) == 1
 
 
@@ -227,13 +227,13 @@ def test_http_on_loopback_is_for_stand_ins_only(google):
     assert not sign_in_with("google", credentials=lambda: (CLIENT, SECRET))._local
     for issuer in ("http://accounts.example", "http://10.0.0.1"):
         adapter = sign_in_with("google", credentials=lambda: (CLIENT, SECRET), urls={"google_issuer": issuer})
-        unavailable(lambda found=adapter: google.start(found))
+        assert_unavailable(lambda found=adapter: google.start(found))
 
 
 def test_a_redirect_of_the_token_endpoint_is_not_followed(google, stranger):
     """The secret goes where it was meant to go, or nowhere."""
     google.server.on(TOKEN, says(307, b"", Location=f"{stranger.url}/token"))
-    unavailable(google.sign_in)
+    assert_unavailable(google.sign_in)
     assert stranger.asked == []
 
 

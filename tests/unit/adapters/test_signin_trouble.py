@@ -37,7 +37,7 @@ NAMES = [f"{provider.__name__}-{route.split('/')[-1]}" for provider, route in ST
 every_step = pytest.mark.parametrize(("provider", "route"), STEPS, ids=NAMES)
 
 
-def unavailable(provider, server, route, answer):
+def assert_unavailable(provider, server, route, answer):
     """Sign in while one route answers so; return the seconds it took."""
     found = provider(server)
     server.on(route, answer)
@@ -53,7 +53,7 @@ def unavailable(provider, server, route, answer):
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_a_provider_that_says_not_now_is_unavailable(provider, route, status, server):
     """Whatever stands in the body."""
-    unavailable(provider, server, route, says(status, {"error": "invalid_grant"}))
+    assert_unavailable(provider, server, route, says(status, {"error": "invalid_grant"}))
 
 
 @every_step
@@ -63,27 +63,27 @@ def test_a_provider_that_says_not_now_is_unavailable(provider, route, status, se
 )
 def test_garbage_is_unavailable(provider, route, body, server):
     """HTML, nothing, nesting without end, JSON of another shape."""
-    unavailable(provider, server, route, says(200, body))
+    assert_unavailable(provider, server, route, says(200, body))
 
 
 @every_step
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_unavailable_and_not_followed(provider, route, status, server, stranger):
     """Neither codes nor tokens travel on."""
-    unavailable(provider, server, route, says(status, b"", Location=f"{stranger.url}/"))
+    assert_unavailable(provider, server, route, says(status, b"", Location=f"{stranger.url}/"))
     assert stranger.asked == []
 
 
 @every_step
 def test_a_redirect_to_nowhere_is_unavailable(provider, route, server):
     """A place that is not even text."""
-    unavailable(provider, server, route, says(302, b"", Location="\xff"))
+    assert_unavailable(provider, server, route, says(302, b"", Location="\xff"))
 
 
 @every_step
 def test_a_connection_that_ends_is_unavailable(provider, route, server):
     """Without a word, and not tried again: a code works once."""
-    unavailable(provider, server, route, resets)
+    assert_unavailable(provider, server, route, resets)
     assert len(server.calls(route)) == 1
 
 
@@ -91,27 +91,27 @@ def test_a_connection_that_ends_is_unavailable(provider, route, server):
 def test_a_provider_that_hangs_is_given_up_after_the_read_time(provider, route, server, monkeypatch):
     """Five seconds in production, a part of one here."""
     monkeypatch.setattr(signin_http, "READ_SECONDS", 0.3)
-    assert unavailable(provider, server, route, hangs(3)) < 1.5
+    assert assert_unavailable(provider, server, route, hangs(3)) < 1.5
 
 
 @every_step
 def test_a_provider_that_drips_is_given_up_when_the_time_is_over(provider, route, server, monkeypatch):
     """Every byte comes in time, the end does not."""
     monkeypatch.setattr(signin_http, "SECONDS", 0.6)
-    assert unavailable(provider, server, route, drips(4)) < 1.5
+    assert assert_unavailable(provider, server, route, drips(4)) < 1.5
 
 
 @every_step
 def test_a_huge_body_is_unavailable(provider, route, server):
     """A megabyte is more than any of them has to say."""
-    unavailable(provider, server, route, says(200, b" " * 1_000_001))
+    assert_unavailable(provider, server, route, says(200, b" " * 1_000_001))
 
 
 @every_step
 def test_a_packed_body_is_unavailable(provider, route, server):
     """We ask for plain ones and unpack nothing, so a small body stays small."""
     packed = gzip.compress(json.dumps({"keys": []}).encode())
-    unavailable(provider, server, route, says(200, packed, Content_Encoding="gzip"))
+    assert_unavailable(provider, server, route, says(200, packed, Content_Encoding="gzip"))
 
 
 def test_all_requests_share_one_time(server, monkeypatch):
@@ -145,7 +145,7 @@ def test_a_slow_start_and_no_end_stay_within_the_time(server, monkeypatch):
         handler.end_headers()
         time.sleep(3)
 
-    assert unavailable(GitHub, server, GITHUB_TOKEN, late) < 1.2
+    assert assert_unavailable(GitHub, server, GITHUB_TOKEN, late) < 1.2
 
 
 def test_the_bounds_are_those_that_were_asked_for():
@@ -183,12 +183,12 @@ def test_what_else_a_token_says_of_itself_does_not_matter(expires, kind, server)
 @pytest.mark.parametrize(("provider", "route"), [(Google, TOKEN), (GitHub, GITHUB_TOKEN)])
 def test_an_access_token_that_is_none_is_unavailable(provider, route, token, server):
     """Least of all one that would break a header."""
-    unavailable(provider, server, route, says(200, {"access_token": token, "token_type": "bearer"}))
+    assert_unavailable(provider, server, route, says(200, {"access_token": token, "token_type": "bearer"}))
 
 
 def test_an_answer_without_an_id_token_is_unavailable(server):
     """We asked for one, so this is garbage."""
-    unavailable(Google, server, TOKEN, says(200, {"access_token": "x", "token_type": "Bearer"}))
+    assert_unavailable(Google, server, TOKEN, says(200, {"access_token": "x", "token_type": "Bearer"}))
 
 
 def test_proxies_and_passwords_of_the_machine_are_not_used(server, stranger, monkeypatch, tmp_path):
