@@ -16,8 +16,9 @@ from enhancer.api.account_schemas import ExportView, GoneView, KeyRequest, KeysV
 from enhancer.api.app import create_app, entrypoint
 from enhancer.api.schemas import Success, ok
 from enhancer.domain.access import ApiKey, prefix_for
+from enhancer.domain.errors import OwnerBlocked
 
-app = create_app(scope=None)
+app = create_app(scope=None, for_blocked=True)
 ASK_AGAIN_SECONDS = 5
 FILE_NAME = 'attachment; filename="image-enhancer-export.zip"'
 
@@ -34,7 +35,10 @@ def keys() -> Response[Success[KeysView]]:
 @app.post("/api/auth/keys", summary="Make an API key", tags=["account"], status_code=201)
 def create_key(body: Annotated[KeyRequest, Body()]) -> Response[Success[NewKeyView]]:
     """The secret is in this answer and nowhere else."""
-    owner = app.visit.user.owner
+    account = app.visit.user
+    if account.blocked:  # they may look, revoke, take their data and go
+        raise OwnerBlocked
+    owner = account.owner
     app.visit.take("sensitive")
     secret = prefix_for(runtime.settings().environment) + secrets.token_urlsafe(32)
     key = ApiKey(

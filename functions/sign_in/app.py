@@ -17,7 +17,7 @@ from enhancer.domain.accounts import SIGN_IN_SECONDS
 from enhancer.domain.errors import NotFound
 from enhancer.signing_in import Way
 
-app = create_app(scope=None)
+app = create_app(scope=None, for_blocked=True)
 PROVIDERS = ("google", "github")
 SEE_OTHER = {302: {"description": "Where the browser goes next."}}
 

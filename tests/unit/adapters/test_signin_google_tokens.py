@@ -20,7 +20,7 @@ def google(server):
     return Google(server)
 
 
-def assert_refused(google, reason="token", **more):
+def refused(google, reason="token", **more):
     with pytest.raises(SignInFailed) as found:
         google.sign_in(**more)
     assert found.value.details == {"reason": reason}
@@ -35,7 +35,7 @@ def raw(header, claims, signature=b""):
 def test_a_token_without_a_signature_is_refused(google, name):
     """No algorithm at all, in every spelling."""
     google.sign = lambda claims: raw({"alg": name, "kid": "first"}, claims)
-    assert assert_refused(google)
+    assert refused(google)
     assert len(google.server.calls(KEYS)) == 1
 
 
@@ -53,7 +53,7 @@ def test_a_public_key_is_no_secret(google, private):
         return f"{head}.{b64(hmac.new(public, head.encode(), hashlib.sha256).digest())}"
 
     google.sign = sign
-    assert assert_refused(google)
+    assert refused(google)
 
 
 @pytest.mark.parametrize("algorithm", ["RS384", "RS512", "PS256", "HS256"])
@@ -63,7 +63,7 @@ def test_another_algorithm_is_refused(google, algorithm):
     google.sign = lambda claims: jwt.encode(
         {"alg": algorithm, "kid": "first"}, claims, signer, algorithms=[algorithm]
     )
-    assert assert_refused(google)
+    assert refused(google)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_another_algorithm_is_refused(google, algorithm):
 def test_a_key_id_is_looked_up_and_nothing_else(google, kid):
     """Neither a path nor an address nor a query."""
     google.sign = lambda claims: google.signed(claims, kid=kid)
-    assert assert_refused(google)
+    assert refused(google)
     assert {asked.path for asked in google.server.calls("GET")} == {
         "/.well-known/openid-configuration",
         "/keys",
@@ -83,20 +83,20 @@ def test_a_key_id_is_looked_up_and_nothing_else(google, kid):
 def test_a_token_that_names_no_key_is_refused(google, kid):
     """Google always names it, so guessing helps nobody."""
     google.sign = lambda claims: raw({"alg": "RS256", "kid": kid}, claims, b"x" * 256)
-    assert assert_refused(google)
+    assert refused(google)
 
 
 def test_a_token_of_the_only_key_that_does_not_name_it_is_refused(google):
     """Its signature is good, and still."""
     unnamed = RSAKey(key("first").raw_value, b"")
     google.sign = lambda claims: jws.serialize_compact({"alg": "RS256"}, json.dumps(claims), unnamed)
-    assert assert_refused(google)
+    assert refused(google)
 
 
 def test_a_token_with_an_unknown_key_is_refused(google):
     """After one more look at the keys."""
     google.sign = lambda claims: jwt.encode({"alg": "RS256", "kid": "other"}, claims, key("other"))
-    assert assert_refused(google)
+    assert refused(google)
     assert len(google.server.calls(KEYS)) == 2
 
 
@@ -106,13 +106,13 @@ def test_a_token_that_brings_its_own_key_is_refused(google):
     google.sign = lambda claims: jwt.encode(
         {"alg": "RS256", "kid": "other", "jwk": own}, claims, key("other")
     )
-    assert assert_refused(google)
+    assert refused(google)
 
 
 def test_a_token_signed_by_somebody_else_is_refused(google):
     """The right key's name, the wrong key."""
     google.sign = lambda claims: jwt.encode({"alg": "RS256", "kid": "first"}, claims, key("other"))
-    assert assert_refused(google)
+    assert refused(google)
 
 
 def test_a_token_changed_after_signing_is_refused(google):
@@ -123,14 +123,14 @@ def test_a_token_changed_after_signing_is_refused(google):
         return f"{head}.{b64(claims | {'sub': '9'})}.{signature}"
 
     google.sign = sign
-    assert assert_refused(google)
+    assert refused(google)
 
 
 @pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "a.b.c.d.e", "é.é.é", "x" * 200_000])
 def test_what_is_no_token_is_refused(google, token):
     """Text in the shape of nothing."""
     google.sign = lambda claims: token
-    assert assert_refused(google)
+    assert refused(google)
 
 
 SECOND = 1000
@@ -144,7 +144,7 @@ def test_an_expired_token_is_refused_after_a_minute_of_grace(google, after, good
     if good:
         assert google.sign_in(at=at + after * SECOND).subject
     else:
-        assert assert_refused(google, at=at + after * SECOND)
+        assert refused(google, at=at + after * SECOND)
 
 
 @pytest.mark.parametrize(("ahead", "good"), [(60, True), (61, False), (86_400, False)])
@@ -155,7 +155,7 @@ def test_a_token_from_the_future_is_refused_beyond_a_minute(google, ahead, good)
     if good:
         assert google.sign_in(at=at).subject
     else:
-        assert assert_refused(google, at=at)
+        assert refused(google, at=at)
 
 
 @pytest.mark.parametrize("claim", ["exp", "iat"])
@@ -163,7 +163,7 @@ def test_a_token_from_the_future_is_refused_beyond_a_minute(google, ahead, good)
 def test_a_token_without_proper_times_is_refused(google, claim, value):
     """What has no end would never end."""
     google.change = {claim: value}
-    assert assert_refused(google)
+    assert refused(google)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_token_without_proper_times_is_refused(google, claim, value):
 def test_a_token_for_another_audience_is_refused(google, aud):
     """Made for somebody else's application, however good it is."""
     google.change = {"aud": aud}
-    assert assert_refused(google)
+    assert refused(google)
 
 
 @pytest.mark.parametrize("azp", [CLIENT, ...])
@@ -194,7 +194,7 @@ def test_a_token_for_several_is_taken_if_made_for_us(google):
 def test_a_token_for_several_made_for_another_is_refused(google, aud, azp):
     """Being among the audience is not enough."""
     google.change = {"aud": aud, "azp": azp}
-    assert assert_refused(google)
+    assert refused(google)
 
 
 @pytest.mark.parametrize(
@@ -204,14 +204,14 @@ def test_a_token_for_several_made_for_another_is_refused(google, aud, azp):
 def test_a_token_of_a_wrong_issuer_is_refused(google, iss):
     """Even the real Google is foreign where a stand-in is configured."""
     google.change = {"iss": iss}
-    assert assert_refused(google)
+    assert refused(google)
 
 
 @pytest.mark.parametrize("nonce", ["another", "", ..., None, 1, [NONCE], NONCE.upper(), "\ud800"])
 def test_a_wrong_nonce_is_refused(google, nonce):
     """A token that was made for another sign-in."""
     google.change = {"nonce": nonce}
-    assert assert_refused(google)
+    assert refused(google)
 
 
 @pytest.mark.parametrize("nonce", ["another", ""])
@@ -219,14 +219,14 @@ def test_a_browser_with_another_nonce_is_refused(google, nonce):
     """An empty one equals nothing, not even an empty one."""
     if not nonce:
         google.change = {"nonce": ""}
-    assert assert_refused(google, nonce=nonce)
+    assert refused(google, nonce=nonce)
 
 
 @pytest.mark.parametrize("sub", ["", ..., None, 5, "s" * 256, "a\nb", "ü", ["x"]])
 def test_a_token_without_a_proper_subject_is_refused(google, sub):
     """It becomes the name of an account."""
     google.change = {"sub": sub}
-    assert assert_refused(google)
+    assert refused(google)
 
 
 def test_the_longest_subject_is_taken(google):
@@ -239,7 +239,7 @@ def test_the_longest_subject_is_taken(google):
 def test_an_unverified_email_is_refused(google, verified):
     """True is what Google says, and nothing like it."""
     google.change = {"email_verified": verified}
-    assert assert_refused(google, "email_unverified")
+    assert refused(google, "email_unverified")
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_an_unverified_email_is_refused(google, verified):
 def test_a_token_without_a_usable_email_is_refused(google, email):
     """Among them a Kelvin sign, which in lower case would be somebody else's k."""
     google.change = {"email": email}
-    assert assert_refused(google, "email_unverified")
+    assert refused(google, "email_unverified")
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_name_is_shown_as_text_of_one_line(google, name, shown):
 def test_a_token_not_yet_valid_is_refused(google):
     """A beginning counts where it is given."""
     google.change = {"nbf": int(time.time()) + 120}
-    assert assert_refused(google)
+    assert refused(google)
 
 
 @pytest.mark.filterwarnings("ignore:Key size")

@@ -157,6 +157,37 @@ def test_who_is_blocked_gets_no_session(apps, provider, served):
     assert "session_id" not in fresh.jar
 
 
+@pytest.fixture
+def blocked(apps, served):
+    """A browser that was signed in when its user was blocked."""
+    browser, owner = member(apps)
+    audit = {"id": "act", "action": "block", "actor": "boss", "reason": "spam", "value": True}
+    served.accounts.change(owner, "blocked", True, audit=audit, now=served.clock)
+    return browser
+
+
+def test_who_is_blocked_gets_no_key(apps, blocked):
+    """Nothing new can be opened."""
+    answer = blocked.post_json(apps.account, KEYS, {"name": "another"})
+    assert refusal(answer) == (403, "owner_blocked")
+
+
+def test_who_is_blocked_may_take_their_data_along(apps, blocked):
+    """It is theirs all the same."""
+    assert blocked.send(apps.account, "GET", "/api/account/export").status == 200
+
+
+def test_who_is_blocked_may_delete_their_account(apps, blocked):
+    """And is a guest afterwards."""
+    assert blocked.send(apps.account, "DELETE", "/api/account").status == 200
+    assert blocked.send(apps.sign_in, "GET", "/api/auth/me").data["signedIn"] is False
+
+
+def test_who_is_blocked_may_sign_out(apps, blocked):
+    """The session ends."""
+    assert blocked.post_json(apps.sign_in, "/api/auth/logout", {}).status == 200
+
+
 def test_a_guest_is_told_that_nobody_is_signed_in(apps, served):
     """Neither name nor address, and no plan but the guest's."""
     found = Browser().send(apps.sign_in, "GET", "/api/auth/me").data

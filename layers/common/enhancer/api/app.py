@@ -64,7 +64,8 @@ class App(APIGatewayHttpResolver):
 
     ``rate`` counts its calls against that limit; None means it has none and needs no caller. ``csrf`` is off
     only for routes that browsers post to by themselves. ``scope`` is what an API key needs for calls that change
-    something (reading needs "read"); None means that no key will do. ``visit`` is the request being answered.
+    something (reading needs "read"); None means that no key will do. ``for_blocked``: also who is blocked may do it, such
+    as signing out and taking their data along. ``visit`` is the request being answered.
     """
 
     visit: Visit
@@ -77,12 +78,14 @@ class App(APIGatewayHttpResolver):
         csrf: bool,
         validated: bool,
         scope: Scope | None,
+        for_blocked: bool,
     ) -> None:
         super().__init__(enable_validation=validated)
         self.rate = rate
         self.reads = reads
         self.csrf = csrf
         self.scope = scope
+        self.for_blocked = for_blocked
 
     def rate_of(self, method: str) -> RateClass | None:
         """Return which limit a call with this verb counts against."""
@@ -101,13 +104,16 @@ def create_app(
     csrf: bool = True,
     validated: bool = True,
     scope: Scope | None = "generate",
+    for_blocked: bool = False,
 ) -> App:
     """Return an app whose routes answer in our envelope, whatever happens in them.
 
     ``rate`` is the limit its calls count against, ``reads`` another one for GET. ``validated`` is off for functions
     that take and give no JSON: pydantic is half of a cold start.
     """
-    app = App(rate=rate, reads=reads or rate, csrf=csrf, validated=validated, scope=scope)
+    app = App(
+        rate=rate, reads=reads or rate, csrf=csrf, validated=validated, scope=scope, for_blocked=for_blocked
+    )
     if validated:
         from enhancer.api.multipart import RequestValidation  # noqa: PLC0415 - loads pydantic
 
@@ -225,7 +231,7 @@ class Visit:
     def check_caller(self) -> None:
         """Refuse who is blocked, and what the key's scopes do not include."""
         caller = self.caller
-        if caller.account and caller.account.blocked:
+        if caller.account and caller.account.blocked and (caller.key or not self.app.for_blocked):
             raise errors.OwnerBlocked
         if caller.key:
             scope = "read" if self.request.method in csrf.SAFE else self.app.scope
