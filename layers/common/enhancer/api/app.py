@@ -64,8 +64,8 @@ class App(APIGatewayHttpResolver):
 
     ``rate`` counts its calls against that limit; None means it has none and needs no caller. ``csrf`` is off
     only for routes that browsers post to by themselves. ``scope`` is what an API key needs for calls that change
-    something (reading needs "read"); None means that no key will do. ``for_blocked``: also who is blocked may do it, such
-    as signing out and taking their data along. ``visit`` is the request being answered.
+    something (reading needs "read"); None means that no key will do. ``for_blocked``: also who is blocked may do it,
+    such as signing out and taking their data along. ``visit`` is the request being answered.
     """
 
     visit: Visit
