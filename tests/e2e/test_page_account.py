@@ -324,6 +324,21 @@ def test_key_that_lacks_something_is_not_sent_and_the_first_gap_is_focused(visit
     assert asked == []
 
 
+def test_who_is_blocked_is_told_so_and_may_still_sign_out(visit: Open):
+    """Without a usage to show, the page says why, and everything that leads away works."""
+    seen = visit()
+    seen.expected = ("403",)
+    page = sign_in(seen.page)
+    error = {"type": "forbidden", "code": "owner_blocked", "message": "x", "details": {}}
+    refusal = {"success": False, "error": error, "requestId": "r"}
+    page.route("**/api/ai-image/usage", lambda route: route.fulfill(status=403, json=refusal))
+    account(page)
+    page.wait_for_selector("#notice [data-code=owner_blocked]")
+    assert "Ada Lovelace" in page.inner_text("#me")
+    page.click("#sign-out")
+    page.wait_for_selector("main[data-state=guest]")
+
+
 def test_too_many_keys_are_refused_in_words(visit: Open):
     """The API's refusal is shown in the page's own text, and the form keeps what was written."""
     seen = visit()

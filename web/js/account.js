@@ -5,7 +5,7 @@ import * as apikeys from "./apikeys.js";
 import { $, announce, el, rows, save } from "./dom.js";
 import { lang, moment, moreTexts, number, planName, t } from "./i18n.js";
 import * as problems from "./problems.js";
-import { forgetMe, me, returnPath, startedFrom } from "./top.js";
+import { forgetMe, keep, me, paint, read, returnPath, startedFrom } from "./top.js";
 import { onUsage, refresh, usage, watch } from "./usage.js";
 
 const PROVIDERS = { google: "Google", github: "GitHub" };
@@ -37,10 +37,16 @@ async function load() {
     return tell($("notice"), problem, load);
   }
   if (!person.signedIn) return before ? gone("guest") : enter("guest");
+  if (!usage()) paint(person);
   showPerson();
   enter("user");
   tellLinked();
   await apikeys.load();
+}
+
+/** Who is blocked has no usage, but may look, take their data and leave; anything else is told as well. */
+async function tellUsage(known) {
+  if (!known) await api.usage().catch((problem) => tell($("notice"), problem, async () => tellUsage(await refresh())));
 }
 
 /** Signed in or out in another tab: show what is true now. */
@@ -76,14 +82,14 @@ function wayIn(provider, known) {
   const [name, logo] = [PROVIDERS[provider], $("guest").querySelector(`[data-sign-in=${provider}] svg`).cloneNode(true)];
   if (known) return el("li", {}, logo, el("span", {}, name), el("span", { class: "badge" }, t("account.signIns.on")));
   const link = el("a", { class: "button", href: `/api/auth/${provider}/login?link=1&returnTo=/${lang}/account`, "data-link": provider }, t("account.signIns.add", { provider: name }));
-  link.addEventListener("click", () => sessionStorage.setItem(LINKING, provider));
+  link.addEventListener("click", () => keep("sessionStorage", LINKING, provider));
   return el("li", {}, logo, el("span", {}, name), link);
 }
 
 /** A way to sign in that was just added is said once. */
 function tellLinked() {
-  const provider = sessionStorage.getItem(LINKING);
-  sessionStorage.removeItem(LINKING);
+  const provider = read("sessionStorage", LINKING);
+  keep("sessionStorage", LINKING, "");
   if (PROVIDERS[provider] && person.signIns.includes(provider)) calm(t("account.signIns.added", { provider: PROVIDERS[provider] }));
 }
 
@@ -126,7 +132,7 @@ function tellFailure() {
   const [, language] = before.match(/^\/(en|de)(?:\/|$)/) ?? [];
   if (language && language !== lang) return location.replace(`/${language}/account${location.search}`);
   history.replaceState(null, "", location.pathname);
-  sessionStorage.removeItem(LINKING);
+  keep("sessionStorage", LINKING, "");
   if (before) returnPath(before);
   const known = FAILURES.includes(code);
   const texts = t("account.failed");
@@ -258,7 +264,8 @@ function listen() {
 
 listen();
 onUsage(follow);
-watch();
+const known = watch();
 await moreTexts().catch(() => {});
 tellFailure();
 load();
+known.then(tellUsage);

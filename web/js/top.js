@@ -53,21 +53,21 @@ let back = location.pathname + location.hash;
 
 /** The path to come back to from the next sign-in, when it is not this one. */
 export const returnPath = (path) => aim(back = path);
-export const startedFrom = () => read(sessionStorage, STARTED);
+export const startedFrom = () => read("sessionStorage", STARTED);
 
 /** Storage that is switched off remembers nothing. */
-function read(store, name) {
+export function read(store, name) {
   try {
-    return store.getItem(name) ?? "";
+    return window[store].getItem(name) ?? "";
   } catch {
     return "";
   }
 }
 
-function keep(store, name, value) {
+export function keep(store, name, value) {
   try {
-    if (value) store.setItem(name, value);
-    else store.removeItem(name);
+    if (value) window[store].setItem(name, value);
+    else window[store].removeItem(name);
   } catch { /* it is only for comfort */ }
 }
 
@@ -77,7 +77,7 @@ aim();
 
 for (const link of doors) {
   link.addEventListener("click", async (event) => {
-    keep(sessionStorage, STARTED, back);
+    keep("sessionStorage", STARTED, back);
     const note = link.parentElement.parentElement.querySelector("[data-note]");
     const why = await follow(event, link, { waits: true });
     note.textContent = why ? t(`leaving.${why}`) : "";
@@ -107,9 +107,10 @@ export function me({ fresh } = {}) {
 
 export const forgetMe = () => (asked = null);
 
-async function paint({ ownerType }) {
+/** Show who is here; what the usage says is enough, and where it says nothing, who asked knows. */
+export async function paint({ ownerType }) {
   const user = ownerType === "user";
-  keep(localStorage, KNOWN, user ? "1" : "");
+  keep("localStorage", KNOWN, user ? "1" : "");
   const { name = "", email = "" } = user ? await me().catch(() => ({})) : {};
   const shown = name || email;
   $("me-face").textContent = ([...shown][0] ?? "·").toUpperCase();
@@ -118,7 +119,7 @@ async function paint({ ownerType }) {
   $("who").hidden = user;
 }
 
-$("who").hidden = Boolean(read(localStorage, KNOWN));
+$("who").hidden = Boolean(read("localStorage", KNOWN));
 $("me").hidden = !$("who").hidden;
 onUsage(paint);
 
