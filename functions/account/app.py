@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
-from enhancer import privacy, runtime
+from enhancer import delivery, privacy, runtime
 from enhancer.api import cookies
 from enhancer.api.account_schemas import ExportView, GoneView, KeyRequest, KeysView, KeyView, NewKeyView
 from enhancer.api.app import create_app, entrypoint
@@ -82,12 +82,13 @@ def export() -> Response[Any]:
     if not found and privacy.size_of(account.owner, estates=estates) <= privacy.INLINE_BYTES_MAX:
         out = io.BytesIO()
         privacy.pack(account, out, estates=estates, artifacts=runtime.artifacts())
-        return Response(
-            200,
-            "application/zip",
-            out.getvalue(),
-            {"Content-Disposition": FILE_NAME, "Cache-Control": "no-store"},
-        )
+        if out.tell() <= delivery.BODY_BYTES_MAX:  # a long ledger counts, too
+            return Response(
+                200,
+                "application/zip",
+                out.getvalue(),
+                {"Content-Disposition": FILE_NAME, "Cache-Control": "no-store"},
+            )
     if not found and estates.begin_export(account.owner, now=now):
         event = {"userId": account.owner.id, "askedAt": now}
         runtime.lambda_client(5.0).invoke(

@@ -17,7 +17,6 @@ from tests.e2e.page_jobs import focused
 from tests.e2e.people import door_fixture, identities  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("door")]
-BEARER = "Authorization"
 
 
 def who(page):
@@ -255,8 +254,7 @@ def test_session_that_ended_elsewhere_is_noticed_when_the_page_is_looked_at_agai
 
 def test_deleting_the_account_takes_the_word_and_ends_with_a_goodbye(visit: Open, store: Store):
     """What goes and what stays is said first; afterwards nobody is signed in and the identity is free."""
-    seen = visit()
-    page = account(sign_in(seen.page, "hedy", "github"))
+    page = account(sign_in(visit().page, "hedy", "github"))
     page.click("#end-open")
     assert "What stays" in page.inner_text("#end-form")
     page.fill("#end-word", "delet")
@@ -286,7 +284,7 @@ def test_key_is_made_shown_once_used_and_revoked(visit: Open, stack):
     assert line.endswith(f"{stack.url}/api/ai-image/generate")
     page.click("#secret-done")
     assert secret not in page.content()
-    headers = {BEARER: f"Bearer {secret}"}
+    headers = {"Authorization": f"Bearer {secret}"}
     files = {"image": ("photo.jpg", photo(tint=720))}
     made = requests.post(
         f"{stack.url}/api/ai-image/generate", headers=headers, files=files, data={"scale": "2"}, timeout=60

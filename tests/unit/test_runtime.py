@@ -60,9 +60,14 @@ def test_a_model_is_waited_for_once_and_within_a_request(cloud):
     """No second paid run behind our back, and an answer before the gateway gives up."""
     assert isinstance(runtime.predictors()["embedded"], Embedded)
     found = runtime.lambda_client(12.5).meta.config
-    assert (found.read_timeout, found.retries["total_max_attempts"]) == (12.5, 1)
-    assert runtime.lambda_client(12.5) is runtime.lambda_client(12.5)
+    assert (found.read_timeout, found.retries["total_max_attempts"]) == (12, 1)
     assert prefer.WAIT_SECONDS_MAX == runtime.PREDICT_SECONDS_MAX == 25
+
+
+def test_requests_with_almost_as_much_time_left_share_a_client(cloud):
+    """A client takes time to build and is kept for good: a warm function must not gather one per request."""
+    assert len({id(runtime.lambda_client(24 + part / 100)) for part in range(100)}) == 1
+    assert runtime.lambda_client(0.1).meta.config.read_timeout == 1
 
 
 @pytest.mark.parametrize("adapter", ["table", "secrets", "artifacts", "workflow"])

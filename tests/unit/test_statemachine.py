@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from jsonata import Jsonata
 
 from enhancer.domain import errors, recovery
 from enhancer.domain.jobs import DEADLINE_MS
@@ -157,6 +158,15 @@ def test_only_ids_travel():
     assert TASKS["FinishJob"]["Arguments"]["Payload"] == "{% $job %}"
 
 
+@pytest.mark.parametrize(("sent", "turn"), [({"turn": 2}, 2), ({"turn": 0}, 0), ({}, 0)])
+def test_an_execution_without_a_turn_starts_in_the_first(sent, turn):
+    """While a deployment is under way, functions of the version before start the new machine."""
+    asked = Jsonata.jsonata(ITEMS["ItemSelector"]["turn"].removeprefix("{%").removesuffix("%}"))
+    known = asked.create_frame()
+    known.bind("states", {"input": {"jobId": "j", **sent}})
+    assert asked.evaluate(None, known) == turn
+
+
 def test_what_travels_is_what_came_in():
     """References hold the input, errors their class: no cause, whose text might tell secrets, is ever passed on."""
     texts = {text for state in (INNER | MACHINE["States"]).values() for text in assigned(state)}
@@ -177,10 +187,14 @@ def test_the_last_steps_pass_nothing_on():
 
 
 def test_every_failure_leads_to_a_step_that_decides():
-    """No item and no job ends without FinishItem or FinishJob, and what follows them cannot fail."""
+    """No item and no job ends without FinishItem or FinishJob, and what follows them cannot fail.
+
+    A FinishItem that keeps breaking ends its own item only, which FinishJob releases: the others of a batch go on.
+    """
     assert {(name, catch["Next"], *catch["ErrorEquals"]) for name, catch in CATCHES} == {
         ("StartPrediction", "PollPrediction", "States.Timeout"), ("StartPrediction", "FinishItem", "States.ALL"),
         ("PollPrediction", "FinishItem", "States.ALL"), ("Items", "FinishJob", "States.ALL"),
+        ("FinishItem", "Done", "States.ALL"),
     }  # fmt: skip
     assert [state["Next"] for state in (INNER["StartPrediction"], INNER["PollPrediction"], ITEMS)] == [
         "FinishItem", "FinishItem", "FinishJob",

@@ -228,8 +228,13 @@ def close(job: Job, problem: EnhancerError, *, tools: Tools) -> None:
 
 
 def set_aside(job: Job, item: Item, *, tools: Tools) -> str:
-    """Count what a try is expected to cost against today's cap and return the day; raise `ProviderExhausted`."""
+    """Count what a try is expected to cost against today's cap and return the day.
+
+    Raises `ProviderExhausted`, and `ProviderUnavailable` for a model that was switched off since it was ordered.
+    """
     model, now = job.model_of(item), tools.now()
+    if not tools.enabled(model):
+        raise errors.ProviderUnavailable(provider=model.provider)
     day, estimate = day_of(now), costs.estimated(model.slug)
     if estimate and not tools.spend.set_aside(day, estimate, cap=tools.spend_cap(), now=now):
         raise errors.ProviderExhausted(provider=model.provider)

@@ -257,11 +257,16 @@ def callback_url(job: Job, item: Item) -> str | None:
     return f"{origin}{callbacks.path_of(job, item, key=signing_keys()[0])}"
 
 
-@cache
 def lambda_client(seconds_max: float) -> LambdaClient:
-    """A Lambda client that waits for an answer at most so long, and never sends twice."""
+    """A Lambda client that waits for an answer at most so long, in whole seconds, and never sends twice."""
+    return _lambda_client(max(1, int(seconds_max)))
+
+
+@cache
+def _lambda_client(seconds: int) -> LambdaClient:
+    """One client for each patience that occurs: what is left of a request is never the same twice."""
     config = Config(
-        connect_timeout=2, read_timeout=seconds_max, retries={"mode": "standard", "total_max_attempts": 1}
+        connect_timeout=2, read_timeout=seconds, retries={"mode": "standard", "total_max_attempts": 1}
     )
     return boto3.client("lambda", config=config)
 

@@ -156,7 +156,7 @@ def submit(
 ) -> Submitted:
     """Return the job for this picture: a new one, held; or the one that key or picture already stands for."""
     output_format = images.output_format(params.output_format, photo.info.format, alpha=photo.info.alpha)
-    check_size(photo.info, params, output_format)
+    check_size(model, photo.info, params, output_format)
     check_input(model, photo.info.megapixels, params)
     (check_sync if kind == "sync" else check_job)(model, photo.info.megapixels, params)
     fingerprint = digest(photo.info.digest, model.slug, params)
@@ -254,13 +254,20 @@ def prepare_item(
         )
     except NoArtifact:
         raise UploadNotFound(field="uploadKey") from None
-    model, params = model_named(job.model), job.params_of(item)
+    model, params = job.model_of(item), job.params_of(item)
     photo = read(data, pixels_max=plan_named(job.plan).input_pixels_max)
     original, seen = look(photo, model, params, owner=job.owner, new_name=new_name)
-    check_size(photo.info, params, seen.output_format)
+    check_size(model, photo.info, params, seen.output_format)
     check_input(model, photo.info.megapixels, params)
     check_job(model, photo.info.megapixels, params)
-    looked_at = replace(seen, index=item.index, hold=item.hold, source=item.source, prompt=item.prompt)
+    looked_at = replace(
+        item,
+        digest=seen.digest,
+        result_digest=seen.result_digest,
+        input=seen.input,
+        target=seen.target,
+        output_format=seen.output_format,
+    )
     earlier = tools.ledger.earlier(
         job.owner, key_hash=None, result_digest=seen.result_digest, now=tools.now()
     )

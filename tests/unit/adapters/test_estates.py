@@ -44,6 +44,14 @@ def ada(world):
     return world.accounts.get(account.owner)
 
 
+def test_an_account_that_is_opened_again_is_no_longer_swept_away(world, estates, ada):
+    """On a developer's machine an address always has the same id: deleted, then signed in again."""
+    estates.bury(ada, now=world.clock)
+    assert estates.buried(before=world.clock + 1) == [ada.owner]
+    world.accounts.open(ada.owner, plan="pro", role="user", email=ada.email, now=world.clock)
+    assert estates.buried(before=world.clock + 1) == []
+
+
 # ------------------------------------------------------------------------------------------ copies
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from enhancer.adapters import keys
 from enhancer.domain.entitlement import Params
 from enhancer.domain.jobs import DEADLINE_MS, Fallback, Prediction, StaleAttempt
 
@@ -61,6 +62,46 @@ def test_a_late_claim_changes_nothing(world, job, late):
     before = world.stored(job)
     with pytest.raises(StaleAttempt):
         claim(world, job)
+    assert world.stored(job) == before
+
+
+def without_turns(world, job):
+    """Store the job as the version before stored it: nothing in it knows turns."""
+    record = world.table.get(keys.job(job.owner, job.id))
+    new = ("turn", "cost", "retry_after", "fallback", "paid")
+    for item in record["items"]:
+        if prediction := item.get("prediction"):
+            item["prediction"] = {name: prediction[name] for name in prediction if name not in ("turn", "id")}
+    record["items"] = [{name: item[name] for name in item if name not in new} for item in record["items"]]
+    world.table.put(record)
+
+
+def test_a_job_stored_before_there_were_turns_is_in_its_first(world, job):
+    """What was open during a deployment is claimed, named, given back and advanced like any other."""
+    without_turns(world, job)
+    assert claim(world, job) is True
+    without_turns(world, job)
+    assert world.jobs.claim(job, job.items[0], token="u", now=world.clock) is False
+    world.jobs.name_prediction(job, job.items[0], "p1")
+    found = item_of(world, job).prediction
+    assert (found.token, found.id) == ("u", "p1")
+    world.jobs.unclaim(job, job.items[0], retry_after=None, cost=0, now=world.clock)
+    without_turns(world, job)
+    advanced(world, job)
+    assert item_of(world, job).turn == 1
+    without_turns(world, job)
+    with pytest.raises(StaleAttempt):
+        claim(world, job, turn=1)
+
+
+def test_a_start_of_an_earlier_turn_that_fails_late_gives_back_nothing(world, job):
+    """The prediction that runs now keeps its name and its waiter, and the item its cost."""
+    first = job.items[0]
+    world.jobs.next_turn(job, first, replace(first, turn=1, cost=9), now=world.clock)
+    claim(world, job, turn=1)
+    before = world.stored(job)
+    with pytest.raises(StaleAttempt):
+        world.jobs.unclaim(job, first, retry_after=None, cost=346, now=world.clock)
     assert world.stored(job) == before
 
 

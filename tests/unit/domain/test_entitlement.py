@@ -1,5 +1,7 @@
 """What models can do and what plans include, refused before anything is held."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from enhancer.domain.entitlement import (
@@ -27,6 +29,7 @@ from enhancer.domain.images import ImageInfo
 from enhancer.domain.models import model_named
 from enhancer.domain.plans import PLANS
 
+LOCAL = model_named("local")
 UPSCALERS, KEEPERS = ("local", "real-esrgan"), ("gfpgan", "topaz", "nano-banana", "sd15", "flux-klein")
 
 
@@ -139,10 +142,10 @@ def test_a_result_must_fit_into_its_format(width, scale, file_format, fits):
     """The side after enlarging counts, exactly to the format's limit."""
     image = ImageInfo("png", width, 10, alpha=False, digest="d")
     if fits:
-        assert check_size(image, Params(scale), file_format) is None
+        assert check_size(LOCAL, image, Params(scale), file_format) is None
     else:
         with pytest.raises(OutputTooLarge) as refused:
-            check_size(image, Params(scale), file_format)
+            check_size(LOCAL, image, Params(scale), file_format)
         assert refused.value.details["width"] == width * scale
 
 
@@ -150,7 +153,16 @@ def test_a_model_that_keeps_the_size_is_checked_at_that_size():
     """Scale 0 means once the size, not none of it."""
     image = ImageInfo("png", 16_384, 10, alpha=False, digest="d")
     with pytest.raises(OutputTooLarge):
-        check_size(image, Params(0), "webp")
+        check_size(model_named("nano-banana"), image, Params(0), "webp")
+
+
+@pytest.mark.parametrize("alias", ["topaz", "gfpgan"])
+def test_a_model_that_enlarges_by_itself_is_checked_at_its_own_factor(alias):
+    """Its result would be made, and paid for by us, before it turned out not to fit."""
+    for width, fits in ((8191, True), (8192, False)):
+        image = ImageInfo("png", width, 10, alpha=False, digest="d")
+        with nullcontext() if fits else pytest.raises(OutputTooLarge):
+            check_size(model_named(alias), image, Params(0), "webp")
 
 
 @pytest.mark.parametrize("quality", ["standard", "pro"])

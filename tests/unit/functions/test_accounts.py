@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from enhancer import privacy, runtime
+from enhancer import delivery, privacy, runtime
 from enhancer.adapters import keys
 from enhancer.adapters.signin import Profile
 from enhancer.domain.access import KEYS_MAX, ApiKey
@@ -294,9 +294,12 @@ def test_a_small_copy_comes_at_once(apps, served, invoked):
     assert invoked == []
 
 
-def test_a_large_copy_is_made_once_in_the_background_and_then_linked_to(apps, served, invoked, monkeypatch):
-    """202 until it is there, however often one asks; then 302 to the file of the owner."""
-    monkeypatch.setattr(privacy, "INLINE_BYTES_MAX", 10)
+@pytest.mark.parametrize("limit", [(privacy, "INLINE_BYTES_MAX"), (delivery, "BODY_BYTES_MAX")])
+def test_a_large_copy_is_made_once_in_the_background_and_then_linked_to(
+    apps, served, invoked, monkeypatch, limit
+):
+    """By its pictures or by the zip; 202 until it is there, however often one asks; then 302 to the owner's file."""
+    monkeypatch.setattr(*limit, 10)
     browser, owner = member(apps)
     browser.post_form(apps.generate, "/api/ai-image/generate", image=png())
     for _ in range(3):

@@ -7,6 +7,7 @@ import pytest
 from enhancer.adapters import keys
 from enhancer.domain import errors
 from enhancer.domain.costs import estimated
+from enhancer.domain.digests import digest
 from enhancer.domain.jobs import DEADLINE_MS, StaleAttempt
 from enhancer.domain.quota import day_of
 from enhancer.submission import Order
@@ -104,6 +105,46 @@ def test_a_wait_that_was_asked_for_survives_the_way_through_the_state_machine(wo
     assert item_of(world, job).retry_after is None
     refused_start(world, job, errors.ProviderThrottled(), turn=1)
     assert world.finish_item(job, error="ProviderThrottled", turn=1) == 0.0
+
+
+def test_a_picture_that_could_not_be_looked_at_is_looked_at_in_the_next_turn(world, caller, job, monkeypatch):
+    """The store failed once: the second try is prepared, run, settled and paid like a first one."""
+    with monkeypatch.context() as broken:
+        broken.setattr(world, "read", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            world.start_item(job)
+    assert world.finish_item(job, error="ZeroDivisionError") == 0.0
+    world.start_item(job, turn=1)
+    assert (item_of(world, job).turn, item_of(world, job).prediction.turn) == (1, 1)
+    world.deliver(job)
+    assert world.finish_item(job, turn=1) is None
+    assert (item_of(world, job).status, world.kinds(caller)) == ("succeeded", ["hold", "settle"])
+
+
+def test_a_fallback_that_is_the_first_to_see_the_picture_is_indexed_as_itself(world, caller, job, monkeypatch):
+    """Nobody gets its result for the price of nothing when asking for the model that never ran."""
+    with monkeypatch.context() as broken:
+        broken.setattr(world, "read", lambda *_, **__: 1 / 0)
+        for turn in range(3):
+            with pytest.raises(ZeroDivisionError):
+                world.start_item(job, turn=turn)
+            assert world.finish_item(job, error="ZeroDivisionError", turn=turn) == 0.0
+    world.start_item(job, turn=3)
+    found = item_of(world, job)
+    params = replace(job.params, face=False)
+    assert found.fallback.model == "local/real-esrgan"
+    assert found.result_digest == digest(found.digest, "local/real-esrgan", params, found.output_format)
+
+
+def test_what_waits_for_a_model_that_is_switched_off_does_not_start_it(world, caller, job):
+    """The operator's switch is felt by queued work, too: the fallback runs instead, and nothing is set aside."""
+    world.off = {"replicate"}
+    with pytest.raises(errors.ProviderUnavailable):
+        world.start_item(job)
+    assert (world.replicate.started, total(world)) == ([], 0)
+    assert world.finish_item(job, error="ProviderUnavailable") == 0.0
+    world.start_item(job, turn=1)
+    assert world.predictor.tries == [(job.id, 0, 1, 1)]
 
 
 def test_a_provider_that_asks_for_too_much_is_replaced_at_once(world, job):

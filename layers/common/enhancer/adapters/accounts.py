@@ -31,7 +31,8 @@ class Accounts:
         """Create the account, or change plan and role of the existing one; credits stay as they are."""
         record = self._table.update(
             keys.account(owner),
-            "SET #plan = :plan, #role = :role, email = :email, created_at = if_not_exists(created_at, :now)",
+            "SET #plan = :plan, #role = :role, email = :email, created_at = if_not_exists(created_at, :now)"
+            " REMOVE deleted_at, gsi1pk, gsi1sk",  # one that was deleted is not swept away under its owner
             names={"#plan": "plan", "#role": "role"},
             values={":plan": plan, ":role": role, ":email": email or "", ":now": now},
         )

@@ -112,8 +112,8 @@ class Jobs:
             job,
             f"SET updated_at = :now, {place}.#cost = :cost{wait} REMOVE {place}.prediction",
             names={"#cost": "cost"},
-            values={":now": now, ":cost": item.cost + cost, **values},
-            condition=_OPEN,
+            values={":now": now, ":cost": item.cost + cost, ":turn": item.turn, **values},
+            condition=f"{_OPEN} AND {_in_turn(f'{place}.turn', item)}",
         )
 
     def name_prediction(self, job: Job, item: Item, prediction_id: str) -> None:
@@ -138,7 +138,8 @@ class Jobs:
             names={f"#{name}": name for name in changes} | {"#turn": "turn"},
             values={f":{name}": value for name, value in changes.items()}
             | {":now": now, ":deadline": now + DEADLINE_MS, ":before": item.turn},
-            condition=f"{_OPEN} AND {place}.#status IN (:queued, :processing) AND {place}.#turn = :before",
+            condition=f"{_OPEN} AND {place}.#status IN (:queued, :processing) AND "
+            + _in_turn(f"{place}.#turn", item, ":before"),
         )
 
     def hand_over(self, job: Job, item: Item, prediction: Prediction | None, *, now: int) -> None:
@@ -200,7 +201,7 @@ class Jobs:
                     },
                 ),
                 condition=f"{_OPEN} AND {place}.#status IN (:queued, :processing)"
-                f" AND {place}.turn = :turn AND attribute_not_exists({place}.#{once})",
+                f" AND {_in_turn(f'{place}.turn', item)} AND attribute_not_exists({place}.#{once})",
             )
         except ConditionFailed as failed:
             if _is_open(job, item, failed.record):
@@ -215,7 +216,7 @@ class Jobs:
             f"SET {place}.#field = :value",
             names={"#field": field},
             values={":value": value, ":turn": item.turn},
-            condition=f"{_OPEN} AND {place}.turn = :turn",
+            condition=f"{_OPEN} AND attribute_exists({place}) AND {_in_turn(f'{place}.turn', item)}",
         )
 
     def _guarded(
@@ -260,6 +261,12 @@ def _is_open(job: Job, item: Item, record: Record) -> bool:
     stored = from_record(record)
     there = stored.items[item.index]
     return stored.is_open and stored.attempt == job.attempt and there.is_open and there.turn == item.turn
+
+
+def _in_turn(path: str, item: Item, value: str = ":turn") -> str:
+    """The condition that ``path`` says the item's turn; jobs stored before there were turns are in the first."""
+    same = f"{path} = {value}"
+    return same if item.turn else f"({same} OR attribute_not_exists({path}))"
 
 
 def _progress(item: Item) -> Record:

@@ -78,9 +78,9 @@ def check_plan(plan: Plan, params: Params) -> None:
         raise PlanRequired(feature="face_enhance", plan=plan.name, requiredPlan=smallest_plan_with(face=True))
 
 
-def check_size(image: ImageInfo, params: Params, output_format: str) -> None:
+def check_size(model: Model, image: ImageInfo, params: Params, output_format: str) -> None:
     """Refuse a result that its format cannot store."""
-    factor = params.scale or 1
+    factor = params.scale or model.factor
     check_output_size(image.width * factor, image.height * factor, file_format=output_format)
 
 
