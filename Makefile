@@ -24,7 +24,7 @@ venv-local:
 	@local/setup.sh local
 
 run: venv-local  ## start the product on http://127.0.0.1:8787 (PORT=...), check it, stay up
-	@PYTHONPATH=layers/common exec $(PY) -m local.run --port $(PORT) --emulator-port $(EMULATOR_PORT)
+	@exec $(PY) -m local.run --port $(PORT) --emulator-port $(EMULATOR_PORT)
 
 reset:  ## empty the local state: accounts, images, jobs
 	@if [ -e .local/state/running ] && kill -0 "$$(cat .local/state/running)" 2>/dev/null; \
@@ -35,7 +35,8 @@ browser:
 	@local/find-browser.sh
 
 test: lint browser  ## lint, types, unit, integration and end-to-end tests
-	@$(PY) -m pytest tests/unit tests/integration tests/e2e
+	@$(PY) -m pytest tests/unit -n 2 --dist loadfile -q
+	@$(PY) -m pytest tests/integration tests/e2e
 
 test-unit: venv  ## unit tests only
 	@$(PY) -m pytest tests/unit

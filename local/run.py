@@ -86,6 +86,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def show_accounts(stack: LocalStack) -> None:
     """Open the accounts to try the product with, and print their keys."""
+    if not stack.declares("Table"):
+        return
     table = Table(stack.client("dynamodb"), stack.physical_id("Table"))
     print(
         "          Accounts (sign in as one by POST /api/debug-login with its e-mail and plan) and their keys:"

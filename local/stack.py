@@ -131,6 +131,10 @@ class LocalStack:
         )
         return str(detail["StackResourceDetail"]["PhysicalResourceId"])
 
+    def declares(self, logical_id: str) -> bool:
+        """Whether the template has such a resource."""
+        return f"\n  {logical_id}:\n" in self.template.read_text("utf-8")
+
     def function_log(self, function: str, lines: int = 20) -> list[str]:
         """The newest log lines of a function, by its physical name."""
         events = self.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
@@ -201,10 +205,10 @@ class LocalStack:
 
     def _give_keys(self) -> None:
         """Put the providers' tokens where the product reads them, as an operator does."""
-        text, secrets = self.template.read_text("utf-8"), self.client("secretsmanager")
+        secrets = self.client("secretsmanager")
         wanted = {"ProviderSecret": self.providers.secret, "SignInSecret": self.providers.sign_in_secret}
         for name, value in wanted.items():
-            if name in text:
+            if self.declares(name):
                 secrets.put_secret_value(SecretId=self.physical_id(name), SecretString=json.dumps(value))
 
     def _overrides(self) -> list[str]:

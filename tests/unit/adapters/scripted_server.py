@@ -74,6 +74,7 @@ class Scripted:
         self.answers = {}
         self.asked = []
         self.url = ""
+        self.keeps, self.sockets = False, set()  # whether connections stay open, and those there were
 
     def on(self, route, *answers):
         self.answers[route] = list(answers)
@@ -97,10 +98,11 @@ def serve():
         protocol_version = "HTTP/1.1"
 
         def _answer(self):
+            script.sockets.add(self.client_address)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             script.asked.append(Asked(self.command, self.path, headers, body))
-            self.close_connection = True
+            self.close_connection = not script.keeps
             try:
                 script.take(f"{self.command} {self.path}")(self)
             except OSError:

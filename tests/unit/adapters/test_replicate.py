@@ -126,16 +126,6 @@ def test_what_takes_longer_than_the_request_is_still_running(server, bucket):
     assert (running.value.prediction_id, len(server.calls(CREATE))) == ("p1", 1)
 
 
-def test_a_result_too_large_for_what_is_left_of_a_request_is_left_to_somebody_with_more_time(server, bucket):
-    """It ended in time, but 64 megapixels are not decoded, encoded and stored in ten seconds."""
-    job, item = job_for(bucket, "real-esrgan", size=(1000, 1000), scale=8)
-    server.on(CREATE, says(201, ready(server)))
-    with pytest.raises(StillRunning) as running:
-        adapter(server, bucket).predict(job, item, seconds_max=10)
-    assert (running.value.prediction_id, server.calls("GET /out.png")) == ("p1", [])
-    assert server.asked[0].headers["prefer"] == "wait=1"
-
-
 def test_too_little_time_starts_nothing(server, bucket):
     """Nothing is sent, nothing is billed."""
     job, item = job_for(bucket, "real-esrgan")

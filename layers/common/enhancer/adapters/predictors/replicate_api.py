@@ -109,8 +109,12 @@ class Api:
 
     @cached_property
     def _line(self) -> httpx.HTTPTransport:
-        """Connections, shared by all requests; the certificates are read once."""
-        return httpx.HTTPTransport(trust_env=False)
+        """How all requests travel; the certificates are read once.
+
+        No connection is kept: after a function was frozen it may be gone, and a POST sent into it is one whose answer
+        is lost.
+        """
+        return httpx.HTTPTransport(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
     def _asked(self, send: Callable[[Client], object], seconds: float) -> Any:
         """Return the JSON of an answer. A token that is refused is looked up anew, once."""
