@@ -9,7 +9,7 @@ from enhancer.adapters.estates import READY_MS, RUNNING_MS, SETTLED_MS, Estates,
 from enhancer.adapters.signin import Profile
 from enhancer.adapters.table import TableBusy
 from enhancer.domain.access import ApiKey
-from enhancer.domain.errors import NotFound
+from enhancer.domain.errors import NotFound, OwnerBlocked
 from enhancer.domain.owners import Owner
 from tests.support import aws
 
@@ -192,3 +192,15 @@ def test_purging_touches_nobody_else(world, estates, ada):
     estates.bury(ada, now=world.clock)
     estates.purge(ada.owner, now=world.clock)
     assert [record for record in aws.records() if account.owner.id in repr(record)] == before
+
+
+def test_a_blocked_owner_who_left_does_not_come_back_as_somebody_new(world, estates, ada):
+    """Leaving does not lift a block: the identity signs nobody in, and nothing else of them is kept."""
+    audit = {"id": "act", "action": "block", "actor": "boss", "reason": "spam", "value": True}
+    world.accounts.change(ada.owner, "blocked", True, audit=audit, now=world.clock)
+    blocked = world.accounts.get(ada.owner)
+    estates.bury(blocked, now=world.clock)
+    estates.purge(ada.owner, now=world.clock)
+    with pytest.raises(OwnerBlocked):
+        world.accounts.sign_in(ADA, new_user=world.new_name(), role="user", now=world.clock)
+    assert world.accounts.by_email("ada@example.com") == []

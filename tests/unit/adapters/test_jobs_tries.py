@@ -65,6 +65,16 @@ def test_a_late_claim_changes_nothing(world, job, late):
     assert world.stored(job) == before
 
 
+def test_a_waiter_that_comes_later_is_given_all_the_time_of_a_waiter(world, job):
+    """The first start died and was delivered again: the sweep does not end the job while the second one waits."""
+    claim(world, job)
+    world.clock += DEADLINE_MS - 1
+    assert world.jobs.claim(job, job.items[0], token="u", now=world.clock) is False
+    world.clock += DEADLINE_MS
+    assert list(world.jobs.overdue(now=world.clock)) == []
+    assert [late.id for late in world.jobs.overdue(now=world.clock + 1)] == [job.id]
+
+
 def without_turns(world, job):
     """Store the job as the version before stored it: nothing in it knows turns."""
     record = world.table.get(keys.job(job.owner, job.id))

@@ -121,7 +121,9 @@ def test_a_picture_that_could_not_be_looked_at_is_looked_at_in_the_next_turn(wor
     assert (item_of(world, job).status, world.kinds(caller)) == ("succeeded", ["hold", "settle"])
 
 
-def test_a_fallback_that_is_the_first_to_see_the_picture_is_indexed_as_itself(world, caller, job, monkeypatch):
+def test_a_fallback_that_is_the_first_to_see_the_picture_is_indexed_as_itself(
+    world, caller, job, monkeypatch
+):
     """Nobody gets its result for the price of nothing when asking for the model that never ran."""
     with monkeypatch.context() as broken:
         broken.setattr(world, "read", lambda *_, **__: 1 / 0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from enhancer.adapters import keys
 from enhancer.adapters.table import ConditionFailed, Record, Table, Write, absent
 from enhancer.domain.accounts import SESSION_SECONDS, SIGN_IN_SECONDS, Account, Pending, Session
-from enhancer.domain.errors import IdentityTaken, NotFound
+from enhancer.domain.errors import IdentityTaken, NotFound, OwnerBlocked
 from enhancer.domain.owners import Owner
 
 if TYPE_CHECKING:
@@ -198,8 +198,8 @@ class Accounts:
                 values=values,
                 condition="attribute_exists(#plan)",
             )
-        except ConditionFailed:
-            raise NotFound from None
+        except ConditionFailed as failed:
+            raise (OwnerBlocked if failed.record.get("blocked") else NotFound) from None
         self._table.put(keys.email(hashed(profile.email), owner.id))
         if before and before.email not in ("", profile.email):
             self._table.delete(keys.email(hashed(before.email), owner.id))

@@ -90,21 +90,22 @@ class Estates:
     def bury(self, account: Account, *, now: int) -> None:
         """End an account in one step: nobody signs in as it any more, and who it was is forgotten.
 
-        Its totals stay, under a random id. It stands in the index until `purge` has finished. Raises `NotFound`, and
+        Its totals stay, under a random id; for who was blocked, also that these identities sign nobody in. It stands in the index until `purge` has finished. Raises `NotFound`, and
         `TableBusy` when an identity was added since ``account`` was read: it would be left behind.
         """
         owner = account.owner
         known, counted = "attribute_not_exists(identities)", {}
         if account.identities:
             known, counted = "size(identities) = :identities", {":identities": len(account.identities)}
-        gone = [keys.identity(*name.split("#", 1)) for name in account.identities]
+        identities = () if account.blocked else account.identities  # a block outlives the account
+        gone = [keys.identity(*name.split("#", 1)) for name in identities]
         if account.email:
             gone.append(keys.email(hashed(account.email), owner.id))
         tombstone = Write(
             "Update",
             keys.account(owner),
             update="SET deleted_at = :now, gsi1pk = :purge, gsi1sk = :now"
-            " REMOVE #plan, #role, email, #name, identities, blocked, signed_out_at",
+            " REMOVE #plan, #role, email, #name, identities, signed_out_at",
             condition=f"attribute_exists(#plan) AND {known}",
             names={"#plan": "plan", "#role": "role", "#name": "name"},
             values={":now": now, ":purge": keys.PURGE, **counted},

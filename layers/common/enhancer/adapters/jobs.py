@@ -89,7 +89,8 @@ class Jobs:
     def claim(self, job: Job, item: Item, *, token: str | None, now: int) -> bool:
         """Take the right to start the item's prediction in this turn; raise `StaleAttempt`.
 
-        Returns False when it was taken before; then only the token is replaced, so that the newest waiter is woken.
+        Returns False when it was taken before; then only the token is replaced, so that the newest waiter is woken, and
+        the deadline moves on: a new wait has begun.
         """
         prediction = Prediction(job.attempt, now, token, turn=item.turn)
         changes: Record = {"status": "processing", "prediction": asdict(prediction)}
@@ -97,7 +98,7 @@ class Jobs:
             self._change(job, item, changes, now=now, once="prediction")
         except PredictionStarted:
             if token:
-                self._set_in_prediction(job, item, "token", token)
+                self._set_in_prediction(job, item, "token", token, deadline=now + DEADLINE_MS)
             return False
         return True
 
@@ -208,14 +209,17 @@ class Jobs:
                 raise PredictionStarted from None
             raise StaleAttempt from None
 
-    def _set_in_prediction(self, job: Job, item: Item, field: str, value: str) -> None:
-        """Change one field of the prediction of this turn."""
+    def _set_in_prediction(
+        self, job: Job, item: Item, field: str, value: str, *, deadline: int | None = None
+    ) -> None:
+        """Change one field of the prediction of this turn, and the job's deadline where one is given."""
         place = f"#items[{item.index}].prediction"
+        later, more = (", gsi1sk = :deadline", {":deadline": deadline}) if deadline else ("", {})
         self._guarded(
             job,
-            f"SET {place}.#field = :value",
+            f"SET {place}.#field = :value{later}",
             names={"#field": field},
-            values={":value": value, ":turn": item.turn},
+            values={":value": value, ":turn": item.turn, **more},
             condition=f"{_OPEN} AND attribute_exists({place}) AND {_in_turn(f'{place}.turn', item)}",
         )
 
