@@ -90,9 +90,9 @@ class Estates:
     def bury(self, account: Account, *, now: int) -> None:
         """End an account in one step: nobody signs in as it any more, and who it was is forgotten.
 
-        Its totals stay, under a random id; of who was blocked also the identities, which sign nobody in. It stands in the
-        index until `purge` has finished. Raises `NotFound`, and `TableBusy` when an identity was added since ``account``
-        was read: it would be left behind.
+        Its totals stay, under a random id; of who was blocked also the identities, which sign nobody in. It stands in
+        the index until `purge` has finished. Raises `NotFound`, and `TableBusy` when an identity was added since
+        ``account`` was read: it would be left behind.
         """
         owner = account.owner
         known, counted = "attribute_not_exists(identities)", {}
