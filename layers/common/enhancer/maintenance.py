@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ GRACE_MS = 60_000
 """A job and its execution are made in two steps; younger ones are left alone."""
 SILENCE_MS = 30_000
 """How long a prediction may run before its provider is asked; usually it has called back by then."""
+
+
+ASK_SECONDS = 25.0
+"""How long a sweep asks providers, after all else; who was not asked about is by the next one."""
 
 
 @dataclass(slots=True)
@@ -52,12 +57,11 @@ def sweep(*, tools: Tools, estates: Estates) -> Swept:
     for job in tools.jobs.overdue(now=now):
         with swept.on(job.id):
             _end(job, tools, swept)
-    for job in tools.jobs.open():
-        if job.kind == "async" and job.is_open:
+    waiting = [job for job in tools.jobs.open() if job.kind == "async" and job.is_open]
+    for job in waiting:
+        if job.updated_at < now - GRACE_MS:
             with swept.on(job.id):
-                swept.woken += _wake(job, tools, now)
-                if job.updated_at < now - GRACE_MS:
-                    _repair(job, tools, swept)
+                _repair(job, tools, swept)
     for owner in estates.buried(before=now - GRACE_MS):
         with swept.on(owner.id):
             privacy.purge(owner, now=now, artifacts=tools.artifacts, estates=estates)
@@ -68,6 +72,14 @@ def sweep(*, tools: Tools, estates: Estates) -> Swept:
             if found is None or not found.is_open or found.attempt != attempt:
                 tools.workflow.stop(execution)
                 swept.stopped += 1
+    ends = time.monotonic() + ASK_SECONDS
+    for job in sorted(
+        waiting, key=lambda _: tools.chance()
+    ):  # a provider that hangs keeps nobody waiting twice
+        if time.monotonic() > ends:
+            break
+        with swept.on(job.id):
+            swept.woken += _wake(job, tools, now)
     return swept
 
 
