@@ -35,8 +35,7 @@ browser:
 	@local/find-browser.sh
 
 test: lint browser  ## lint, types, unit, integration and end-to-end tests
-	@$(PY) -m pytest tests/unit -n 2 --dist loadfile -q
-	@$(PY) -m pytest tests/integration tests/e2e
+	@$(PY) -m pytest tests/unit tests/integration tests/e2e -n 2 --dist loadfile
 
 test-unit: venv  ## unit tests only
 	@$(PY) -m pytest tests/unit
