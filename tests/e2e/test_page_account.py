@@ -16,7 +16,7 @@ from tests.e2e.page_account import NAMES, account, choose_person, make_key, sign
 from tests.e2e.page_jobs import focused
 from tests.e2e.people import door_fixture, identities  # noqa: F401
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("door")]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.usefixtures("door")]
 
 
 def who(page):
