@@ -38,7 +38,7 @@ test: lint browser  ## lint, types, unit, integration and end-to-end tests
 	@$(PY) -m pytest tests/unit tests/integration -n 2 --dist loadfile
 	@$(PY) -m pytest tests/e2e -m "not long"
 
-test-long: venv browser  ## the end-to-end tests that are too long for every change: provider faults, model and account pages
+test-long: venv browser  ## the end-to-end tests that are too long for every change: faults, pages of models and accounts, access
 	@$(PY) -m pytest tests/e2e -m long
 
 test-unit: venv  ## unit tests only

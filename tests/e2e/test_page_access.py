@@ -11,7 +11,7 @@ from tests.e2e.page_jobs import a_job, focused, list_jobs
 from tests.e2e.page_models import BANANA, GFPGAN, LOCAL, SD15, TOPAZ, make, offer, pick
 from tests.e2e.test_page import canned
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text("utf-8")
 RULES = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
     .flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.target.join(' ')} ${node.failureSummary}`))"""
