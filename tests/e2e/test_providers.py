@@ -310,8 +310,12 @@ def test_rotated_token_is_picked_up_without_a_deploy(stage: Stage) -> None:
     try:
         wrong = json.dumps({**right, "replicate": "r8_withdrawn"})
         secrets.put_secret_value(SecretId=name, SecretString=wrong)
-        forget(stage.lab, "Generate")
-        refused = generate()
+        for _ in range(5):  # one of several warm processes may still keep the right one
+            forget(stage.lab, "Generate")
+            refused = generate()
+            if refused.status_code == 403:
+                break
+        before = stage.lab.calls(stage.owner, REPLICATE).made
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "provider_forbidden")
     finally:
         secrets.put_secret_value(SecretId=name, SecretString=json.dumps(right))
@@ -321,7 +325,7 @@ def test_rotated_token_is_picked_up_without_a_deploy(stage: Stage) -> None:
         call["headers"]["authorization"] for call in stage.lab.replicate.log() if call["method"] == "POST"
     ]
     assert tokens[-2:] == ["Bearer r8_withdrawn", f"Bearer {right['replicate']}"]
-    assert stage.lab.calls(stage.owner, REPLICATE).made == 1
+    assert stage.lab.calls(stage.owner, REPLICATE).made == before + 1
 
 
 def test_what_a_run_is_expected_to_cost_is_set_aside_while_it_runs(stage: Stage) -> None:

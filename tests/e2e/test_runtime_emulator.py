@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from enhancer.adapters.flags import FlagStore
+from enhancer.domain.gating import Flags
 from local import rie
 from local.stack import LocalStack
 from tests.e2e.conftest import Store
@@ -31,17 +33,20 @@ def given(stack: LocalStack, store: Store) -> Iterator[None]:
     secrets.put_secret_value(SecretId=name, SecretString=json.dumps(rotated))
     yield
     secrets.put_secret_value(SecretId=name, SecretString=before)
+    FlagStore(store.table).set(Flags(), actor="tests", reason="events", entry_id="act_rie_end", now=0)
 
 
 @pytest.mark.skipif(not rie.available(), reason="Lambda's emulator is built for Linux only")
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_event_ends_as_expected_under_the_runtime_emulator(
-    stack: LocalStack, given: None, function: str
+    stack: LocalStack, store: Store, given: None, function: str
 ) -> None:
     """Statuses, return values and error classes are those of ``events/outcomes.toml``."""
     logical_id = "".join(part.capitalize() for part in function.split("_"))
     names = [name for name in OUTCOMES if name.partition(".")[0] == function]
     found: dict[str, int | str] = {}
+    switched = Flags(off=("replicate", "workers_ai"))  # as the events expect it
+    FlagStore(store.table).set(switched, actor="tests", reason="events", entry_id=f"act_{function}", now=0)
     with rie.runtime(stack, logical_id) as invoke:
         for name in names:
             text = (make_events.FOLDER / f"{name}.json").read_text("utf-8")
