@@ -37,6 +37,7 @@ STATUS: dict[type[EnhancerError], int] = {
     errors.LimitReached: 429,
     errors.InternalError: 500,
     errors.SignInUnavailable: 503,
+    errors.CashierError: 503,
     errors.ProviderFailed: 502,
     errors.ProviderOutputInvalid: 502,
     errors.ProviderUnavailable: 503,

@@ -162,6 +162,35 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Signing in did not work ({reason}). Please try again.",
         "Die Anmeldung hat nicht geklappt ({reason}). Bitte noch einmal versuchen.",
     ),
+    "pack_not_configured": (
+        "There is no pack of {pack} credits. Packs: {allowed}.",
+        "Es gibt kein Paket mit {pack} Credits. Pakete: {allowed}.",
+    ),
+    "plan_not_configured": (
+        "The plan “{plan}” is not sold here ({interval}). On sale: {allowed}.",
+        "Der Tarif „{plan}“ wird hier nicht angeboten ({interval}). Angeboten werden: {allowed}.",
+    ),
+    "subscription_exists": (
+        "You already have a subscription ({plan}). Change it in the customer portal.",
+        "Sie haben schon ein Abo ({plan}). Ändern können Sie es im Kundenportal.",
+    ),
+    "no_subscription": ("There is no subscription to cancel.", "Es gibt kein Abo, das sich kündigen ließe."),
+    "nothing_bought": (
+        "You have not bought anything yet, so there is nothing to manage.",
+        "Sie haben noch nichts gekauft; es gibt also nichts zu verwalten.",
+    ),
+    "checkout_under_way": (
+        "This checkout is being opened already. Try again in a moment.",
+        "Dieser Bezahlvorgang wird gerade geöffnet. Bitte gleich noch einmal versuchen.",
+    ),
+    "stripe_not_configured": (
+        "Payments are not set up here. Nothing was bought.",
+        "Zahlungen sind hier nicht eingerichtet. Es wurde nichts gekauft.",
+    ),
+    "stripe_unavailable": (
+        "The payment service does not answer. Nothing was bought; please try again.",
+        "Der Zahlungsdienst antwortet nicht. Es wurde nichts gekauft; bitte noch einmal versuchen.",
+    ),
     "sign_in_unavailable": (
         "Signing in with {provider} is not possible right now.",
         "Die Anmeldung mit {provider} ist zurzeit nicht möglich.",

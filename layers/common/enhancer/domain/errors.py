@@ -10,7 +10,8 @@
     │   ├── ImageUrlRefused, ImageUrlUnreachable
     │   ├── UploadNotFound, OutputTooLarge, NeedsJob, TooMuchWork
     │   ├── PromptRefused, ProviderRejected, WebhookInvalid
-    │   └── ReturnToInvalid, ApiKeyInUrl
+    │   ├── ReturnToInvalid, ApiKeyInUrl
+    │   └── PackNotConfigured, PlanNotConfigured
     ├── Unknown                 401 auth_error
     │   └── NotSignedIn, SignInFailed, InvalidApiKey
     ├── InsufficientCredits     402 insufficient_credits
@@ -20,7 +21,8 @@
     ├── NotFound                404 not_found
     ├── MethodNotAllowed        405 method_not_allowed
     ├── Conflict                409 conflict
-    │   └── JobOpen, JobFinished, NothingToRetry, JobCanceled, IdentityTaken, TooManyKeys, CreditsTooFew
+    │   ├── JobOpen, JobFinished, NothingToRetry, JobCanceled, IdentityTaken, TooManyKeys, CreditsTooFew
+    │   └── SubscriptionExists, NoSubscription, NothingBought, CheckoutUnderWay
     ├── TooLarge                413 payload_too_large
     │   └── FileTooLarge, TooManyPixels
     ├── Unsupported             415 unsupported_media_type
@@ -30,6 +32,8 @@
     │   └── RateLimited, DailyQuotaExceeded, NetworkQuotaExceeded, KeyCapReached, TooManyJobs
     ├── InternalError           500 server_error
     ├── SignInUnavailable       503 provider_error
+    ├── CashierError            503 provider_error
+    │   └── StripeNotConfigured, StripeUnavailable
     └── ProviderError           502/503/504 provider_error
         ├── ProviderUnavailable, ProviderThrottled, ProviderExhausted, ProviderTimeout
         └── ProviderFailed, ProviderOutputInvalid, JobExpired
@@ -144,6 +148,18 @@ class PromptRequired(InvalidRequest):
     """The model edits by prompt and got none: ``model``."""
 
     code = "prompt_required"
+
+
+class PackNotConfigured(InvalidRequest):
+    """No such pack of credits is sold here: ``pack``, ``allowed``."""
+
+    code = "pack_not_configured"
+
+
+class PlanNotConfigured(InvalidRequest):
+    """No such subscription is sold here: ``plan``, ``interval``, ``allowed``."""
+
+    code = "plan_not_configured"
 
 
 class UploadNotFound(InvalidRequest):
@@ -347,6 +363,30 @@ class TooManyKeys(Conflict):
     code = "too_many_keys"
 
 
+class SubscriptionExists(Conflict):
+    """There is a subscription already; it is changed in the portal: ``plan``, ``portal``."""
+
+    code = "subscription_exists"
+
+
+class NoSubscription(Conflict):
+    """There is no subscription to cancel."""
+
+    code = "no_subscription"
+
+
+class NothingBought(Conflict):
+    """Nothing was bought yet, so there is nothing to manage."""
+
+    code = "nothing_bought"
+
+
+class CheckoutUnderWay(Conflict):
+    """The same checkout is being opened by another request this very moment."""
+
+    code = "checkout_under_way"
+
+
 class CreditsTooFew(Conflict):
     """More was to be deducted than there is: ``available`` (credits)."""
 
@@ -448,6 +488,24 @@ class SignInUnavailable(EnhancerError):
 
     type = "provider_error"
     code = "sign_in_unavailable"
+
+
+class CashierError(EnhancerError):
+    """Stripe cannot be asked. Nothing was bought and nothing was changed."""
+
+    type = "provider_error"
+
+
+class StripeNotConfigured(CashierError):
+    """There is no key for Stripe here."""
+
+    code = "stripe_not_configured"
+
+
+class StripeUnavailable(CashierError):
+    """Stripe does not answer, or not with what was asked."""
+
+    code = "stripe_unavailable"
 
 
 class ProviderError(EnhancerError):
