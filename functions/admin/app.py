@@ -50,7 +50,7 @@ def owners(
         else accounts.by_email((email or "").strip().lower())
     )
     ledger = runtime.ledger()
-    views = [OwnerView.of(one, ledger.standing(one.owner, now=now).balance) for one in found if one]
+    views = [OwnerView.of(one, ledger.standing(one.owner, now=now), now) for one in found if one]
     logger.info("lookup", extra={"requestId": app.visit.request.id, "actor": actor.owner.id})
     return ok(OwnersView(owners=views))
 

@@ -36,7 +36,7 @@ def generate(
     else:
         job = fulfilment.finish(submitted, tools=tools, seconds_max=wish.seconds)
     visit.note(jobId=job.id, model=job.model)
-    standing = tools.ledger.standing(caller.owner, now=runtime.now())
+    standing = tools.ledger.standing(caller.owner, now=runtime.now(), month=caller.month_at(runtime.now()))
     if job.is_open:
         usage = day_view(caller.plan, standing, runtime.now())
         return orders.accepted(JobView.of(job, visit.request.language, usage=usage), wish)

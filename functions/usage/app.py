@@ -20,6 +20,7 @@ from enhancer.api.views import (
     UsageView,
     scale_shown,
 )
+from enhancer.domain.credits import expiring
 from enhancer.domain.models import CATALOGUE
 
 app = create_app()
@@ -29,7 +30,11 @@ app = create_app()
 def usage() -> Response[Success[UsageView]]:
     """Day, month and credits of the caller; a new browser gets its guest and CSRF cookies here."""
     caller, now = app.visit.caller, runtime.now()
-    view = UsageView.of(caller.owner.type, caller.plan, runtime.ledger().standing(caller.owner, now=now), now)
+    ledger = runtime.ledger()
+    standing = ledger.standing(caller.owner, now=now, month=caller.month_at(now))
+    available = standing.balance.available
+    left = expiring(available, ledger.lots(caller.owner), now) if available else []
+    view = UsageView.of(caller.owner.type, caller.plan, standing, left, now)
     headers = {
         "X-Usage-OwnerType": view.owner_type,
         "X-Usage-Plan": view.plan,
@@ -62,7 +67,9 @@ def quote(form: Annotated[QuoteForm, Body()]) -> Response[Success[QuoteView]]:
         megapixels=form.megapixels,
         caller=caller,
         enabled=runtime.enabled,
-        standing=runtime.ledger().standing(caller.owner, now=now, network=caller.guest_network),
+        standing=runtime.ledger().standing(
+            caller.owner, now=now, month=caller.month_at(now), network=caller.guest_network
+        ),
         now=now,
         key_used=runtime.api_keys().used(caller.owner, caller.key.id, now=now) if caller.key else 0,
     )

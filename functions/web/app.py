@@ -36,6 +36,12 @@ def account() -> Response[Any]:
     return pages.page(app.visit.request, "account.html")
 
 
+@get("/pricing/?")
+@get("/(?:en|de)/pricing/?")
+def pricing() -> Response[Any]:
+    return pages.page(app.visit.request, "pricing.html")
+
+
 @get("/docs")
 def docs() -> Response[Any]:
     return pages.page(app.visit.request, "docs.html")

@@ -14,6 +14,7 @@ from enhancer.domain.access import KEY_CHARACTERS_MAX, looks_like_key
 from enhancer.domain.errors import InvalidApiKey
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS, Plan, plan_named
+from enhancer.domain.quota import Month, calendar_month
 
 if TYPE_CHECKING:
     from enhancer.adapters.accounts import Accounts
@@ -59,6 +60,12 @@ class Caller:
         """Return this caller as the ``owner`` they made something as: themselves, or the guest they were."""
         return self if owner == self.owner else replace(self, owner=owner, plan=PLANS["guest"], role="guest")
 
+    def month_at(self, now: int) -> Month:
+        """Return the month that the plan's credits are counted in."""
+        if self.account is None or self.is_guest:
+            return calendar_month(now)
+        return self.account.month_at(now)
+
     def owns(self, owner_type: str, owner_id: str) -> bool:
         """Return whether this browser made what belongs to that owner."""
         owner = (owner_type, owner_id)
@@ -82,7 +89,8 @@ def identify(
     session = accounts.session(session_token, now=now) if session_token else None
     account = accounts.get(session.owner) if session else None
     if session and account and session.started_at > account.signed_out_at:
-        return Caller(account.owner, plan_named(account.plan), account.role, network, guest, account=account)
+        plan = plan_named(account.plan_at(now))
+        return Caller(account.owner, plan, account.role, network, guest, account=account)
     if guest:
         return Caller(guest, PLANS["guest"], "guest", network, guest)
     fresh = Owner("guest", new_name())
@@ -99,9 +107,8 @@ def identify_key(
     if holder is None:
         raise InvalidApiKey
     account, network = holder.account, network_of(source_ip, signing_keys[0])
-    return Caller(
-        account.owner, plan_named(account.plan), "user", network, None, key=holder.key, account=account
-    )
+    plan = plan_named(account.plan_at(now))
+    return Caller(account.owner, plan, "user", network, None, key=holder.key, account=account)
 
 
 def guest_cookie_for(guest: Owner, key: bytes) -> str:

@@ -41,7 +41,6 @@ from enhancer.domain.quota import (
     daily_quota_exceeded,
     day_of,
     key_cap_reached,
-    month_of,
     network_quota_exceeded,
 )
 
@@ -327,7 +326,7 @@ def quote(
         cap = caller.key.cap if caller.key else None
         if cap is not None and key_used + total > cap:
             raise key_cap_reached(used=credits(key_used), limit=credits(cap), now_ms=now)
-        if shares.credits > standing.balance.available:
+        if shares.credits > standing.spendable:
             raise _insufficient(total, caller, standing)
     except EnhancerError as refusal:
         return shares, refusal
@@ -368,13 +367,13 @@ def hold(
         except KeyUsed as used:
             return _replay(used, job.fingerprint, caller=caller, jobs=jobs)
         except FundsMoved:
-            standing = ledger.standing(caller.owner, now=now)
+            standing = ledger.standing(caller.owner, now=now, month=caller.month_at(now))
             plan_left = caller.plan.quota_tenths - standing.month_used
-            if split(total, plan_left=plan_left).credits > standing.balance.available:
+            if split(total, plan_left=plan_left).credits > standing.spendable:
                 raise _insufficient(total, caller, standing) from None
         else:
             return held
-    raise _insufficient(total, caller, ledger.standing(caller.owner, now=now))
+    raise _insufficient(total, caller, ledger.standing(caller.owner, now=now, month=caller.month_at(now)))
 
 
 def key_holder(
@@ -447,7 +446,9 @@ def _deduplicated(
 def _nothing_held(caller: Caller, now: int) -> Hold:
     """The hold before its price is split; knows the periods and the network that will pay."""
     key = caller.key.id if caller.key else None
-    return replace(_NOBODY, day=day_of(now), month=month_of(now), network=caller.guest_network, key=key)
+    return replace(
+        _NOBODY, day=day_of(now), month=caller.month_at(now).name, network=caller.guest_network, key=key
+    )
 
 
 def _with_split(job: Job, each: int, plan_left: int, caller: Caller, now: int) -> Job:
@@ -473,13 +474,14 @@ def _with_split(job: Job, each: int, plan_left: int, caller: Caller, now: int) -
 
 def _insufficient(total: int, caller: Caller, standing: Standing) -> InsufficientCredits:
     plan_left = max(0, caller.plan.quota_tenths - standing.month_used)
-    required, available = credits(total), credits(plan_left + standing.balance.available)
+    required, available = credits(total), credits(plan_left + standing.spendable)
     return InsufficientCredits(
         creditsRequired=required,
         creditsAvailable=available,
         required=required,
         available=available,
         upgradeUrl="/pricing",
+        **({"blocked": True, "debt": credits(standing.balance.debt)} if standing.blocked else {}),
     )
 
 

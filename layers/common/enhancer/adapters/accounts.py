@@ -10,6 +10,7 @@ from enhancer.adapters.table import ConditionFailed, Record, Table, Write, absen
 from enhancer.domain.accounts import SESSION_SECONDS, SIGN_IN_SECONDS, Account, Pending, Session
 from enhancer.domain.errors import IdentityTaken, NotFound, OwnerBlocked
 from enhancer.domain.owners import Owner
+from enhancer.domain.subscriptions import Paid, Subscription
 
 if TYPE_CHECKING:
     from enhancer.adapters.signin import Profile
@@ -253,4 +254,12 @@ def _account(owner: Owner, record: Record) -> Account:
         signed_out_at=record.get("signed_out_at", 0),
         created_at=record.get("created_at", 0),
         identities=tuple(record.get("identities", ())),
+        customer=record.get("customer", ""),
+        subscriptions=tuple(_subscription(one) for one in record.get("subscriptions", ())),
+        billing_version=record.get("billing_version", 0),
     )
+
+
+def _subscription(stored: Record) -> Subscription:
+    paid = tuple(Paid(**one) for one in stored.get("paid", ()))
+    return Subscription(**{**stored, "paid": paid})

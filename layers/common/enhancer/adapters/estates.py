@@ -22,7 +22,7 @@ READY_MS = 86_400_000
 """A copy is kept this long."""
 SETTLED_MS = 900_000
 """However late something was still made for a deleted owner, by a request that had begun before, it is by now."""
-KEPT = ("LEDGER#", "USAGE#", "ACCOUNT")
+KEPT = ("LEDGER#", "LOT#", "USAGE#", "ACCOUNT")
 """What remains of a deleted owner: numbers and dates under a random id."""
 
 
@@ -106,7 +106,7 @@ class Estates:
             "Update",
             keys.account(owner),
             update="SET deleted_at = :now, gsi1pk = :purge, gsi1sk = :now"
-            " REMOVE #plan, #role, email, #name, identities, signed_out_at",
+            " REMOVE #plan, #role, email, #name, identities, signed_out_at, customer, subscriptions",
             condition=f"attribute_exists(#plan) AND {known}",
             names={"#plan": "plan", "#role": "role", "#name": "name"},
             values={":now": now, ":purge": keys.PURGE, **counted},

@@ -12,6 +12,10 @@ Once-key       same                             ``ONCE#<job>#<item>#hold``   exa
 Once-key       same                             ``ONCE#<job>#<item>#resolution`` exactly one settle or release
 Once-key       same                             ``ONCE#key#<sha256>``        idempotency key -> job
 Once-key       same                             ``ONCE#<source>#<id>``       exactly one grant per source
+Once-key       same                             ``ONCE#event#<id>``          what the cashier said counts once; TTL
+Lot            same                             ``LOT#<source>#<id>``        credits that arrived at once
+Order          same                             ``ORDER#<sha256>``           checkout behind an idempotency key; TTL
+Customer       ``STRIPE#<customer>``            ``-``                        who pays
 Job (+items)   same                             ``JOB#<time-ordered id>``    owner gate, list newest first
 Result index   same                             ``RESULT#<digest>``          never pay twice for one picture
 Rate           ``OWNER#…`` or ``NET#<hmac>``    ``RATE#<name>``              theoretical arrival time; TTL
@@ -31,7 +35,8 @@ Flags          ``FLAGS``                        ``-``                        the
 ============== ================================ ============================ ===================================
 
 ``gsi1`` (sparse): an open job has ``gsi1pk = OPEN#<shard>`` and ``gsi1sk = <deadline, epoch ms>``, so the sweep
-finds what is overdue with one query per shard; a deleted account has ``gsi1pk = PURGE`` until nothing of it is left.
+finds what is overdue with one query per shard; a lot has ``gsi1pk = EXPIRY`` and its time as ``gsi1sk`` until it has
+expired; a deleted account has ``gsi1pk = PURGE`` until nothing of it is left.
 The period is part of the usage key, so a reset that runs late,
 twice or never changes nothing.
 """
@@ -94,6 +99,30 @@ def idempotency_once(owner: Owner, key_hash: str) -> Key:
 def source_once(owner: Owner, source: str) -> Key:
     """Exists as soon as credits from this source (a checkout, an invoice, a grant) arrived."""
     return {"pk": _owner(owner), "sk": f"ONCE#{source}"}
+
+
+def event_once(owner: Owner, event_id: str) -> Key:
+    """Exists as soon as an event of the cashier had its effect."""
+    return {"pk": _owner(owner), "sk": f"ONCE#event#{event_id}"}
+
+
+def lot(owner: Owner, source: str) -> Key:
+    """Credits that arrived at once."""
+    return {"pk": _owner(owner), "sk": f"LOT#{source}"}
+
+
+def order(owner: Owner, key_hash: str) -> Key:
+    """The checkout that an idempotency key stands for."""
+    return {"pk": _owner(owner), "sk": f"ORDER#{key_hash}"}
+
+
+def customer(customer_id: str) -> Key:
+    """Whom a customer of the cashier is here."""
+    return {"pk": f"STRIPE#{customer_id}", "sk": "-"}
+
+
+EXPIRY = "EXPIRY"
+"""The index partition of lots that have not expired."""
 
 
 def job(owner: Owner, job_id: str) -> Key:

@@ -1,21 +1,21 @@
-"""Holds, settles, releases and grants: each one transaction, each exactly once."""
+"""Holds, settles and releases: each one transaction, each exactly once."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
 from enhancer.adapters import keys
+from enhancer.adapters.credits import Credits, balance_of, once, totals, write_entry
 from enhancer.adapters.jobs import to_record
-from enhancer.adapters.table import ConditionFailed, Record, Table, Write, absent
-from enhancer.domain.errors import JobCanceled, TooManyJobs
+from enhancer.adapters.table import ConditionFailed, Record, Write, absent
+from enhancer.domain.errors import JobCanceled
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, JobError, Status
 from enhancer.domain.ledger import (
     AlreadyHeld,
     AlreadyResolved,
-    Balance,
     Earlier,
     Entry,
     EntryKind,
@@ -29,10 +29,11 @@ from enhancer.domain.owners import Owner
 from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, Plan
 from enhancer.domain.pricing import Split, credits
 from enhancer.domain.quota import (
+    Month,
+    calendar_month,
     daily_quota_exceeded,
     day_of,
     key_cap_reached,
-    month_of,
     network_quota_exceeded,
 )
 
@@ -40,28 +41,30 @@ USAGE_KEPT_SECONDS = 400 * 86_400
 IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
 UNCAPPED = 10**12
 """For an API key without a limit of its own: what it used is counted all the same."""
-JOBS_RETRY_SECONDS = 5
-"""When to ask again once all of a plan's jobs are running."""
 
 
-class Ledger:
-    """The only writer of money. Every method is one transaction or one read."""
+class Ledger(Credits):
+    """The only writer of money. Every method is one transaction or one read; here: runs."""
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def standing(
+        self, owner: Owner, *, now: int, month: Month | None = None, network: str | None = None
+    ) -> Standing:
+        """Read day, month and account in one call; with ``network``, what its guests used today too.
 
-    def standing(self, owner: Owner, *, now: int, network: str | None = None) -> Standing:
-        """Read day, month and account in one call; with ``network``, what its guests used today too."""
-        today = day_of(now)
-        wanted = [keys.usage(owner, today), keys.usage(owner, month_of(now)), keys.account(owner)]
+        ``month``: the one that the plan's credits are counted in; the calendar's unless given.
+        """
+        today, month = day_of(now), month or calendar_month(now)
+        wanted = [keys.usage(owner, today), keys.usage(owner, month.name), keys.account(owner)]
         if network:
             wanted.append(keys.network_usage(network, today))
-        day, month, account, *shared = (record or {} for record in self._table.get_many(wanted))
+        day, used, account, *shared = (record or {} for record in self._table.get_many(wanted))
         return Standing(
             day_used=day.get("used", 0),
-            month_used=month.get("used", 0),
-            balance=_balance(account),
+            month_used=used.get("used", 0),
+            balance=balance_of(account),
+            month=month,
             network_used=shared[0].get("used", 0) if shared else 0,
+            disputed=bool(account.get("disputes")),
         )
 
     def earlier(self, owner: Owner, *, key_hash: str | None, result_digest: str, now: int) -> Earlier:
@@ -94,13 +97,14 @@ class Ledger:
         holds = [item.hold for item in job.open_items]
         writes = [_key_write(job, key_hash, now)] if key_hash else []
         for hold, entry_id in zip(holds, entry_ids, strict=True):
-            writes.append(_once(keys.hold_once(job.owner, hold), AlreadyHeld))
-            writes.append(_entry(job.owner, _movement("hold", hold, entry_id, now)))
+            writes.append(once(keys.hold_once(job.owner, hold), AlreadyHeld))
+            writes.append(write_entry(job.owner, _movement("hold", hold, entry_id, now)))
         writes += _usage_writes(job.owner, holds, plan, key_cap, now)
         credits = sum(hold.credits for hold in holds)
         cap = plan.jobs_at_once if job.counted else None
         if credits or cap:
-            writes.append(_account(job.owner, moves("hold", credits), jobs=1 if cap else 0, jobs_cap=cap))
+            took = moves("hold", credits)
+            writes.append(totals(job.owner, took, jobs=1 if cap else 0, jobs_cap=cap, unblocked=credits > 0))
         writes.append(_stored(job))
         self._table.transact(writes)
 
@@ -135,22 +139,22 @@ class Ledger:
         index = {"job": job.id, "item": item.index, "expires": now // 1000 + USAGE_KEPT_SECONDS}
         settled = replace(hold, plan=charged.plan, credits=charged.credits)
         writes = [
-            _once(keys.resolution_once(job.owner, hold), AlreadyResolved),
-            _entry(job.owner, _movement("settle", settled, entry_id, now)),
+            once(keys.resolution_once(job.owner, hold), AlreadyResolved),
+            write_entry(job.owner, _movement("settle", settled, entry_id, now)),
             _item_write(job, item, changes, job_status="succeeded" if closes else None, now=now),
             Write("Put", keys.result(job.owner, item.result_digest), index),
         ]
         if rest.total:
             entry = _movement("release", rest, f"{entry_id}_rest", now, reason="cheaper_model")
-            writes.append(_entry(job.owner, entry))
+            writes.append(write_entry(job.owner, entry))
         if rest.plan:
             writes.append(_take_off(keys.usage(job.owner, hold.month), rest.plan))
         if rest.total and hold.key:
-            writes.append(_take_off(keys.key_usage(job.owner, hold.key, hold.month), rest.total))
+            writes.append(_take_off(keys.key_usage(job.owner, hold.key, _calendar_month(hold)), rest.total))
         if hold.credits:
             both = Counter(moves("settle", settled.credits))
             both.update(moves("release", rest.credits))
-            writes.append(_account(job.owner, both))
+            writes.append(totals(job.owner, both))
         self._table.transact(writes)
 
     def release(
@@ -176,8 +180,8 @@ class Ledger:
     ) -> None:
         hold = item.hold
         writes = [
-            _once(keys.resolution_once(job.owner, hold), AlreadyResolved),
-            _entry(job.owner, _movement("release", hold, entry_id, now, reason=reason)),
+            once(keys.resolution_once(job.owner, hold), AlreadyResolved),
+            write_entry(job.owner, _movement("release", hold, entry_id, now, reason=reason)),
             _item_write(job, item, changes, job_status="failed" if closes else None, now=now),
             _take_off(keys.usage(job.owner, hold.day), 1),
         ]
@@ -186,9 +190,9 @@ class Ledger:
         if hold.network:
             writes.append(_take_off(keys.network_usage(hold.network, hold.day), 1))
         if hold.key and hold.total:
-            writes.append(_take_off(keys.key_usage(job.owner, hold.key, hold.month), hold.total))
+            writes.append(_take_off(keys.key_usage(job.owner, hold.key, _calendar_month(hold)), hold.total))
         if hold.credits:
-            writes.append(_account(job.owner, moves("release", hold.credits)))
+            writes.append(totals(job.owner, moves("release", hold.credits)))
         self._table.transact(writes)
 
     def close(self, job: Job, *, status: Status, now: int) -> bool:
@@ -208,7 +212,7 @@ class Ledger:
             },
             refusal=lambda _: AlreadyResolved(),
         )
-        freed = [_account(job.owner, {}, jobs=-1)] if job.counted else []
+        freed = [totals(job.owner, {}, jobs=-1)] if job.counted else []
         try:
             self._table.transact([closed, *freed])
         except AlreadyResolved:
@@ -229,38 +233,6 @@ class Ledger:
             self._table.put(record, condition=free, values={":now": now // 1000})
         except ConditionFailed as failed:
             raise _key_used(failed.record) from None
-
-    def grant(
-        self, owner: Owner, credits: int, *, source: str, reason: str, actor: str, entry_id: str, now: int
-    ) -> bool:
-        """Add credits (tenths) once per ``source``; return False when that source was used before."""
-        entry = Entry(id=entry_id, kind="grant", at=now, credits=credits, reason=reason, actor=actor)
-        once = _source(owner, source, entry)
-        try:
-            self._table.transact([once, _entry(owner, entry), _account(owner, moves("grant", credits))])
-        except AlreadyHeld:
-            return False
-        return True
-
-    def deduct(
-        self, owner: Owner, credits: int, *, source: str, reason: str, actor: str, entry_id: str, now: int
-    ) -> bool:
-        """Take available credits (tenths) away once per ``source``; False when it was used before.
-
-        Raises `FundsMoved` when there are not that many.
-        """
-        entry = Entry(id=entry_id, kind="clawback", at=now, credits=credits, reason=reason, actor=actor)
-        once = _source(owner, source, entry)
-        try:
-            self._table.transact([once, _entry(owner, entry), _account(owner, moves("clawback", credits))])
-        except AlreadyHeld:
-            return False
-        return True
-
-    def came_from(self, owner: Owner, source: str) -> tuple[str, int] | None:
-        """Return the kind and the credits (tenths) of the one movement from a source; None when there was none."""
-        record = self._table.get(keys.source_once(owner, source))
-        return (record["kind"], record["credits"]) if record and "kind" in record else None
 
     def page(self, owner: Owner, *, limit: int, after: str | None) -> tuple[list[Entry], str | None]:
         """Return up to ``limit`` entries, newest first, older than entry ``after``; and where the next page starts."""
@@ -284,10 +256,6 @@ def _read(record: Record) -> Entry:
     return Entry(**{name: record[name] for name in Entry.__slots__ if name in record})
 
 
-def _balance(account: Record) -> Balance:
-    return Balance(**{name: account.get(name, 0) for name in Balance.__slots__})
-
-
 def _movement(kind: EntryKind, hold: Hold, entry_id: str, now: int, reason: str | None = None) -> Entry:
     return Entry(
         id=entry_id,
@@ -299,22 +267,6 @@ def _movement(kind: EntryKind, hold: Hold, entry_id: str, now: int, reason: str 
         item=hold.item,
         reason=reason,
     )
-
-
-def _once(key: keys.Key, taken: type[Exception]) -> Write:
-    return Write("Put", key, {}, condition=absent(), refusal=lambda _: taken())
-
-
-def _source(owner: Owner, source: str, entry: Entry) -> Write:
-    """Like `_once`, and says what came from the source."""
-    record = {"kind": entry.kind, "credits": entry.credits}
-    return Write(
-        "Put", keys.source_once(owner, source), record, condition=absent(), refusal=lambda _: AlreadyHeld()
-    )
-
-
-def _entry(owner: Owner, entry: Entry) -> Write:
-    return Write("Put", keys.entry(owner, entry.id), asdict(entry), condition=absent())
 
 
 def _key_write(job: Job, key_hash: str, now: int) -> Write:
@@ -351,12 +303,17 @@ def _usage_writes(owner: Owner, holds: list[Hold], plan: Plan, key_cap: int | No
         writes.append(_take(keys.network_usage(network, day), images, networkwide, now, network_full))
     if key:
         total = sum(hold.total for hold in holds)
-        used = keys.key_usage(owner, key, month)
+        used = keys.key_usage(owner, key, _calendar_month(holds[0]))
         writes.append(_take(used, total, UNCAPPED if key_cap is None else key_cap, now, key_full))
     if from_plan:
         month_key = keys.usage(owner, month)
         writes.append(_take(month_key, from_plan, plan.quota_tenths, now, lambda _: FundsMoved()))
     return writes
+
+
+def _calendar_month(hold: Hold) -> str:
+    """API keys are capped by the calendar, whatever month the plan counts in."""
+    return hold.day[:7]
 
 
 def _take(key: keys.Key, amount: int, cap: int, now: int, refusal: Any) -> Write:
@@ -393,38 +350,6 @@ def _tries_of(item: Item) -> Record:
     if item.fallback:
         found |= {"fallback": asdict(item.fallback), "result_digest": item.result_digest}
     return found
-
-
-def _account(owner: Owner, by: Mapping[str, int], *, jobs: int = 0, jobs_cap: int | None = None) -> Write:
-    """Move the totals of an account, and the number of its open jobs; what goes down must not fall below zero."""
-    changes = {name: amount for name, amount in by.items() if amount}
-    values: Record = {":zero": 0}
-    conditions = []
-    for name, amount in changes.items():
-        if amount < 0:
-            conditions.append(f"{name} >= :{name}_least")
-            values[f":{name}_least"] = -amount
-    if jobs:
-        changes["open_jobs"] = jobs
-    sets = ", ".join(f"{name} = if_not_exists({name}, :zero) + :{name}" for name in changes)
-    values |= {f":{name}": amount for name, amount in changes.items()}
-    if jobs_cap is not None:
-        conditions.append("(attribute_not_exists(open_jobs) OR open_jobs < :cap)")
-        values[":cap"] = jobs_cap
-
-    def refusal(old: Record) -> Exception:
-        if jobs_cap is not None and old.get("open_jobs", 0) >= jobs_cap:
-            return TooManyJobs(retry_after_seconds=JOBS_RETRY_SECONDS, scope="jobs", limit=jobs_cap)
-        return FundsMoved()
-
-    return Write(
-        "Update",
-        keys.account(owner),
-        update=f"SET {sets}",
-        condition=" AND ".join(conditions) or None,
-        values=values,
-        refusal=refusal,
-    )
 
 
 def _stored(job: Job) -> Write:

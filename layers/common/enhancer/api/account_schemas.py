@@ -11,7 +11,7 @@ from enhancer.api.schemas import Wire
 from enhancer.api.views import CreditsView
 from enhancer.domain.access import ApiKey, Scope
 from enhancer.domain.accounts import Account
-from enhancer.domain.ledger import GIFT_CREDITS_MAX, Balance, Entry
+from enhancer.domain.ledger import GIFT_CREDITS_MAX, Entry, Standing
 from enhancer.domain.pricing import credits
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
@@ -194,19 +194,19 @@ class OwnerView(Wire):
     difference: float
 
     @classmethod
-    def of(cls, account: Account, balance: Balance) -> OwnerView:
-        """Return the view of an account and its balance."""
+    def of(cls, account: Account, standing: Standing, now: int) -> OwnerView:
+        """Return the view of an account and its standing."""
         return cls(
             user_id=account.owner.id,
             email=account.email,
             name=account.name,
-            plan=account.plan,
+            plan=account.plan_at(now),
             role=account.role,
             blocked=account.blocked,
             created_at=account.created_at,
             sign_ins=sign_ins(account),
-            credits=CreditsView(available=credits(balance.available), held=credits(balance.held)),
-            difference=credits(balance.difference),
+            credits=CreditsView.of(standing, ()),
+            difference=credits(standing.balance.difference),
         )
 
 

@@ -38,8 +38,10 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATED = "no-cache"
 REPORTED = ("blocked-uri", "violated-directive", "document-uri", "source-file", "line-number")
 """Fields of a violation report that are logged."""
-PLACES = {"jobs.html": "jobs", "account.html": "account"}
-"""Where a page lies below its language, and the section of the locale that travels with that page only."""
+PLACES = {"jobs.html": "jobs", "account.html": "account", "pricing.html": "pricing"}
+"""Where a page lies below its language."""
+SECTIONS = {"jobs": {"jobs"}, "account": {"account", "billing"}, "pricing": {"pricing", "billing"}}
+"""Sections of the locale that travel with some pages only."""
 MARKUP_ONLY = "html"
 """The section of the locale that only templates use."""
 _HOLE = re.compile(r"\{\{([\w.]+)\}\}")
@@ -142,12 +144,13 @@ class Site:
         that several pages share.
         """
         texts, place = self._texts[language], PLACES.get(template, "")
+        others = set().union(*SECTIONS.values()) - SECTIONS.get(place, set())
         values = {
             "lang": language,
             "nonce": nonce,
             "assets": f"/assets/{self.version}",
             "place": place,
-            "locale_json": _embedded(texts, without={MARKUP_ONLY, *PLACES.values()} - {place}),
+            "locale_json": _embedded(texts, without={MARKUP_ONLY, *others}),
         }
 
         def fill(hole: re.Match[str]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
 from enhancer.api.schemas import Wire
 from enhancer.api.texts import message
+from enhancer.domain.credits import Expiring
 from enhancer.domain.entitlement import Params
 from enhancer.domain.errors import EnhancerError
 from enhancer.domain.jobs import Item, Job, Status
@@ -14,7 +16,7 @@ from enhancer.domain.ledger import Standing
 from enhancer.domain.models import DEFAULT_MODEL, Model, model_named
 from enhancer.domain.plans import Plan, smallest_plan_with
 from enhancer.domain.pricing import FREE, Split, credits, price
-from enhancer.domain.quota import day_reset_ms, month_reset_ms
+from enhancer.domain.quota import day_reset_ms
 from enhancer.submission import Submitted
 
 LEGACY_LIMITS = {"user": 20, "guest": 3}
@@ -65,11 +67,42 @@ class EntitlementsView(Wire):
         )
 
 
+class ExpiringView(Wire):
+    """Credits that expire (epoch ms) unless they are spent before."""
+
+    credits: float
+    at: int
+
+    @classmethod
+    def of(cls, expiring: Expiring) -> ExpiringView:
+        """Return the view of what is left of a lot."""
+        return cls(credits=credits(expiring.credits), at=expiring.at)
+
+
 class CreditsView(Wire):
-    """Bought credits: free to spend, and held by work that is under way."""
+    """Bought credits: free to spend, held by work that is under way, and what expires next.
+
+    ``debt``: what was to be taken back and had been spent. ``blocked``: none are spent until debt is paid and disputes
+    are decided.
+    """
 
     available: float
     held: float
+    expiring_next: ExpiringView | None = None
+    debt: float = 0
+    blocked: bool = False
+
+    @classmethod
+    def of(cls, standing: Standing, expiring: Sequence[Expiring]) -> CreditsView:
+        """Return the view of a standing and of what is left of its lots, the first to expire first."""
+        balance = standing.balance
+        return cls(
+            available=credits(balance.available),
+            held=credits(balance.held),
+            expiring_next=ExpiringView.of(expiring[0]) if expiring else None,
+            debt=credits(balance.debt),
+            blocked=standing.blocked,
+        )
 
 
 class UsageView(Wire):
@@ -85,16 +118,22 @@ class UsageView(Wire):
     limits: dict[str, int]
 
     @classmethod
-    def of(cls, owner_type: Literal["guest", "user"], plan: Plan, standing: Standing, now: int) -> UsageView:
-        """Return the view of a standing."""
-        balance = standing.balance
+    def of(
+        cls,
+        owner_type: Literal["guest", "user"],
+        plan: Plan,
+        standing: Standing,
+        expiring: Sequence[Expiring],
+        now: int,
+    ) -> UsageView:
+        """Return the view of a standing and of what is left of its lots."""
         return cls(
             owner_type=owner_type,
             plan=plan.name,
             usage=day_view(plan, standing, now),
-            monthly_usage=month_view(plan, standing, now),
-            credits=CreditsView(available=credits(balance.available), held=credits(balance.held)),
-            credits_balance_tenths=balance.available,
+            monthly_usage=month_view(plan, standing),
+            credits=CreditsView.of(standing, expiring),
+            credits_balance_tenths=standing.balance.available,
             entitlements=EntitlementsView.of(plan),
             limits=LEGACY_LIMITS,
         )
@@ -252,7 +291,7 @@ class GenerateView(Wire):
             deduplicated=submitted.deduplicated,
             timings={"predict": round((item.seconds or 0) * 1000, 1), "total": round(total_ms, 1)},
             usage=day_view(plan, standing, now),
-            monthly_usage=month_view(plan, standing, now),
+            monthly_usage=month_view(plan, standing),
             entitlements=EntitlementsView.of(plan),
             limits=LEGACY_LIMITS,
         )
@@ -428,11 +467,12 @@ def day_view(plan: Plan, standing: Standing, now: int) -> PeriodView:
     return PeriodView(used=used, limit=limit, remaining=max(0, limit - used), reset_at=day_reset_ms(now))
 
 
-def month_view(plan: Plan, standing: Standing, now: int) -> PeriodView:
-    """Plan credits of this month."""
+def month_view(plan: Plan, standing: Standing) -> PeriodView:
+    """Plan credits of the month: the paid one of a subscription, else the calendar's."""
     used, limit = standing.month_used, plan.quota_tenths
     left = credits(max(0, limit - used))
-    return PeriodView(used=credits(used), limit=credits(limit), remaining=left, reset_at=month_reset_ms(now))
+    resets = standing.month.resets_at
+    return PeriodView(used=credits(used), limit=credits(limit), remaining=left, reset_at=resets)
 
 
 def scale_shown(params: Params) -> int | None:

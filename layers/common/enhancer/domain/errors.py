@@ -503,9 +503,13 @@ class StripeNotConfigured(CashierError):
 
 
 class StripeUnavailable(CashierError):
-    """Stripe does not answer, or not with what was asked."""
+    """Stripe does not answer, or not with what was asked.
+
+    ``answered``: it said no, and would repeat that for a day under the same idempotency key; try again with another.
+    """
 
     code = "stripe_unavailable"
+    answered: bool = False
 
 
 class ProviderError(EnhancerError):

@@ -3,6 +3,9 @@
 Per owner and at every instant: ``available + held + spent + expired + clawed_back == purchased + granted``.
 A hold takes, then exactly one of settle and release resolves it. Plan credits are counted in the usage of a
 period and shown on the entries, but are not part of the balance: they were never bought.
+
+Debt is what should have been clawed back and was spent already. While there is some, no credits are spent; what
+arrives pays it off first.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
+
+from enhancer.domain.quota import Month
 
 EntryKind = Literal["hold", "settle", "release", "purchase", "grant", "expiry", "clawback"]
 
@@ -40,6 +45,14 @@ class FundsMoved(Exception):
     """The plan's month or the credits no longer cover the split; look again and split anew."""
 
 
+class Heard(Exception):
+    """This event was dealt with before; nothing was changed."""
+
+
+class NewsMoved(Exception):
+    """Somebody wrote what the cashier says since it was asked; ask again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """What one item of a job took, and where it came from, so that a release can give it back there.
@@ -65,7 +78,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One movement. ``credits`` is always positive; the kind says which way it goes."""
+    """One movement. ``credits`` is never negative; the kind says which way it goes.
+
+    ``debt``: how the debt changed with it. ``ref``: the checkout or invoice it is about.
+    """
 
     id: str
     kind: EntryKind
@@ -76,11 +92,18 @@ class Entry:
     item: int | None = None
     reason: str | None = None
     actor: str | None = None
+    debt: int = 0
+    ref: str | None = None
+
+    @property
+    def change(self) -> int:
+        """How what is available changed."""
+        return moves(self.kind, self.credits).get("available", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The totals of an account."""
+    """The totals of an account, and its debt."""
 
     available: int = 0
     held: int = 0
@@ -89,6 +112,7 @@ class Balance:
     clawed_back: int = 0
     purchased: int = 0
     granted: int = 0
+    debt: int = 0
 
     @property
     def difference(self) -> int:
@@ -99,15 +123,28 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What an owner has used and has left. Images of the day; plan credits of the month in tenths.
+    """What an owner has used and has left. Images of the day; plan credits of ``month`` in tenths.
 
-    ``network_used``: images of the day of all guests of a network, where it was asked for.
+    ``network_used``: images of the day of all guests of a network, where it was asked for. ``disputed``: a payment is
+    disputed, and until that is decided no credits are spent.
     """
 
     day_used: int
     month_used: int
     balance: Balance
+    month: Month
     network_used: int = 0
+    disputed: bool = False
+
+    @property
+    def blocked(self) -> bool:
+        """Whether credits are not spent for now, however many there are."""
+        return self.disputed or self.balance.debt > 0
+
+    @property
+    def spendable(self) -> int:
+        """Credits that a run may cost."""
+        return 0 if self.blocked else self.balance.available
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,5 +180,5 @@ def add_up(entries: Iterable[Entry]) -> Balance:
     balance = Balance()
     for entry in entries:
         changed = {name: getattr(balance, name) + by for name, by in moves(entry.kind, entry.credits).items()}
-        balance = replace(balance, **changed)
+        balance = replace(balance, **changed, debt=balance.debt + entry.debt)
     return balance

@@ -44,7 +44,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A checkout session. ``paid``: the money is there, or none was asked for. ``amount`` is before discounts and taxes."""
+    """A checkout session.
+
+    ``paid``: the money is there, or none was asked for. ``amount`` is before discounts and taxes.
+    """
 
     id: str
     mode: str

@@ -31,6 +31,22 @@ def month_reset_ms(now_ms: int) -> int:
     return int((first + timedelta(days=32)).replace(day=1).timestamp() * 1000)
 
 
+@dataclass(frozen=True, slots=True)
+class Month:
+    """The period that a plan's monthly credits are counted in, and when the next one begins (epoch ms).
+
+    ``name`` is a calendar month such as ``2026-11``, or the dates of a paid one: ``2026-11-20/2026-12-20``.
+    """
+
+    name: str
+    resets_at: int
+
+
+def calendar_month(now_ms: int) -> Month:
+    """Return the month of who has no subscription."""
+    return Month(month_of(now_ms), month_reset_ms(now_ms))
+
+
 def seconds_until(moment_ms: int, now_ms: int) -> int:
     """Whole seconds to wait, rounded up, at least 1: a value for ``Retry-After``."""
     return max(1, -(-(moment_ms - now_ms) // 1000))

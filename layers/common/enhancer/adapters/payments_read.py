@@ -1,0 +1,128 @@
+"""Stripe's objects in our words. They come as plain JSON of the version that the pinned client speaks.
+
+Raises `LookupError`, `TypeError`, `ValueError` or `AttributeError` for what is not such an object.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from enhancer.domain.payments import Charge, Checkout, Event, Invoice, Line, Snapshot
+
+Json = dict[str, Any]
+
+PAID = ("paid", "no_payment_required")
+WAITING = ("past_due", "unpaid")
+"""A subscription that goes on although its invoice was not paid."""
+OVER = ("canceled", "incomplete_expired")
+OPEN_DISPUTES = ("needs_response", "under_review")
+
+
+def ms(seconds: int) -> int:
+    """Return Stripe's whole seconds since the epoch as ms."""
+    return int(seconds) * 1000
+
+
+def checkout(found: Json) -> Checkout:
+    """Read a checkout session."""
+    return Checkout(
+        id=found["id"],
+        mode=found["mode"],
+        status=found["status"] or "",
+        paid=found["payment_status"] in PAID,
+        livemode=found["livemode"],
+        amount=found["amount_subtotal"] or 0,
+        currency=found["currency"] or "",
+        customer=id_of(found.get("customer")),
+        payment_intent=id_of(found.get("payment_intent")),
+        subscription=id_of(found.get("subscription")),
+        metadata=dict(found.get("metadata") or {}),
+        created=ms(found["created"]),
+        url=found.get("url"),
+    )
+
+
+def snapshot(found: Json, *, unpaid_since: int | None) -> Snapshot:
+    """Read a subscription; its price and period are those of its first item, the only one that we sell."""
+    item = found["items"]["data"][0]
+    end = ms(item["current_period_end"])
+    cancel_at = ms(found["cancel_at"]) if found["cancel_at"] else None
+    return Snapshot(
+        id=found["id"],
+        customer=id_of(found["customer"]) or "",
+        status=found["status"],
+        price=item["price"]["id"],
+        period_start=ms(item["current_period_start"]),
+        period_end=end,
+        cancel_at=end if cancel_at is None and found["cancel_at_period_end"] else cancel_at,
+        unpaid_since=unpaid_since,
+        latest_invoice=id_of(found["latest_invoice"]),
+        livemode=found["livemode"],
+        created=ms(found["created"]),
+    )
+
+
+def line(found: Json) -> Line:
+    """Read a line of an invoice; one without a price of its own has the price ``""``."""
+    details = (found.get("pricing") or {}).get("price_details") or {}
+    parent = found.get("parent") or {}
+    about = parent.get("subscription_item_details") or parent.get("invoice_item_details") or {}
+    return Line(
+        price=id_of(details.get("price")) or "",
+        amount=found["amount"],
+        start=ms(found["period"]["start"]),
+        end=ms(found["period"]["end"]),
+        proration=bool(about.get("proration")),
+    )
+
+
+def invoice(found: Json, lines: list[Json], *, refunded: bool) -> Invoice:
+    """Read an invoice."""
+    details = (found.get("parent") or {}).get("subscription_details") or {}
+    return Invoice(
+        id=found["id"],
+        customer=id_of(found["customer"]) or "",
+        subscription=id_of(details.get("subscription")),
+        paid=found["status"] == "paid",
+        refunded=refunded,
+        reason=found["billing_reason"] or "",
+        created=ms(found["created"]),
+        lines=tuple(line(one) for one in lines),
+        livemode=found["livemode"],
+    )
+
+
+def charge(found: Json, disputes: list[Json]) -> Charge:
+    """Read a charge and what its disputes took: inquiries took nothing, and what was won came back."""
+    disputed = sum(one["amount"] for one in disputes if takes(one["status"]))
+    return Charge(
+        id=found["id"],
+        payment_intent=id_of(found.get("payment_intent")),
+        customer=id_of(found.get("customer")),
+        amount=found["amount"],
+        taken_back=min(found["amount"], found["amount_refunded"] + disputed),
+        disputes=tuple(one["id"] for one in disputes if one["status"] in OPEN_DISPUTES),
+        livemode=found["livemode"],
+    )
+
+
+def takes(status: str) -> bool:
+    """Return whether a dispute of this status holds money back."""
+    return status != "won" and not status.startswith("warning_")
+
+
+def event(found: Json) -> Event:
+    """Read an event; raise also where its parts are of the wrong kind."""
+    event_id, kind, livemode, about = found["id"], found["type"], found["livemode"], found["data"]["object"]
+    if not (isinstance(event_id, str) and event_id and isinstance(kind, str) and kind):
+        raise ValueError("an event has an id and a type")
+    if type(found["created"]) is not int or not isinstance(livemode, bool) or not isinstance(about, dict):
+        raise ValueError("an event has a time, a mode and an object")
+    return Event(id=event_id, type=kind, created=ms(found["created"]), livemode=livemode, object=about)
+
+
+def id_of(reference: Any) -> str | None:
+    """Return the id of what is referred to, be it expanded or not."""
+    if reference is None:
+        return None
+    return str(reference["id"] if isinstance(reference, dict) else reference)

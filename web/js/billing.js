@@ -1,0 +1,107 @@
+/** Buying, subscribing and the statement: the billing API as the page uses it, and amounts of money. */
+
+import { call, renewing } from "./api.js";
+import { lang, locale } from "./i18n.js";
+import { keep, read } from "./top.js";
+
+const BASE = "/api/billing";
+const BACK = "enhancer.back"; // in this tab: where somebody was who went to buy something
+const CHECKOUT = "enhancer.checkout"; // in this tab: what is being bought
+/** How long a plan is kept while its payment is missing, unless the API says otherwise. */
+const GRACE_DAYS = 7;
+/** A subscription that may be changed or cancelled, in Stripe's words. */
+const RUNNING = ["active", "trialing", "past_due", "unpaid"];
+
+export const CSV = `${BASE}/ledger?format=csv`;
+
+/** {plans, packs, expiry, testMode, graceDays}; amounts in cents. */
+export const prices = async () => ({ graceDays: GRACE_DAYS, ...(await call(`${BASE}/prices`, { fresh: true })) });
+/** {plan, status, interval, currentPeriodEnd, cancelAt, nextPlan, graceUntil, creditsRemaining, manageable, debt, blocked}. */
+export const subscription = () => call(`${BASE}/subscription`, { fresh: true });
+/** {entries, nextCursor, totals, expiring}, newest first. */
+export const ledger = ({ limit, cursor }) => call(`${BASE}/ledger?${new URLSearchParams({ limit, ...(cursor && { cursor }) })}`, { fresh: true });
+export const cancel = () => post("/cancel", {});
+
+export const isRunning = ({ status }) => RUNNING.includes(status);
+
+// --- leaving for Stripe
+
+const intents = new Map();
+
+const post = (path, order, headers) =>
+  renewing(() => call(BASE + path, { method: "POST", json: true, headers, body: JSON.stringify(order) }));
+
+/** A click that is repeated because nothing came of it carries the same key, so that it stays one checkout. */
+async function checkout(path, order) {
+  const intent = JSON.stringify([path, order]);
+  if (!intents.has(intent)) intents.set(intent, crypto.randomUUID());
+  try {
+    const { url } = await post(path, order, { "Idempotency-Key": intents.get(intent) });
+    intents.delete(intent);
+    location.assign(url);
+  } catch (problem) {
+    if (problem.status >= 400 && problem.status < 500 && problem.code !== "checkout_under_way") intents.delete(intent);
+    throw problem;
+  }
+}
+
+const here = () => location.pathname;
+
+/** Go and buy a pack; the browser comes back to this page. */
+export async function buy(pack) {
+  const { totals } = await ledger({ limit: 1 }).catch(() => ({}));
+  keep("sessionStorage", CHECKOUT, JSON.stringify({ pack, purchased: totals?.purchased ?? 0 }));
+  await checkout("/credits", { pack, returnTo: here() });
+}
+
+/** Go and subscribe; the browser comes back to this page. */
+export async function subscribe(plan, interval) {
+  keep("sessionStorage", CHECKOUT, JSON.stringify({ plan }));
+  await checkout("/session", { plan, interval, returnTo: here() });
+}
+
+/** Go to the customer portal: plan, means of payment, invoices. */
+export async function openPortal() {
+  const { url } = await post("/portal", { returnTo: here() });
+  location.assign(url);
+}
+
+/** What this tab went to buy, once: {pack, purchased} or {plan}; empty when that is not known. */
+export function bought() {
+  const found = read("sessionStorage", CHECKOUT);
+  keep("sessionStorage", CHECKOUT, "");
+  try {
+    return JSON.parse(found) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** Remember where to go back to after buying; only a path of this page counts. */
+export function keepBack(path) {
+  if (path && new URL(path, location).origin === location.origin && /^\/(?![/\\])/.test(path)) keep("sessionStorage", BACK, path);
+}
+
+/** The path to go back to; empty when nobody came from anywhere. It is `given` once it has been followed. */
+export const back = () => read("sessionStorage", BACK);
+export const given = () => keep("sessionStorage", BACK, "");
+
+// --- amounts
+
+/** Cents as money: without decimals where there are none, with three where a credit costs less than a cent's tenth. */
+export function money(cents, currency, digits = 2) {
+  const whole = cents % 100 === 0;
+  return new Intl.NumberFormat(locale, {
+    style: "currency", currency: currency.toUpperCase(), minimumFractionDigits: whole ? 0 : 2, maximumFractionDigits: whole ? 0 : digits,
+  }).format(cents / 100);
+}
+
+export const perCredit = ({ amount, pack, currency }) => money(amount / pack, currency, 3);
+
+const written = (style) => (epochMs) => new Intl.DateTimeFormat(locale, style).format(epochMs);
+/** "20 December 2026", "20 Dec 2026", and with the time of day. */
+export const longDay = written({ dateStyle: "long" });
+export const day = written({ dateStyle: "medium" });
+export const clock = written({ dateStyle: "medium", timeStyle: "short" });
+
+export const pricing = `/${lang}/pricing`;

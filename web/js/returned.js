@@ -1,0 +1,79 @@
+/** Back from the checkout: what became of it, and waiting until what was paid for is there. */
+
+import { pause } from "./api.js";
+import * as billing from "./billing.js";
+import { lang, planName, t } from "./i18n.js";
+import { say } from "./notices.js";
+import { refresh } from "./usage.js";
+
+/** Seconds between looking, half a minute in all. */
+const PAUSES = [0, 1, 1, 2, 2, 3, 4, 5, 6, 6];
+const HAD = "checkout";
+
+/** What the address says, once; empty when nobody comes back from a checkout. */
+function outcome() {
+  const asked = new URLSearchParams(location.search);
+  const said = asked.get(HAD) ?? "";
+  if (!asked.has(HAD)) return "";
+  for (const name of [HAD, "session_id"]) asked.delete(name);
+  history.replaceState(null, "", location.pathname + (asked.size ? `?${asked}` : "") + location.hash);
+  return Object.hasOwn(t("billing.checkout"), said) ? said : "";
+}
+
+/**
+ * Tell in `slot` how the checkout ended. `onArrival` is called when what was paid for is there; `elsewhere` are further
+ * ways on then.
+ */
+export async function tell(slot, { onArrival, elsewhere = [] }) {
+  const said = outcome();
+  if (!said) return;
+  const what = billing.bought();
+  const show = (kind, name, more = {}) => say(slot, {
+    kind, title: t(`billing.checkout.${name}.title`, values(what)), text: t(`billing.checkout.${name}.text`, values(what)), ...more,
+  });
+  if (said === "canceled") return show("calm", "canceled", { ways: ways() });
+  if (said === "failed") return show("danger", "failed", { ways: ways() });
+  const found = (known) => show("done", what.plan ? "plan" : "credits", { ways: [...ways(), ...elsewhere], ...arrival(what, known) });
+  const look = async () => {
+    show("waiting", said);
+    const known = await arrived(what);
+    if (known) {
+      onArrival();
+      found(known);
+    } else show("waiting", "late", { ways: [{ label: t("billing.ways.look"), act: look }] });
+  };
+  await look();
+}
+
+const values = ({ pack = 0, plan }) => ({ count: pack, plan: planName(plan ?? "") });
+
+function arrival({ pack, plan }, { credits }) {
+  const available = t("billing.checkout.available", { count: credits?.available ?? 0 });
+  if (plan) return {};
+  return pack ? { text: available } : { title: t("billing.checkout.unknown"), text: available };
+}
+
+/** Back to the photos, where somebody came from there. */
+function ways() {
+  const path = billing.back();
+  return path ? [{ label: t("billing.ways.back"), href: path, act: billing.given }] : [];
+}
+
+/** The usage once it is there; nothing when it did not come in time. */
+async function arrived(what) {
+  for (const seconds of PAUSES) {
+    await pause(1000 * seconds);
+    if (await isThere(what).catch(() => false)) return (await refresh()) ?? {};
+  }
+}
+
+async function isThere({ pack, plan, purchased = 0 }) {
+  if (plan) {
+    const view = await billing.subscription();
+    return billing.isRunning(view) && view.plan === plan;
+  }
+  const { totals } = await billing.ledger({ limit: 1 });
+  return totals.purchased > (pack ? purchased : 0) || (!pack && billing.isRunning(await billing.subscription()));
+}
+
+export const toStatement = () => ({ label: t("billing.ways.statement"), href: `/${lang}/account#statement` });
