@@ -6,6 +6,7 @@ in the local bucket can be fetched by nobody outside.
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 import urllib.request
@@ -19,6 +20,20 @@ from local.processes import LocalError, Process, free_port
 WEBHOOK_SECRET = "whsec_bG9jYWwtd2ViaG9vay1zZWNyZXQtb2YtdGhlLXN0YW5kLWlu"  # noqa: S105 - of the stand-in
 GOOGLE_CLIENT, GITHUB_CLIENT = ("local-google", "google-secret"), ("local-github", "github-secret")
 REPLICATE_TOKEN, ACCOUNT, WORKERS_TOKEN = "r8_local", "local", "cf_local"
+STRIPE_KEY, STRIPE_WEBHOOK_SECRET = "sk_test_local", "whsec_local_stripe_secret"
+PLANS = ("pro", "premium", "team", "enterprise")
+PRICES = {
+    "CreditsPricingTable": {str(size): f"price_pack_{size}" for size in (100, 500, 1000, 1500)},
+    "PricingTable": {plan: f"price_{plan}_monthly" for plan in PLANS},
+    "PricingTableAnnual": {plan: f"price_{plan}_annual" for plan in PLANS},
+}
+"""What the stand-in for Stripe sells."""
+PRICE_SETTINGS = {
+    "CreditsPricingTable": "CREDITS_PRICING_TABLE",
+    "PricingTable": "PRICING_TABLE",
+    "PricingTableAnnual": "PRICING_TABLE_ANNUAL",
+}
+STRIPE_HOOK = "/api/billing/stripe-webhook"
 READY_TIMEOUT_S = 20.0
 KEPT = (
     "PATH",
@@ -37,19 +52,20 @@ class Providers:
     """Start by `start`; `parameters` and `secret` are what the stack needs to find them.
 
     ``seconds``: how long a prediction of the stand-ins takes; ``ports`` of Replicate, its deliveries, Workers AI,
-    Google and GitHub; ``origin`` of the product, where sign-ins come back to.
+    Google, GitHub and Stripe; ``origin`` of the product, where sign-ins come back to and Stripe tells its events.
     """
 
     state: Path
     environ: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 1.0
-    ports: tuple[int, ...] = (0, 0, 0, 0, 0)
+    ports: tuple[int, ...] = (0, 0, 0, 0, 0, 0)
     origin: str = ""
 
     def __post_init__(self) -> None:
-        self.replicate_port, self.delivery_port, self.workers_port, self.google_port, self.github_port = (
-            port or free_port() for port in self.ports
-        )
+        (
+            self.replicate_port, self.delivery_port, self.workers_port, self.google_port, self.github_port,
+            self.stripe_port,
+        ) = (port or free_port() for port in self.ports)  # fmt: skip
 
     @property
     def replicate_url(self) -> str:
@@ -81,7 +97,8 @@ class Providers:
             sign_in["GoogleIssuer"] = self.google_url
         if not self.real_github:
             sign_in |= {"GithubUrl": self.github_url, "GithubApiUrl": self.github_url}
-        return {"ReplicateBaseUrl": self.replicate_url, "WorkersAiEnabled": "1", **real, **sign_in}
+        workers = {"WorkersAiEnabled": "1", **real}
+        return {"ReplicateBaseUrl": self.replicate_url, **workers, **sign_in, **self._stripe_parameters}
 
     @property
     def secret(self) -> dict[str, str]:
@@ -132,14 +149,52 @@ class Providers:
         }
 
     @property
+    def stripe_url(self) -> str:
+        """Where the stand-in for Stripe answers: API, pages and control channel."""
+        return f"http://127.0.0.1:{self.stripe_port}"
+
+    @property
+    def real_stripe(self) -> str | None:
+        """The real key, if there is one in the environment; LocalError for one that moves real money."""
+        key = self.environ.get("STRIPE_SECRET")
+        if key and not key.startswith(("sk_test_", "rk_test_")):
+            raise LocalError(
+                "STRIPE_SECRET must be a test key (sk_test_… or rk_test_…): here nothing is bought for real."
+            )
+        return key or None
+
+    @property
+    def stripe_secret(self) -> dict[str, str]:
+        """What belongs into the secret of Stripe."""
+        key = self.real_stripe
+        if key:
+            return {"secretKey": key, "webhookSecret": self.environ.get("STRIPE_WEBHOOK_SECRET", "")}
+        return {"secretKey": STRIPE_KEY, "webhookSecret": STRIPE_WEBHOOK_SECRET}
+
+    @property
+    def _stripe_parameters(self) -> dict[str, str]:
+        if self.real_stripe:
+            return {name: self.environ.get(setting) or "{}" for name, setting in PRICE_SETTINGS.items()}
+        tables = {name: json.dumps(prices) for name, prices in PRICES.items()}
+        return {"StripeBaseUrl": self.stripe_url, **tables}
+
+    @property
     def shown(self) -> list[str]:
         """One line per provider: who answers, and where."""
         replicate = "the real service, through a relay" if self.real_replicate else "stand-in"
         workers = "the real service" if self.real_workers else f"stand-in, {self.workers_url}"
-        return [f"Replicate: {replicate}, {self.replicate_url}", f"Workers AI: {workers}"]
+        stripe = "the real service in test mode" if self.real_stripe else f"stand-in, {self.stripe_url}"
+        if self.real_stripe and not self.environ.get("STRIPE_WEBHOOK_SECRET"):
+            stripe += "; STRIPE_WEBHOOK_SECRET is missing, so its events are refused"
+        return [
+            f"Replicate: {replicate}, {self.replicate_url}",
+            f"Workers AI: {workers}",
+            f"Stripe: {stripe}",
+        ]
 
     def start(self, stop_later: Callable[[Callable[[], object]], object]) -> None:
         """Start what is not real and wait until it answers; each one's end is left with ``stop_later``."""
+        real_stripe = self.real_stripe  # refused before anything runs
         started = [self._replicate()]
         if not self.real_workers:
             arguments = ["--port", self.workers_port, "--account", ACCOUNT, "--token", WORKERS_TOKEN]
@@ -148,6 +203,18 @@ class Providers:
             started.append(self._sign_in("google", self.google_port, *GOOGLE_CLIENT))
         if not self.real_github:
             started.append(self._sign_in("github", self.github_port, *GITHUB_CLIENT))
+        if not real_stripe:
+            arguments = [
+                "--port",
+                self.stripe_port,
+                "--key",
+                STRIPE_KEY,
+                "--webhook-secret",
+                STRIPE_WEBHOOK_SECRET,
+            ]
+            started.append(
+                self._process("stripe", *arguments, "--webhook-url", f"{self.origin}{STRIPE_HOOK}")
+            )
         for process, _ in started:
             stop_later(process.stop)
         for process, port in started:

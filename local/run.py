@@ -18,7 +18,7 @@ from local.stack import LocalStack
 
 STATE = ROOT / ".local" / "state"
 RESULTS = ROOT / ".local" / "samples"
-PROVIDER_PORTS = 8791, 8792, 8793, 8794, 8795
+PROVIDER_PORTS = 8791, 8792, 8793, 8794, 8795, 8796
 GREEN, YELLOW, RED, PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
 
 

@@ -52,7 +52,7 @@ class LocalStack:
         parameters: template parameters beside those the stack knows itself.
         on_step: called with what is being done.
         on_request: called with one line per request; None prints nothing.
-        provider_ports: of Replicate, its deliveries, Workers AI, Google and GitHub; 0 takes a free one.
+        provider_ports: of Replicate, its deliveries, Workers AI, Google, GitHub and Stripe; 0 takes a free one.
         provider_seconds: how long the stand-ins take for a picture.
     """
 
@@ -66,7 +66,7 @@ class LocalStack:
         parameters: Mapping[str, str] | None = None,
         on_step: Callable[[str], None] = report_nothing,
         on_request: Callable[[str], None] | None = None,
-        provider_ports: tuple[int, ...] = (0, 0, 0, 0, 0),
+        provider_ports: tuple[int, ...] = (0, 0, 0, 0, 0, 0),
         provider_seconds: float = 1.0,
     ) -> None:
         self.port = port or free_port()
@@ -206,7 +206,11 @@ class LocalStack:
     def _give_keys(self) -> None:
         """Put the providers' tokens where the product reads them, as an operator does."""
         secrets = self.client("secretsmanager")
-        wanted = {"ProviderSecret": self.providers.secret, "SignInSecret": self.providers.sign_in_secret}
+        wanted = {
+            "ProviderSecret": self.providers.secret,
+            "SignInSecret": self.providers.sign_in_secret,
+            "StripeSecret": self.providers.stripe_secret,
+        }
         for name, value in wanted.items():
             if self.declares(name):
                 secrets.put_secret_value(SecretId=self.physical_id(name), SecretString=json.dumps(value))

@@ -84,6 +84,7 @@ class Deployed:
             new_id=new_id,
             enabled=lambda _: True,
             spend_cap=lambda: SPEND_CAP_MICROS,
+            notify=lambda *_, **__: None,
         )
 
     def _hosted(self, stack: LocalStack) -> dict[str, Predictor]:

@@ -13,6 +13,7 @@ from enhancer.adapters.predictors.workers_ai import WorkersAi
 from local.processes import free_port
 from local.standins.started import StandIn
 from tests.support.bucket import Bucket, now, serving
+from tests.support.cashier import Cashier
 
 
 class Provider:
@@ -47,6 +48,19 @@ def _workers_ai(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     options = ["--account", "local", "--token", "cf_local", "--seconds", "0.05"]
     with StandIn("workers_ai", options, log=tmp_path_factory.mktemp("workers_ai") / "log") as started:
         yield Provider(started)
+
+
+@pytest.fixture(scope="module")
+def _stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    with StandIn("stripe", ["--webhook-url", ""], log=tmp_path_factory.mktemp("stripe") / "log") as started:
+        yield started
+
+
+@pytest.fixture
+def cashier(_stripe: StandIn) -> Cashier:
+    """The Stripe stand-in, as new, with one customer."""
+    _stripe.reset()
+    return Cashier(_stripe)
 
 
 @pytest.fixture

@@ -70,6 +70,7 @@ class World:
         self.workers_ai = ScriptedPredictor(self.artifacts, is_instant=True, cost=WORKERS_AI_COST)
         self.off: set[str] = set()
         self.spend_cap, self.chance = SPEND_CAP_MICROS, 0.0
+        self.notices: list[tuple[str, Owner, dict[str, Any]]] = []
         self.workflow = ScriptedWorkflow(self.now)
         self.pages: dict[str, bytes | BaseException] = {}
         self.clock = NOON
@@ -154,6 +155,7 @@ class World:
             new_id=self.new_id,
             enabled=self.enabled,
             spend_cap=lambda: self.spend_cap,
+            notify=lambda kind, owner, **fields: self.notices.append((kind, owner, fields)),
             chance=lambda: self.chance,
         )
 

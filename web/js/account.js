@@ -1,10 +1,15 @@
-/** The account page: who is signed in, what is used, API keys, a copy of everything, and the end. */
+/** The account page: who is signed in, what is used, plan, credits and statement, API keys, a copy of everything, the end. */
 
 import * as api from "./api.js";
 import * as apikeys from "./apikeys.js";
-import { $, announce, el, rows, save } from "./dom.js";
-import { lang, moment, moreTexts, number, planName, t } from "./i18n.js";
+import * as billing from "./billing.js";
+import * as credits from "./credits.js";
+import { $, announce, el, save } from "./dom.js";
+import { lang, moment, moreTexts, planName, t } from "./i18n.js";
+import * as plan from "./plan.js";
 import * as problems from "./problems.js";
+import * as returned from "./returned.js";
+import * as statement from "./statement.js";
 import { forgetMe, keep, me, paint, read, returnPath, startedFrom } from "./top.js";
 import { onUsage, refresh, usage, watch } from "./usage.js";
 
@@ -12,6 +17,7 @@ const PROVIDERS = { google: "Google", github: "GitHub" };
 const LINKING = "enhancer.linking";
 const EXPORT = "/api/account/export";
 const FAILURES = ["sign_in_unavailable", "identity_taken", "owner_blocked"];
+const FINAL = ["no_subscription", "nothing_bought", "stripe_not_configured", "pack_not_configured"]; // another try ends the same
 const STATES = ["loading", "guest", "user", "gone"];
 
 let person = null;
@@ -41,7 +47,33 @@ async function load() {
   showPerson();
   enter("user");
   tellLinked();
-  await apikeys.load();
+  statement.watch();
+  if (!before) returned.tell($("returned"), { onArrival: renew, elsewhere: [] });
+  await Promise.all([loadBilling(), apikeys.load()]);
+  showPlace();
+}
+
+/** Plan and credits; what is for sale is a comfort here, and left out where it cannot be had. */
+async function loadBilling() {
+  try {
+    const [view, sale] = await Promise.all([billing.subscription(), billing.prices().catch(() => null)]);
+    credits.offer(sale);
+    plan.show(view, sale);
+  } catch (problem) {
+    tell($("plan-problem"), problem, loadBilling);
+  }
+}
+
+/** What was paid for is there: everything that shows it is asked for again. */
+function renew() {
+  loadBilling();
+  statement.renew();
+}
+
+/** The panel that the address names is in view, now that it is there. */
+function showPlace() {
+  const place = location.hash && document.getElementById(location.hash.slice(1));
+  place?.scrollIntoView({ block: "start" });
 }
 
 /** Who is blocked has no usage, but may look, take their data and leave; anything else is told as well. */
@@ -52,6 +84,7 @@ async function tellUsage(known) {
 /** Signed in or out in another tab: show what is true now. */
 function follow({ ownerType }) {
   showGauges();
+  credits.show();
   if (leaving || !["guest", "user"].includes(state()) || ownerType === state()) return;
   forgetMe();
   load();
@@ -60,9 +93,19 @@ function follow({ ownerType }) {
 /** Say what went wrong at `slot`; `again` does what failed once more. */
 function tell(slot, problem, again) {
   if (!(problem instanceof api.Problem)) throw problem;
-  const ways = problem.type === "auth_error" || problem.code === "csrf_token_invalid" ? ["reload"] : problem.type === "forbidden" || !again ? [] : ["retry"];
-  problems.show(slot, problem, { ways, act: (way) => (way === "reload" ? location.reload() : (problems.clear(slot), again())) });
+  const acts = {
+    reload: () => location.reload(),
+    portal: () => billing.openPortal().catch((other) => tell(slot, other)),
+    retry: () => (problems.clear(slot), again()),
+  };
+  problems.show(slot, problem, { ways: waysOn(problem, again), label: (way) => t(`billing.ways.${way}`) ?? t(`actions.${way}`), act: (way) => acts[way]() });
   slot.firstElementChild.scrollIntoView({ block: "nearest" });
+}
+
+function waysOn({ type, code }, again) {
+  if (type === "auth_error" || code === "csrf_token_invalid") return ["reload"];
+  if (code === "subscription_exists") return ["portal"];
+  return type === "forbidden" || FINAL.includes(code) || !again ? [] : ["retry"];
 }
 
 // --- who and how much
@@ -99,15 +142,12 @@ function calm(title, text = "") {
 }
 
 function showGauges() {
-  const { usage: day, monthlyUsage: month, credits, entitlements } = usage();
-  const held = credits?.held ? ` (${t("usage.held", { count: credits.held })})` : "";
+  const { usage: day, monthlyUsage: month, entitlements } = usage();
   const all = [
     gauge(t("usage.today"), day, "usage.used", t("account.fresh", { when: moment(day.resetAt) })),
     month && gauge(t("usage.month"), month, "usage.usedCredits", t("account.fresh", { when: moment(month.resetAt) })),
   ];
-  const bought = el("dl", { class: "rows" });
-  rows(bought, [[t("account.bought"), number(credits?.available ?? 0) + held]]);
-  $("gauges").replaceChildren(...all.filter(Boolean), bought);
+  $("gauges").replaceChildren(...all.filter(Boolean));
   $("guest-gauges").replaceChildren(all[0].cloneNode(true));
   $("guest-day").textContent = t("account.guest.day", { count: day.limit, scale: entitlements?.maxUpscale ?? 2 });
 }
@@ -173,7 +213,8 @@ async function signOut(everywhere) {
 async function gone(next) {
   person = null;
   for (const name of ["face", "name", "mail", "plan", "sign-ins"]) $(name).replaceChildren();
-  apikeys.clear();
+  [apikeys, plan, credits, statement].forEach((part) => part.clear());
+  problems.clear($("returned"));
   endAsk(false, false);
   enter(next);
   await refresh();
@@ -258,7 +299,8 @@ function listen() {
     $("end-why").textContent = "";
     $("end-delete").setAttribute("aria-disabled", String(!wordIsRight()));
   });
-  apikeys.listen(tell);
+  [apikeys, credits, statement].forEach((part) => part.listen(tell));
+  plan.listen({ onProblem: tell, onChange: credits.show });
   addEventListener("pageshow", (event) => event.persisted && load());
 }
 

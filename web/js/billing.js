@@ -79,7 +79,7 @@ export function bought() {
 
 /** Remember where to go back to after buying; only a path of this page counts. */
 export function keepBack(path) {
-  if (path && new URL(path, location).origin === location.origin && /^\/(?![/\\])/.test(path)) keep("sessionStorage", BACK, path);
+  if (/^\/(?![/\\])/.test(path ?? "") && new URL(path, location).origin === location.origin) keep("sessionStorage", BACK, path);
 }
 
 /** The path to go back to; empty when nobody came from anywhere. It is `given` once it has been followed. */

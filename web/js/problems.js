@@ -57,7 +57,7 @@ export function describe(problem, extra = {}) {
   }
   if (typeof values.megapixels === "number") values.megapixels = number(values.megapixels);
   if (code === "image_format_unsupported") values.allowed = (details.allowed ?? ["JPEG", "PNG", "WebP", "AVIF"]).map((name) => name.toUpperCase().replace("WEBP", "WebP"));
-  const path = [`jobs.problems.${code}`, `errors.${code}_${variant(details)}`, `errors.${code}`, `toasts.${code}`, "errors.unknown"].find((one) => t(one));
+  const path = [`billing.problems.${code}`, `jobs.problems.${code}`, `errors.${code}_${variant(details)}`, `errors.${code}`, `toasts.${code}`, "errors.unknown"].find((one) => t(one));
   return { title: t(`${path}.title`, values), text: t(`${path}.text`, values) };
 }
 

@@ -8,16 +8,16 @@ import { refresh } from "./usage.js";
 
 /** Seconds between looking, half a minute in all. */
 const PAUSES = [0, 1, 1, 2, 2, 3, 4, 5, 6, 6];
-const HAD = "checkout";
+const ENDS = ["paid", "pending", "canceled", "failed"];
 
 /** What the address says, once; empty when nobody comes back from a checkout. */
 function outcome() {
   const asked = new URLSearchParams(location.search);
-  const said = asked.get(HAD) ?? "";
-  if (!asked.has(HAD)) return "";
-  for (const name of [HAD, "session_id"]) asked.delete(name);
-  history.replaceState(null, "", location.pathname + (asked.size ? `?${asked}` : "") + location.hash);
-  return Object.hasOwn(t("billing.checkout"), said) ? said : "";
+  const said = asked.get("checkout");
+  if (said === null) return "";
+  for (const name of ["checkout", "session_id"]) asked.delete(name);
+  history.replaceState(null, "", location.pathname + (String(asked) && `?${asked}`) + location.hash);
+  return ENDS.includes(said) ? said : "";
 }
 
 /**
@@ -40,7 +40,7 @@ export async function tell(slot, { onArrival, elsewhere = [] }) {
     if (known) {
       onArrival();
       found(known);
-    } else show("waiting", "late", { ways: [{ label: t("billing.ways.look"), act: look }] });
+    } else show("waiting", said === "paid" ? "late" : said, { ways: [{ label: t("billing.ways.look"), act: look }] });
   };
   await look();
 }

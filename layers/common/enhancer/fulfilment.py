@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from enhancer.domain import costs, errors, recovery
+from enhancer.domain.credits import LOW_TENTHS
 from enhancer.domain.digests import digest
 from enhancer.domain.entitlement import check_sync
 from enhancer.domain.errors import EnhancerError, InternalError, JobExpired, NeedsJob, leaves
@@ -20,7 +21,7 @@ from enhancer.domain.jobs import Fallback, Item, Job, JobError, Prediction, Stal
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.models import Model
 from enhancer.domain.predictions import Outcome, OutOfTime, StillRunning
-from enhancer.domain.pricing import Split, price
+from enhancer.domain.pricing import Split, credits, price
 from enhancer.domain.quota import day_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ _BY_CODE = {leaf.code: leaf for leaf in leaves()}
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What running a job needs. ``enabled`` says whether a model may run here now; ``chance`` is random, 0 to 1."""
+    """What running a job needs. ``enabled`` says whether a model may run here now; ``chance`` is random, 0 to 1.
+
+    ``notify`` is called with the kind of notice, the owner and its fields.
+    """
 
     predictors: Mapping[str, Predictor]
     artifacts: Artifacts
@@ -52,6 +56,7 @@ class Tools:
     new_id: Callable[[str], str]
     enabled: Callable[[Model], bool]
     spend_cap: Callable[[], int]
+    notify: Callable[..., None]
     chance: Callable[[], float] = random.random
 
     def predictor_of(self, job: Job, item: Item) -> Predictor:
@@ -197,6 +202,8 @@ def settle(job: Job, item: Item, outcome: Outcome, *, seconds: float, closes: bo
         now=tools.now(),
         paid=paid,
     )
+    if item.hold.credits and tools.ledger.low_once(job.owner, below=LOW_TENTHS):
+        tools.notify("credits_low", job.owner, below=credits(LOW_TENTHS))
     return replace(charged, status="succeeded", output=outcome.output, seconds=round(seconds, 3))
 
 

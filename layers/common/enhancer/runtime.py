@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from enhancer.adapters.estates import Estates
     from enhancer.adapters.fetch import Downloads
+    from enhancer.adapters.payments import Payments
     from enhancer.adapters.pixels import Photo
     from enhancer.adapters.signin import SignIn
     from enhancer.domain.jobs import Item, Job
@@ -200,6 +201,32 @@ def webhook_secrets() -> list[str]:
     """What Replicate signs its call-backs with, newest first."""
     found = provider_secret()
     return [found[name] for name in ("replicateWebhook", "replicateWebhookPrevious") if found.get(name)]
+
+
+@cache
+def payments() -> Payments:
+    """The cashier."""
+    from enhancer.adapters.payments import Payments  # noqa: PLC0415 - only functions that ask Stripe
+
+    def secret_key(fresh: bool) -> str:  # noqa: FBT001 - the adapter's question
+        return stripe_secret(fresh=fresh).get("secretKey", "")
+
+    return Payments(secret_key, settings().stripe_url)
+
+
+def stripe_secret(*, fresh: bool = False) -> dict[str, str]:
+    """What we share with Stripe: ``secretKey``, ``webhookSecret`` and, in its rotation, ``webhookSecretPrevious``.
+
+    Kept for some minutes; ``fresh`` reads it anew, for a key that was refused.
+    """
+    name = settings().stripe_secret
+    return secrets().get(name, fresh=fresh) if name else {}
+
+
+def stripe_webhook_secrets(*, fresh: bool = False) -> list[str]:
+    """What Stripe signs its events with, newest first."""
+    found = stripe_secret(fresh=fresh)
+    return [found[name] for name in ("webhookSecret", "webhookSecretPrevious") if found.get(name)]
 
 
 def _has_key(provider: ProviderName) -> bool:

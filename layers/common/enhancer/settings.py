@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 ENVIRONMENTS = ("development", "testing", "staging", "production")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+")
+_PRICE = re.compile(r"[!-~]{1,255}")
+PACKS = ("100", "500", "1000", "1500")
+PAID_PLANS = ("pro", "premium", "team", "enterprise")
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 
@@ -21,7 +24,11 @@ class BadSetting(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings, typed."""
+    """All settings, typed.
+
+    ``…_prices``: Stripe's price id of each pack of credits, and of each plan by the month and by the year; what has
+    none is not sold here. No price id is there twice.
+    """
 
     environment: str
     table: str
@@ -44,6 +51,11 @@ class Settings:
     github_api_url: str
     admin_email: str
     export_function: str
+    stripe_secret: str
+    stripe_url: str
+    credits_prices: dict[str, str]
+    monthly_prices: dict[str, str]
+    annual_prices: dict[str, str]
 
     @property
     def replicate_is_local(self) -> bool:
@@ -53,6 +65,7 @@ class Settings:
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read and check every setting."""
+        sold = _price_tables(environ)
         return cls(
             environment=_one_of(environ, "ENVIRONMENT", ENVIRONMENTS),
             table=_required(environ, "TABLE_NAME"),
@@ -74,6 +87,11 @@ class Settings:
             github_api_url=_url(environ, "GITHUB_API_URL", "https://api.github.com"),
             admin_email=environ.get("ADMIN_EMAIL", ""),
             export_function=environ.get("EXPORT_FUNCTION_NAME", ""),
+            stripe_secret=environ.get("STRIPE_SECRET_NAME", ""),
+            stripe_url=_url(environ, "STRIPE_BASE_URL", "https://api.stripe.com"),
+            credits_prices=sold["CREDITS_PRICING_TABLE"],
+            monthly_prices=sold["PRICING_TABLE"],
+            annual_prices=sold["PRICING_TABLE_ANNUAL"],
             memory_mb=_whole(environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1769),
         )
 
@@ -135,3 +153,33 @@ def _names(environ: Mapping[str, str], name: str) -> frozenset[str]:
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise BadSetting(f'{name} must be a JSON list of model names, such as ["sd15"]')
     return frozenset(found)
+
+
+def _price_tables(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the price ids of what is sold, by the name of the setting."""
+    known = {"CREDITS_PRICING_TABLE": PACKS, "PRICING_TABLE": PAID_PLANS, "PRICING_TABLE_ANNUAL": PAID_PLANS}
+    tables: dict[str, dict[str, str]] = {}
+    seen: set[str] = set()
+    for name, allowed in known.items():
+        tables[name] = table = _prices(environ, name, allowed)
+        if len(seen | set(table.values())) < len(seen) + len(table):
+            raise BadSetting(f"{name} must have each price id once, and none of another price table")
+        seen |= set(table.values())
+    return tables
+
+
+def _prices(environ: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> dict[str, str]:
+    try:
+        found = json.loads(environ.get(name) or "{}")
+    except ValueError:
+        found = None
+    if (
+        not isinstance(found, dict)
+        or not found.keys() <= set(allowed)
+        or not all(isinstance(price, str) and _PRICE.fullmatch(price) for price in found.values())
+    ):
+        raise BadSetting(
+            f'{name} must be a JSON object of Stripe price ids, such as {{"{allowed[0]}": "price_…"}}; '
+            f"its names are {', '.join(allowed)}"
+        )
+    return found

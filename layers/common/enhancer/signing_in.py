@@ -13,19 +13,16 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from enhancer.domain.accounts import Pending
-from enhancer.domain.errors import OwnerBlocked, ReturnToInvalid, SignInFailed
+from enhancer.domain.errors import OwnerBlocked, SignInFailed
+from enhancer.domain.paths import safe_path
 
 if TYPE_CHECKING:
     from enhancer.adapters.accounts import Accounts
     from enhancer.adapters.signin import Profile, SignIn
     from enhancer.domain.accounts import Account
 
-HOME = "/"
-RETURN_TO_MAX = 500
-_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*", re.ASCII)
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -91,18 +88,6 @@ def complete(
         way.accounts.end_session(old_token)
     way.accounts.start_session(account.owner, new_token, now=now)
     return account, pending.return_to
-
-
-def safe_path(path: str | None) -> str:
-    """Return a path of our own page, `HOME` for none; raise `ReturnToInvalid` for what leads anywhere else."""
-    if not path:
-        return HOME
-    plain = unquote(unquote(path))
-    climbs = {".", ".."} & set(re.split("[/?#]", plain))  # a browser would resolve them, perhaps to the API
-    ours = _PATH.fullmatch(path) and not climbs and not plain.startswith(("//", "/api/"))
-    if len(path) > RETURN_TO_MAX or not ours or "\\" in plain or any(ord(one) < 32 for one in plain):
-        raise ReturnToInvalid(field="returnTo")
-    return path
 
 
 def is_secret(text: str | None) -> bool:

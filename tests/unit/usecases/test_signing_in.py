@@ -9,6 +9,7 @@ import pytest
 from enhancer import signing_in
 from enhancer.adapters.accounts import SIGN_IN_SECONDS
 from enhancer.adapters.signin import Profile, SignIn
+from enhancer.domain import paths
 from enhancer.domain.errors import (
     IdentityTaken,
     OwnerBlocked,
@@ -319,7 +320,7 @@ def test_linking_what_signs_somebody_else_in_is_refused(world):
 )
 def test_a_path_of_our_page_is_kept(path):
     """Without one it is the start page."""
-    assert signing_in.safe_path(path) == (path or "/")
+    assert paths.safe_path(path) == (path or "/")
 
 
 @pytest.mark.parametrize(

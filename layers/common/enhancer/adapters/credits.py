@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Literal
 
 from enhancer.adapters import keys
@@ -18,7 +18,9 @@ from enhancer.domain.ledger import (
     EntryKind,
     FundsMoved,
     Heard,
+    Movement,
     NewsMoved,
+    Taken,
     moves,
 )
 from enhancer.domain.owners import Owner
@@ -28,25 +30,6 @@ EVENTS_KEPT_SECONDS = 90 * 86_400
 """The cashier repeats events for days; they are remembered for longer."""
 JOBS_RETRY_SECONDS = 5
 """When to ask again once all of a plan's jobs are running."""
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """Why credits move: id of the entry, when, for what reason, by whom, and about which checkout or invoice."""
-
-    id: str
-    now: int
-    reason: str
-    actor: str
-    ref: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A lot as it was read, to be changed only if nobody else did since."""
-
-    lot: Lot
-    version: int
 
 
 class Credits:
@@ -81,7 +64,7 @@ class Credits:
             if pays:
                 writes.append(write_entry(owner, _paying_off(pays, movement)))
                 by.update(moves("clawback", pays))
-            writes.append(totals(owner, {**by, "debt": -pays}, debt=before.debt, topped_up=True))
+            writes.append(totals(owner, {**by, "debt": -pays}, seen={"debt": before.debt}, topped_up=True))
             try:
                 self._table.transact(writes)
             except AlreadyHeld:
@@ -157,7 +140,9 @@ class Credits:
             writes = [
                 *heard(owner, event, movement.now),
                 self._changed(owner, seen, owed_back, clawed_back),
-                totals(owner, {**moves(kind, moved), "debt": debt}, debt=before.debt, dispute=dispute),
+                totals(
+                    owner, {**moves(kind, moved), "debt": debt}, seen={"debt": before.debt}, dispute=dispute
+                ),
             ]
             if more:
                 writes.append(write_entry(owner, _entry_of(kind, moved, movement, debt=debt)))
@@ -181,7 +166,7 @@ class Credits:
                 self._table.transact(
                     [
                         write_entry(owner, entry),
-                        totals(owner, {**moves("clawback", pays), "debt": -pays}, debt=before.debt),
+                        totals(owner, {**moves("clawback", pays), "debt": -pays}, seen={"debt": before.debt}),
                     ]
                 )
             except FundsMoved:
@@ -198,8 +183,8 @@ class Credits:
 
     def due(self, *, before: int) -> list[Owner]:
         """Return the owners of lots whose time is before then and who may still have some of them."""
-        found = {record["pk"]: None for record in self._table.overdue(keys.EXPIRY, before)}
-        return [Owner(*pk.removeprefix("OWNER#").split("#", 1)) for pk in found]
+        found = dict.fromkeys(record["pk"] for record in self._table.overdue(keys.EXPIRY, before))
+        return [keys.owner_of(pk) for pk in found]
 
     def expire(self, owner: Owner, *, movement: Movement) -> int:
         """Let what is left of lots past their time expire; return how much (tenths). Safe to repeat.
@@ -212,7 +197,7 @@ class Credits:
             lots, balance = self.lots(owner), balance_of(account)
             amount = expired(balance.available, lots, now)
             by = moves("expiry", amount)
-            writes = [totals(owner, by, exactly={"available": balance.available, "held": balance.held})]
+            writes = [totals(owner, by, seen={"available": balance.available, "held": balance.held})]
             if amount:
                 writes.append(write_entry(owner, _entry_of("expiry", amount, movement)))
             if not balance.held:
@@ -296,32 +281,23 @@ def totals(
     jobs: int = 0,
     jobs_cap: int | None = None,
     unblocked: bool = False,
-    debt: int | None = None,
-    exactly: Mapping[str, int] | None = None,
+    seen: Mapping[str, int] | None = None,
     dispute: tuple[str, bool] | None = None,
     topped_up: bool = False,
 ) -> Write:
     """Move the totals of an account, and the number of its open jobs; what goes down must not fall below zero.
 
-    ``unblocked``: only if there is neither debt nor an open dispute. ``debt``, ``exactly``: only if these totals are
-    still what they were. ``dispute``: one that is open now, or no longer. `FundsMoved` when a condition fails.
+    ``unblocked``: only if there is neither debt nor an open dispute. ``seen``: only if these totals are still what they
+    were. ``dispute``: one that is open now, or no longer. `FundsMoved` when a condition fails.
     """
     changes = {name: amount for name, amount in by.items() if amount}
-    values: Record = {}
-    conditions = []
-    for name, amount in changes.items():
-        if amount < 0:
-            conditions.append(f"{name} >= :{name}_least")
-            values[f":{name}_least"] = -amount
+    values: Record = {f":{name}_least": -amount for name, amount in changes.items() if amount < 0}
+    conditions = [f"{name} >= :{name}_least" for name, amount in changes.items() if amount < 0]
     if jobs:
         changes["open_jobs"] = jobs
-    seen = (
-        dict(exactly or {})
-        | ({"debt": debt} if debt is not None else {})
-        | ({"debt": 0} if unblocked else {})
-    )
-    for name, amount in seen.items():
-        conditions.append(f"{name} = :{name}_seen" if amount else _zero(name))
+    for name, amount in {**(seen or {}), **({"debt": 0} if unblocked else {})}.items():
+        same = f"{name} = :{name}_seen"
+        conditions.append(same if amount else f"(attribute_not_exists({name}) OR {same})")
         values[f":{name}_seen"] = amount
     if unblocked:
         conditions.append("attribute_not_exists(disputes)")
@@ -360,10 +336,6 @@ def _expression(
         parts.append(("ADD" if dispute[1] else "DELETE") + " disputes :dispute")
         values[":dispute"] = {dispute[0]}
     return " ".join(parts)
-
-
-def _zero(name: str) -> str:
-    return f"(attribute_not_exists({name}) OR {name} = :{name}_seen)"
 
 
 def _entry_of(kind: EntryKind, credits: int, movement: Movement, *, debt: int = 0) -> Entry:

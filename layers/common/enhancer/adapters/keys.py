@@ -57,6 +57,12 @@ def _owner(owner: Owner) -> str:
     return f"OWNER#{owner.type}#{owner.id}"
 
 
+def owner_of(pk: str) -> Owner:
+    """Return whose partition this is."""
+    _, kind, name = pk.split("#", 2)
+    return Owner("guest" if kind == "guest" else "user", name)
+
+
 def account(owner: Owner) -> Key:
     """Plan, role and totals of an owner."""
     return {"pk": _owner(owner), "sk": "ACCOUNT"}

@@ -179,6 +179,17 @@ class Table:
         for page in pages:
             yield from map(_unpack, page["Items"])
 
+    def everywhere(self, sk: str) -> Iterable[Record]:
+        """Yield the keys of all records with this sort key, in no order: a scan of the whole table."""
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self._name,
+            FilterExpression="sk = :sk",
+            ProjectionExpression="pk, sk",
+            ExpressionAttributeValues=_pack({":sk": sk}),
+        )
+        for page in pages:
+            yield from map(_unpack, page["Items"])
+
     def transact(self, writes: Sequence[Write]) -> None:
         """Do all writes or none.
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from enhancer.domain.credits import Lot
 from enhancer.domain.quota import Month
 
 EntryKind = Literal["hold", "settle", "release", "purchase", "grant", "expiry", "clawback"]
@@ -51,6 +52,25 @@ class Heard(Exception):
 
 class NewsMoved(Exception):
     """Somebody wrote what the cashier says since it was asked; ask again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Why credits move: id of the entry, when, for what reason, by whom, and about which checkout or invoice."""
+
+    id: str
+    now: int
+    reason: str
+    actor: str
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A lot as it was read, to be changed only if nobody else did since."""
+
+    lot: Lot
+    version: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,7 @@ class Invoice:
     """An invoice. ``paid`` also when nothing was due; ``refunded`` when all that was paid was given back or disputed.
 
     ``reason``: ``subscription_create``, ``subscription_cycle``, ``subscription_update`` or something else.
+    ``disputes``: ids of those that are open about its payments.
     """
 
     id: str
@@ -112,6 +113,7 @@ class Invoice:
     created: int
     lines: tuple[Line, ...]
     livemode: bool
+    disputes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

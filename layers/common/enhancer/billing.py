@@ -1,0 +1,235 @@
+"""Buying credits, subscribing and leaving, and the statement of every movement."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from enhancer import receipts
+from enhancer.domain.errors import (
+    InvalidFields,
+    InvalidIdempotencyKey,
+    NoSubscription,
+    NotFound,
+    NothingBought,
+    StripeUnavailable,
+    SubscriptionExists,
+)
+from enhancer.domain.ledger import Entry, Standing
+from enhancer.domain.paths import safe_path
+from enhancer.domain.payments import Interval, NoSuchPayment, Order
+from enhancer.domain.subscriptions import Subscription, current
+from enhancer.receipts import Desk, Parked
+
+if TYPE_CHECKING:
+    from enhancer.adapters.ledger import Ledger
+    from enhancer.domain.accounts import Account
+    from enhancer.domain.owners import Owner
+    from enhancer.domain.payments import Checkout
+
+KEY_CHARACTERS_MAX = 128
+PORTAL = "/api/billing/portal"
+READS = 5
+"""How often a statement is read until nothing moved meanwhile; then what was read last is shown."""
+
+State = Literal["paid", "pending", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who buys, in which language, and where the browser goes from there."""
+
+    account: Account
+    origin: str
+    language: str
+    return_to: str | None
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry, and what was available after it (tenths)."""
+
+    entry: Entry
+    balance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a statement, newest first. ``cursor`` leads on; None at the end."""
+
+    rows: Sequence[Row]
+    cursor: str | None
+    standing: Standing
+
+
+def buy(visitor: Visitor, size: int, *, desk: Desk) -> str:
+    """Return where a pack of credits is paid. Raises `PackNotConfigured`, `CashierError`, `IdempotencyMismatch`."""
+    pack, price = desk.prices.of_pack(size)
+    wanted = Order("", "payment", price, "", visitor.account.owner.id, "", "", {"pack": f"{pack.credits}"})
+    return _opened(visitor, wanted, desk)
+
+
+def subscribe(visitor: Visitor, plan: str, interval: Interval, *, desk: Desk) -> str:
+    """Return where a subscription is paid; older checkouts of one expire. Raises `SubscriptionExists`."""
+    price = desk.prices.of_plan(plan, interval)
+    open_one = next((one for one in visitor.account.subscriptions if one.is_open), None)
+    if open_one:
+        raise SubscriptionExists(plan=open_one.plan, portal=PORTAL)
+    metadata = {"plan": plan, "interval": interval}
+    url = _opened(
+        visitor, Order("", "subscription", price, "", visitor.account.owner.id, "", "", metadata), desk
+    )
+    account = desk.accounts.get(visitor.account.owner) or visitor.account
+    sessions = [one for one in desk.payments.open_checkouts(account.customer) if one.mode == "subscription"]
+    for older in sorted(sessions, key=lambda one: (one.created, one.id))[:-1]:
+        desk.payments.expire(older.id)
+    return url
+
+
+def cancel(account: Account, *, desk: Desk) -> Account:
+    """Let the subscription end with its paid period; return the account as it is then. Raises `NoSubscription`."""
+    running = [one for one in account.subscriptions if one.is_open]
+    if not running:
+        raise NoSubscription
+    for one in running:
+        if one.cancel_at is None:
+            desk.payments.cancel_at_period_end(one.id)
+            receipts.follow(account.customer, one.id, desk=desk)
+    return desk.accounts.get(account.owner) or account
+
+
+def portal(visitor: Visitor, *, desk: Desk) -> str:
+    """Return where card, invoices and subscription are managed. Raises `NothingBought`."""
+    if not visitor.account.customer:
+        raise NothingBought
+    path = safe_path(visitor.return_to, home=f"/{visitor.language}/account")
+    return desk.payments.portal(
+        visitor.account.customer, return_url=f"{visitor.origin}{path}", locale=visitor.language
+    )
+
+
+def sync(session_id: str, account: Account, *, home: str, desk: Desk) -> tuple[str, State]:
+    """Look a checkout up on the browser's return; return where to send it, and how the payment stands.
+
+    Foreign and missing are the same `NotFound`. What is parked looks as if it were still pending.
+    """
+    try:
+        checkout = desk.payments.checkout(session_id)
+    except NoSuchPayment:
+        raise NotFound from None
+    mine = desk.customers.owner_of(checkout.customer) == account.owner
+    if not mine or checkout.metadata.get("owner") != account.owner.id:
+        raise NotFound
+    path = safe_path(checkout.metadata.get("returnTo"), home=home)
+    return path, _state(checkout, desk)
+
+
+def shown(account: Account, now: int) -> Subscription | None:
+    """Return the subscription to show, None for who never had one."""
+    return current(account.subscriptions, now)
+
+
+def statement(owner: Owner, *, limit: int, cursor: str | None, now: int, ledger: Ledger) -> Page:
+    """Return a page of an owner's entries with the running balance. Raises `InvalidFields` for a bad cursor.
+
+    The balance of the newest entry is what is available now; a cursor carries that of its own place along.
+    """
+    after, balance = _place(cursor)
+    standing = ledger.standing(owner, now=now)
+    entries, following = ledger.page(owner, limit=limit, after=after)
+    for _ in range(0 if cursor else READS):
+        before, standing = standing, ledger.standing(owner, now=now)
+        if before == standing:
+            break
+        entries, following = ledger.page(owner, limit=limit, after=after)
+    if not cursor:
+        balance = standing.balance.available
+    rows = []
+    for entry in entries:
+        rows.append(Row(entry, balance))
+        balance -= entry.change
+    return Page(rows, f"{following}~{balance}" if following else None, standing)
+
+
+def _place(cursor: str | None) -> tuple[str | None, int]:
+    if cursor is None:
+        return None, 0
+    entry_id, _, balance = cursor.rpartition("~")
+    number = balance.removeprefix("-")
+    if not entry_id or not number.isascii() or not number.isdigit():
+        raise InvalidFields(fields=[{"field": "cursor", "problem": "unknown"}])
+    return entry_id, int(balance)
+
+
+def _state(checkout: Checkout, desk: Desk) -> State:
+    try:
+        if checkout.mode == "payment":
+            receipts.credit(checkout, desk=desk)
+        elif checkout.subscription:
+            receipts.follow(checkout.customer, checkout.subscription, desk=desk)
+    except Parked as parked:
+        desk.park(parked, "sync")
+        return "pending"
+    if checkout.status == "expired":
+        return "failed"
+    return "paid" if checkout.paid and checkout.status == "complete" else "pending"
+
+
+def _opened(visitor: Visitor, wanted: Order, desk: Desk) -> str:
+    """Open a checkout once per idempotency key; the cashier's own keys follow from ours."""
+    account, now = visitor.account, desk.now()
+    path = safe_path(visitor.return_to, home=f"/{visitor.language}/account")
+    key_hash = _hash(_checked(visitor.idempotency_key) or desk.new_id("once"))
+    fingerprint = _hash(f"{wanted.mode} {wanted.price} {path}")
+    place = desk.customers.order(
+        account.owner, key_hash, fingerprint=fingerprint, new_id=desk.new_id("ord"), now=now
+    )
+    if place.url:
+        return place.url
+    customer = account.customer or _enrolled(account, desk)
+    order = replace(
+        wanted,
+        id=place.id,
+        customer=customer,
+        success_url=f"{visitor.origin}/api/billing/sync?session_id={{CHECKOUT_SESSION_ID}}",
+        cancel_url=f"{visitor.origin}{with_query(path, 'checkout=canceled')}",
+        metadata={**wanted.metadata, "owner": account.owner.id, "returnTo": path},
+        locale=visitor.language,
+    )
+    try:
+        checkout = desk.payments.open(order, idempotency_key=f"checkout:{place.id}:{place.turn}")
+    except StripeUnavailable as refused:
+        if refused.answered:
+            desk.customers.refused(account.owner, key_hash, turn=place.turn)
+        raise
+    if not checkout.url:
+        raise StripeUnavailable
+    desk.customers.opened(account.owner, key_hash, checkout.url)
+    return checkout.url
+
+
+def with_query(path: str, query: str) -> str:
+    """Return a path with one more thing in its query."""
+    place, hash_sign, fragment = path.partition("#")
+    return f"{place}{'&' if '?' in place else '?'}{query}{hash_sign}{fragment}"
+
+
+def _enrolled(account: Account, desk: Desk) -> str:
+    """Make the account a customer, once: the same key gives the same customer, however often it is tried."""
+    customer = desk.payments.create_customer(
+        owner_id=account.owner.id, email=account.email, idempotency_key=f"customer:{account.owner.id}"
+    )
+    return desk.customers.enroll(account.owner, customer)
+
+
+def _checked(key: str | None) -> str | None:
+    if key is not None and not (1 <= len(key) <= KEY_CHARACTERS_MAX and key.isascii() and key.isprintable()):
+        raise InvalidIdempotencyKey(header="Idempotency-Key", limit=KEY_CHARACTERS_MAX)
+    return key
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,24 @@
+"""Where a browser may be sent back to: paths of our own page and nothing else."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from enhancer.domain.errors import ReturnToInvalid
+
+HOME = "/"
+RETURN_TO_MAX = 500
+_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*", re.ASCII)
+
+
+def safe_path(path: str | None, *, home: str = HOME) -> str:
+    """Return a path of our own page, ``home`` for none; raise `ReturnToInvalid` for what leads anywhere else."""
+    if not path:
+        return home
+    plain = unquote(unquote(path))
+    climbs = {".", ".."} & set(re.split("[/?#]", plain))  # a browser would resolve them, perhaps to the API
+    ours = _PATH.fullmatch(path) and not climbs and not plain.startswith(("//", "/api/"))
+    if len(path) > RETURN_TO_MAX or not ours or "\\" in plain or any(ord(one) < 32 for one in plain):
+        raise ReturnToInvalid(field="returnTo")
+    return path

@@ -1,0 +1,111 @@
+/** The statement on the account page: every movement of credits, newest first. */
+
+import * as billing from "./billing.js";
+import { $, announce, el } from "./dom.js";
+import { lang, locale, t } from "./i18n.js";
+import * as problems from "./problems.js";
+
+const PAGE = 20;
+const CELLS = ["at", "what", "change", "balance"];
+
+let cursor = null;
+let loading = null;
+let tell = () => {};
+
+export function listen(onProblem) {
+  tell = onProblem;
+  $("statement-more").addEventListener("click", more);
+}
+
+/** Loaded when it comes into view, so that a visit does not ask for what nobody looks at. */
+export function watch() {
+  const seen = new IntersectionObserver(([{ isIntersecting }]) => {
+    if (!isIntersecting) return;
+    seen.disconnect();
+    load();
+  }, { rootMargin: "200px" });
+  seen.observe($("statement"));
+}
+
+/** From the beginning. */
+export function load() {
+  return (loading ??= first().finally(() => (loading = null)));
+}
+
+/** Again, where it was shown before. */
+export const renew = () => $("statement").dataset.state && load();
+
+export function clear() {
+  cursor = null;
+  delete $("statement").dataset.state;
+  $("statement-rows").replaceChildren();
+}
+
+async function first() {
+  try {
+    const page = await billing.ledger({ limit: PAGE });
+    problems.clear($("statement-notice"));
+    $("statement-rows").replaceChildren(...page.entries.map(row));
+    $("statement").dataset.state = page.entries.length ? "filled" : "empty";
+    follow(page);
+  } catch (problem) {
+    tell($("statement-notice"), problem, load);
+  }
+}
+
+async function more() {
+  if ($("statement-more").getAttribute("aria-busy")) return;
+  $("statement-more").setAttribute("aria-busy", "true");
+  problems.clear($("statement-notice"));
+  try {
+    const page = await billing.ledger({ limit: PAGE, cursor });
+    const added = page.entries.map(row);
+    $("statement-rows").append(...added);
+    follow(page);
+    announce(t("account.statement.added", { count: added.length }));
+    (added[0]?.querySelector("a") ?? $("statement-title")).focus({ preventScroll: true });
+  } catch (problem) {
+    tell($("statement-notice"), problem, more);
+  } finally {
+    $("statement-more").removeAttribute("aria-busy");
+  }
+}
+
+function follow({ nextCursor }) {
+  cursor = nextCursor;
+  $("statement-more").hidden = !cursor;
+}
+
+// --- one movement
+
+/** Rows are laid out anew on small screens, so the roles are said: layout would take them away. */
+function row(entry) {
+  const { id, at, kind, change, balance } = entry;
+  const content = [el("time", { datetime: new Date(at).toISOString() }, billing.clock(at)), el("div", {}, ...what(entry)), change ? signed(change) : "–", plain(balance)];
+  return el("tr", { role: "row", "data-entry": id, "data-kind": kind }, ...CELLS.map((name, index) =>
+    el("td", { role: "cell", class: name, "data-label": t(`account.statement.${name}`), "data-sign": name === "change" ? String(Math.sign(change)) : null }, content[index])));
+}
+
+const format = (options) => (value) => new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1, ...options }).format(value);
+const signed = format({ signDisplay: "exceptZero" });
+const plain = format({});
+
+function what({ kind, change, plan, debt, jobId, reason }) {
+  const more = [
+    plan ? t(kind === "release" ? "account.statement.toPlan" : "account.statement.fromPlan", { count: Math.abs(plan) }) : "",
+    debt ? t(debt > 0 ? "account.statement.debtMore" : "account.statement.debtLess", { count: Math.abs(debt) }) : "",
+  ].filter(Boolean);
+  return [
+    el("b", {}, t(`account.statement.kinds.${kind}`, { count: Math.abs(change) }) ?? kind),
+    why(kind, reason) ? el("span", { class: "because" }, why(kind, reason)) : null,
+    ...more.map((line) => el("span", { class: "because" }, line)),
+    jobId ? el("a", { href: `/${lang}/jobs#${jobId}` }, t("account.statement.job")) : null,
+  ].filter(Boolean);
+}
+
+/** A reason as words: ours for what the API names, an administrator's as it was written. */
+function why(kind, reason) {
+  if (!reason) return "";
+  const known = t(`account.statement.reasons.${reason}`) ?? t(`errors.${reason}.title`) ?? t(`jobs.problems.${reason}.title`);
+  return typeof known === "string" ? known : ["grant", "clawback"].includes(kind) ? reason : "";
+}
