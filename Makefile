@@ -12,7 +12,7 @@ EMULATOR_PORT ?= 4566
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 SOURCES := layers functions local tests benchmarks
 
-.PHONY: help browser venv venv-local run reset test test-unit test-integration test-e2e test-long faults provider-faults contract load lint format build deploy bench openapi lock
+.PHONY: help browser venv venv-local run reset test test-unit test-integration test-e2e faults provider-faults contract load lint format build deploy bench openapi lock
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##  */\1 /p' Makefile | while read -r name text; do printf '  make %-18s%s\n' "$$name" "$$text"; done
@@ -36,10 +36,7 @@ browser:
 
 test: lint browser  ## lint, types, unit, integration and end-to-end tests
 	@$(PY) -m pytest tests/unit tests/integration -n 2 --dist loadfile
-	@$(PY) -m pytest tests/e2e -m "not long"
-
-test-long: venv browser  ## the end-to-end tests that are too long for every change: faults, pages of models and accounts, access
-	@$(PY) -m pytest tests/e2e -m long
+	@$(PY) -m pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder
 
 test-unit: venv  ## unit tests only
 	@$(PY) -m pytest tests/unit

@@ -102,9 +102,14 @@ def export() -> Response[Any]:
 
 @app.delete("/api/account", summary="Delete your account", tags=["account"])
 def erase() -> Response[Success[GoneView]]:
-    """Pictures, jobs, keys and who you are: gone. The ledger stays, without a name."""
+    """A subscription ends at once; pictures, jobs, keys and who you are: gone. The ledger stays, without a name."""
     request = app.visit.request
-    privacy.erase(app.visit.user, tools=runtime.tools(), estates=runtime.estates())
+    privacy.erase(
+        app.visit.user,
+        tools=runtime.tools(),
+        estates=runtime.estates(),
+        unsubscribe=lambda name: runtime.payments().cancel_now(name),
+    )
     answer = ok(GoneView())
     name = cookies.session_name(secure=request.is_secure)
     answer.cookies.append(cookies.gone(name, secure=request.is_secure))

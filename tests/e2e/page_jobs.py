@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -80,6 +81,14 @@ def list_jobs(page: Page, pages: Pages, path: str = "/en/jobs") -> Page:
     )
     page.goto(path)
     page.wait_for_selector("main.desk:not([data-state=loading])")
+    return page
+
+
+def stopped_clock(page: Page) -> Page:
+    """The page on a clock of the test's own, from the next page it opens: only ``page.clock`` moves it."""
+    start = datetime.now(UTC)
+    page.clock.install(time=start)
+    page.clock.pause_at(start + timedelta(seconds=1))
     return page
 
 

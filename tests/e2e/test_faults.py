@@ -11,8 +11,6 @@ from tests.e2e.deployed import Deployed
 from tests.e2e.fault_cases import SCENARIOS
 from tests.e2e.faults import Bench, Scenario
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture(scope="module")
 def bench(deployed: Deployed) -> Iterator[Bench]:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.e2e.browser import RUN_TIMEOUT_MS, Open, browser_fixture, photo, visit_fixture  # noqa: F401
+from tests.e2e.page_jobs import stopped_clock
 from tests.e2e.page_models import ESRGAN, GFPGAN, SD15, TOPAZ, offer, pick
 
 pytestmark = pytest.mark.browser
@@ -225,11 +226,13 @@ def test_rate_limit_counts_down_on_the_button(visit: Open):
     seen = visit()
     seen.expected = ("429",)
     refuse(seen.page, 429, "rate_limited", kind="rate_limit", headers={"Retry-After": "2"})
-    page = seen.choose(photo(tint=160))
+    page = stopped_clock(seen.choose(photo(tint=160)))
     page.click("#enhance")
     page.wait_for_selector("#enhance-label >> text=Ready in")
+    page.clock.run_for(1000)
     assert page.get_attribute("#enhance", "aria-disabled") == "true"
-    page.wait_for_selector("#enhance[aria-disabled=false]", timeout=6000)
+    page.clock.run_for(1500)
+    page.wait_for_selector("#enhance[aria-disabled=false]")
     assert page.inner_text("#enhance-label") == "Enhance"
 
 

@@ -11,16 +11,19 @@ from tests.e2e.page_jobs import a_job, focused, list_jobs
 from tests.e2e.page_models import BANANA, GFPGAN, LOCAL, SD15, TOPAZ, make, offer, pick
 from tests.e2e.test_page import canned
 
-pytestmark = [pytest.mark.browser, pytest.mark.long]
+pytestmark = pytest.mark.browser
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text("utf-8")
+AT_REST = """() => document.getAnimations().every((one) =>
+    one.playState !== 'running' || one.effect.getComputedTiming().endTime === Infinity)"""
 RULES = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
     .flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.target.join(' ')} ${node.failureSummary}`))"""
 
 
 def violations(page):
     """What axe finds, one line per rule; animations are over."""
-    page.wait_for_timeout(700)
-    page.evaluate(AXE)
+    page.wait_for_timeout(300)  # the price is asked for a little after the last change
+    page.wait_for_function(AT_REST)
+    page.evaluate("() => 'axe' in window") or page.evaluate(AXE)
     return page.evaluate(RULES)
 
 
@@ -218,7 +221,7 @@ def test_focus_stays_where_it_is_while_jobs_move(visit: Open):
     done = a_job("succeeded", id="job_processing00")
     page.route("**/jobs/job_processing00", lambda route: route.fulfill(json={"success": True, "data": done}))
     jobs[None] = ([done], None)
-    page.wait_for_selector("#finished-cards .card", timeout=10_000)
+    page.wait_for_selector("#finished-cards .card")
     assert focused(page, "closest('.card') !== null")
     assert page.inner_text("#live") == "1 photo: done."
 
@@ -319,6 +322,7 @@ def test_countdown_is_not_announced_every_tick(visit: Open):
     page.click("#enhance")
     page.wait_for_selector("#notice [data-code=rate_limited]")
     said, label = page.inner_text("#alert"), page.inner_text("#enhance-label")
-    page.wait_for_timeout(1600)
-    assert page.inner_text("#enhance-label") != label
+    page.wait_for_function(
+        "(label) => document.querySelector('#enhance-label').innerText !== label", arg=label
+    )
     assert page.inner_text("#alert") == said

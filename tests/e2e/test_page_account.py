@@ -16,7 +16,7 @@ from tests.e2e.page_account import NAMES, account, choose_person, make_key, sign
 from tests.e2e.page_jobs import focused
 from tests.e2e.people import door_fixture, identities  # noqa: F401
 
-pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.usefixtures("door")]
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("door")]
 
 
 def who(page):
@@ -246,7 +246,8 @@ def test_session_that_ended_elsewhere_is_noticed_when_the_page_is_looked_at_agai
     other = page.context.new_page()
     account(other).click("#sign-out")
     other.wait_for_selector("main[data-state=guest]")
-    page.wait_for_timeout(5000)  # it asks at most every five seconds
+    page.clock.install()
+    page.clock.fast_forward(5000)  # it asks at most every five seconds
     page.evaluate("() => dispatchEvent(new Event('focus'))")
     page.wait_for_selector("main[data-state=guest]")
     assert page.is_visible("#who")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.browser import RUN_TIMEOUT_MS, Open, browser_fixture, photo, visit_fixture  # noqa: F401
-from tests.e2e.page_jobs import a_job, focused, list_jobs
+from tests.e2e.page_jobs import a_job, focused, list_jobs, stopped_clock
 
 pytestmark = pytest.mark.browser
 BROKEN = b"\xff\xd8\xff\xe0 this breaks off"
 ENDED = "#finished-cards .card"
+ASKING = "**/api/ai-image/jobs?*status=queued*"
 
 
 def batch(tint):
@@ -52,17 +53,19 @@ def test_progress_moves_by_itself_and_is_told_in_numbers(visit: Open):
     moving = a_job("processing", items=["succeeded", "processing", "queued"])
     ended = a_job("succeeded", id=waiting["id"], items=["succeeded", "failed", "succeeded"])
     jobs = {None: ([waiting], None)}
-    page = list_jobs(seen.page, jobs)
+    page = list_jobs(stopped_clock(seen.page), jobs)
     page.wait_for_selector("#ongoing .card-clock >> text=0 of 3 · 0 %")
     jobs[None] = ([moving], None)
-    page.wait_for_selector("#ongoing .card-clock >> text=1 of 3 · 33 %", timeout=5000)
+    page.clock.run_for(5000)
+    page.wait_for_selector("#ongoing .card-clock >> text=1 of 3 · 33 %")
     assert page.get_attribute("#ongoing .bar", "aria-valuenow") == "33"
     counts = " ".join(page.inner_text("#ongoing-counts").split())
     assert counts == "Photos 3 To do 2 Done 1 Failed 0"
     answer = {"success": True, "data": ended}
     page.route(f"**/jobs/{waiting['id']}", lambda route: route.fulfill(json=answer))
     jobs[None] = ([ended], None)
-    page.wait_for_selector(f"{ENDED} >> text=Partly done", timeout=5000)
+    page.clock.run_for(5000)
+    page.wait_for_selector(f"{ENDED} >> text=Partly done")
     assert "undefined" not in page.inner_text("main")
 
 
@@ -136,7 +139,7 @@ def test_slow_photo_runs_in_the_background_and_is_stopped(visit: Open):
     page.wait_for_selector("#ongoing [data-status=processing], #ongoing [data-status=queued]")
     assert page.inner_text("#open-jobs") == "1"
     page.click("#ongoing [data-act=stop]")
-    page.wait_for_selector(f"{ENDED} >> text=Stopped", timeout=10_000)
+    page.wait_for_selector(f"{ENDED} >> text=Stopped")
     assert "Charged: nothing" in page.inner_text(ENDED)
     assert page.locator(f"{ENDED} >> text=Run again").count() == 1
     page.wait_for_selector("#usage >> text=3 left today")
@@ -162,7 +165,7 @@ def test_second_job_of_a_guest_is_refused_kindly(visit: Open):
     assert page.locator(".contact-tile").count() == 2
     page.click("text=To my photos")
     page.click("#ongoing [data-act=stop]")
-    page.wait_for_selector(ENDED, timeout=10_000)
+    page.wait_for_selector(ENDED)
 
 
 def test_more_photos_than_a_job_takes_are_left_out_and_named(visit: Open):
@@ -234,7 +237,7 @@ def test_run_handed_over_is_followed_to_its_end_in_place(visit: Open):
     )
     page.click("#enhance")
     page.wait_for_selector("#progress-note >> text=goes on even if you leave")
-    page.wait_for_selector("main[data-state=done]", timeout=20_000)
+    page.wait_for_selector("main[data-state=done]")
     assert tags == [None, '"one"', '"one"']
 
 
@@ -263,29 +266,29 @@ def test_lost_connection_is_said_once_and_the_page_catches_up(visit: Open):
     page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_selector("#notice [data-code=offline]")
     page.context.set_offline(False)
-    page.wait_for_selector("#notice:empty", state="attached", timeout=10_000)
+    page.wait_for_selector("#notice:empty", state="attached")
 
 
 def test_hidden_page_does_not_ask(visit: Open):
     """Nobody looks at a hidden page, so it does not look either; shown again, it does at once."""
     seen = visit()
-    page = list_jobs(seen.page, {None: ([a_job("processing")], None)})
+    page = list_jobs(stopped_clock(seen.page), {None: ([a_job("processing")], None)})
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "status=queued" in request.url else None)
     hide = """(hidden) => {
         Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});
         document.dispatchEvent(new Event('visibilitychange'));
     }"""
-    page.wait_for_timeout(2500)
-    assert asked
+    with page.expect_request(ASKING):
+        page.clock.run_for(2500)
     page.evaluate(hide, True)
     page.wait_for_timeout(300)
     asked.clear()
-    page.wait_for_timeout(5000)
-    assert not asked
-    page.evaluate(hide, False)
+    page.clock.run_for(5000)
     page.wait_for_timeout(300)
-    assert asked
+    assert not asked
+    with page.expect_request(ASKING):
+        page.evaluate(hide, False)
 
 
 def test_everything_that_runs_is_stopped_at_once(visit: Open):

@@ -24,7 +24,7 @@ from tests.e2e.page_models import (
 )
 from tests.e2e.test_page import refuse
 
-pytestmark = [pytest.mark.browser, pytest.mark.long]
+pytestmark = pytest.mark.browser
 HOSTED = (ESRGAN, GFPGAN, TOPAZ, BANANA, SD15, KLEIN)
 CHOSEN = "#models [aria-checked=true]"
 LAID_OUT = "() => document.querySelector('#stage .compare .frame').offsetWidth > 0"

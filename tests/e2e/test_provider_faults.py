@@ -12,8 +12,6 @@ from tests.e2e.provider_lab import REPLICATE, WORKERS, Lab
 from tests.e2e.provider_play import GENERATE, JOB, Fault, Line, play
 from tests.support.client import Client, picture
 
-pytestmark = pytest.mark.long
-
 Play = Callable[[str, str, str], Line]
 
 

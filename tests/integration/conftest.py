@@ -13,7 +13,7 @@ from enhancer.adapters.predictors.workers_ai import WorkersAi
 from local.processes import free_port
 from local.standins.started import StandIn
 from tests.support.bucket import Bucket, now, serving
-from tests.support.cashier import Cashier
+from tests.support.stripe_account import Cashier
 
 
 class Provider:

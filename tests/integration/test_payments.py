@@ -11,7 +11,7 @@ import pytest
 
 from enhancer.domain.errors import StripeUnavailable
 from enhancer.domain.payments import NoSuchPayment
-from tests.support.cashier import PACK, PLAN, SUCCESS, Cashier
+from tests.support.stripe_account import PACK, PLAN, SUCCESS, Cashier
 
 DAY_S = 86400
 

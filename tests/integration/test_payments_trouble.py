@@ -1,4 +1,4 @@
-"""The cashier's adapter when Stripe does not answer, refuses, is busy, or forgets: which error, and what is not done twice."""
+"""The cashier's adapter when Stripe is silent, busy or says no: which error comes, and what is not done twice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from enhancer.domain.errors import (
     StripeNotConfigured,
     StripeUnavailable,
 )
-from tests.support.cashier import KEY, PACK, Cashier
+from tests.support.stripe_account import KEY, PACK, Cashier
 
 
 def refused(cashier: Cashier, payments: Payments | None = None) -> StripeUnavailable:

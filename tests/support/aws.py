@@ -19,23 +19,34 @@ from moto.dynamodb import dynamodb_backends
 
 from enhancer import runtime
 from enhancer.adapters.table import _plain
+from local.providers import PRICES
 from tests.support import template
 from tests.support.callbacks import OLD_SECRET, WEBHOOK_SECRET
 
 REGION = "eu-central-1"
-TABLE, BUCKET, SECRET, PROVIDERS = "table", "photos", "signing", "providers"
+TABLE, BUCKET, SECRET, PROVIDERS, STRIPE = "table", "photos", "signing", "providers", "stripe"
 STATE_MACHINE = f"arn:aws:states:{REGION}:123456789012:stateMachine:enhance"
 SIGNING_KEY = b"the-signing-key-of-the-tests-0123456789abcdef"
 ORIGIN = "http://127.0.0.1:8787"
 """Where the page lives: the address of the local stack, so that the event files are good for both."""
 PROVIDER_SECRETS = {"replicateWebhook": WEBHOOK_SECRET, "replicateWebhookPrevious": OLD_SECRET}
 """No tokens: without one, a provider is switched off."""
+STRIPE_SECRETS = {
+    "secretKey": "sk_test_local",
+    "webhookSecret": "whsec_stripe_new",
+    "webhookSecretPrevious": "whsec_stripe_old",
+}
 ENVIRONMENT = {
     "ENVIRONMENT": "development",
     "TABLE_NAME": TABLE,
     "BUCKET_NAME": BUCKET,
     "SIGNING_SECRET_NAME": SECRET,
     "PROVIDER_SECRET_NAME": PROVIDERS,
+    "STRIPE_SECRET_NAME": STRIPE,
+    "STRIPE_BASE_URL": "http://127.0.0.1:9",  # where nobody answers
+    "CREDITS_PRICING_TABLE": json.dumps(PRICES["CreditsPricingTable"]),
+    "PRICING_TABLE": json.dumps(PRICES["PricingTable"]),
+    "PRICING_TABLE_ANNUAL": json.dumps(PRICES["PricingTableAnnual"]),
     "UPSCALE_FUNCTION_NAME": "upscale",
     "STATE_MACHINE_ARN": STATE_MACHINE,
     "APP_ORIGIN": ORIGIN,
@@ -75,6 +86,7 @@ def cloud() -> Iterator[None]:
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         store_secret({"signing": SIGNING_KEY.decode()}, create=True)
         store_secret(PROVIDER_SECRETS, create=True, name=PROVIDERS)
+        store_secret(STRIPE_SECRETS, create=True, name=STRIPE)
         yield
     clear_caches()
 

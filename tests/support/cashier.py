@@ -1,73 +1,424 @@
-"""The Stripe stand-in as a process of its own, the adapter in front of it, and a customer."""
+"""A cashier in memory: answers like `enhancer.adapters.payments.Payments`, and lets everything happen to a payment.
+
+Every happening appends the events that Stripe would tell to `events_told`. Nothing is delivered by itself.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
-import requests
-
-from enhancer.adapters.payments import Payments
-from enhancer.domain.payments import Checkout, Order
-from local.standins.started import StandIn
-
-KEY = "sk_test_local"
-SUCCESS = "http://127.0.0.1:8787/api/billing/sync?session_id={CHECKOUT_SESSION_ID}"
-PACK = Order(
-    id="ord_1",
-    mode="payment",
-    price="price_pack_500",
-    customer="",
-    owner_id="user_1",
-    success_url=SUCCESS,
-    cancel_url="http://127.0.0.1:8787/pricing",
-    metadata={"owner": "user_1", "credits": "5000"},
+from enhancer.domain.errors import CashierError, IdempotencyMismatch
+from enhancer.domain.payments import (
+    Charge,
+    Checkout,
+    Event,
+    Invoice,
+    Line,
+    NoSuchPayment,
+    Order,
+    Snapshot,
 )
-PLAN = replace(PACK, id="ord_2", mode="subscription", price="price_pro_monthly", metadata={"owner": "user_1"})
+from enhancer.domain.prices import Prices
+
+PRICES = Prices(
+    credits={f"{size}": f"price_pack_{size}" for size in (100, 500, 1000, 1500)},
+    monthly={plan: f"price_{plan}_monthly" for plan in ("pro", "premium", "team", "enterprise")},
+    annual={plan: f"price_{plan}_annual" for plan in ("pro", "premium", "team", "enterprise")},
+)
+CENTS = {"100": 1000, "500": 4000, "1000": 7000, "1500": 9500}
+EUROS = {"pro": 12, "premium": 28, "team": 49, "enterprise": 99}
+OVER = ("canceled", "incomplete_expired")
+BROKEN = ("needs_response", "under_review")
 
 
+@dataclass
+class Dispute:
+    """A dispute about a charge."""
+
+    id: str
+    charge: str
+    amount: int
+    status: str = "needs_response"
+
+
+@dataclass
 class Cashier:
-    """The stand-in, the adapter in front of it, and a customer."""
+    """``now``: epoch ms. ``problem``: raised by every call while it is set. ``calls``: the names of the calls made.
 
-    def __init__(self, stand_in: StandIn) -> None:
-        self.stand_in = stand_in
-        self.payments = self.adapter()
-        self.keys = 0
-        self.customer = self.payments.create_customer(
-            owner_id="user_1", email="ada@example.com", idempotency_key="customer:user_1"
+    ``meanwhile``: happens once, between the next question and its answer: the answer is as old as the question.
+    """
+
+    now: Callable[[], int]
+    live: bool = False
+    problem: CashierError | None = None
+    meanwhile: Callable[[], object] | None = None
+    calls: list[str] = field(default_factory=list)
+    events_told: list[Event] = field(default_factory=list)
+    sessions: dict[str, Checkout] = field(default_factory=dict)
+    subscribed: dict[str, Snapshot] = field(default_factory=dict)
+    invoices: dict[str, Invoice] = field(default_factory=dict)
+    charges: dict[str, Charge] = field(default_factory=dict)
+    paid_by: dict[str, str] = field(default_factory=dict)
+    disputes: dict[str, Dispute] = field(default_factory=dict)
+    refunds: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, tuple[Any, str]] = field(default_factory=dict)
+    customers: dict[str, str] = field(default_factory=dict)
+    prices_of: dict[str, str] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    # ------------------------------------------------------------------------------ what is asked
+
+    def is_live(self) -> bool:
+        """Whether real money moves."""
+        return self.live
+
+    def create_customer(self, *, owner_id: str, email: str, idempotency_key: str) -> str:
+        """A customer; the same under the same key."""
+        self._ask("create_customer")
+        made = self._once(idempotency_key, (owner_id, email), lambda: self._id("cus"))
+        self.customers[made] = owner_id
+        return made
+
+    def open(self, order: Order, *, idempotency_key: str) -> Checkout:
+        """A checkout session; the same under the same key."""
+        self._ask("open")
+        return self.sessions[self._once(idempotency_key, order, lambda: self._opened(order))]
+
+    def checkout(self, session_id: str) -> Checkout:
+        """A session as it is."""
+        return self._found("checkout", self.sessions, session_id)
+
+    def expire(self, session_id: str) -> None:
+        """Nobody pays it any more."""
+        if self._found("expire", self.sessions, session_id).status == "open":
+            self.sessions[session_id] = replace(self.sessions[session_id], status="expired", url=None)
+            self._tell("checkout.session.expired", session_id, self.sessions[session_id].customer)
+
+    def open_checkouts(self, customer: str) -> list[Checkout]:
+        """What could still be paid."""
+        self._ask("open_checkouts")
+        return [one for one in self.sessions.values() if (one.customer, one.status) == (customer, "open")]
+
+    def checkout_of(self, payment_intent: str) -> Checkout | None:
+        """The session of a payment."""
+        self._ask("checkout_of")
+        found = [one for one in self.sessions.values() if one.payment_intent == payment_intent]
+        return found[0] if found else None
+
+    def completed_checkouts(self, *, since_ms: int) -> Iterator[Checkout]:
+        """What was completed."""
+        self._ask("completed_checkouts")
+        complete = [one for one in self.sessions.values() if one.status == "complete"]
+        return iter([one for one in complete if one.created >= since_ms])
+
+    def snapshot(self, subscription_id: str) -> Snapshot:
+        """A subscription as it is."""
+        return self._found("snapshot", self.subscribed, subscription_id)
+
+    def subscriptions(self) -> Iterator[Snapshot]:
+        """All of them."""
+        self._ask("subscriptions")
+        return iter(list(self.subscribed.values()))
+
+    def cancel_at_period_end(self, subscription_id: str) -> Snapshot:
+        """It ends with its period."""
+        found = self._found("cancel_at_period_end", self.subscribed, subscription_id)
+        self._change(found.id, cancel_at=found.period_end)
+        return self.subscribed[found.id]
+
+    def cancel_now(self, subscription_id: str) -> None:
+        """It ends."""
+        self._found("cancel_now", self.subscribed, subscription_id)
+        self.end(subscription_id)
+
+    def invoice(self, invoice_id: str) -> Invoice:
+        """An invoice as it is."""
+        answer = self._invoice(invoice_id) if invoice_id in self.invoices else None
+        self._found("invoice", self.invoices, invoice_id)
+        assert answer
+        return answer
+
+    def _invoice(self, invoice_id: str) -> Invoice:
+        found = self.invoices[invoice_id]
+        charges = [self._charge(one) for one, paid in self.paid_by.items() if paid == invoice_id]
+        back = bool(charges) and all(one.taken_back >= one.amount for one in charges)
+        return replace(found, refunded=back, disputes=tuple(name for one in charges for name in one.disputes))
+
+    def invoice_of(self, payment_intent: str) -> Invoice | None:
+        """The invoice of a payment."""
+        paid = self.paid_by.get(f"ch_{payment_intent}")
+        return self.invoice(paid) if paid in self.invoices else None
+
+    def charge(self, charge_id: str) -> Charge:
+        """A charge as it is."""
+        answer = self._charge(charge_id) if charge_id in self.charges else None
+        self._found("charge", self.charges, charge_id)
+        assert answer
+        return answer
+
+    def charge_of(self, payment_intent: str) -> Charge | None:
+        """The charge of a payment."""
+        return self._charge(f"ch_{payment_intent}") if f"ch_{payment_intent}" in self.charges else None
+
+    def portal(self, customer: str, *, return_url: str, locale: str = "auto") -> str:
+        """Where things are managed."""
+        self._ask("portal")
+        return f"https://portal.example/{customer}?{return_url}&{locale}"
+
+    def events(self, *, since_ms: int, types: Sequence[str]) -> Iterator[Event]:
+        """What was told."""
+        self._ask("events")
+        found = [one for one in self.events_told if one.type in types and one.created >= since_ms]
+        return iter(found[::-1])
+
+    # ------------------------------------------------------------------------------ what happens
+
+    def pay(self, session_id: str, *, later: bool = False) -> Checkout:
+        """The customer presses the button: pays, or promises to."""
+        found = self.sessions[session_id]
+        assert found.status == "open", found.status
+        intent = self._id("pi") if found.mode == "payment" else None
+        self.sessions[session_id] = replace(
+            found, status="complete", paid=not later, payment_intent=intent, url=None
+        )
+        if found.mode == "subscription":
+            self._subscribe(session_id)
+        elif not later:
+            self._charged(intent or "", found.amount, found.customer, session_id)
+        self._tell("checkout.session.completed", session_id, found.customer)
+        return self.sessions[session_id]
+
+    def settle(self, session_id: str) -> None:
+        """What was promised arrives."""
+        found = self.sessions[session_id] = replace(self.sessions[session_id], paid=True)
+        self._charged(found.payment_intent or "", found.amount, found.customer, session_id)
+        self._tell("checkout.session.async_payment_succeeded", session_id, found.customer)
+
+    def fail(self, session_id: str) -> None:
+        """What was promised never arrives."""
+        self._tell("checkout.session.async_payment_failed", session_id, self.sessions[session_id].customer)
+
+    def refund(self, charge_id: str, amount: int | None = None) -> None:
+        """Money goes back, all of it unless told."""
+        charge = self.charges[charge_id]
+        back = self.refunds.get(charge_id, 0)
+        self.refunds[charge_id] = min(charge.amount, back + (amount or charge.amount))
+        self._tell("charge.refunded", charge_id, charge.customer, payment_intent=charge.payment_intent)
+
+    def fail_refund(self, charge_id: str) -> None:
+        """The refund comes back; Stripe says so with an event we get only by looking."""
+        self.refunds[charge_id] = 0
+        self._tell("charge.refunded", charge_id, self.charges[charge_id].customer)
+
+    def dispute(self, charge_id: str) -> str:
+        """The customer's bank takes the money back."""
+        charge = self.charges[charge_id]
+        found = Dispute(self._id("dp"), charge_id, charge.amount)
+        self.disputes[found.id] = found
+        self._told_of(found, "created")
+        return found.id
+
+    def close_dispute(self, dispute_id: str, status: str) -> None:
+        """It is decided: won or lost."""
+        self.disputes[dispute_id].status = status
+        self._told_of(self.disputes[dispute_id], "closed")
+
+    def renew(self, subscription_id: str) -> None:
+        """The next period begins and is paid."""
+        found = self._next_period(subscription_id)
+        self._pay_invoice(found.latest_invoice or "")
+        self._change(subscription_id, status="active", unpaid_since=None)
+
+    def fail_renewal(self, subscription_id: str) -> None:
+        """The next period begins and is not paid."""
+        found = self.subscribed[subscription_id]
+        if self.invoices[found.latest_invoice or ""].paid:
+            found = self._next_period(subscription_id)
+        self._tell("invoice.payment_failed", found.latest_invoice or "", found.customer)
+        since = found.unpaid_since or self.now()
+        self._change(subscription_id, status="past_due", unpaid_since=since)
+
+    def recover(self, subscription_id: str) -> None:
+        """The open invoice is paid after all."""
+        found = self.subscribed[subscription_id]
+        self._pay_invoice(found.latest_invoice or "")
+        self._change(subscription_id, status="active", unpaid_since=None)
+
+    def switch(self, subscription_id: str, price: str) -> None:
+        """Another price from now on; another interval begins, and is paid, at once."""
+        found = self.subscribed[subscription_id]
+        if found.price.rpartition("_")[2] != price.rpartition("_")[2]:
+            end = later(self.now(), 12 if price.endswith("annual") else 1)
+            found = replace(found, price=price, period_start=self.now(), period_end=end)
+            self.subscribed[subscription_id] = found
+            self._invoiced(found, "subscription_update")
+            self._pay_invoice(self.subscribed[subscription_id].latest_invoice or "")
+        self._change(subscription_id, price=price)
+
+    def resume(self, subscription_id: str) -> None:
+        """It goes on after all."""
+        self._change(subscription_id, cancel_at=None)
+
+    def end(self, subscription_id: str) -> None:
+        """It is over."""
+        found = self.subscribed[subscription_id]
+        if found.status not in OVER:
+            self.subscribed[subscription_id] = replace(found, status="canceled")
+            self._tell("customer.subscription.deleted", subscription_id, found.customer)
+
+    def charge_of_invoice(self, invoice_id: str) -> str:
+        """The charge that paid it."""
+        return next(charge for charge, paid in self.paid_by.items() if paid == invoice_id)
+
+    def told(self, kind: str) -> Event:
+        """The last event of a type."""
+        return [one for one in self.events_told if one.type == kind][-1]
+
+    # ---------------------------------------------------------------------------------- internals
+
+    def _opened(self, order: Order) -> str:
+        is_pack = order.mode == "payment"
+        name = order.metadata.get("pack", "")
+        session_id = self._id("cs")
+        self.sessions[session_id] = Checkout(
+            id=session_id,
+            mode=order.mode,
+            status="open",
+            paid=False,
+            livemode=self.live,
+            amount=CENTS.get(name, 0) if is_pack else 1200,
+            currency="usd" if is_pack else "eur",
+            customer=order.customer,
+            payment_intent=None,
+            subscription=None,
+            metadata={"order": order.id, **order.metadata},
+            created=self.now(),
+            url=f"https://checkout.example/{session_id}",
+        )
+        self.prices_of[session_id] = order.price
+        return session_id
+
+    def _subscribe(self, session_id: str) -> None:
+        session, price = self.sessions[session_id], self.prices_of[session_id]
+        end = later(self.now(), 12 if price.endswith("annual") else 1)
+        found = Snapshot(
+            id=self._id("sub"),
+            customer=session.customer or "",
+            status="active",
+            price=price,
+            period_start=self.now(),
+            period_end=end,
+            cancel_at=None,
+            unpaid_since=None,
+            latest_invoice=None,
+            livemode=self.live,
+            created=self.now(),
+        )
+        self.subscribed[found.id] = found
+        self.sessions[session_id] = replace(session, subscription=found.id)
+        self._invoiced(found, "subscription_create")
+        self._tell("customer.subscription.created", found.id, found.customer)
+        self._pay_invoice(self.subscribed[found.id].latest_invoice or "")
+
+    def _next_period(self, subscription_id: str) -> Snapshot:
+        found = self.subscribed[subscription_id]
+        months = 12 if found.price.endswith("annual") else 1
+        start = found.period_end
+        found = replace(found, period_start=start, period_end=later(start, months))
+        self.subscribed[found.id] = found
+        self._invoiced(found, "subscription_cycle")
+        self._tell("customer.subscription.updated", found.id, found.customer)
+        return self.subscribed[found.id]
+
+    def _invoiced(self, found: Snapshot, reason: str) -> None:
+        invoice_id = self._id("in")
+        cents = EUROS[found.price.split("_")[1]] * 100
+        line = Line(found.price, cents, found.period_start, found.period_end, proration=False)
+        self.invoices[invoice_id] = Invoice(
+            id=invoice_id,
+            customer=found.customer,
+            subscription=found.id,
+            paid=False,
+            refunded=False,
+            reason=reason,
+            created=self.now(),
+            lines=(line,),
+            livemode=self.live,
+        )
+        self.subscribed[found.id] = replace(found, latest_invoice=invoice_id)
+
+    def _pay_invoice(self, invoice_id: str) -> None:
+        found = self.invoices[invoice_id]
+        self.invoices[invoice_id] = replace(found, paid=True)
+        self._charged(self._id("pi"), found.lines[0].amount, found.customer, invoice_id)
+        self._tell("invoice.paid", invoice_id, found.customer)
+        self._tell("invoice.payment_succeeded", invoice_id, found.customer)
+
+    def _charged(self, intent: str, amount: int, customer: str | None, what: str) -> None:
+        charge_id = f"ch_{intent}"
+        self.charges[charge_id] = Charge(charge_id, intent, customer, amount, 0, (), livemode=self.live)
+        self.paid_by[charge_id] = what
+
+    def _charge(self, charge_id: str) -> Charge:
+        charge = self.charges[charge_id]
+        about = [one for one in self.disputes.values() if one.charge == charge_id]
+        taken = self.refunds.get(charge_id, 0) + sum(one.amount for one in about if one.status != "won")
+        return replace(
+            charge,
+            taken_back=min(charge.amount, taken),
+            disputes=tuple(one.id for one in about if one.status in BROKEN),
         )
 
-    def adapter(self, *, keys: list[str] | None = None, **options: Any) -> Payments:
-        """An adapter; each key is good for one question, the last one for all further ones."""
-        found = keys or [KEY]
-        return Payments(
-            lambda fresh: found.pop(0) if len(found) > 1 else found[0], self.stand_in.url, **options
-        )
+    def _change(self, subscription_id: str, **fields: Any) -> None:
+        found = self.subscribed[subscription_id] = replace(self.subscribed[subscription_id], **fields)
+        self._tell("customer.subscription.updated", found.id, found.customer)
 
-    def opened(self, order: Order = PACK, payments: Payments | None = None, **change: Any) -> Checkout:
-        """A new session."""
-        self.keys += 1
-        wanted = replace(order, **{"customer": self.customer} | change)
-        return (payments or self.payments).open(wanted, idempotency_key=f"checkout:{self.keys}")
+    def _told_of(self, dispute: Dispute, what: str) -> None:
+        charge = self.charges[dispute.charge]
+        more = {"charge": dispute.charge, "payment_intent": charge.payment_intent}
+        self._tell(f"charge.dispute.{what}", dispute.id, None, **more)
 
-    def paid(self, order: Order = PACK) -> Checkout:
-        """A session that is paid."""
-        session = self.opened(order)
-        self.do("pay", session=session.id)
-        return self.payments.checkout(session.id)
+    def _tell(self, kind: str, about: str, customer: str | None, **more: Any) -> None:
+        told = {"id": about, "customer": customer, **more}
+        self.events_told.append(Event(self._id("evt"), kind, self.now(), self.live, told))
 
-    def subscribed(self) -> str:
-        """The id of a subscription that is paid."""
-        return str(self.paid(PLAN).subscription)
+    def _ask(self, name: str) -> None:
+        self.calls.append(name)
+        if self.problem:
+            raise self.problem
+        if self.meanwhile:
+            happens, self.meanwhile = self.meanwhile, None
+            happens()
 
-    def do(self, order: str, **parameters: Any) -> dict[str, Any]:
-        """What a customer, a bank or the dashboard does."""
-        return dict(self.stand_in.control(order, **parameters)["object"])
+    def _found(self, name: str, where: dict[str, Any], wanted: str) -> Any:
+        found = where.get(wanted)
+        self._ask(name)
+        if found is None:
+            raise NoSuchPayment(wanted)
+        return found
 
-    def objects(self, kind: str) -> list[dict[str, Any]]:
-        """What the stand-in has of a kind, oldest first."""
-        return list(requests.get(f"{self.stand_in.url}/_ctl/objects/{kind}", timeout=5).json()["objects"])
+    def _once(self, key: str, asked: Any, make: Callable[[], str]) -> str:
+        if key not in self.kept:
+            self.kept[key] = asked, make()
+        if self.kept[key][0] != asked:
+            raise IdempotencyMismatch(header="Idempotency-Key")
+        return self.kept[key][1]
 
-    def asked(self, end: str) -> list[dict[str, Any]]:
-        """The requests whose path ends so."""
-        return [call for call in self.stand_in.log() if call["path"].endswith(end)]
+    def _id(self, prefix: str) -> str:
+        return f"{prefix}_{next(self.numbers)}"
+
+
+def later(moment: int, months: int) -> int:
+    """The same time so many months later, or the last day of a shorter month."""
+    at = datetime.fromtimestamp(moment / 1000, UTC)
+    years, month = divmod(at.month - 1 + months, 12)
+    for day in range(at.day, 0, -1):
+        try:
+            return round(at.replace(year=at.year + years, month=month + 1, day=day).timestamp() * 1000)
+        except ValueError:
+            continue
+    raise AssertionError

@@ -12,16 +12,27 @@ from typing import Any
 
 import boto3
 
-from enhancer import execution, fulfilment, identity, lifecycle, maintenance, submission
+from enhancer import (
+    billing,
+    execution,
+    fulfilment,
+    identity,
+    lifecycle,
+    maintenance,
+    receipts,
+    submission,
+)
 from enhancer.adapters import keys, pixels
 from enhancer.adapters.accounts import Accounts
 from enhancer.adapters.artifacts import Artifacts
+from enhancer.adapters.customers import Customers
 from enhancer.adapters.estates import Estates
 from enhancer.adapters.jobs import Jobs
 from enhancer.adapters.ledger import Ledger
 from enhancer.adapters.rates import Rates
 from enhancer.adapters.spend import Spend
 from enhancer.adapters.table import Table
+from enhancer.domain.accounts import Account
 from enhancer.domain.artifacts import incoming_key
 from enhancer.domain.costs import SPEND_CAP_MICROS
 from enhancer.domain.entitlement import Params
@@ -30,13 +41,16 @@ from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, JobError, Kin
 from enhancer.domain.ledger import Balance, Hold, add_up
 from enhancer.domain.models import Model
 from enhancer.domain.owners import Owner
+from enhancer.domain.payments import Checkout, Interval, Snapshot
 from enhancer.domain.plans import PLANS
 from enhancer.domain.pricing import Split
 from enhancer.execution import Ref
 from enhancer.fulfilment import Tools
 from enhancer.maintenance import Swept
+from enhancer.receipts import Desk
 from enhancer.submission import Order, Submitted
 from tests.support import aws
+from tests.support.cashier import PRICES, Cashier
 from tests.support.images import png
 from tests.support.predictors import ScriptedPredictor
 from tests.support.workflow import ScriptedWorkflow
@@ -60,21 +74,26 @@ class World:
     def __init__(self, *, seed: int | None = None, client: Any = None) -> None:
         self.random = Random(next(_numbers) if seed is None else seed)  # noqa: S311 - reproducible on purpose
         self.client = client or boto3.client("dynamodb")
-        self.table = Table(self.client, aws.TABLE)
-        self.ledger, self.jobs, self.rates = Ledger(self.table), Jobs(self.table), Rates(self.table)
-        self.accounts = Accounts(self.table)
+        self.use(Table(self.client, aws.TABLE))
         self.artifacts = Artifacts(boto3.client("s3"), aws.BUCKET)
-        self.spend = Spend(self.table)
         self.predictor = ScriptedPredictor(self.artifacts)
         self.replicate = ScriptedPredictor(self.artifacts, names=True, cost=REPLICATE_COST)
         self.workers_ai = ScriptedPredictor(self.artifacts, is_instant=True, cost=WORKERS_AI_COST)
         self.off: set[str] = set()
         self.spend_cap, self.chance = SPEND_CAP_MICROS, 0.0
         self.notices: list[tuple[str, Owner, dict[str, Any]]] = []
+        self.cashier = Cashier(self.now)
+        self.parked: list[tuple[str, str]] = []
         self.workflow = ScriptedWorkflow(self.now)
         self.pages: dict[str, bytes | BaseException] = {}
         self.clock = NOON
         self._shades, self._ids = itertools.count(), itertools.count()
+
+    def use(self, table: Any) -> None:
+        """Work on this table."""
+        self.table: Table = table
+        self.ledger, self.jobs, self.rates = Ledger(table), Jobs(table), Rates(table)
+        self.accounts, self.customers, self.spend = Accounts(table), Customers(table), Spend(table)
 
     def now(self) -> int:
         """The time; move it by setting ``clock``."""
@@ -155,9 +174,59 @@ class World:
             new_id=self.new_id,
             enabled=self.enabled,
             spend_cap=lambda: self.spend_cap,
-            notify=lambda kind, owner, **fields: self.notices.append((kind, owner, fields)),
+            notify=self.notify,
             chance=lambda: self.chance,
         )
+
+    def notify(self, kind: str, owner: Owner, **fields: Any) -> None:
+        """Somebody is told something."""
+        self.notices.append((kind, owner, fields))
+
+    @property
+    def desk(self) -> Desk:
+        """What dealing with the cashier needs."""
+        return Desk(
+            payments=self.cashier,  # type: ignore[arg-type]
+            customers=self.customers,
+            accounts=self.accounts,
+            ledger=self.ledger,
+            prices=PRICES,
+            live=False,
+            now=self.now,
+            new_id=self.new_id,
+            park=lambda parked, _: self.parked.append((parked.reason, parked.about)),
+        )
+
+    def person(self, plan: str = "free") -> Account:
+        """A user who has signed in."""
+        return self.accounts.open(
+            Owner("user", self.new_name()), plan=plan, role="user", email="a@example.com", now=self.clock
+        )
+
+    def again(self, account: Account) -> Account:
+        """The account as it is now."""
+        found = self.accounts.get(account.owner)
+        assert found, "the account is gone"
+        return found
+
+    def visitor(self, account: Account, *, key: str | None = None, to: str | None = None) -> billing.Visitor:
+        """Their browser, on the page."""
+        return billing.Visitor(self.again(account), aws.ORIGIN, "en", to, key)
+
+    def bought(self, account: Account, size: int = 500, *, later: bool = False) -> Checkout:
+        """A pack, paid at the cashier; nobody here has heard of it."""
+        url = billing.buy(self.visitor(account), size, desk=self.desk)
+        return self.cashier.pay(url.rpartition("/")[2], later=later)
+
+    def subscribed(self, account: Account, plan: str = "pro", interval: Interval = "monthly") -> Snapshot:
+        """A subscription, paid at the cashier; nobody here has heard of it."""
+        url = billing.subscribe(self.visitor(account), plan, interval, desk=self.desk)
+        checkout = self.cashier.pay(url.rpartition("/")[2])
+        return self.cashier.subscribed[checkout.subscription or ""]
+
+    def told(self, *, since: int = 0) -> list[receipts.Outcome]:
+        """Everything the cashier told so far is heard, in order."""
+        return [receipts.receive(event, desk=self.desk) for event in self.cashier.events_told[since:]]
 
     def enabled(self, model: Model) -> bool:
         """Whether a model may run: all but what is ``off``, by provider or alias."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from enhancer import runtime
-from enhancer.adapters import table
+from enhancer.adapters import credits, table
 from enhancer.telemetry import logger
 from tests.support import aws, functions
 from tests.support.world import World
@@ -39,11 +39,12 @@ def apps(cloud: None) -> SimpleNamespace:
 
 @pytest.fixture
 def served(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """The handlers run on the world's clock, its scripted predictor and its state machine."""
+    """The handlers run on the world's clock, its scripted predictor, its state machine and its cashier."""
     monkeypatch.setattr(runtime, "now", world.now)
     monkeypatch.setattr(runtime, "predictors", lambda: world.tools.predictors)
     monkeypatch.setattr(runtime, "workflow", lambda: world.workflow)
     monkeypatch.setattr(runtime, "tools", lambda: world.tools)
+    monkeypatch.setattr(runtime, "payments", lambda: world.cashier)
     return world
 
 
@@ -90,5 +91,6 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Logs:
 def real_pause(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Nothing in a unit test waits: pauses between attempts cost no time. Returns the real one."""
     real = table.pause
-    monkeypatch.setattr(table, "pause", lambda attempt: None)
+    for module in (table, credits):
+        monkeypatch.setattr(module, "pause", lambda attempt: None)
     return real

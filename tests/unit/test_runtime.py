@@ -9,6 +9,7 @@ from enhancer import callbacks, runtime
 from enhancer.adapters.predictors.embedded import Embedded
 from enhancer.api import prefer
 from enhancer.domain.costs import SPEND_CAP_MICROS
+from enhancer.domain.errors import StripeNotConfigured
 from enhancer.domain.gating import Flags
 from enhancer.domain.models import CATALOGUE, model_named
 from enhancer.settings import BadSetting
@@ -37,6 +38,7 @@ def test_everything_is_built_once(cloud):
         "predictors",
         "workflow",
         "downloads",
+        "payments",
         "tools",
     ):
         assert getattr(runtime, name)() is getattr(runtime, name)(), name
@@ -199,3 +201,45 @@ def test_the_secrets_of_call_backs_are_newest_first_and_never_empty(deployed, st
     """An empty one would be a secret that everybody knows."""
     deployed(stored)
     assert runtime.webhook_secrets() == expected
+
+
+@pytest.fixture
+def stripe_secret(world, setting):
+    """What the operator put into the secret of Stripe, and settings."""
+
+    def store(secret, **values):
+        aws.store_secret(secret, name=aws.STRIPE)
+        setting(**values)
+        runtime.secrets.cache_clear()
+
+    yield store
+    aws.store_secret(aws.STRIPE_SECRETS, name=aws.STRIPE)
+    runtime.secrets.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [({}, []), ({"webhookSecret": "a"}, ["a"]), ({"webhookSecret": "", "webhookSecretPrevious": "b"}, ["b"]),
+     ({"webhookSecretPrevious": "b", "webhookSecret": "a"}, ["a", "b"])],
+)  # fmt: skip
+def test_the_secrets_of_stripes_events_are_newest_first_and_never_empty(stripe_secret, stored, expected):
+    """An empty one would be a secret that everybody knows."""
+    stripe_secret(stored)
+    assert runtime.stripe_webhook_secrets() == expected
+
+
+def test_the_cashier_has_the_key_of_the_secret_and_notices_another_one(stripe_secret):
+    """Filled in or changed without a deployment."""
+    stripe_secret({})
+    with pytest.raises(StripeNotConfigured):
+        runtime.payments().is_live()
+    stripe_secret({"secretKey": "sk_live_x"})
+    assert runtime.payments().is_live() is True
+
+
+def test_without_a_secret_there_is_no_cashier(stripe_secret):
+    """Nothing is asked of anybody."""
+    stripe_secret(aws.STRIPE_SECRETS, STRIPE_SECRET_NAME="")
+    assert (runtime.stripe_secret(), runtime.stripe_webhook_secrets()) == ({}, [])
+    with pytest.raises(StripeNotConfigured):
+        runtime.payments().is_live()

@@ -1,5 +1,6 @@
 """What is deployed: closed bucket, keys and index, least privilege, time-outs, one condition."""
 
+import json
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from enhancer.adapters import keys
 from enhancer.domain.artifacts import INCOMING, RESULTS, UPLOADS
 from enhancer.domain.owners import Owner
 from enhancer.settings import ENVIRONMENTS, Settings
+from local.providers import PRICES
 from tests.support import functions, template
 
 TEMPLATE = template.load()
@@ -215,6 +217,38 @@ def test_only_who_runs_or_hears_providers_reads_their_tokens():
         "Account", "FinishItem", "Generate", "Jobs", "PollPrediction", "ProviderWebhook", "StartPrediction", "Sweep",
         "Usage",
     }  # fmt: skip
+
+
+PRICE_TABLES = ["CreditsPricingTable", "PricingTable", "PricingTableAnnual"]
+
+
+@pytest.mark.parametrize("name", PRICE_TABLES)
+def test_a_price_table_is_checked_before_anything_is_deployed(name):
+    """A malformed one would stop every function; what the local stack sells fits, and so does nothing."""
+    pattern = re.compile(TEMPLATE["Parameters"][name]["AllowedPattern"])
+    own = json.dumps(PRICES[name])
+    for good in ("{}", own, own.replace(" ", ""), json.dumps(PRICES[name], indent=1).replace("\n", " ")):
+        assert pattern.search(good), good
+    for bad in (
+        "",
+        "[]",
+        "price_1",
+        '{"free": "price_1"}',
+        '{"200": "price_1"}',
+        own[:-1],
+        own.replace("price", "a b"),
+    ):
+        assert not pattern.search(bad), bad
+    assert TEMPLATE["Parameters"][name]["Default"] == "{}"
+
+
+@pytest.mark.parametrize("name", ["ProviderSecret", "SignInSecret", "StripeSecret"])
+def test_what_an_operator_put_into_a_secret_is_kept(name):
+    """Empty at first, not overwritten by a deployment that says the same, and not deleted with the stack."""
+    found = TEMPLATE["Resources"][name]
+    assert (found["DeletionPolicy"], found["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert found["Properties"]["SecretString"] == "{}"
+    assert TEMPLATE["Outputs"][f"{name}Name"]["Value"] == {"Ref": name}
 
 
 def test_nobody_writes_secrets():

@@ -8,8 +8,6 @@ import { $, announce, el, save } from "./dom.js";
 import { lang, moment, moreTexts, planName, t } from "./i18n.js";
 import * as plan from "./plan.js";
 import * as problems from "./problems.js";
-import * as returned from "./returned.js";
-import * as statement from "./statement.js";
 import { forgetMe, keep, me, paint, read, returnPath, startedFrom } from "./top.js";
 import { onUsage, refresh, usage, watch } from "./usage.js";
 
@@ -21,6 +19,7 @@ const FINAL = ["no_subscription", "nothing_bought", "stripe_not_configured", "pa
 const STATES = ["loading", "guest", "user", "gone"];
 
 let person = null;
+let statement = null; // the module, once somebody looks at it
 let leaving = false; // signing out or deleting is under way
 
 // --- states
@@ -47,8 +46,8 @@ async function load() {
   showPerson();
   enter("user");
   tellLinked();
-  statement.watch();
-  if (!before) returned.tell($("returned"), { onArrival: renew, elsewhere: [] });
+  watchStatement();
+  if (!before) tellReturn();
   await Promise.all([loadBilling(), apikeys.load()]);
   showPlace();
 }
@@ -67,13 +66,32 @@ async function loadBilling() {
 /** What was paid for is there: everything that shows it is asked for again. */
 function renew() {
   loadBilling();
-  statement.renew();
+  statement?.load();
+}
+
+/** Somebody comes back from the checkout. */
+async function tellReturn() {
+  if (!new URLSearchParams(location.search).has("checkout")) return;
+  const { tell: say } = await import("./returned.js");
+  say($("returned"), { onArrival: renew });
+}
+
+/** The statement is loaded when it comes into view, so that a visit does not ask for what nobody looks at. */
+function watchStatement() {
+  const seen = new IntersectionObserver(async ([{ isIntersecting }]) => {
+    if (!isIntersecting) return;
+    seen.disconnect();
+    const module = await import("./statement.js").catch(() => null);
+    if (!statement) module?.listen(tell);
+    statement = module;
+    statement?.load();
+  }, { rootMargin: "200px" });
+  seen.observe($("statement"));
 }
 
 /** The panel that the address names is in view, now that it is there. */
 function showPlace() {
-  const place = location.hash && document.getElementById(location.hash.slice(1));
-  place?.scrollIntoView({ block: "start" });
+  $(location.hash.slice(1))?.scrollIntoView({ block: "start" });
 }
 
 /** Who is blocked has no usage, but may look, take their data and leave; anything else is told as well. */
@@ -213,7 +231,7 @@ async function signOut(everywhere) {
 async function gone(next) {
   person = null;
   for (const name of ["face", "name", "mail", "plan", "sign-ins"]) $(name).replaceChildren();
-  [apikeys, plan, credits, statement].forEach((part) => part.clear());
+  [apikeys, plan, credits, statement].forEach((part) => part?.clear());
   problems.clear($("returned"));
   endAsk(false, false);
   enter(next);
@@ -299,7 +317,7 @@ function listen() {
     $("end-why").textContent = "";
     $("end-delete").setAttribute("aria-disabled", String(!wordIsRight()));
   });
-  [apikeys, credits, statement].forEach((part) => part.listen(tell));
+  [apikeys, credits].forEach((part) => part.listen(tell));
   plan.listen({ onProblem: tell, onChange: credits.show });
   addEventListener("pageshow", (event) => event.persisted && load());
 }

@@ -54,12 +54,19 @@ export class Batch {
 
   /** What stands against the run, as text: refused here, before anything is uploaded. */
   obstacle(price) {
-    const { usage: day, monthlyUsage: month, credits } = usage() ?? {};
+    const { usage: day } = usage() ?? {};
     const left = day && day.limit - day.used;
     if (left < this.count) return t("batch.quota", { count: left, surplus: this.count - left });
+    const details = this.lacks(price);
+    return details ? describe({ code: "INSUFFICIENT_CREDITS", details }).text : "";
+  }
+
+  /** The credits that are required and available, when those are too few; else null. */
+  lacks(price) {
+    const { monthlyUsage: month, credits } = usage() ?? {};
     const required = tenths(price * this.count);
-    const available = month && tenths(month.limit - month.used + (credits?.available ?? 0));
-    return available < required ? describe({ code: "INSUFFICIENT_CREDITS", details: { required, available } }).text : "";
+    const available = month && tenths(month.limit - month.used + (credits?.blocked ? 0 : credits?.available ?? 0));
+    return available < required ? { required, available } : null;
   }
 
   changed() {

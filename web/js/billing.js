@@ -92,7 +92,7 @@ export const given = () => keep("sessionStorage", BACK, "");
 export function money(cents, currency, digits = 2) {
   const whole = cents % 100 === 0;
   return new Intl.NumberFormat(locale, {
-    style: "currency", currency: currency.toUpperCase(), minimumFractionDigits: whole ? 0 : 2, maximumFractionDigits: whole ? 0 : digits,
+    style: "currency", currency: currency.toUpperCase(), currencyDisplay: "narrowSymbol", minimumFractionDigits: whole ? 0 : 2, maximumFractionDigits: whole ? 0 : digits,
   }).format(cents / 100);
 }
 

@@ -1,8 +1,8 @@
 /** Every failure as a text with a reason and a way on. */
 
 import { $, CLOCK, INFO, WARNING, el, icon } from "./dom.js";
-import { bytes, duration, modelSaid, moment, number, planName, t } from "./i18n.js";
-import { openSignIn } from "./top.js";
+import { bytes, duration, lang, modelSaid, moment, number, planName, t } from "./i18n.js";
+import { follow, openSignIn } from "./top.js";
 import { usage } from "./usage.js";
 
 const WAITING = new Set(["key_cap_reached", "rate_limited", "daily_quota_exceeded", "network_quota_exceeded", "provider_throttled", "too_many_jobs"]);
@@ -15,14 +15,14 @@ const WAYS = {
 };
 const WAYS_BY_CODE = {
   offline: ["retry"], network: ["retry"], expired: ["runAgain"], unloaded: ["showAgain"], invalid_multipart: ["retry"], upload_not_found: ["retry"],
-  INSUFFICIENT_CREDITS: ["cheapest"], image_missing: ["other"], unknown_model: ["reload"], scale_not_supported: [], prompt_required: ["prompt"], output_too_large: ["scale2"],
-  plan_required: ["scale2"], origin_not_allowed: ["reload"], csrf_token_invalid: ["reload"],
+  INSUFFICIENT_CREDITS: ["buy", "cheapest"], image_missing: ["other"], unknown_model: ["reload"], scale_not_supported: [], prompt_required: ["prompt"], output_too_large: ["scale2"],
+  plan_required: ["plans", "scale2"], origin_not_allowed: ["reload"], csrf_token_invalid: ["reload"],
   provider_disabled: ["builtin"], provider_forbidden: ["builtin"], provider_exhausted: ["builtin"], provider_throttled: ["builtin"],
   provider_unavailable: ["retry", "builtin"], provider_timeout: ["retry", "builtin"], provider_output_invalid: ["retry", "builtin"],
   provider_failed: ["builtin", "other"], provider_rejected: ["builtin", "other"], prompt_refused: ["prompt", "other"], webhook_invalid: [],
-  idempotency_mismatch: ["retry"], daily_quota_exceeded: ["signIn"], network_quota_exceeded: ["signIn"],
+  idempotency_mismatch: ["retry"], daily_quota_exceeded: ["signIn", "plans"], network_quota_exceeded: ["signIn"],
   return_to_invalid: [], api_key_in_url: [], sign_in_unavailable: [], identity_taken: [], owner_blocked: [], admin_only: [],
-  credits_too_few: [], too_many_keys: [], scope_missing: [], key_cap_reached: [], rate_limited: [], leftOut: [], too_many_jobs: ["photos"], needs_job: ["background"], canceled: [], models: ["retry"], downloadFailed: ["retry"], too_big_here: ["other"], empty_file: ["other"],
+  credits_too_few: [], too_many_keys: [], scope_missing: [], key_cap_reached: [], rate_limited: [], leftOut: [], too_many_jobs: ["photos"], too_many_pixels: ["other", "plans"], needs_job: ["background"], canceled: [], models: ["retry"], downloadFailed: ["retry"], too_big_here: ["other"], empty_file: ["other"],
   option_not_supported: [], invalid_fields: ["retry"], job_failed: ["retry"], feature_off: ["retry"], unknown: ["retry"],
 };
 
@@ -45,6 +45,7 @@ export function describe(problem, extra = {}) {
     ...details, ...extra, message: problem.apiMessage || problem.message || "", requestId: problem.requestId ?? "",
     time: duration(problem.retryAfter || 1, 0),
     when: details.resetAt ? moment(details.resetAt) : duration(problem.retryAfter || 60, 0),
+    plan: details.plan && planName(details.plan),
     requiredPlan: planName(details.requiredPlan ?? "pro"),
     required: number(details.creditsRequired ?? details.required ?? 0),
     available: number(details.creditsAvailable ?? details.available ?? 0),
@@ -61,8 +62,12 @@ export function describe(problem, extra = {}) {
   return { title: t(`${path}.title`, values), text: t(`${path}.text`, values) };
 }
 
-/** Signing in is a way on for guests, and the same everywhere; all others are taken by `act`. */
-const isWay = (way, act) => (way === "signIn" ? usage()?.ownerType === "guest" : act);
+/** Ways that lead to what is for sale; the photos come along, and back. */
+const SOLD = ["buy", "plans"];
+export const toPricing = () => `/${lang}/pricing?returnTo=${encodeURIComponent(location.pathname)}`;
+
+/** Signing in is a way on for guests, buying for everybody, both the same everywhere; all others are taken by `act`. */
+const isWay = (way, act) => (way === "signIn" ? usage()?.ownerType === "guest" : SOLD.includes(way) || act);
 
 /**
  * Show a problem in `slot`. `act` gets the name of the way the reader takes, `label` says what a way is called or null
@@ -75,12 +80,15 @@ export function show(slot, problem, { extra, act, quiet, told, ways = waysOf(pro
   const symbol = waits ? CLOCK : CALM.has(problem.code) ? INFO : WARNING;
   slot.replaceChildren(el("div", { class: `notice ${waits ? "wait" : CALM.has(problem.code) ? "calm" : ""}`, "data-code": problem.code },
     icon(symbol), el("strong", {}, title), el("p", {}, text),
-    ways.length ? el("div", { class: "ways" }, ...ways.map((way) => {
-      const button = el("button", { class: "button", type: "button" }, label(way));
-      button.addEventListener("click", (event) => (way === "signIn" ? openSignIn(event) : act(way)));
-      return button;
-    })) : null));
+    ways.length ? el("div", { class: "ways" }, ...ways.map((way) => wayOn(way, label(way), act))) : null));
   if (!quiet) $("alert").textContent = `${title}. ${text}`;
+}
+
+function wayOn(way, label, act) {
+  const sold = SOLD.includes(way);
+  const node = sold ? el("a", { class: "button", href: toPricing() }, label) : el("button", { class: "button", type: "button" }, label);
+  node.addEventListener("click", (event) => (sold ? follow(event, node) : way === "signIn" ? openSignIn(event) : act(way)));
+  return node;
 }
 
 export function clear(...slots) {

@@ -17,23 +17,10 @@ export function listen(onProblem) {
   $("statement-more").addEventListener("click", more);
 }
 
-/** Loaded when it comes into view, so that a visit does not ask for what nobody looks at. */
-export function watch() {
-  const seen = new IntersectionObserver(([{ isIntersecting }]) => {
-    if (!isIntersecting) return;
-    seen.disconnect();
-    load();
-  }, { rootMargin: "200px" });
-  seen.observe($("statement"));
-}
-
 /** From the beginning. */
 export function load() {
   return (loading ??= first().finally(() => (loading = null)));
 }
-
-/** Again, where it was shown before. */
-export const renew = () => $("statement").dataset.state && load();
 
 export function clear() {
   cursor = null;
@@ -106,6 +93,6 @@ function what({ kind, change, plan, debt, jobId, reason }) {
 /** A reason as words: ours for what the API names, an administrator's as it was written. */
 function why(kind, reason) {
   if (!reason) return "";
-  const known = t(`account.statement.reasons.${reason}`) ?? t(`errors.${reason}.title`) ?? t(`jobs.problems.${reason}.title`);
+  const known = t(`account.statement.reasons.${reason}`) ?? (kind === "release" ? t(`errors.${reason}.title`) : undefined);
   return typeof known === "string" ? known : ["grant", "clawback"].includes(kind) ? reason : "";
 }

@@ -7,6 +7,7 @@ import * as editing from "./editing.js";
 import { bytes, duration, lang, modelName, modelSaid, moment, pixels, t } from "./i18n.js";
 import * as problems from "./problems.js";
 import * as settings from "./settings.js";
+import { follow } from "./top.js";
 import { onUsage, refresh, take, usage, usedUp } from "./usage.js";
 
 const FILE_BYTES_MAX = 25e6;
@@ -14,6 +15,8 @@ const FILE_BYTES_MAX = 25e6;
 const HOSTED_LATE_SECONDS = 30;
 /** What a result is called after its file: by what was done to it. */
 const SUFFIXES = { restore: "restored", edit: "edited" };
+/** Ways on that are also shown beside a run that cannot start. */
+const DETOURS = ["builtin", "buy", "plans"];
 const PHASES = ["empty", "ready", "running", "done"];
 
 let photo = null; // {file, url, width, height}
@@ -183,10 +186,12 @@ function obstacle() {
   return refusal && !tooSlow() ? problems.describe({ ...refusal, apiMessage: refusal.message }).text : "";
 }
 
-/** The built-in model as a way round what stands against the run, or null. */
+/** The name of a way round what stands against the run, or undefined. */
 function detour() {
-  const refusal = !batch && current()?.data?.refusal;
-  return refusal && problems.waysOf(refusal).includes("builtin") ? label("builtin") : null;
+  if (usedUp()) return usage().ownerType === "user" ? "plans" : undefined;
+  if (batch) return batch.lacks(price()) ? "buy" : undefined;
+  const refusal = current()?.data?.refusal;
+  return refusal && problems.waysOf(refusal).find((way) => DETOURS.includes(way) && label(way));
 }
 
 /** Work that no single request finishes runs as a job, in the background. */
@@ -211,8 +216,9 @@ function paintRun() {
   const counting = Date.now() < blockedUntil;
   $("enhance").setAttribute("aria-disabled", String(Boolean(blocked) || counting || !settings.model()));
   if ($("enhance-why").textContent !== why) $("enhance-why").textContent = why;
-  $("enhance-way").textContent = blocked ? detour() : "";
-  $("enhance-way").hidden = !$("enhance-way").textContent;
+  const way = blocked && detour();
+  $("enhance-way").textContent = way ? label(way) : "";
+  $("enhance-way").hidden = !way;
   $("enhance-label").textContent = counting ? t("enhanceIn", { time: duration(left(), 0) })
     : batch ? t("batch.enhance", { count: count() }) : t(state === "done" ? "enhanceAgain" : "enhance");
 }
@@ -425,6 +431,8 @@ const ways = {
   showAgain: () => showAgain(),
   other: () => $("file").click(),
   reload: () => location.reload(),
+  buy: (event) => shop(event),
+  plans: (event) => shop(event),
   photos: () => location.assign(`/${lang}/jobs`),
   background: () => enhanceSeveral(),
   builtin: () => (settings.set({ model: settings.builtin().slug }), clearNotices(), phase() === "done" && expand(true), $("enhance").focus()),
@@ -433,6 +441,13 @@ const ways = {
   cheapest: () => (settings.set({ scale: 2, quality: "standard", face: false }), clearNotices(), $("enhance").focus()),
   standard: () => (settings.set({ quality: "standard" }), clearNotices(), $("enhance").focus()),
 };
+
+/** To what is for sale, with the photos that were chosen. */
+async function shop(event) {
+  const href = problems.toPricing();
+  await follow(event, { href });
+  location.assign(href);
+}
 
 /** What a way on is called; null where it does not exist. */
 function label(way) {
@@ -469,7 +484,7 @@ async function download(event) {
 
 function listen() {
   $("enhance").addEventListener("click", enhance);
-  $("enhance-way").addEventListener("click", () => ways.builtin());
+  $("enhance-way").addEventListener("click", (event) => ways[detour()]?.(event));
   $("settings").addEventListener("submit", (event) => event.preventDefault());
   $("cancel").addEventListener("click", () => run?.abort.abort());
   $("change").addEventListener("click", () => expand(!expanded()));

@@ -24,7 +24,7 @@ let told = false;
  * Follow a link, and take photos along that were chosen but not enhanced; `main.js` opens them again. One that `waits`
  * is not followed during a run, which would break off, nor at once when photos would be lost: the name of the text then.
  */
-async function follow(event, link, { waits = false } = {}) {
+export async function follow(event, link, { waits = false } = {}) {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return "";
   const luggage = { files: [], prompt: "", running: false };
   dispatchEvent(new CustomEvent("leaving", { detail: luggage }));

@@ -14,6 +14,7 @@ from enhancer import lifecycle
 from enhancer.domain.artifacts import NoArtifact, export_key, prefixes_of
 from enhancer.domain.errors import JobFinished
 from enhancer.domain.jobs import Artifact, Job
+from enhancer.domain.payments import NoSuchPayment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,11 +38,15 @@ HIDDEN = (
     "fingerprint",
     "digest",
     "result_digest",
+    "version",
+    "billing_version",
+    "warned",
 )
-README = """profile.json   who you are here
+README = """profile.json   who you are here, and your subscriptions
 jobs.json      what you ordered, and what became of it
 ledger.json    every movement of credits, in tenths
 keys.json      your API keys; the secrets themselves are stored nowhere
+lots.json      credits that arrived: how many (tenths), when they expire, what was taken back
 usage.json     images a day, plan credits a month (tenths)
 audit.json     what administrators did to your account
 artifacts/     your pictures: originals under uploads/, results under results/
@@ -59,6 +64,7 @@ def pack(account: Account, out: IO[bytes], *, estates: Estates, artifacts: Artif
     records = {
         "jobs": list(estates.records(owner, "JOB#")),
         "ledger": list(estates.records(owner, "LEDGER#")),
+        "lots": list(estates.records(owner, "LOT#")),
         "keys": list(estates.records(owner, "KEY#")),
         "usage": [{"period": one["sk"][6:], **one} for one in estates.records(owner, "USAGE#")],
         "audit": list(estates.records(owner, "AUDIT#")),
@@ -88,11 +94,16 @@ def export(
     estates.end_export(account.owner, key, asked_at=asked_at)
 
 
-def erase(account: Account, *, tools: Tools, estates: Estates) -> None:
-    """Delete an account: its work is stopped, its name is gone, then its pictures and records.
+def erase(account: Account, *, tools: Tools, estates: Estates, unsubscribe: Callable[[str], None]) -> None:
+    """Delete an account: its subscription and its work are stopped, its name is gone, then its pictures and records.
 
-    From the second step on it is over for everybody; what a crash leaves is finished by the sweep.
+    ``unsubscribe`` ends a subscription, given its id; while that cannot be done (`CashierError`), nothing is deleted.
+    From the third step on it is over for everybody; what a crash leaves is finished by the sweep.
     """
+    for subscription in account.subscriptions:
+        if subscription.is_open:
+            with suppress(NoSuchPayment):
+                unsubscribe(subscription.id)
     for job in estates.jobs(account.owner):
         if job.is_open:
             with suppress(JobFinished):

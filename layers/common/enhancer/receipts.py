@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from enhancer.domain.credits import CURRENCY, PACKS, Pack, to_take_back
+from enhancer.domain.errors import CheckoutUnderWay, InternalError, NotFound
 from enhancer.domain.ledger import Heard, Movement, NewsMoved
 from enhancer.domain.payments import NoSuchPayment
 from enhancer.domain.subscriptions import Paid, Subscription, among, seen, with_paid
+from enhancer.telemetry import count
 
 if TYPE_CHECKING:
     from enhancer.adapters.accounts import Accounts
@@ -66,13 +68,18 @@ class Desk:
 
 
 def receive(event: Event, *, desk: Desk) -> Outcome:
-    """Apply an event; parked ones change nothing. Whatever it raises means that it must come again."""
+    """Apply an event; parked ones change nothing. Whatever it raises means that it must come again.
+
+    What passes by itself, a lock at the cashier or an account that goes away meanwhile, is raised as `InternalError`.
+    """
     try:
         return _apply(event, desk)
     except Heard:
         return "repeated"
+    except (CheckoutUnderWay, NotFound) as passing:
+        raise InternalError from passing
     except NoSuchPayment:
-        desk.park(Parked("object_gone", _name(event, "id")), event.type)
+        desk.park(Parked("object_gone", _text(event, "id") or event.id), event.type)
     except Parked as parked:
         desk.park(parked, event.type)
     return "parked"
@@ -131,6 +138,8 @@ def follow(
             )
         except NewsMoved:
             continue
+        if found != account.subscriptions:
+            count("SubscriptionChanges")
         _look_for_two(found, desk)
         return True
     raise Parked("busy", subscription_id)

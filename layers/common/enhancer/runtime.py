@@ -26,18 +26,24 @@ from enhancer.domain.gating import Gate
 from enhancer.domain.ids import RANDOM_BYTES, ordered_id, random_name
 from enhancer.fulfilment import Tools
 from enhancer.settings import Settings
+from enhancer.telemetry import count
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
+    from enhancer.adapters.dead_letters import DeadLetters
     from enhancer.adapters.estates import Estates
     from enhancer.adapters.fetch import Downloads
+    from enhancer.adapters.notices import Notices
     from enhancer.adapters.payments import Payments
     from enhancer.adapters.pixels import Photo
     from enhancer.adapters.signin import SignIn
     from enhancer.domain.jobs import Item, Job
     from enhancer.domain.models import Model, ProviderName
+    from enhancer.domain.owners import Owner
     from enhancer.domain.predictions import Predictor
+    from enhancer.domain.prices import Prices
+    from enhancer.receipts import Desk, Parked
 
 PREDICT_SECONDS_MAX = 25.0
 """The longest a request waits for a predictor; HTTP APIs end at 30 s."""
@@ -229,6 +235,72 @@ def stripe_webhook_secrets(*, fresh: bool = False) -> list[str]:
     return [found[name] for name in ("webhookSecret", "webhookSecretPrevious") if found.get(name)]
 
 
+@cache
+def prices() -> Prices:
+    """What is sold here, and under which price of Stripe."""
+    from enhancer.domain.prices import Prices  # noqa: PLC0415 - only functions about money
+
+    here = settings()
+    return Prices(credits=here.credits_prices, monthly=here.monthly_prices, annual=here.annual_prices)
+
+
+def cashier() -> Literal["live", "test"] | None:
+    """Return with which kind of money is paid here, None while there is no key for Stripe."""
+    if not stripe_secret().get("secretKey"):
+        return None
+    return "live" if payments().is_live() else "test"
+
+
+def desk(*, keyless: bool = False) -> Desk:
+    """What dealing with Stripe needs; raises `StripeNotConfigured` without a key, unless ``keyless``.
+
+    Made anew each time, because the key may be another one by now.
+    """
+    from enhancer.adapters.customers import Customers  # noqa: PLC0415 - only functions about money
+    from enhancer.receipts import Desk  # noqa: PLC0415
+
+    return Desk(
+        payments=payments(),
+        customers=Customers(table()),
+        accounts=accounts(),
+        ledger=ledger(),
+        prices=prices(),
+        live=cashier() == "live" if keyless else payments().is_live(),
+        now=now,
+        new_id=new_id,
+        park=park,
+    )
+
+
+@cache
+def notices() -> Notices:
+    """What owners are told by other means than an answer."""
+    from enhancer.adapters.notices import Notices  # noqa: PLC0415 - only who has something to tell
+
+    topic = settings().notices_topic
+    return Notices(boto3.client("sns", config=_QUICK) if topic else None, topic)
+
+
+def notify(kind: str, owner: Owner, **fields: object) -> None:
+    """Publish a notice about an owner; never raises."""
+    notices().publish(kind, owner, now=now(), **fields)
+
+
+@cache
+def dead_letters() -> DeadLetters:
+    """What only people can put right."""
+    from enhancer.adapters.dead_letters import DeadLetters  # noqa: PLC0415 - only functions about money
+
+    queue = settings().parked_queue
+    return DeadLetters(boto3.client("sqs", config=_QUICK) if queue else None, queue)
+
+
+def park(parked: Parked, context: str) -> None:
+    """Tell the operator what cannot be right; never raises."""
+    count("BillingParked", reason=parked.reason)
+    dead_letters().put(parked.reason, about=parked.about, context=context, now=now())
+
+
 def _has_key(provider: ProviderName) -> bool:
     needed = {"replicate": ("replicate",), "workers_ai": ("workersAiAccount", "workersAi")}
     found = provider_secret()
@@ -326,6 +398,7 @@ def tools() -> Tools:
         new_id=new_id,
         enabled=enabled,
         spend_cap=spend_cap,
+        notify=notify,
     )
 
 

@@ -56,6 +56,8 @@ class Settings:
     credits_prices: dict[str, str]
     monthly_prices: dict[str, str]
     annual_prices: dict[str, str]
+    notices_topic: str
+    parked_queue: str
 
     @property
     def replicate_is_local(self) -> bool:
@@ -92,6 +94,8 @@ class Settings:
             credits_prices=sold["CREDITS_PRICING_TABLE"],
             monthly_prices=sold["PRICING_TABLE"],
             annual_prices=sold["PRICING_TABLE_ANNUAL"],
+            notices_topic=environ.get("NOTICES_TOPIC_ARN", ""),
+            parked_queue=environ.get("PARKED_QUEUE_URL", ""),
             memory_mb=_whole(environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1769),
         )
 
@@ -163,7 +167,9 @@ def _price_tables(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
     for name, allowed in known.items():
         tables[name] = table = _prices(environ, name, allowed)
         if len(seen | set(table.values())) < len(seen) + len(table):
-            raise BadSetting(f"{name} must have each price id once, and none of another price table")
+            raise BadSetting(
+                f"{name} must be without a price id that is there twice or in another price table"
+            )
         seen |= set(table.values())
     return tables
 

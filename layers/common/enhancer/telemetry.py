@@ -1,7 +1,21 @@
-"""One JSON log line per event, with request and job id; never a token, prompt, e-mail or image."""
+"""One JSON log line per event, with request and job id; never a token, prompt, e-mail or image. And what is counted."""
 
 from __future__ import annotations
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
+NAMESPACE = "ImageEnhancer"
 logger = Logger(service="enhancer", utc=True, log_uncaught_exceptions=False)
+
+
+def count(name: str, value: float = 1, **dimension: str) -> None:
+    """Count something, as a metric in the log; with one ``dimension`` once in all and once under it.
+
+    A dimension has few values and is never an owner.
+    """
+    with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=NAMESPACE):
+        pass
+    for label, what in dimension.items():
+        with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as metric:
+            metric.add_dimension(name=label, value=what)

@@ -144,7 +144,10 @@ def test_path_beats_cookie_beats_browser_in_choosing_the_language(web, path, hea
     assert f'<html lang="{language}">' in answer["body"]
 
 
-@pytest.mark.parametrize(("path", "place"), [("/de/", ""), ("/de/jobs", "jobs"), ("/de/account", "account")])
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [("/de/", ""), ("/de/jobs", "jobs"), ("/de/account", "account"), ("/de/pricing", "pricing")],
+)
 def test_language_links_stay_on_the_page(web, path, place):
     """Changing the language does not lead elsewhere, and every page knows where it is."""
     body = web(path)["body"]
@@ -161,7 +164,7 @@ def test_a_path_that_only_looks_like_a_page_is_404(web, path):
     assert web(path)["statusCode"] == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/en/jobs", "/en/account", "/docs", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/en/jobs", "/en/account", "/en/pricing", "/docs", "/nowhere"])
 def test_no_hole_of_a_template_is_left(web, path):
     """Pieces that pages share are filled in as well."""
     body = web(path, **BROWSER)["body"]
@@ -169,7 +172,8 @@ def test_no_hole_of_a_template_is_left(web, path):
 
 
 @pytest.mark.parametrize(
-    ("path", "back"), [("/de/", "/de/"), ("/en/jobs", "/en/jobs"), ("/account", "/en/account")]
+    ("path", "back"),
+    [("/de/", "/de/"), ("/en/jobs", "/en/jobs"), ("/account", "/en/account"), ("/pricing", "/en/pricing")],
 )
 def test_every_page_offers_to_sign_in_and_to_come_back(web, path, back):
     """Both ways stand in the page itself, so they work before any script does."""
@@ -216,7 +220,7 @@ def test_every_error_code_of_the_api_has_a_text_on_the_page():
         "too_many_images",
         "invalid_idempotency_key",
     }
-    told = {*now["errors"], *later["errors"], *now["jobs"]["problems"]}
+    told = {*now["errors"], *later["errors"], *now["jobs"]["problems"], *now["billing"]["problems"]}
     assert {leaf.code for leaf in leaves()} - hidden <= told
 
 

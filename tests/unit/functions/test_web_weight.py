@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.functions.test_web import ROOT, body_of, web_fixture  # noqa: F401
 
+PLACES = ("", "jobs", "account", "pricing")
 STUDIO = {"studio.js", "settings.js", "picker.js", "editing.js", "radios.js", "problems.js"}
 LATER = {"en": ROOT / "web/js/texts/en.json", "de": ROOT / "web/js/texts/de.json"}
 
@@ -29,7 +30,7 @@ def modules_of(page, *, lazily=False):
 
 def test_first_load_weighs_at_most_60_kilobytes(web):
     """Page, style, scripts, font and pictures together stay within the budget, compressed."""
-    for path in ("/en/", "/de/", "/en/jobs", "/de/jobs", "/en/account", "/de/account"):
+    for path in (f"/{language}/{place}" for language in ("en", "de") for place in PLACES):
         page = web(path)["body"]
         names = {
             *re.findall(r'(?:href|src|data-before|data-after)="(/assets/[^"]+)"', page),
@@ -44,18 +45,22 @@ def test_first_load_weighs_at_most_60_kilobytes(web):
 
 def test_what_only_some_visits_need_is_not_part_of_the_first_load(web):
     """The studio comes with a photo; photos by the dozen and the full view of the jobs page when they are asked for."""
-    pages = {path: web(path)["body"] for path in ("/en/", "/en/jobs", "/en/account")}
+    pages = {f"/en/{place}": web(f"/en/{place}")["body"] for place in PLACES}
     first = {path: modules_of(page) for path, page in pages.items()}
     assert first["/en/"].isdisjoint({"batch.js", "queue.js", "jobs.js", "card.js", "viewer.js", *STUDIO})
     assert first["/en/jobs"].isdisjoint({"batch.js", "viewer.js", "compare.js", "settings.js", "main.js"})
-    account = {"account.js", "apikeys.js"}
+    account = {"account.js", "apikeys.js", "plan.js", "credits.js"}
     assert account <= first["/en/account"]
-    assert account.isdisjoint(first["/en/"] | first["/en/jobs"])
+    assert account.isdisjoint(first["/en/"] | first["/en/jobs"] | first["/en/pricing"])
+    selling = {"billing.js", "notices.js", "pricing.js", "returned.js", "statement.js"}
+    assert selling.isdisjoint(first["/en/"] | first["/en/jobs"])
     assert "carry.js" not in first["/en/"]
-    assert first["/en/account"].isdisjoint({"compare.js", "main.js", "jobs.js"})
+    for place in ("account", "pricing"):
+        assert first[f"/en/{place}"].isdisjoint({"compare.js", "main.js", "jobs.js", "studio.js"})
     later = {path: modules_of(page, lazily=True) for path, page in pages.items()}
     assert {"batch.js", "queue.js", "kept.js", *STUDIO} <= later["/en/"]
     assert {"viewer.js", "compare.js"} <= later["/en/jobs"]
+    assert {"statement.js", "returned.js"} <= later["/en/account"] - first["/en/account"]
 
 
 def embedded(page):
@@ -81,7 +86,7 @@ def named_in(modules, sections):
 def test_every_text_a_script_asks_for_is_there_when_it_asks(web, language):
     """The first page asks only for texts that travel in it; what comes later has the others as well."""
     later = json.loads(LATER[language].read_text("utf-8"))
-    for path in (f"/{language}/", f"/{language}/jobs", f"/{language}/account"):
+    for path in (f"/{language}/{place}" for place in PLACES):
         page = web(path)["body"]
         now = embedded(page)
         whole = [now, later]
@@ -104,8 +109,9 @@ def test_texts_that_come_later_weigh_nothing_at_first(web):
 def test_a_page_carries_only_the_texts_its_scripts_use(web):
     """Texts of the jobs page do not weigh on the first page, nor do texts that only templates use."""
     carried = {}
-    for path in ("/en/", "/en/jobs", "/en/account"):
-        carried[path] = set(embedded(web(path)["body"]))
-    assert carried["/en/jobs"] - carried["/en/"] == {"jobs"}
-    assert carried["/en/account"] - carried["/en/"] == {"account"}
-    assert "html" not in carried["/en/jobs"]
+    for place in PLACES:
+        carried[place] = set(embedded(web(f"/en/{place}")["body"]))
+    assert carried["jobs"] - carried[""] == {"jobs"}
+    assert carried["account"] - carried[""] == {"account", "billing"}
+    assert carried["pricing"] - carried[""] == {"pricing", "billing"}
+    assert "html" not in carried["jobs"]

@@ -2,7 +2,10 @@
 
 import pytest
 
-from enhancer.settings import BadSetting, Settings
+from enhancer import settings
+from enhancer.domain import credits
+from enhancer.domain.plans import PLANS
+from enhancer.settings import PAID_PLANS, BadSetting, Settings
 
 GOOD = {
     "ENVIRONMENT": "production", "TABLE_NAME": "table", "BUCKET_NAME": "photos", "SIGNING_SECRET_NAME": "signing",
@@ -47,6 +50,18 @@ def test_a_missing_or_empty_required_setting_is_refused_by_name(name, missing):
         ("WORKERS_AI_BASE_URL", "http://10.0.0.1"), ("WORKERS_AI_BASE_URL", "http://0.0.0.0"),
         ("WORKERS_AI_BASE_URL", "file:///etc/passwd"), ("WORKERS_AI_BASE_URL", "http://[::1"), ("WORKERS_AI_BASE_URL", "https://"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much"), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1.5"),
+        ("STRIPE_BASE_URL", "api.stripe.com"), ("STRIPE_BASE_URL", "http://api.stripe.com"),
+        ("STRIPE_BASE_URL", "http://127.0.0.1.evil.example"),
+        ("CREDITS_PRICING_TABLE", "price_1"), ("CREDITS_PRICING_TABLE", "[]"), ("CREDITS_PRICING_TABLE", "null"),
+        ("CREDITS_PRICING_TABLE", '{"100": 1}'), ("CREDITS_PRICING_TABLE", '{"100": ""}'),
+        ("CREDITS_PRICING_TABLE", '{"100": null}'), ("CREDITS_PRICING_TABLE", '{"100": "price 1"}'),
+        ("CREDITS_PRICING_TABLE", '{"200": "price_1"}'), ("CREDITS_PRICING_TABLE", '{"pro": "price_1"}'),
+        ("CREDITS_PRICING_TABLE", '{"100": "price_1", "500": "price_1"}'), ("CREDITS_PRICING_TABLE", '{"100": '),
+        ("PRICING_TABLE", '{"free": "price_1"}'), ("PRICING_TABLE", '{"Pro": "price_1"}'),
+        ("PRICING_TABLE", '{"100": "price_1"}'), ("PRICING_TABLE", '{"pro": ["price_1"]}'),
+        ("PRICING_TABLE", '{"pro": "price_1", "team": "price_1"}'),
+        ("PRICING_TABLE_ANNUAL", '{"free": "price_1"}'), ("PRICING_TABLE_ANNUAL", "pro=price_1"),
+        ("PRICING_TABLE_ANNUAL", '{"pro": "price_1", "team": "price_1"}'),
         ("ALLOWED_ORIGINS", "https://user@a.example"), ("ALLOWED_ORIGINS", "https://a.example https://b.example"),
     ],
 )  # fmt: skip
@@ -59,7 +74,8 @@ def test_a_malformed_value_is_refused_by_name(name, value):
 @pytest.mark.parametrize(
     "name",
     ["ENVIRONMENT", "WORKERS_AI_ENABLED", "ALLOWED_ORIGINS", "TESTING_WORKERS_AI_ALLOW", "TESTING_ALLOWED_CF_MODELS",
-     "REPLICATE_BASE_URL", "WORKERS_AI_BASE_URL", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"],
+     "REPLICATE_BASE_URL", "WORKERS_AI_BASE_URL", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "STRIPE_BASE_URL",
+     "CREDITS_PRICING_TABLE", "PRICING_TABLE", "PRICING_TABLE_ANNUAL"],
 )  # fmt: skip
 def test_the_refusal_does_not_show_the_value(name):
     """What was put into the wrong setting by mistake may be a secret and stays out of the log."""
@@ -108,7 +124,16 @@ def test_without_a_word_the_providers_are_the_real_ones_and_switched_off_in_test
     assert (found.testing_models, found.memory_mb) == (frozenset(), 1769)
 
 
-@pytest.mark.parametrize("name", ["REPLICATE_BASE_URL", "WORKERS_AI_BASE_URL"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "REPLICATE_BASE_URL",
+        "WORKERS_AI_BASE_URL",
+        "STRIPE_BASE_URL",
+        "CREDITS_PRICING_TABLE",
+        "PRICING_TABLE",
+    ],
+)
 def test_an_empty_address_is_the_providers_own(name):
     """An unset parameter of the template is an empty string."""
     assert Settings.load(GOOD | {name: ""}) == Settings.load(GOOD)
@@ -140,3 +165,44 @@ def test_the_models_of_the_tests_are_a_list(value, names):
 def test_the_functions_memory_is_what_lambda_says():
     """The cost of our own model depends on it."""
     assert Settings.load(GOOD | {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008"}).memory_mb == 3008
+
+
+def test_without_a_word_nothing_is_sold():
+    """The real Stripe, no secret, no prices."""
+    found = Settings.load(GOOD)
+    assert (found.stripe_url, found.stripe_secret) == ("https://api.stripe.com", "")
+    assert (found.credits_prices, found.monthly_prices, found.annual_prices) == ({}, {}, {})
+
+
+def test_the_price_tables_are_read():
+    """By pack, and by plan for both intervals."""
+    found = Settings.load(GOOD | {
+        "CREDITS_PRICING_TABLE": '{"100": "price_1", "1500": "price_2"}', "PRICING_TABLE": '{"pro": "price_3"}',
+        "PRICING_TABLE_ANNUAL": '{"pro": "price_4", "enterprise": "price_5"}', "STRIPE_SECRET_NAME": "stripe",
+        "STRIPE_BASE_URL": "http://127.0.0.1:8796/",
+    })  # fmt: skip
+    assert found.credits_prices == {"100": "price_1", "1500": "price_2"}
+    assert (found.monthly_prices, found.annual_prices) == (
+        {"pro": "price_3"}, {"pro": "price_4", "enterprise": "price_5"},
+    )  # fmt: skip
+    assert (found.stripe_secret, found.stripe_url) == ("stripe", "http://127.0.0.1:8796")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("CREDITS_PRICING_TABLE", "PRICING_TABLE"), ("CREDITS_PRICING_TABLE", "PRICING_TABLE_ANNUAL"),
+     ("PRICING_TABLE", "PRICING_TABLE_ANNUAL")],
+)  # fmt: skip
+def test_a_price_of_two_tables_is_refused(first, second):
+    """Who paid it would be given one of the two by chance."""
+    sold = {"CREDITS_PRICING_TABLE": "100", "PRICING_TABLE": "pro", "PRICING_TABLE_ANNUAL": "team"}
+    tables = {name: f'{{"{sold[name]}": "price_1"}}' for name in (first, second)}
+    with pytest.raises(BadSetting, match=f"^{second} must be without a price id"):
+        Settings.load(GOOD | tables)
+
+
+def test_what_is_for_sale_are_the_packs_and_the_paid_plans():
+    """The settings know the names that the rules know."""
+    paid = {name for name in PLANS if name not in ("guest", "free")}
+    assert set(PAID_PLANS) == paid
+    assert tuple(map(str, credits.PACKS)) == settings.PACKS

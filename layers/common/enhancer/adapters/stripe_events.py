@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from enhancer.adapters.payments_read import event
 from enhancer.domain.errors import WebhookInvalid
@@ -27,11 +27,20 @@ def verified(body: bytes, header: str, secrets: Iterable[str], *, now: int) -> E
     ``body`` is as it came, ``header`` is ``Stripe-Signature``, empty where it is missing. Raises `WebhookInvalid` for
     every other one; what was wrong with it is nobody's business.
     """
+    return heard(body, header, lambda _: secrets, now=now)
+
+
+def heard(body: bytes, header: str, secrets: Callable[[bool], Iterable[str]], *, now: int) -> Event:
+    """Like `verified`, with secrets that may have been rotated.
+
+    Where none of ``secrets(False)`` signed, ``secrets(True)`` reads them anew; not for what is late or unsigned.
+    """
     stamp, signatures = _parts(header)
-    if abs(now - int(stamp) * 1000) > TOLERANCE_MS:
+    if abs(now - int(stamp) * 1000) > TOLERANCE_MS or not signatures:
         raise WebhookInvalid
     signed = stamp.encode() + b"." + body
-    if not any(_signs(secret, signed, signatures) for secret in secrets if secret):
+    known = (secret for fresh in (False, True) for secret in secrets(fresh) if secret)
+    if not any(_signs(secret, signed, signatures) for secret in known):
         raise WebhookInvalid
     try:
         return event(json.loads(body.decode("utf-8")))

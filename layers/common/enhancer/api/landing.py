@@ -10,9 +10,12 @@ from urllib.parse import urlencode
 from aws_lambda_powertools.event_handler import Response
 
 from enhancer.api.app import App
+from enhancer.api.request import Request
 from enhancer.domain.errors import EnhancerError
 
-Route = Callable[[str], Response[Any]]
+Route = Callable[..., Response[Any]]
+Place = Callable[[Request, EnhancerError], str]
+"""Where a browser goes that met this error."""
 
 
 def go(url: str) -> Response[Any]:
@@ -20,22 +23,31 @@ def go(url: str) -> Response[Any]:
     return Response(302, headers={"Location": url, "Cache-Control": "no-store"}, body="")
 
 
-def shown_on(app: App, page: str) -> Callable[[Route], Route]:
-    """Let a route's refusals end on ``/<language>/<page>?signIn=<code>&reason=…`` for who asks for HTML."""
+def landing(app: App, place: Place) -> Callable[[Route], Route]:
+    """Let a route's refusals end at a place of ours for who asks for HTML; everybody else is told as JSON."""
 
     def decorate(route: Route) -> Route:
         @wraps(route)
-        def landed(provider: str) -> Response[Any]:
+        def landed(**named: str) -> Response[Any]:
             try:
-                return route(provider)
+                return route(**named)
             except EnhancerError as problem:
                 request = app.visit.request
                 if not request.wants_page:
                     raise
                 app.visit.note(code=problem.code)
-                shown = {"signIn": problem.code, "reason": str(problem.details.get("reason", ""))}
-                return go(f"/{request.language}/{page}?{urlencode(shown)}")
+                return go(place(request, problem))
 
         return landed
 
     return decorate
+
+
+def shown_on(app: App, page: str) -> Callable[[Route], Route]:
+    """Let a route's refusals end on ``/<language>/<page>?signIn=<code>&reason=…`` for who asks for HTML."""
+
+    def place(request: Request, problem: EnhancerError) -> str:
+        shown = {"signIn": problem.code, "reason": str(problem.details.get("reason", ""))}
+        return f"/{request.language}/{page}?{urlencode(shown)}"
+
+    return landing(app, place)

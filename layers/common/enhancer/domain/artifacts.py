@@ -7,7 +7,7 @@ from enhancer.domain.owners import Owner
 
 ROOT = "ai-enhancer"
 UPLOADS, RESULTS, INCOMING = f"{ROOT}/uploads", f"{ROOT}/results", f"{ROOT}/incoming"
-EXPORTS = f"{ROOT}/exports"
+EXPORTS, REPORTS = f"{ROOT}/exports", f"{ROOT}/reports"
 UPLOAD_SECONDS = 600
 """A prepared upload must be finished within this time."""
 
@@ -39,6 +39,11 @@ def is_incoming_of(key: str, owner: Owner) -> bool:
 def export_key(owner: Owner, name: str) -> str:
     """Key of a copy of all data of an owner."""
     return f"{EXPORTS}/{owner.type}/{owner.id}/{name}.zip"
+
+
+def closing_report_key(day: str) -> str:
+    """Key of what the closing of a day did; for the operator."""
+    return f"{REPORTS}/closing/{day}.json"
 
 
 def prefixes_of(owner: Owner) -> list[str]:

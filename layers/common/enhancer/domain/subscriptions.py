@@ -93,6 +93,14 @@ class Subscription:
         """When the plan ends if nothing more is paid."""
         return self.paid_until + GRACE_MS
 
+    def late_until(self, now: int) -> int | None:
+        """Return when the plan gets smaller if what waits for its payment is not paid; None when nothing is late."""
+        if not self.plan_at(now):
+            return None
+        if now >= self.paid_until:
+            return self.grace_until
+        return self.unpaid_since + GRACE_MS if self.unpaid_since is not None and self._counts(now) else None
+
     def _counts(self, now: int) -> bool:
         """Whether what is subscribed to counts already: not when its payment has failed for too long."""
         return self.unpaid_since is None or now < self.unpaid_since + GRACE_MS
@@ -156,6 +164,15 @@ def current(subscriptions: Iterable[Subscription], now: int) -> Subscription | N
     """Return the one to show: the newest that is open, else the newest of all; None when there never was one."""
     found = sorted(subscriptions, key=lambda one: (one.plan_at(now) is not None, one.is_open, _age(one)))
     return found[-1] if found else None
+
+
+def following(subscriptions: Iterable[Subscription], base: str, now: int) -> str | None:
+    """Return the smaller plan that comes after the one in force, None when it goes on as it is."""
+    found = list(subscriptions)
+    plan = in_force(found, base, now)
+    going_on = (one.plan for one in found if one.status in LIVE and one.cancel_at is None)
+    after = larger(base, *going_on)
+    return after if after != plan and larger(after, plan) == plan else None
 
 
 def _age(subscription: Subscription) -> tuple[int, str]:

@@ -1,0 +1,163 @@
+"""/api/billing/...: price list, checkouts, subscription, statement. For users, in browsers or with their API keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
+
+from enhancer import billing, runtime
+from enhancer.api.app import create_app, entrypoint
+from enhancer.api.billing_schemas import (
+    Leaving,
+    MovementView,
+    PackRequest,
+    PortalRequest,
+    PricesView,
+    StatementView,
+    SubscriptionRequest,
+    SubscriptionView,
+    leaving,
+)
+from enhancer.api.landing import go, landing
+from enhancer.api.request import Request
+from enhancer.api.schemas import Success, ok
+from enhancer.api.statements import CSV, ROWS_MAX, as_csv
+from enhancer.domain.accounts import Account
+from enhancer.domain.credits import expiring
+from enhancer.domain.errors import EnhancerError, NotFound, NotSignedIn, OwnerBlocked
+
+app = create_app(scope="billing", for_blocked=True)
+Key = Annotated[str | None, Header(alias="Idempotency-Key")]
+
+
+@app.get("/api/billing/prices", summary="Price list", tags=["billing"])
+def prices() -> Response[Success[PricesView]]:
+    """Plans and packs; for everybody, and also where nothing can be bought."""
+    return ok(PricesView.of(runtime.prices(), runtime.cashier()))
+
+
+@app.post("/api/billing/credits", summary="Buy credits", tags=["billing"])
+def buy(body: Annotated[PackRequest, Body()], idempotency_key: Key = None) -> Response[Leaving]:
+    """Opens a checkout at Stripe; the same Idempotency-Key leads to the same one."""
+    visitor = _buyer(body.return_to, idempotency_key)
+    return leaving(billing.buy(visitor, body.pack, desk=runtime.desk()))
+
+
+@app.post("/api/billing/session", summary="Subscribe to a plan", tags=["billing"])
+def subscribe(body: Annotated[SubscriptionRequest, Body()], idempotency_key: Key = None) -> Response[Leaving]:
+    """Opens a checkout at Stripe; who has a subscription changes it in the portal."""
+    visitor = _buyer(body.return_to, idempotency_key)
+    return leaving(billing.subscribe(visitor, body.plan, body.interval, desk=runtime.desk()))
+
+
+@app.post("/api/billing/cancel", summary="Cancel the subscription", tags=["billing"])
+def cancel() -> Response[Success[SubscriptionView]]:
+    """It ends with the paid period; until then the plan stays."""
+    account = _account()
+    app.visit.take("sensitive")
+    return ok(_subscription(billing.cancel(account, desk=runtime.desk())))
+
+
+@app.post("/api/billing/portal", summary="Open the customer portal", tags=["billing"])
+def portal(body: Annotated[PortalRequest | None, Body()] = None) -> Response[Leaving]:
+    """Plan, means of payment and invoices, at Stripe."""
+    visitor = _visitor(_account(), body.return_to if body else None)
+    return leaving(billing.portal(visitor, desk=runtime.desk()))
+
+
+@app.get("/api/billing/subscription", summary="The plan in force", tags=["billing"])
+def subscription() -> Response[Success[SubscriptionView]]:
+    """And the subscription behind it."""
+    return ok(_subscription(_account()))
+
+
+@app.get(
+    "/api/billing/ledger",
+    summary="Statement",
+    tags=["billing"],
+    responses={
+        200: {
+            "description": "Entries, newest first. As CSV up to 5,000 in one file; X-Next-Cursor leads to more.",
+            "content": {"application/json": {"model": Success[StatementView]}, "text/csv": {}},
+        }
+    },
+)
+def ledger(
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    format_: Annotated[Literal["json", "csv"] | None, Query(alias="format")] = None,
+) -> Response[Any]:
+    """Every movement of credits with the balance after it; as CSV too, with ``format`` or by Accept."""
+    owner, now, store = _account().owner, runtime.now(), runtime.ledger()
+    accepted = app.visit.request.headers.get("accept", "")
+    if format_ == "csv" or (format_ is None and "text/csv" in accepted):
+        page = billing.statement(owner, limit=ROWS_MAX, cursor=cursor, now=now, ledger=store)
+        headers = {"Content-Disposition": 'attachment; filename="credits.csv"', "Cache-Control": "no-store"}
+        if page.cursor:
+            headers["X-Next-Cursor"] = page.cursor
+        text = as_csv(MovementView.of(row.entry, row.balance) for row in page.rows)
+        return Response(200, CSV, text, headers)
+    page = billing.statement(owner, limit=limit, cursor=cursor, now=now, ledger=store)
+    balance = page.standing.balance
+    left = expiring(balance.available, store.lots(owner), now) if balance.available else []
+    rows = [(row.entry, row.balance) for row in page.rows]
+    return ok(StatementView.of(rows, page.cursor, balance, left))
+
+
+def _returned(request: Request, problem: EnhancerError) -> str:
+    """Where a browser goes whose checkout is nobody's or another's, or could not be looked up yet."""
+    state = "failed" if isinstance(problem, NotFound) else "pending"
+    return f"/{request.language}/account?checkout={state}"
+
+
+# A redirect has no body to validate.
+@app.get(
+    "/api/billing/sync",
+    summary="Back from a checkout",
+    tags=["billing"],
+    enable_validation=False,
+    responses={302: {"description": "Where the browser goes next, with checkout=paid, pending or failed."}},
+)
+@landing(app, _returned)
+def sync() -> Response[Any]:
+    """Looks a checkout of the caller up at Stripe, by its ``session_id``, and applies its payment, once."""
+    account, request = _account(), app.visit.request
+    path, state = billing.sync(
+        request.query.get("session_id", ""),
+        account,
+        home=f"/{request.language}/account",
+        desk=runtime.desk(),
+    )
+    app.visit.note(checkout=state)
+    return go(billing.with_query(path, f"checkout={state}"))
+
+
+def _account() -> Account:
+    account = app.visit.caller.account
+    if account is None:
+        raise NotSignedIn
+    return account
+
+
+def _buyer(return_to: str | None, idempotency_key: str | None) -> billing.Visitor:
+    account = _account()
+    if account.blocked:  # they may look, cancel and manage what they have
+        raise OwnerBlocked
+    app.visit.take("sensitive")
+    return _visitor(account, return_to, idempotency_key)
+
+
+def _visitor(account: Account, return_to: str | None, idempotency_key: str | None = None) -> billing.Visitor:
+    request = app.visit.request
+    return billing.Visitor(account, request.own_origin, request.language, return_to, idempotency_key)
+
+
+def _subscription(account: Account) -> SubscriptionView:
+    now = runtime.now()
+    standing = runtime.ledger().standing(account.owner, now=now, month=account.month_at(now))
+    return SubscriptionView.of(account, standing, now)
+
+
+lambda_handler = entrypoint(app)

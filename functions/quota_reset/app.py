@@ -1,0 +1,25 @@
+"""Every day: credits expire, Stripe is asked what we missed, the books are added up. It makes no quota possible."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from enhancer import closing, runtime
+from enhancer.domain.artifacts import closing_report_key
+from enhancer.domain.quota import day_of
+from enhancer.telemetry import count, logger
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Return what was done, counted; it is kept in the bucket too. Safe to repeat."""
+    closed = closing.close(desk=runtime.desk(keyless=True), notify=runtime.notify)
+    report = asdict(closed)
+    count("LedgerDifference", len(closed.differences))
+    count("PaidNotGranted", len(closed.found))
+    count("ClosingBroken", closed.broken)
+    logger.info("closing", extra=report)
+    key = closing_report_key(day_of(runtime.now()))
+    runtime.artifacts().put(key, json.dumps(report).encode(), "application/json")
+    return report

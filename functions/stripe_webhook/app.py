@@ -1,0 +1,39 @@
+"""POST /api/billing/stripe-webhook: Stripe says that something happened."""
+
+from __future__ import annotations
+
+import json
+
+from aws_lambda_powertools.event_handler import Response
+
+from enhancer import receipts, runtime
+from enhancer.adapters import stripe_events
+from enhancer.api.app import create_app, entrypoint
+
+app = create_app(rate=None, csrf=False, validated=False)
+
+
+@app.post(
+    "/api/billing/stripe-webhook",
+    summary="Call-back of Stripe",
+    tags=["operations"],
+    responses={
+        200: {"description": "Heard; `data.outcome` is applied, nothing, repeated, ignored or parked."},
+    },
+)
+def hear() -> Response[str]:
+    """Signed by Stripe, at most five minutes old. Whatever goes wrong on our side is a 5xx: it is told again."""
+    request = app.visit.request
+    event = stripe_events.heard(
+        request.body,
+        request.headers.get("stripe-signature", ""),
+        lambda fresh: runtime.stripe_webhook_secrets(fresh=fresh),
+        now=runtime.now(),
+    )
+    app.visit.note(event=event.id, type=event.type)
+    outcome = receipts.receive(event, desk=runtime.desk())
+    app.visit.note(outcome=outcome)
+    return Response(200, "application/json", json.dumps({"success": True, "data": {"outcome": outcome}}))
+
+
+lambda_handler = entrypoint(app)

@@ -1,0 +1,39 @@
+"""Notices: that something happened to an owner, for whoever subscribes to the topic. Ids and numbers only."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from enhancer.domain.owners import Owner
+from enhancer.telemetry import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+
+class Notices:
+    """One topic; without one, notices are logged only. Nothing here raises: what happened is done already."""
+
+    def __init__(self, client: SNSClient | None, topic: str) -> None:
+        self._client = client
+        self._topic = topic
+
+    def publish(self, kind: str, owner: Owner, *, now: int, **fields: object) -> None:
+        """Publish ``{type, ownerId, at, …fields}`` (epoch ms) with the message attribute ``type``."""
+        if self._client is None:
+            logger.info("notice", extra={"notice": kind, "owner": owner.id})
+            return
+        message = {**fields, "type": kind, "ownerId": owner.id, "at": now}
+        try:
+            self._client.publish(
+                TopicArn=self._topic,
+                Message=json.dumps(message),
+                MessageAttributes={"type": {"DataType": "String", "StringValue": kind}},
+            )
+        except (BotoCoreError, ClientError) as problem:
+            logger.error(
+                "notice lost", extra={"notice": kind, "owner": owner.id, "problem": type(problem).__name__}
+            )
