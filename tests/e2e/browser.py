@@ -131,11 +131,12 @@ def _forget_network(stack: LocalStack) -> None:
 
 
 def _note_stranger(seen: Visit, request: Request, stack: LocalStack) -> None:
-    """The bucket is ours: in the local stack it is the emulator. To sign in, the whole browser goes elsewhere."""
+    """The bucket is ours: in the local stack it is the emulator. To sign in or pay, the whole browser goes elsewhere."""
     url = urlsplit(request.url)
     origin, ours = f"{url.scheme}://{url.netloc}", (stack.url, stack.endpoint)
-    signs_in = origin in (stack.providers.google_url, stack.providers.github_url)
-    if url.scheme in ("data", "blob") or origin in ours or (signs_in and request.is_navigation_request()):
+    places = stack.providers
+    leaves = origin in (places.google_url, places.github_url, places.stripe_url)
+    if url.scheme in ("data", "blob") or origin in ours or (leaves and request.is_navigation_request()):
         return
     seen.strangers.append(request.url)
 

@@ -159,11 +159,12 @@ class Cashier:
         }
 
     def _usage(self, route: Route) -> None:
+        if not self.credits:
+            return route.fallback()
         answer = route.fetch()
         data = answer.json()
-        if self.credits and data.get("success"):
-            data["data"]["credits"] |= self.credits
-        route.fulfill(response=answer, json=data)
+        data["data"]["credits"] |= self.credits
+        return route.fulfill(response=answer, json=data)
 
 
 def open_pricing(page: Page, path: str = "/en/pricing") -> Page:

@@ -28,6 +28,7 @@ FILES = {
     "profile.json",
     "jobs.json",
     "ledger.json",
+    "lots.json",
     "keys.json",
     "usage.json",
     "audit.json",

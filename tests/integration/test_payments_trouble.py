@@ -243,3 +243,18 @@ def test_nothing_is_told_to_stripe_that_it_does_not_need(cashier: Cashier) -> No
     (call,) = cashier.asked("/checkout/sessions")
     assert "x-stripe-client-telemetry" not in call["headers"]
     assert (call["headers"]["connection"], call["headers"]["idempotency-key"]) == ("close", "checkout:1")
+
+
+def test_proxies_and_passwords_of_the_machine_are_not_used(
+    cashier: Cashier, monkeypatch: Any, tmp_path: Any
+) -> None:
+    """A ``.netrc`` would be sent instead of our key."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login sk_test_other password x\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    payments = cashier.adapter(retries=0)
+    assert cashier.opened(payments=payments).status == "open"
+    assert cashier.asked("/checkout/sessions")[-1]["headers"]["authorization"] == f"Bearer {KEY}"

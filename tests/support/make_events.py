@@ -19,7 +19,8 @@ from enhancer.domain.owners import Owner
 from enhancer.identity import guest_cookie_for, signature
 from tests.support.account_events import accounts, administrators
 from tests.support.aws import SIGNING_KEY
-from tests.support.callbacks import FOREIGN_SECRET, OLD_SECRET, WEBHOOK_SECRET, signed
+from tests.support.billing_events import cashier, customers
+from tests.support.callbacks import FOREIGN_SECRET, OLD_SECRET, RECORDED_AT, WEBHOOK_SECRET, signed
 from tests.support.events import CSRF_TOKEN, form, http_event, image_part, joined, unsafe
 from tests.support.template import ROOT
 
@@ -30,8 +31,6 @@ NAME = "0123456789abcdefghjkmnpqrs.png"
 ORIGINAL = f"ai-enhancer/uploads/guest/{GUEST.id}/{NAME}"
 RESULT = f"ai-enhancer/results/guest/{GUEST.id}/{NAME}"
 MISSING = "job_" + "0" * 36
-RECORDED_AT = 1_767_225_600
-"""When the call-backs were signed, epoch s: long ago, so that each is refused until a test sets its clock to it."""
 FOREIGN = f"ai-enhancer/results/guest/somebodyelse/{NAME}"
 
 
@@ -124,6 +123,8 @@ def cases() -> Iterator[Case]:
         _webhooks,
         accounts,
         administrators,
+        customers,
+        cashier,
         _direct,
         _steps,
     ):
@@ -345,6 +346,11 @@ def _direct(add: Cases) -> None:
         "detail": "{}",
     }
     add.made.append(Case("sweep.every-minute", "returns", scheduled))
+    daily = {
+        "time": "2026-11-20T00:05:00Z",
+        "resources": [scheduled["resources"][0].replace("sweep", "closing")],
+    }
+    add.made.append(Case("quota_reset.every-day", "returns", scheduled | daily))
 
 
 def _steps(add: Cases) -> None:

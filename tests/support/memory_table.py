@@ -226,7 +226,9 @@ def _not(tokens: list[str]) -> Test:
 
     def test_them(*given: Any) -> bool:
         one, other = left(*given), right(*given)
-        return one is not _MISSING and other is not _MISSING and bool(compare(one, other))
+        if one is _MISSING or other is _MISSING:
+            return compare is operator.ne
+        return bool(compare(one, other))
 
     return test_them
 
@@ -254,7 +256,9 @@ def _operand(tokens: list[str]) -> Test:
         return lambda _, values, __: values[token]
     if token == "size":
         path = _argument(tokens)
-        return lambda item, _, names: len(_value(item, path, names))
+        return lambda item, _, names: (
+            found if (found := _value(item, path, names)) is _MISSING else len(found)
+        )
     if token in ("if_not_exists", "list_append"):
         assert tokens.pop(0) == "("
         first, _ = _operand(tokens), tokens.pop(0)

@@ -148,6 +148,7 @@ def test_functions_import_the_api_use_cases_and_the_runtime():
     further = {
         "functions.upscale": ("enhancer.adapters.pixels", "vision"),
         "functions.provider_webhook": ("enhancer.adapters.webhooks",),
+        "functions.stripe_webhook": ("enhancer.adapters.stripe_events",),
     }
     for name in FUNCTIONS:
         assert offenders([name], allowed + further.get(name, ()), at_run_time=False) == {}
@@ -171,6 +172,8 @@ def test_the_runtime_and_settings_are_at_the_bottom_and_the_top():
                 "enhancer.settings",
                 "enhancer.fulfilment",
                 "enhancer.callbacks",
+                "enhancer.receipts",
+                "enhancer.telemetry",
             ),
         )
         == {}

@@ -63,8 +63,8 @@ class Life:
         """So many steps with an audit after each; then everything is heard, and the day is closed."""
         moves = (self.buy, self.buy, self.settle, self.subscribe, self.renew, self.fail_renewal, self.recover,
                  self.switch, self.cancel, self.end, self.refund, self.fail_refund, self.dispute, self.decide,
-                 self.hear, self.hear, self.hear, self.hear, self.hear, self.sync, self.hold, self.hold, self.resolve, self.resolve,
-                 self.grant, self.deduct, self.jump, self.close)  # fmt: skip
+                 self.hear, self.hear, self.hear, self.hear, self.hear, self.sync, self.hold, self.hold, self.resolve,
+                 self.resolve, self.grant, self.deduct, self.jump, self.close)  # fmt: skip
         for _ in range(STEPS):
             move = self.chance.choice(moves)
             if self.chance.random() < 0.25:
@@ -176,11 +176,24 @@ class Life:
         header = signed(body, self.chance.choice(SECRETS), self.world.clock)
         found = verified(body, header, SECRETS, now=self.world.clock)
         self.cashier.problem = StripeUnavailable() if self.chance.random() < 0.05 else None
-        self.cashier.meanwhile = self.overtake if self.chance.random() < 0.3 else None
+        self.cashier.meanwhile = self.overtaking()
         try:
             receipts.receive(found, desk=self.world.desk)
         finally:
             self.cashier.problem = self.cashier.meanwhile = None
+
+    def overtaking(self):
+        """Perhaps something comes between one of the next questions and its answer."""
+        return self.after(self.chance.randrange(5)) if self.chance.random() < 0.4 else None
+
+    def after(self, questions):
+        def happens():
+            if questions:
+                self.cashier.meanwhile = self.after(questions - 1)
+            else:
+                self.overtake()
+
+        return happens
 
     def overtake(self):
         """While one process waits for the cashier, things happen there, and another process hears of them."""
@@ -197,7 +210,9 @@ class Life:
         self.post()
         self.chance.shuffle(self.waiting)
         for event in self.waiting:
+            self.cashier.meanwhile = self.overtaking()
             receipts.receive(event, desk=self.world.desk)
+        self.cashier.meanwhile = None
         self.waiting.clear()
 
     def sync(self):

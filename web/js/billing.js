@@ -10,7 +10,7 @@ const CHECKOUT = "enhancer.checkout"; // in this tab: what is being bought
 /** How long a plan is kept while its payment is missing, unless the API says otherwise. */
 const GRACE_DAYS = 7;
 /** A subscription that may be changed or cancelled, in Stripe's words. */
-const RUNNING = ["active", "trialing", "past_due", "unpaid"];
+const RUNNING = ["active", "trialing", "past_due", "unpaid", "paused"];
 
 export const CSV = `${BASE}/ledger?format=csv`;
 

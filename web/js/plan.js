@@ -6,7 +6,7 @@ import { planName, t } from "./i18n.js";
 import { say } from "./notices.js";
 import * as problems from "./problems.js";
 
-const LATE = ["past_due", "unpaid"];
+const LATE = ["past_due", "unpaid", "paused"];
 
 let view = null;
 let sale = null;
@@ -65,7 +65,7 @@ function price() {
 function lines(state) {
   const { cancelAt, currentPeriodEnd, nextPlan } = view;
   const said = [];
-  if (state === "ending") said.push(t("account.plan.ends", { plan: planName(view.plan), day: billing.longDay(cancelAt), next: planName("free") }));
+  if (state === "ending") said.push(t("account.plan.ends", { plan: planName(view.plan), day: billing.longDay(cancelAt), next: planName(nextPlan ?? "free") }));
   else if (nextPlan && currentPeriodEnd) said.push(t("account.plan.next", { plan: planName(nextPlan), day: billing.longDay(currentPeriodEnd) }));
   else if (["active", "trial"].includes(state) && currentPeriodEnd) said.push(t("account.plan.renews", { day: billing.longDay(currentPeriodEnd) }));
   else if (!state) said.push(t(view.plan === "free" ? "account.plan.none" : "account.plan.gift"));
@@ -110,7 +110,7 @@ async function leave(id) {
 
 /** Ending is asked about, and the answer is known before: the day it ends, and what stays. */
 function ask() {
-  const values = { plan: planName(view.plan), next: planName("free"), day: view.currentPeriodEnd ? billing.longDay(view.currentPeriodEnd) : "" };
+  const values = { plan: planName(view.plan), next: planName(view.nextPlan ?? "free"), day: view.currentPeriodEnd ? billing.longDay(view.currentPeriodEnd) : "" };
   $("plan-end-title").textContent = t("account.plan.end.title", values);
   $("plan-end-text").textContent = t(values.day ? "account.plan.end.text" : "account.plan.end.soon", values);
   $("plan-end-keep").textContent = t("account.plan.end.keep", values);

@@ -35,6 +35,15 @@ ALLOW = {
     "/api/admin/plan": ("admin", "POST"),
     "/api/admin/block": ("admin", "POST"),
     "/api/admin/flags": ("admin", "GET, POST"),
+    "/api/billing/prices": ("billing", "GET"),
+    "/api/billing/credits": ("billing", "POST"),
+    "/api/billing/session": ("billing", "POST"),
+    "/api/billing/cancel": ("billing", "POST"),
+    "/api/billing/portal": ("billing", "POST"),
+    "/api/billing/subscription": ("billing", "GET"),
+    "/api/billing/ledger": ("billing", "GET"),
+    "/api/billing/sync": ("billing", "GET"),
+    "/api/billing/stripe-webhook": ("stripe_webhook", "POST"),
     "/r2-ai/ai-enhancer/results/guest/x/0123456789abcdefghjkmnpqrs.png": ("results", "GET, HEAD"),
     "/api/health": ("web", "GET"),
     "/api/csp-report": ("web", "POST"),
@@ -67,8 +76,12 @@ def test_every_route_of_the_template_is_covered_here():
 
 
 @pytest.mark.parametrize(
-    "name", ["generate", "usage", "uploads", "jobs", "results", "debug_login", "provider_webhook", "web"]
-)
+    "name",
+    [
+        "generate", "usage", "uploads", "jobs", "results", "debug_login", "provider_webhook", "web", "billing",
+        "stripe_webhook",
+    ],
+)  # fmt: skip
 def test_an_unknown_path_is_404_in_the_envelope(apps, served, name):
     """Whatever the gateway sends here by mistake."""
     answer = Answer(getattr(apps, name)(http_event("GET", "/api/nowhere"), CONTEXT))

@@ -37,7 +37,7 @@ def test_a_new_guest_sees_what_a_guest_has(apps, browser, served):
         "plan": "guest",
         "usage": {"used": 0, "limit": 3, "remaining": 3, "resetAt": at("2026-11-21 00:00:00")},
         "monthlyUsage": {"used": 0.0, "limit": 90.0, "remaining": 90.0, "resetAt": at("2026-12-01 00:00:00")},
-        "credits": {"available": 0.0, "held": 0.0},
+        "credits": {"available": 0.0, "held": 0.0, "debt": 0.0, "blocked": False},
         "creditsBalanceTenths": 0,
         "entitlements": {
             "monthlyImages": 90, "monthlyCredits": 90, "dailyBurstCap": 3, "maxUpscale": 2, "faceEnhance": False,
@@ -71,7 +71,9 @@ def test_held_and_bought_credits_are_shown_apart(apps, browser, served):
     served.grant(caller, 105)
     served.hold(served.job(caller, [(25, 40)]))
     shown = browser.send(apps.usage, "GET", USAGE).data
-    assert (shown["credits"], shown["creditsBalanceTenths"]) == ({"available": 6.5, "held": 4.0}, 65)
+    expires = {"credits": 6.5, "at": at("2027-06-03 12:00:00")}
+    wanted = {"available": 6.5, "held": 4.0, "expiringNext": expires, "debt": 0.0, "blocked": False}
+    assert (shown["credits"], shown["creditsBalanceTenths"]) == (wanted, 65)
     assert (shown["usage"]["used"], shown["monthlyUsage"]["used"], shown["monthlyUsage"]["remaining"]) == (
         1,
         2.5,

@@ -19,7 +19,7 @@ from tests.support import aws, books
 from tests.support.images import png
 
 FILES = {
-    "README.txt", "profile.json", "jobs.json", "ledger.json", "keys.json", "usage.json", "audit.json",
+    "README.txt", "profile.json", "jobs.json", "ledger.json", "lots.json", "keys.json", "usage.json", "audit.json",
 }  # fmt: skip
 SECRET = "ek_test_" + "s" * 43
 NAMES = iter(range(1, 10_000))
@@ -57,7 +57,12 @@ def packed(world, caller):
 
 def erase(world, caller, estates=None):
     account = caller.account or world.accounts.get(caller.owner)
-    privacy.erase(account, tools=world.tools, estates=estates or Estates(world.table))
+    privacy.erase(
+        account,
+        tools=world.tools,
+        estates=estates or Estates(world.table),
+        unsubscribe=world.cashier.cancel_now,
+    )
 
 
 def pictures(world, owner):
