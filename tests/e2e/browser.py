@@ -131,7 +131,7 @@ def _forget_network(stack: LocalStack) -> None:
 
 
 def _note_stranger(seen: Visit, request: Request, stack: LocalStack) -> None:
-    """The bucket is ours: in the local stack it is the emulator. To sign in or pay, the whole browser goes elsewhere."""
+    """The bucket is ours: in the local stack it is the emulator. To sign in or pay, the browser goes elsewhere."""
     url = urlsplit(request.url)
     origin, ours = f"{url.scheme}://{url.netloc}", (stack.url, stack.endpoint)
     places = stack.providers

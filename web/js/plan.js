@@ -47,7 +47,7 @@ function paint() {
   $("plan-state").replaceChildren(...(state ? [el("span", { class: "badge", "data-state": state }, t(`account.plan.states.${state}`))] : []));
   $("plan-price").textContent = price();
   $("plan-when").replaceChildren(...lines(state).map((line) => el("li", {}, line)));
-  $("plan-ways").replaceChildren(...ways(state));
+  $("plan-ways").replaceChildren(...ways());
   if (state === "late") {
     say($("plan-notice"), {
       kind: "danger", quiet: true, title: t("account.plan.late.title"),
@@ -65,20 +65,20 @@ function price() {
 function lines(state) {
   const { cancelAt, currentPeriodEnd, nextPlan } = view;
   const said = [];
-  if (state === "ending") said.push(t("account.plan.ends", { plan: planName(view.plan), day: billing.longDay(cancelAt), next: planName(nextPlan ?? "free") }));
+  if (state && cancelAt) said.push(t("account.plan.ends", { plan: planName(view.plan), day: billing.longDay(cancelAt), next: planName(nextPlan ?? "free") }));
   else if (nextPlan && currentPeriodEnd) said.push(t("account.plan.next", { plan: planName(nextPlan), day: billing.longDay(currentPeriodEnd) }));
   else if (["active", "trial"].includes(state) && currentPeriodEnd) said.push(t("account.plan.renews", { day: billing.longDay(currentPeriodEnd) }));
   else if (!state) said.push(t(view.plan === "free" ? "account.plan.none" : "account.plan.gift"));
   return said;
 }
 
-function ways(state) {
+function ways() {
   const running = billing.isRunning(view);
   return [
     running ? button("plan-change", t("account.plan.change"), () => leave("plan-change"))
       : el("a", { class: "button primary", href: billing.pricing, id: "plan-see" }, t("account.plan.see")),
-    state === "ending" ? button("plan-keep", t("account.plan.keep", { plan: planName(view.plan) }), () => leave("plan-keep"), "primary") : null,
-    running && state !== "ending" ? button("plan-cancel", t("account.plan.cancel"), ask) : null,
+    running && view.cancelAt ? button("plan-keep", t("account.plan.keep", { plan: planName(view.plan) }), () => leave("plan-keep"), "primary") : null,
+    running && !view.cancelAt ? button("plan-cancel", t("account.plan.cancel"), ask) : null,
     !running && view.manageable ? button("plan-bills", t("account.plan.bills"), () => leave("plan-bills")) : null,
   ].filter(Boolean);
 }
@@ -110,7 +110,8 @@ async function leave(id) {
 
 /** Ending is asked about, and the answer is known before: the day it ends, and what stays. */
 function ask() {
-  const values = { plan: planName(view.plan), next: planName(view.nextPlan ?? "free"), day: view.currentPeriodEnd ? billing.longDay(view.currentPeriodEnd) : "" };
+  const last = standing() === "late" ? view.graceUntil : view.currentPeriodEnd;
+  const values = { plan: planName(view.plan), next: planName(view.nextPlan ?? "free"), day: last ? billing.longDay(last) : "" };
   $("plan-end-title").textContent = t("account.plan.end.title", values);
   $("plan-end-text").textContent = t(values.day ? "account.plan.end.text" : "account.plan.end.soon", values);
   $("plan-end-keep").textContent = t("account.plan.end.keep", values);

@@ -101,7 +101,7 @@ function wayTo(plan, mine) {
   const running = view && billing.isRunning(view);
   if (!price?.amount) {
     if (!view) return [button(`buy-${name}`, t("pricing.start"), () => askIn("", t("pricing.door.free")))];
-    return [mine ? note(t("pricing.have")) : link(t("pricing.leave"), `/${lang}/account#plan-panel`)];
+    return [mine ? note(t("pricing.have")) : link(t(running && !view.cancelAt ? "pricing.leave" : "pricing.manage"), `/${lang}/account#plan-panel`)];
   }
   if (mine && running && view.interval === interval) return [link(t("pricing.manage"), `/${lang}/account#plan-panel`)];
   const label = t(mine && running ? `pricing.to.${interval}` : running ? "pricing.change" : "pricing.choose", { plan: planName(name) });
