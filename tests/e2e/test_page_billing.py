@@ -94,7 +94,28 @@ def test_guest_signs_in_comes_back_to_what_was_chosen_and_subscribes(visit: Open
     page.reload()
     page.wait_for_selector("#plan-state [data-state=ending]")
     page.click("#plan-keep")
+    page.click("button[value=resume]")
+    page.wait_for_selector("button[value=cancel]")
+    page.click("a.back")
+    page.wait_for_selector("#plan-state [data-state=active]", timeout=15_000)
+
+
+def test_plan_that_was_changed_in_the_portal_is_there_without_a_reload(visit: Open):
+    """From Pro to Premium in the portal: back on the page, card and limits follow by themselves."""
+    seen = visit("/en/pricing")
+    seen.sign_in("free")
+    page = open_pricing(seen.page)
+    page.click("#buy-pro")
+    pay(page)
+    page.wait_for_selector("[data-plan=pro][data-mine]", timeout=40_000)
+    page.click("#buy-premium")
     page.wait_for_selector("h1:text-matches('^Stand-in for')")
+    premium = page.locator("select option", has_text="remium").first.get_attribute("value")
+    page.select_option("select", premium)
+    page.click("button[value=switch]")
+    page.click("a.back")
+    page.wait_for_selector("[data-plan=premium][data-mine]", timeout=15_000)
+    page.wait_for_selector("#usage-text:text('100 left today')")
 
 
 def test_checkout_that_is_left_buys_nothing_and_says_so(visit: Open):

@@ -86,6 +86,8 @@ class Cashier:
     def open(self, order: Order, *, idempotency_key: str) -> Checkout:
         """A checkout session; the same under the same key."""
         self._ask("open")
+        if order.customer not in self.customers:
+            raise NoSuchPayment(order.customer)
         return self.sessions[self._once(idempotency_key, order, lambda: self._opened(order))]
 
     def checkout(self, session_id: str) -> Checkout:
@@ -167,6 +169,8 @@ class Cashier:
     def portal(self, customer: str, *, return_url: str, locale: str = "auto") -> str:
         """Where things are managed."""
         self._ask("portal")
+        if customer not in self.customers:
+            raise NoSuchPayment(customer)
         return f"https://portal.example/{customer}?{return_url}&{locale}"
 
     def events(self, *, since_ms: int, types: Sequence[str]) -> Iterator[Event]:

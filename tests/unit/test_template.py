@@ -122,7 +122,7 @@ def test_every_log_group_has_an_end(name):
 
 
 OURS = re.compile(
-    r"\$\{Bucket\.Arn\}/ai-enhancer/(incoming|uploads|results|exports)/\*'|:execution:\$\{Enhance\.Name\}:\*'"
+    r"\$\{Bucket\.Arn\}/ai-enhancer/(incoming|uploads|results|exports|reports)/\*'|:execution:\$\{Enhance\.Name\}:\*'"
 )
 
 
@@ -143,7 +143,7 @@ WRITES = {
     "Results": set(), "DebugLogin": set(), "Sweep": set(), "Web": set(), "Jobs": {"uploads"},
     "StartPrediction": {"uploads", "results"}, "PollPrediction": set(), "FinishItem": {"results"},
     "FinishJob": set(), "ProviderWebhook": set(), "SignIn": set(), "Account": set(), "Admin": set(),
-    "Export": {"exports"},
+    "Export": {"exports"}, "Billing": set(), "StripeWebhook": set(), "QuotaReset": {"reports"},
 }  # fmt: skip
 
 
@@ -182,7 +182,11 @@ def test_the_model_cannot_touch_money():
         ("states:ListExecutions", {"Sweep"}),
         ("lambda:InvokeFunction", {"Account", "Generate", "StartPrediction"}),
         ("dynamodb:DeleteItem", {"Account", "Jobs", "SignIn", "Sweep"}),
-        ("dynamodb:Query", {"Account", "Admin", "Export", "Jobs", "Sweep"}),
+        ("dynamodb:Query", {"Account", "Admin", "Billing", "Export", "Jobs", "QuotaReset", "Sweep", "Usage"}),
+        ("dynamodb:Scan", {"QuotaReset"}),
+        ("dynamodb:ConditionCheckItem", {"QuotaReset", "StripeWebhook"}),
+        ("sns:Publish", {"FinishItem", "Generate", "QuotaReset"}),
+        ("sqs:SendMessage", {"Billing", "QuotaReset", "StripeWebhook"}),
         ("s3:DeleteObject", {"Account", "Jobs", "Sweep"}),
     ],
 )
@@ -282,8 +286,8 @@ def test_a_function_behind_the_api_ends_before_the_api_gives_up(name):
 def test_the_public_functions_are_these():
     """A new door is noticed here."""
     assert PUBLIC == [
-        "Account", "Admin", "DebugLogin", "Generate", "Jobs", "ProviderWebhook", "Results", "SignIn", "Uploads",
-        "Usage", "Web",
+        "Account", "Admin", "Billing", "DebugLogin", "Generate", "Jobs", "ProviderWebhook", "Results", "SignIn",
+        "StripeWebhook", "Uploads", "Usage", "Web",
     ]  # fmt: skip
 
 
@@ -337,7 +341,10 @@ def test_every_setting_the_code_requires_is_given_to_every_function():
 
 
 MODEL, MACHINE = {"UPSCALE_FUNCTION_NAME": {"Ref": "Upscale"}}, {"STATE_MACHINE_ARN": {"Ref": "Enhance"}}
-OWN = {"Generate": MODEL | MACHINE, "Jobs": MACHINE, "Sweep": MACHINE, "StartPrediction": MODEL,
+NOTICES = {"NOTICES_TOPIC_ARN": {"Ref": "Notices"}}
+PARKED = {"PARKED_QUEUE_URL": {"Ref": "BillingDeadLetters"}}
+OWN = {"Generate": MODEL | MACHINE | NOTICES, "FinishItem": NOTICES, "Billing": PARKED, "StripeWebhook": PARKED,
+       "QuotaReset": NOTICES | PARKED, "Jobs": MACHINE, "Sweep": MACHINE, "StartPrediction": MODEL,
        "ProviderWebhook": MACHINE, "Account": MACHINE | {"EXPORT_FUNCTION_NAME": {"Ref": "Export"}},
        "SignIn": {
            "SIGN_IN_SECRET_NAME": {"Ref": "SignInSecret"}, "GOOGLE_ISSUER": {"Ref": "GoogleIssuer"},

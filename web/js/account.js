@@ -50,6 +50,7 @@ async function load() {
   if (!before) tellReturn();
   await Promise.all([loadBilling(), apikeys.load()]);
   showPlace();
+  billing.afterPortal(plan.renew);
 }
 
 /** Plan and credits; what is for sale is a comfort here, and left out where it cannot be had. */

@@ -1,14 +1,16 @@
 /** Buying, subscribing and the statement: the billing API as the page uses it, and amounts of money. */
 
-import { call, renewing } from "./api.js";
+import { call, pause, renewing } from "./api.js";
 import { lang, locale } from "./i18n.js";
 import { keep, read } from "./top.js";
 
 const BASE = "/api/billing";
 const BACK = "enhancer.back"; // in this tab: where somebody was who went to buy something
 const CHECKOUT = "enhancer.checkout"; // in this tab: what is being bought
+const PORTAL = "enhancer.portal"; // in this tab: the customer portal was opened
 /** How long a plan is kept while its payment is missing, unless the API says otherwise. */
 const GRACE_DAYS = 7;
+const NEWS_SECONDS = [2, 3, 5];
 /** A subscription that may be changed or cancelled, in Stripe's words. */
 const RUNNING = ["active", "trialing", "past_due", "unpaid", "paused"];
 
@@ -63,7 +65,18 @@ export async function subscribe(plan, interval) {
 /** Go to the customer portal: plan, means of payment, invoices. */
 export async function openPortal() {
   const { url } = await post("/portal", { returnTo: here() });
+  keep("sessionStorage", PORTAL, "1");
   location.assign(url);
+}
+
+/** After a visit of the portal, news of it may still be on the way: `look` is called now and then for a while. */
+export async function afterPortal(look) {
+  if (!read("sessionStorage", PORTAL)) return;
+  keep("sessionStorage", PORTAL, "");
+  for (const seconds of NEWS_SECONDS) {
+    await pause(1000 * seconds);
+    await look();
+  }
 }
 
 /** What this tab went to buy, once: {pack, purchased} or {plan}; empty when that is not known. */

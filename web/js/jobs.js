@@ -173,7 +173,7 @@ function tell(problem, { again, slot = $("notice") } = {}) {
 
 /** On this page a way on is to try again or to reload; there are no settings to change. */
 const waysOf = ({ type, code, unanswered }, again) =>
-  (["auth_error", "forbidden"].includes(type) ? ["reload"] : again && (unanswered || ["provider_error", "server_error"].includes(type) || code === "downloadFailed") ? ["retry"] : []);
+  (code === "INSUFFICIENT_CREDITS" ? ["buy"] : ["auth_error", "forbidden"].includes(type) ? ["reload"] : again && (unanswered || ["provider_error", "server_error"].includes(type) || code === "downloadFailed") ? ["retry"] : []);
 
 const actions = {
   view: async (job, index) => {

@@ -5,6 +5,7 @@ import { $, announce, el } from "./dom.js";
 import { planName, t } from "./i18n.js";
 import { say } from "./notices.js";
 import * as problems from "./problems.js";
+import { refresh } from "./usage.js";
 
 const LATE = ["past_due", "unpaid", "paused"];
 
@@ -27,6 +28,14 @@ export function show(found, prices) {
   $("plan-wait").hidden = true;
   paint();
   changed(view);
+}
+
+/** Ask again; nothing moves when nothing has changed. */
+export async function renew() {
+  const found = await billing.subscription().catch(() => view);
+  if (!view || JSON.stringify(found) === JSON.stringify(view)) return;
+  show(found, sale);
+  refresh();
 }
 
 export function clear() {

@@ -2,13 +2,13 @@
 
 import * as billing from "./billing.js";
 import { $, announce, el, icon } from "./dom.js";
-import { lang, moreTexts, number, planName, t } from "./i18n.js";
+import { lang, moreTexts, planName, t } from "./i18n.js";
 import { say } from "./notices.js";
 import * as problems from "./problems.js";
 import { mark, radios } from "./radios.js";
 import * as returned from "./returned.js";
 import { returnPath } from "./top.js";
-import { onUsage, watch } from "./usage.js";
+import { onUsage, refresh, watch } from "./usage.js";
 
 const YES = "m5 12.5 4.5 4.5L19 7.5";
 const NO = "M7 12h10";
@@ -235,6 +235,15 @@ function resume() {
   target.querySelector("a, button")?.focus({ preventScroll: true });
 }
 
+/** The subscription may have been changed in the portal. */
+async function renew() {
+  const found = view && (await billing.subscription().catch(() => view));
+  if (JSON.stringify(found) === JSON.stringify(view)) return;
+  view = found;
+  paint();
+  refresh();
+}
+
 /** Signed in or out, here or in another tab. */
 async function follow(usage) {
   const before = ownerType;
@@ -260,3 +269,4 @@ ownerType = known?.ownerType ?? "guest";
 await load();
 resume();
 returned.tell($("returned"), { onArrival: load, elsewhere: [returned.toStatement()] });
+billing.afterPortal(renew);

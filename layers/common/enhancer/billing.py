@@ -106,9 +106,12 @@ def portal(visitor: Visitor, *, desk: Desk) -> str:
     if not visitor.account.customer:
         raise NothingBought
     path = safe_path(visitor.return_to, home=f"/{visitor.language}/account")
-    return desk.payments.portal(
-        visitor.account.customer, return_url=f"{visitor.origin}{path}", locale=visitor.language
-    )
+    try:
+        return desk.payments.portal(
+            visitor.account.customer, return_url=f"{visitor.origin}{path}", locale=visitor.language
+        )
+    except NoSuchPayment:  # deleted at the cashier, with all that was bought
+        raise NothingBought from None
 
 
 def sync(session_id: str, account: Account, *, home: str, desk: Desk) -> tuple[str, State]:
@@ -200,7 +203,7 @@ def _opened(visitor: Visitor, wanted: Order, desk: Desk) -> str:
         locale=visitor.language,
     )
     try:
-        checkout = desk.payments.open(order, idempotency_key=f"checkout:{place.id}:{place.turn}")
+        checkout = _open(order, f"checkout:{place.id}:{place.turn}", account, desk)
     except StripeUnavailable as refused:
         if refused.answered:
             desk.customers.refused(account.owner, key_hash, turn=place.turn)
@@ -211,18 +214,28 @@ def _opened(visitor: Visitor, wanted: Order, desk: Desk) -> str:
     return checkout.url
 
 
+def _open(order: Order, key: str, account: Account, desk: Desk) -> Checkout:
+    """Open a checkout; where the customer was deleted at the cashier, as a new one."""
+    try:
+        return desk.payments.open(order, idempotency_key=key)
+    except NoSuchPayment:
+        customer = _enrolled(account, desk, instead_of=order.customer)
+        return desk.payments.open(replace(order, customer=customer), idempotency_key=f"{key}:{customer}")
+
+
 def with_query(path: str, query: str) -> str:
     """Return a path with one more thing in its query."""
     place, hash_sign, fragment = path.partition("#")
     return f"{place}{'&' if '?' in place else '?'}{query}{hash_sign}{fragment}"
 
 
-def _enrolled(account: Account, desk: Desk) -> str:
+def _enrolled(account: Account, desk: Desk, *, instead_of: str = "") -> str:
     """Make the account a customer, once: the same key gives the same customer, however often it is tried."""
+    key = f"customer:{account.owner.id}" + (f":{instead_of}" if instead_of else "")
     customer = desk.payments.create_customer(
-        owner_id=account.owner.id, email=account.email, idempotency_key=f"customer:{account.owner.id}"
+        owner_id=account.owner.id, email=account.email, idempotency_key=key
     )
-    return desk.customers.enroll(account.owner, customer)
+    return desk.customers.enroll(account.owner, customer, instead_of=instead_of)
 
 
 def _checked(key: str | None) -> str | None:

@@ -74,7 +74,7 @@ def close(*, desk: Desk, notify: Callable[..., None]) -> Closed:
 
 
 def _expire(desk: Desk, closed: Closed) -> None:
-    for owner in desk.ledger.due(before=desk.now()):
+    for owner in desk.ledger.due(before=desk.now() + 1):
         with closed.on(owner.id):
             movement = Movement(desk.new_id("ent"), desk.now(), "expired", CLOSER)
             closed.expired += credits(desk.ledger.expire(owner, movement=movement))
@@ -91,7 +91,7 @@ def _warn(desk: Desk, notify: Callable[..., None], closed: Closed) -> None:
             for lot in lots:
                 if lot.expires_at in left and desk.ledger.warn_once(owner, lot):
                     amount = credits(left.pop(lot.expires_at))
-                    notify("credits_expiring", owner, credits=amount, at=lot.expires_at)
+                    notify("credits_expiring", owner, credits=amount, expiresAt=lot.expires_at)
                     closed.warned += 1
 
 

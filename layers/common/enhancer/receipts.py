@@ -100,6 +100,7 @@ def credit(checkout: Checkout, *, desk: Desk, event: str | None = None) -> bool:
         kind="purchase",
         source=source_of(checkout),
         movement=movement,
+        bought_at=checkout.created,
         event=event,
     )
 
@@ -293,9 +294,9 @@ def _changed(
     known = next((one for one in account.subscriptions if one.id == snapshot.id), None)
     sold = desk.prices.plan_of(snapshot.price)
     if sold is None:
-        desk.park(Parked("unknown_price", snapshot.id), snapshot.price)
         if known is None:
             raise Parked("unknown_price", snapshot.id)
+        desk.park(Parked("unknown_price", snapshot.id), snapshot.price)
         sold = known.plan, known.interval
     changed = seen(known, snapshot, *sold)
     disputes: set[str] = set()

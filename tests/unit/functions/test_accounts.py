@@ -290,7 +290,7 @@ def test_a_small_copy_comes_at_once(apps, served, invoked):
         200, "application/zip", "no-store",
     )  # fmt: skip
     assert answer.headers["Content-Disposition"] == 'attachment; filename="image-enhancer-export.zip"'
-    assert len(zipfile.ZipFile(io.BytesIO(answer.content)).namelist()) == 9
+    assert len(zipfile.ZipFile(io.BytesIO(answer.content)).namelist()) == 10
     assert invoked == []
 
 
@@ -318,7 +318,7 @@ def test_a_large_copy_is_made_once_in_the_background_and_then_linked_to(
     key = runtime.estates().export(owner, now=served.clock).key
     assert f"/{key}?" in answer.headers["Location"]
     assert key.startswith(f"ai-enhancer/exports/user/{owner.id}/")
-    assert len(zipfile.ZipFile(io.BytesIO(served.artifacts.get(key))).namelist()) == 9
+    assert len(zipfile.ZipFile(io.BytesIO(served.artifacts.get(key))).namelist()) == 10
 
 
 def test_no_copy_is_made_of_who_is_gone(apps, served):

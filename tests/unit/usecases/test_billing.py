@@ -174,6 +174,19 @@ def test_the_portal_opens_for_who_bought_something(world, account):
     assert url.endswith("?http://127.0.0.1:8787/en/pricing&en")
 
 
+def test_who_was_deleted_at_the_cashier_becomes_a_new_customer(world, account):
+    """What was bought as the old one still counts; there is nothing to manage until something is bought again."""
+    old = world.bought(account)
+    world.cashier.customers.clear()
+    with pytest.raises(NothingBought):
+        billing.portal(world.visitor(account), desk=world.desk)
+    new = world.bought(account, 100)
+    assert new.customer != old.customer
+    assert world.again(account).customer == new.customer
+    assert world.told() == ["applied", "applied"]
+    assert world.ledger.standing(account.owner, now=world.clock).balance.available == 6000
+
+
 # ---------------------------------------------------------------------------------------------- sync
 
 

@@ -46,15 +46,18 @@ class Credits:
         kind: Literal["purchase", "grant"],
         source: str,
         movement: Movement,
+        bought_at: int | None = None,
         event: str | None = None,
     ) -> bool:
         """Add credits (tenths) once per ``source``, as a lot of their own; pay off debt with them first.
+
+        They expire counted from ``bought_at`` (epoch ms), however late the news of it come; from now unless given.
 
         Returns False when that source was used before. ``event``: what the cashier said; raises `Heard` when that was
         dealt with already.
         """
         entry = _entry_of(kind, credits, movement)
-        lot = Lot(source, credits, expiry_of(movement.now))
+        lot = Lot(source, credits, expiry_of(bought_at or movement.now))
         for attempt in range(TRIES):
             before = self._totals(owner)
             pays = min(before.debt, before.available + credits)

@@ -48,16 +48,19 @@ class Customers:
         record = self._table.get(keys.customer(customer)) if customer else None
         return Owner("user", record["user"]) if record else None
 
-    def enroll(self, owner: Owner, customer: str) -> str:
-        """Let the account be this customer; return the one that it is, which may be another. Raises `NotFound`."""
+    def enroll(self, owner: Owner, customer: str, *, instead_of: str = "") -> str:
+        """Let the account be this customer; return the one that it is, which may be another. Raises `NotFound`.
+
+        ``instead_of``: the customer it was, who is no more.
+        """
         pointer = Write("Put", keys.customer(customer), {"user": owner.id})
         account = Write(
             "Update",
             keys.account(owner),
             update="SET customer = :customer",
-            condition="attribute_exists(#plan) AND attribute_not_exists(customer)",
+            condition="attribute_exists(#plan) AND (attribute_not_exists(customer) OR customer = :before)",
             names={"#plan": "plan"},
-            values={":customer": customer},
+            values={":customer": customer, ":before": instead_of},
             refusal=lambda found: Enrolled(found["customer"]) if "customer" in found else NotFound(),
         )
         try:
