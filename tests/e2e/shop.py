@@ -260,9 +260,7 @@ def types(wanted: Sequence[str], caused: dict[str, str]) -> list[str]:
 def _told(attempt: dict[str, Any]) -> Told:
     status = attempt["status"] or 0
     answer = json.loads(attempt["body"]) if status in (200, 400) else {}
-    return Told(
-        status, answer.get("data", {}).get("outcome", ""), answer.get("error", {}).get("code", "")
-    )
+    return Told(status, answer.get("data", {}).get("outcome", ""), answer.get("error", {}).get("code", ""))
 
 
 @pytest.fixture(scope="module", name="whole_shop")

@@ -230,8 +230,8 @@ def with_query(path: str, query: str) -> str:
 
 
 def _enrolled(account: Account, desk: Desk, *, instead_of: str = "") -> str:
-    """Make the account a customer, once: the same key gives the same customer, however often it is tried."""
-    key = f"customer:{account.owner.id}" + (f":{instead_of}" if instead_of else "")
+    """Make the account a customer, once: the same key gives the same one, however often it is tried."""
+    key = f"customer:{account.owner.id}:{_hash(account.email)[:16]}:{instead_of}"
     customer = desk.payments.create_customer(
         owner_id=account.owner.id, email=account.email, idempotency_key=key
     )

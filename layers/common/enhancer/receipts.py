@@ -38,7 +38,7 @@ MONEY_BACK = ("charge.refunded", "charge.dispute.created", "charge.dispute.close
 
 Reason = Literal[
     "livemode", "unknown_price", "unknown_pack", "unknown_customer", "unknown_payment", "amount_mismatch",
-    "other_owner", "account_gone", "object_gone", "malformed", "two_subscriptions", "busy",
+    "other_owner", "account_gone", "object_gone", "malformed", "two_subscriptions",
 ]  # fmt: skip
 Outcome = Literal["applied", "nothing", "repeated", "ignored", "parked"]
 
@@ -114,14 +114,14 @@ def follow(
     dispute: str | None = None,
     event: str | None = None,
 ) -> bool:
-    """Bring a subscription up to date; return whether anything was new. Raises `Parked`, `Heard`.
+    """Bring a subscription up to date; return whether anything was new. Raises `Parked`, `Heard`, `InternalError`.
 
     ``invoice_id``: one to look at again; ``dispute``: one of its payments that was opened or decided.
     """
     for _ in range(TRIES):
         account = _account_of(customer, subscription_id, desk)
         snapshot = desk.payments.snapshot(subscription_id)
-        if snapshot.customer != account.customer:
+        if snapshot.customer != customer:
             raise Parked("unknown_customer", subscription_id)
         changed, taken_back = _changed(account, snapshot, invoice_id, desk)
         found = among(account.subscriptions, changed)
@@ -143,7 +143,7 @@ def follow(
             count("SubscriptionChanges")
         _look_for_two(found, desk)
         return True
-    raise Parked("busy", subscription_id)
+    raise InternalError  # somebody else is at it all the time: it comes again
 
 
 def source_of(checkout: Checkout) -> str:
@@ -247,7 +247,7 @@ def _take_back(checkout: Checkout, charge_id: str, dispute: str | None, desk: De
         except NewsMoved:
             continue
         return owed != seen_lot.lot.owed_back
-    raise Parked("busy", charge_id)
+    raise InternalError
 
 
 def _why(more: int, dispute: str | None) -> str:

@@ -27,9 +27,7 @@ def closing(apps, served, capsys):
         capsys.readouterr()
         found = apps.quota_reset({}, CONTEXT)
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-        counted = {
-            one["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"]: one for one in lines
-        }
+        counted = {one["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"]: one for one in lines}
         return found, {name: one[name][0] for name, one in counted.items()}
 
     return run

@@ -38,7 +38,9 @@ def given(served, browser, amount=10, reason="as agreed"):
     """An administrator gives credits."""
     served.clock += 1000
     account = served.accounts.get(browser.owner)
-    actor = served.accounts.open(Owner("user", ADMIN), plan="free", role="admin", email=None, now=served.clock)
+    actor = served.accounts.open(
+        Owner("user", ADMIN), plan="free", role="admin", email=None, now=served.clock
+    )
     administration.grant(
         account, amount, reason=reason, actor=actor, once=served.new_name(), entry_id=served.new_id("ent"),
         now=served.clock, ledger=served.ledger,
@@ -107,7 +109,8 @@ def test_page_by_page_it_is_the_same_statement(apps, served, browser):
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=101", "limit=x", "cursor=x", "cursor=x~y", f"cursor={'x' * 101}", "format=xml"]
+    "query",
+    ["limit=0", "limit=101", "limit=x", "cursor=x", "cursor=x~y", f"cursor={'x' * 101}", "format=xml"],
 )
 def test_what_cannot_be_is_400(apps, browser, query):
     """Bounds and a cursor of ours."""

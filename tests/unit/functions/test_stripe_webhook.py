@@ -179,7 +179,9 @@ def test_what_cannot_be_right_is_put_aside_and_counted(apps, served, account, pa
     one = served.subscribed(account)
     served.cashier.switch(one.id, "price_foreign_monthly")
     capsys.readouterr()
-    assert tell(apps, served, served.cashier.told("customer.subscription.updated")).data["outcome"] == "parked"
+    assert (
+        tell(apps, served, served.cashier.told("customer.subscription.updated")).data["outcome"] == "parked"
+    )
     counted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "BillingParked" in line]
     assert [(one["_aws"]["CloudWatchMetrics"][0]["Dimensions"], one.get("reason")) for one in counted] == [
         ([[]], None),

@@ -35,7 +35,9 @@ def opened(apps, served, browser, body, path="credits"):
 
 
 def back(apps, browser, session, headers=PERSON):
-    return browser.send(apps.billing, "GET", f"{BILLING}/sync", query=f"session_id={session}", headers=headers)
+    return browser.send(
+        apps.billing, "GET", f"{BILLING}/sync", query=f"session_id={session}", headers=headers
+    )
 
 
 def place(answer):
@@ -132,7 +134,11 @@ def queue(setting):
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"amount": 1}, "amount_mismatch"), ({"currency": "eur"}, "amount_mismatch"), ({"livemode": True}, "livemode")],
+    [
+        ({"amount": 1}, "amount_mismatch"),
+        ({"currency": "eur"}, "amount_mismatch"),
+        ({"livemode": True}, "livemode"),
+    ],
 )
 def test_what_cannot_be_right_gives_nothing_and_is_kept_for_people(
     apps, served, browser, setting, change, reason

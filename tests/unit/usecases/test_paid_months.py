@@ -110,13 +110,13 @@ def test_who_runs_low_is_told_once_until_more_is_bought(world):
     world.told()
     caller = caller_of(world, account)
     use_up(world, caller)
-    world.settle(world.hold(world.job(caller, [(0, 890)]), plan="free"))
+    world.settle(world.hold(world.job(caller, [(0, 890)])))
     for _ in range(3):
         world.finish(world.submit(caller))
     assert [(kind, owner) for kind, owner, _ in world.notices] == [("credits_low", account.owner)]
     world.bought(account, 100)
     world.told()
-    world.settle(world.hold(world.job(caller, [(0, 1000)]), plan="free"))
+    world.settle(world.hold(world.job(caller, [(0, 1000)])))
     world.finish(world.submit(caller))
     assert len(world.notices) == 2
 
