@@ -15,7 +15,7 @@ from tests.e2e.deployed import Deployed
 from tests.support.client import Client, crops, picture
 
 Fresh = Callable[[], Client]
-CALLERS = 24
+CALLERS = 12
 SLOW = {"quality": "pro", "scale": "2"}
 """The network that takes forty times as long."""
 

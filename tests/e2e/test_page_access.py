@@ -249,7 +249,7 @@ def test_first_visit_transfers_at_most_60_kilobytes(visit: Open):
     seen = visit()
     answers = []
     seen.page.on("requestfinished", lambda sent: answers.append(sent) if "/api/" not in sent.url else None)
-    for path in ("/de/", "/de/jobs", "/de/account"):
+    for path in ("/de/", "/de/jobs", "/de/account", "/de/pricing"):
         answers.clear()
         seen.page.goto(path, wait_until="networkidle")
         assert len(answers) > 5

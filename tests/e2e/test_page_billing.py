@@ -546,9 +546,7 @@ def test_run_that_credits_do_not_cover_offers_them_before_it_is_sent(visit: Open
 )
 def test_no_state_of_buying_breaks_an_accessibility_rule_or_sticks_out(visit: Open, language, width, scheme):
     """Axe finds nothing on pricing and account in any state, and nothing scrolls sideways from 320 pixels on."""
-    seen = visit(
-        f"/{language}/jobs", width=width, height=844, color_scheme=scheme, reduced_motion="reduce"
-    )
+    seen = visit(f"/{language}/jobs", width=width, height=844, color_scheme=scheme, reduced_motion="reduce")
     seen.expected = ("503",)
     page = seen.page
     cashier = Cashier(page).play()

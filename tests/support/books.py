@@ -21,26 +21,32 @@ UNCLOSED = ("queued", "processing", "canceled")
 """Statuses of a job in the sweep's index; a canceled one is there until its holds are given back."""
 
 
-def audit(plans: dict[str, str], gone: Iterable[Job] = (), *, deaths: int = 0) -> None:
+def audit(
+    plans: dict[str, str],
+    gone: Iterable[Job] = (),
+    *,
+    deaths: int = 0,
+    records: Iterable[dict[str, Any]] | None = None,
+) -> None:
     """Check every rule of money on everything stored.
 
     ``plans``: partition of an owner -> plan; ``gone``: jobs as they were when they were deleted. Each of ``deaths`` may
-    have fallen between claiming a prediction and setting its estimate aside.
+    have fallen between claiming a prediction and setting its estimate aside. ``records``: of another table.
     """
     partitions: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for record in aws.records():
+    for record in aws.records() if records is None else records:
         partitions[record["pk"]].append(record)
     networks: Counter[tuple[str, str]] = Counter()
     for pk, plan in plans.items():
         deleted = [job for job in gone if f"OWNER#{job.owner.type}#{job.owner.id}" == pk]
         items = _owner(partitions.get(pk, []), plan, deleted)
         networks.update((item.hold.network, item.hold.day) for item in items if item.hold.network)
-    spent = [record for pk, records in partitions.items() if pk.startswith("COST#") for record in records]
+    spent = [record for pk, found in partitions.items() if pk.startswith("COST#") for record in found]
     _spending(spent, slack=deaths * max(found.estimate for found in PRICES.values()))
     cap = PLANS["guest"].images_per_day * GUESTS_PER_NETWORK
-    for pk, records in partitions.items():
+    for pk, found in partitions.items():
         if pk.startswith("NET#"):
-            for record in records:
+            for record in found:
                 used = networks[pk.removeprefix("NET#"), record["sk"].removeprefix("USAGE#")]
                 assert record["used"] == used <= cap, record
 

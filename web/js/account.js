@@ -300,8 +300,9 @@ async function erase(event) {
   const [name] = (person.name || "").split(" ");
   if (!(await leave($("end-delete"), () => api.call("/api/account", { method: "DELETE" }), $("end-notice")))) return;
   $("gone-title").textContent = name ? t("account.gone.titleName", { name }) : t("account.gone.title");
-  await gone("gone");
+  const left = gone("gone");
   $("gone-title").focus();
+  await left;
 }
 
 // --- wiring

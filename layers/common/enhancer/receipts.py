@@ -17,7 +17,7 @@ from enhancer.domain.credits import CURRENCY, PACKS, Pack, to_take_back
 from enhancer.domain.errors import CheckoutUnderWay, InternalError, NotFound
 from enhancer.domain.ledger import Heard, Movement, NewsMoved
 from enhancer.domain.payments import NoSuchPayment
-from enhancer.domain.subscriptions import Paid, Subscription, among, seen, with_paid
+from enhancer.domain.subscriptions import OPEN, Paid, Subscription, among, seen, with_paid
 from enhancer.telemetry import count
 
 if TYPE_CHECKING:
@@ -88,7 +88,13 @@ def receive(event: Event, *, desk: Desk) -> Outcome:
 def credit(checkout: Checkout, *, desk: Desk, event: str | None = None) -> bool:
     """Grant the credits of a paid pack, once; return whether they came now. Raises `Parked`, `Heard`."""
     pack = _pack_of(checkout, desk)
-    account = _account_of(checkout.customer, checkout.id, desk)
+    try:
+        account = _account_of(checkout.customer, checkout.id, desk)
+    except Parked as parked:
+        owner = desk.customers.owner_of(checkout.customer)
+        if owner and parked.reason == "account_gone" and desk.ledger.came_from(owner, source_of(checkout)):
+            return False  # it was granted while there was somebody
+        raise
     if checkout.metadata.get("owner") != account.owner.id:
         raise Parked("other_owner", checkout.id)
     if checkout.status != "complete" or not checkout.paid:
@@ -119,7 +125,12 @@ def follow(
     ``invoice_id``: one to look at again; ``dispute``: one of its payments that was opened or decided.
     """
     for _ in range(TRIES):
-        account = _account_of(customer, subscription_id, desk)
+        try:
+            account = _account_of(customer, subscription_id, desk)
+        except Parked as parked:
+            if parked.reason == "account_gone" and desk.payments.snapshot(subscription_id).status not in OPEN:
+                return False  # it ended with the account
+            raise
         snapshot = desk.payments.snapshot(subscription_id)
         if snapshot.customer != customer:
             raise Parked("unknown_customer", subscription_id)

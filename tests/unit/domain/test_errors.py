@@ -18,6 +18,7 @@ TYPES = {
 PROVIDER = {
     "provider_output_invalid": 502, "provider_failed": 502, "provider_unavailable": 503, "provider_throttled": 503,
     "provider_exhausted": 503, "provider_timeout": 504, "job_expired": 504, "sign_in_unavailable": 503,
+    "stripe_not_configured": 503, "stripe_unavailable": 503,
 }  # fmt: skip
 
 

@@ -6,10 +6,11 @@ import zipfile
 
 import pytest
 
+from enhancer import billing
 from enhancer.domain.errors import StripeUnavailable
 from enhancer.domain.owners import Owner
 from tests.support import aws
-from tests.support.events import Browser
+from tests.support.events import CONTEXT, Browser
 
 
 @pytest.fixture
@@ -34,13 +35,34 @@ def end(apps, browser):
 
 
 def test_with_the_account_its_subscription_ends_at_once(apps, served, browser, subscription):
-    """Nobody pays for what is gone; what Stripe says of it afterwards is put aside and harms nobody."""
+    """Nobody pays for what is gone; what Stripe says of it afterwards is no news and alarms nobody."""
     told = len(served.cashier.events_told)
     assert end(apps, browser).status == 200
     assert served.cashier.subscribed[subscription].status == "canceled"
     assert served.accounts.get(browser.owner) is None
-    assert served.told(since=told) == ["parked"]
-    assert served.parked == [("account_gone", subscription)]
+    assert served.told(since=told) == ["nothing"]
+    assert served.parked == []
+
+
+def test_what_an_account_paid_and_got_is_no_news_after_its_end(apps, served, browser):
+    """The closing meets its checkouts and its subscription for days, and finds nothing wrong."""
+    account = served.accounts.get(browser.owner)
+    served.bought(account)
+    served.subscribed(account)
+    served.told()
+    assert end(apps, browser).status == 200
+    found = apps.quota_reset({}, CONTEXT)
+    assert (found["found"], found["parked"], found["broken"]) == ([], 0, 0)
+    assert found["differences"] == {}
+
+
+def test_who_pays_after_the_end_is_put_aside(apps, served, browser):
+    """Money that came for nobody is for people to give back."""
+    url = billing.buy(served.visitor(served.accounts.get(browser.owner)), 500, desk=served.desk)
+    assert end(apps, browser).status == 200
+    session = served.cashier.pay(url.rpartition("/")[2])
+    assert served.told() == ["parked"]
+    assert served.parked == [("account_gone", session.id)]
 
 
 def test_while_stripe_is_down_nothing_is_deleted(apps, served, browser, subscription):

@@ -305,7 +305,7 @@ def test_a_purge_that_dies_is_finished_by_the_sweep(world):
     assert left(caller) >= {"JOB", "KEY", "RESULT"}
     world.clock += GRACE_MS + 1
     assert world.sweep() == Swept(purged=1)
-    assert left(caller) == {"ACCOUNT", "LEDGER", "LOT", "ONCE", "USAGE"}
+    assert left(caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
     check_books(caller, job)
 
 
@@ -318,7 +318,7 @@ def test_a_deletion_that_dies_before_burying_can_be_asked_for_again(world):
     assert world.accounts.get(caller.owner)
     assert world.open_jobs(caller) == 0
     erase(world, caller)
-    assert left(caller) == {"ACCOUNT", "LEDGER", "LOT", "ONCE", "USAGE"}
+    assert left(caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
 
 
 def test_a_hold_of_a_canceled_job_is_given_back_after_the_end(world):
@@ -332,7 +332,7 @@ def test_a_hold_of_a_canceled_job_is_given_back_after_the_end(world):
     assert world.sweep().broken == 0
     world.clock += SETTLED_MS
     assert world.sweep().broken == 0
-    assert left(caller) == {"ACCOUNT", "LEDGER", "LOT", "ONCE", "USAGE"}
+    assert left(caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
     assert world.standing(caller)[1:] == (0, 0, 0)
     assert world.open_jobs(caller) == 0
 
@@ -346,7 +346,7 @@ def test_what_a_late_request_makes_after_the_end_is_removed_too(world):
     world.clock += GRACE_MS + 1
     assert world.sweep() == Swept(purged=1)
     assert pictures(world, caller.owner) == []
-    assert left(caller) == {"ACCOUNT", "LEDGER", "LOT", "ONCE", "USAGE"}
+    assert left(caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
     check_books(caller, late)
 
 
