@@ -89,8 +89,8 @@ def test_a_large_copy_is_made_in_the_background_once_and_then_linked_to(
 ) -> None:
     """202 to five requests at once, then 302 to a link that needs no cookie and ends soon; the owner's alone."""
     user, other = member(fresh_client, "premium"), member(fresh_client, "premium")
-    answer = user.client.generate(picture(1400, 1000, seed=3, noise=True))
-    assert answer.status_code == 200, answer.text
+    answer = user.client.start(image=picture(700, 500, seed=3, noise=True))
+    assert deployed.ended(user.owner, answer.json()["data"]["id"]).status == "succeeded"
     assert privacy.size_of(user.owner, estates=Estates(store.table)) > privacy.INLINE_BYTES_MAX
     browsers = [user.client.copy() for _ in range(5)]
     with ThreadPoolExecutor(5) as pool:

@@ -34,6 +34,7 @@ TABLE_CALLS = ("get", "get_many", "put", "update", "delete", "under", "overdue",
 SECRETS = ["whsec_new", "whsec_old"]
 DAY = 86_400_000
 PLANS = ("pro", "premium", "team")
+RUNNING = ("active", "past_due")
 
 
 class Life:
@@ -98,7 +99,7 @@ class Life:
         self.world.subscribed(self.account, self.chance.choice(PLANS), interval)
 
     def running(self):
-        found = [one.id for one in self.cashier.subscribed.values() if one.status in ("active", "past_due")]
+        found = [one.id for one in self.cashier.subscribed.values() if one.status in RUNNING]
         return self.chance.choice(found) if found else None
 
     def renew(self):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from enhancer.adapters.ledger import Ledger
     from enhancer.adapters.payments import Payments
     from enhancer.domain.accounts import Account
+    from enhancer.domain.owners import Owner
     from enhancer.domain.payments import Checkout, Event, Invoice, Snapshot
     from enhancer.domain.prices import Prices
 
@@ -88,20 +89,18 @@ def receive(event: Event, *, desk: Desk) -> Outcome:
 def credit(checkout: Checkout, *, desk: Desk, event: str | None = None) -> bool:
     """Grant the credits of a paid pack, once; return whether they came now. Raises `Parked`, `Heard`."""
     pack = _pack_of(checkout, desk)
-    try:
-        account = _account_of(checkout.customer, checkout.id, desk)
-    except Parked as parked:
-        owner = desk.customers.owner_of(checkout.customer)
-        if owner and parked.reason == "account_gone" and desk.ledger.came_from(owner, source_of(checkout)):
-            return False  # it was granted while there was somebody
-        raise
-    if checkout.metadata.get("owner") != account.owner.id:
+    owner = _owner_of(checkout.customer, checkout.id, desk)
+    if checkout.metadata.get("owner") != owner.id:
         raise Parked("other_owner", checkout.id)
     if checkout.status != "complete" or not checkout.paid:
         return False
+    if desk.accounts.get(owner) is None:
+        if desk.ledger.came_from(owner, source_of(checkout)):
+            return False  # it was granted while there was somebody
+        raise Parked("account_gone", checkout.id)
     movement = Movement(desk.new_id("ent"), desk.now(), f"pack_{pack.credits}", CASHIER, ref=checkout.id)
     return desk.ledger.arrive(
-        account.owner,
+        owner,
         pack.tenths,
         kind="purchase",
         source=source_of(checkout),
@@ -124,16 +123,15 @@ def follow(
 
     ``invoice_id``: one to look at again; ``dispute``: one of its payments that was opened or decided.
     """
+    owner = _owner_of(customer, subscription_id, desk)
     for _ in range(TRIES):
-        try:
-            account = _account_of(customer, subscription_id, desk)
-        except Parked as parked:
-            if parked.reason == "account_gone" and desk.payments.snapshot(subscription_id).status not in OPEN:
-                return False  # it ended with the account
-            raise
-        snapshot = desk.payments.snapshot(subscription_id)
+        account, snapshot = desk.accounts.get(owner), desk.payments.snapshot(subscription_id)
         if snapshot.customer != customer:
             raise Parked("unknown_customer", subscription_id)
+        if account is None:
+            if snapshot.status in OPEN:
+                raise Parked("account_gone", subscription_id)
+            return False  # it ended with the account
         changed, taken_back = _changed(account, snapshot, invoice_id, desk)
         found = among(account.subscriptions, changed)
         if found == account.subscriptions and dispute is None:
@@ -232,17 +230,17 @@ def _money_back(event: Event, desk: Desk) -> bool:
 
 def _take_back(checkout: Checkout, charge_id: str, dispute: str | None, desk: Desk, event: str) -> bool:
     credit(checkout, desk=desk)  # the news of its payment may still be on the way
-    account = _account_of(checkout.customer, checkout.id, desk)
+    owner = _owner_of(checkout.customer, checkout.id, desk)
     for _ in range(TRIES):
-        seen_lot = desk.ledger.lot(account.owner, source_of(checkout))
+        seen_lot = desk.ledger.lot(owner, source_of(checkout))
         if seen_lot is None:
-            desk.customers.note(account.owner, event, now=desk.now())
+            desk.customers.note(owner, event, now=desk.now())
             return False
         charge = desk.payments.charge(charge_id)
         owed = to_take_back(seen_lot.lot.credits, amount=charge.amount, taken_back=charge.taken_back)
         try:
             desk.ledger.take_back(
-                account.owner,
+                owner,
                 seen_lot,
                 owed_back=owed,
                 movement=Movement(
@@ -283,14 +281,11 @@ def _pack_of(checkout: Checkout, desk: Desk) -> Pack:
     return pack
 
 
-def _account_of(customer: str | None, about: str, desk: Desk) -> Account:
+def _owner_of(customer: str | None, about: str, desk: Desk) -> Owner:
     owner = desk.customers.owner_of(customer)
     if owner is None:
         raise Parked("unknown_customer", about)
-    account = desk.accounts.get(owner)
-    if account is None:
-        raise Parked("account_gone", about)
-    return account
+    return owner
 
 
 def _changed(
