@@ -45,6 +45,7 @@ def environment(
         "DOCKER_HOST": "unix:///nonexistent",  # never start or remove a container
         "LAMBDA_WARM_TTL_SECONDS": "60",
         "AUTH": "true",  # a function may do what its role allows, and no more
+        "OMP_WAIT_POLICY": "passive",  # models that run side by side leave the cores to each other while they wait
         "PERSIST_STATE": "1",
         "S3_PERSIST": "1",
         "STATE_DIR": str(state),

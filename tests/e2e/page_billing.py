@@ -95,6 +95,18 @@ MOVED = [
 ]
 
 
+def a_usage(plan: str, credits: dict[str, Any]) -> dict[str, Any]:
+    """What a user has used today and this month, and these bought credits."""
+    month, day, scale, *_ = SIZES[plan]
+    unused = {"used": 0, "resetAt": in_days(0.5)}
+    return {
+        "ownerType": "user", "plan": plan, "usage": {**unused, "limit": day, "remaining": day},
+        "monthlyUsage": {**unused, "limit": month, "remaining": month},
+        "credits": {"available": 0, "held": 0, "debt": 0, "blocked": False, **credits},
+        "entitlements": {"maxUpscale": scale},
+    }  # fmt: skip
+
+
 def answered(data: Any) -> dict[str, Any]:
     """A success."""
     return {"success": True, "data": data}
@@ -161,10 +173,7 @@ class Cashier:
     def _usage(self, route: Route) -> None:
         if not self.credits:
             return route.fallback()
-        answer = route.fetch()
-        data = answer.json()
-        data["data"]["credits"] |= self.credits
-        return route.fulfill(response=answer, json=data)
+        return route.fulfill(json=answered(a_usage(self.subscription["plan"], self.credits)))
 
 
 def open_pricing(page: Page, path: str = "/en/pricing") -> Page:

@@ -401,6 +401,7 @@ def test_what_stands_against_spending_is_said_with_its_reason(visit: Open, credi
     cashier = Cashier(seen.page, subscription=subscribed()).play()
     cashier.credits = {"available": 498.5, "held": 1.5, **credits}
     page = open_account(seen.page, statement=False)
+    page.wait_for_selector("#credits-rows b:text-is('498.5')")
     warning = page.inner_text("#credits-warning")
     assert title in warning
     assert text in warning
@@ -477,6 +478,8 @@ def test_nothing_of_the_money_stays_on_the_page_after_signing_out(visit: Open):
     cashier = Cashier(seen.page, subscription=subscribed("premium")).play()
     cashier.credits = {"available": 4321}
     page = open_account(seen.page)
+    page.wait_for_selector("#credits-rows b:text-is('4,321')")
+    cashier.credits = {}
     page.click("#sign-out")
     page.wait_for_selector("main[data-state=guest]")
     for secret in ("4,321", "Premium", "Credits bought"):

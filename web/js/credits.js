@@ -33,17 +33,19 @@ export function offer(sale) {
   $("test-mode").hidden = !(sale?.testMode && packs.length);
 }
 
-/** Numbers of the usage, with what the subscription's `found` says about debt. */
+/** Numbers of the usage once they are known, with what the subscription's `found` says about debt. */
 export function show(found = view) {
   view = found;
-  const { available = 0, held = 0, expiringNext, debt = view?.debt ?? 0, blocked = view?.blocked ?? false } = usage()?.credits ?? {};
+  const known = usage()?.credits;
+  const { available = 0, held = 0, expiringNext, debt = view?.debt ?? 0, blocked = view?.blocked ?? false } = known ?? {};
+  warn({ debt, blocked, expiringNext });
+  if (!known) return;
   rows($("credits-rows"), [
     [t("account.credits.available"), el("b", {}, number(available))],
     held ? [t("account.credits.held"), number(held)] : null,
     debt ? [t("account.credits.debt"), el("span", { class: "debt" }, number(-debt))] : null,
     expiringNext ? [t("account.credits.expires"), t("account.credits.expiring", { count: expiringNext.credits, day: billing.longDay(expiringNext.at) })] : null,
   ]);
-  warn({ debt, blocked, expiringNext });
 }
 
 function warn({ debt, blocked, expiringNext }) {

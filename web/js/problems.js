@@ -91,7 +91,9 @@ function wayOn(way, label, act) {
   return node;
 }
 
+/** Empty the slots; what was said aloud is taken back with what it was about. */
 export function clear(...slots) {
+  const told = slots.some((slot) => slot.firstElementChild);
   slots.forEach((slot) => slot.replaceChildren());
-  $("alert").textContent = "";
+  if (told) $("alert").textContent = "";
 }
