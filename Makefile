@@ -12,7 +12,7 @@ EMULATOR_PORT ?= 4566
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 SOURCES := layers functions local tests benchmarks
 
-.PHONY: help browser venv venv-local run reset test test-unit test-integration test-e2e faults provider-faults contract load lint format build deploy bench openapi lock
+.PHONY: help browser venv venv-local run reset test test-unit test-integration test-e2e faults provider-faults contract load credits-race lint format build deploy bench openapi lock
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##  */\1 /p' Makefile | while read -r name text; do printf '  make %-18s%s\n' "$$name" "$$text"; done
@@ -58,6 +58,9 @@ contract: venv  ## the same assertions against stand-ins and, where their keys a
 
 load: venv  ## a hundred jobs at once; write docs/load.md
 	@PYTHONPATH=layers/common:layers/vision $(PY) -m tests.load.jobs_at_once
+
+credits-race: venv  ## a thousand runs at once against fewer credits; write docs/credits-race.md
+	@PYTHONPATH=layers/common:layers/vision $(PY) -m tests.load.credits_race
 
 lint: venv  ## style, types, template
 	@ruff check $(SOURCES)

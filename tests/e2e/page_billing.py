@@ -130,7 +130,6 @@ class Cashier:
     subscription: dict[str, Any] = field(default_factory=lambda: dict(NOBODY))
     entries: list[dict[str, Any]] = field(default_factory=lambda: list(MOVED))
     credits: dict[str, Any] = field(default_factory=dict)
-    purchased: float = 500
     refused: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
 
@@ -162,7 +161,7 @@ class Cashier:
     def _ledger(self, asked: dict[str, list[str]]) -> dict[str, Any]:
         start, limit = int(asked.get("cursor", ["0"])[0]), int(asked["limit"][0])
         rest = len(self.entries) > start + limit
-        totals = {"purchased": self.purchased, "available": 498.5}
+        totals = {"purchased": 500, "available": 498.5}
         return {
             "entries": self.entries[start : start + limit],
             "nextCursor": str(start + limit) if rest else None,

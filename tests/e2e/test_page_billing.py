@@ -290,13 +290,13 @@ def test_purchase_that_takes_a_moment_appears_by_itself(visit: Open, end, first)
     seen = visit("/en/jobs")
     seen.sign_in("free")
     page = seen.page
-    cashier = Cashier(page, entries=[], purchased=0).play()
+    cashier = Cashier(page, entries=[]).play()
     open_account(page)
     arrive(page, "#buy-pack-500")
     open_account(page, f"/en/account?checkout={end}")
     page.wait_for_selector("#returned [data-kind=waiting]")
     assert first in page.inner_text("#returned")
-    cashier.purchased, cashier.entries, cashier.credits = 500, [MOVED[-1]], {"available": 500}
+    cashier.entries, cashier.credits = [an_entry("purchase", 500)], {"available": 500}
     page.wait_for_selector("#returned [data-kind=done]", timeout=10_000)
     assert "You have 500 credits to spend." in page.inner_text("#returned")
     page.wait_for_selector("#credits-rows b:text-is('500')")
@@ -471,6 +471,41 @@ def test_statement_and_plan_that_do_not_come_do_not_take_the_page_along(visit: O
         assert page.locator(f"#{slot} *").count() == 0
 
 
+def test_statement_as_a_file_comes_whole_and_a_refusal_is_told(visit: Open):
+    """Parts are put together under one heading; without an answer there is a reason and a second try."""
+    seen = visit("/en/jobs")
+    seen.expected = ("429",)
+    seen.sign_in("pro")
+    page = seen.page
+    Cashier(page, subscription=subscribed()).play()
+    limited = {**refusal("rate_limited", "rate_limit"), "retryAfter": 3}
+    answers = [
+        {"status": 429, "json": limited},
+        {
+            "body": "time,kind\r\n2,settle\r\n",
+            "content_type": "text/csv",
+            "headers": {"X-Next-Cursor": "c 2"},
+        },
+        {"body": "time,kind\r\n1,hold\r\n", "content_type": "text/csv"},
+    ]
+    asked = []
+
+    def answer(route):
+        asked.append(route.request.url.partition("?")[2])
+        route.fulfill(**answers.pop(0))
+
+    page.route("**/api/billing/ledger?format=csv*", answer)
+    open_account(page)
+    page.click("#statement-csv")
+    page.wait_for_selector("#statement-notice [data-code=rate_limited]")
+    assert "Try again in 3 sec" in page.inner_text("#statement-notice")
+    with page.expect_download() as started:
+        page.click("#statement-notice .ways >> text=Try again")
+    assert started.value.suggested_filename == "credits.csv"
+    assert Path(started.value.path()).read_text("utf-8").split() == ["time,kind", "2,settle", "1,hold"]
+    assert asked == ["format=csv", "format=csv", "format=csv&cursor=c%202"]
+
+
 def test_nothing_of_the_money_stays_on_the_page_after_signing_out(visit: Open):
     """Plan, balance and statement are gone with the session."""
     seen = visit("/en/jobs")
@@ -506,9 +541,8 @@ def test_run_without_credits_leads_to_pricing_and_back_to_the_photo(visit: Open)
     cashier = Cashier(page).play()
     page.click("#notice >> text=Buy credits")
     page.wait_for_selector("main.pricing[data-state=ready]")
-    cashier.purchased = 0
     arrive(page, "#buy-pack-100")
-    cashier.purchased = 100
+    cashier.entries = [an_entry("purchase", 100)]
     open_pricing(page, "/en/pricing?checkout=paid")
     page.wait_for_selector("#returned [data-kind=done]")
     page.click("#returned >> text=Back to your photos")

@@ -281,12 +281,12 @@ outcome is exact, not close: as many runs succeed as credits were there to be sp
     available + held + spent + expired + clawed back = purchased + granted
 
 holds for the totals and for the sum of the entries, with one hold and one settle for each run that succeeded and
-nothing at all for one that was refused. The test suite runs the same in small.
+nothing at all for one that was refused. The test suite runs the first race in small: 200 runs, 37 credits.
 
 Only one thing is not as in production: the owner's rate limit ({PLANS[PLAN].generate_per_minute} calls a minute) would
-refuse most calls before they ask for credits. The limit itself is left as it is; its clock, one record in the table, is
-moved on during the race, as if the calls came over hours. The cap of {PLANS[PLAN].images_per_day} images a day is out
-of reach.
+refuse most calls before they ask for credits. The limit itself is left as it is; its clock, one record in the table,
+is moved on during the race, as if the calls came over hours. The cap of {PLANS[PLAN].images_per_day} images a day is
+out of reach.
 
 Machine: {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, shared with other work.
 How fast this is on AWS, and how often transactions on one account meet there, an emulator cannot show; what a

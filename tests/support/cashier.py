@@ -101,9 +101,10 @@ class Cashier:
             self._tell("checkout.session.expired", session_id, self.sessions[session_id].customer)
 
     def open_checkouts(self, customer: str) -> list[Checkout]:
-        """What could still be paid."""
+        """What could still be paid, newest first."""
         self._ask("open_checkouts")
-        return [one for one in self.sessions.values() if (one.customer, one.status) == (customer, "open")]
+        newest_first = reversed(self.sessions.values())
+        return [one for one in newest_first if (one.customer, one.status) == (customer, "open")]
 
     def checkout_of(self, payment_intent: str) -> Checkout | None:
         """The session of a payment."""
@@ -214,9 +215,9 @@ class Cashier:
         self._tell("charge.refunded", charge_id, charge.customer, payment_intent=charge.payment_intent)
 
     def fail_refund(self, charge_id: str) -> None:
-        """The refund comes back; Stripe says so with an event we get only by looking."""
+        """The refund comes back; Stripe tells that of the refund, not of the charge."""
         self.refunds[charge_id] = 0
-        self._tell("charge.refunded", charge_id, self.charges[charge_id].customer)
+        self._tell("refund.failed", self._id("re"), None, charge=charge_id)
 
     def dispute(self, charge_id: str) -> str:
         """The customer's bank takes the money back."""

@@ -56,7 +56,7 @@ async function load() {
 /** Plan and credits; what is for sale is a comfort here, and left out where it cannot be had. */
 async function loadBilling() {
   try {
-    const [view, sale] = await Promise.all([billing.subscription(), billing.prices().catch(() => null)]);
+    const [view, sale] = await Promise.all([billing.subscription(), billing.prices({ knows: true }).catch(() => null)]);
     credits.offer(sale);
     plan.show(view, sale);
   } catch (problem) {
@@ -66,7 +66,7 @@ async function loadBilling() {
 
 /** What was paid for is there: everything that shows it is asked for again. */
 function renew() {
-  loadBilling();
+  plan.renew();
   statement?.load();
 }
 

@@ -1,6 +1,6 @@
 /** Buying, subscribing and the statement: the billing API as the page uses it, and amounts of money. */
 
-import { call, pause, renewing } from "./api.js";
+import { ask, call, pause, renewing } from "./api.js";
 import { lang, locale } from "./i18n.js";
 import { keep, read } from "./top.js";
 
@@ -10,14 +10,25 @@ const CHECKOUT = "enhancer.checkout"; // in this tab: what is being bought
 const PORTAL = "enhancer.portal"; // in this tab: the customer portal was opened
 /** How long a plan is kept while its payment is missing, unless the API says otherwise. */
 const GRACE_DAYS = 7;
+const PRICES = "enhancer.prices"; // in this tab: what was for sale, and when that was asked
+const PRICES_MS = 600e3;
+/** What the clocks of a checkout's two answers may differ. */
+const SKEW_MS = 60e3;
 const NEWS_SECONDS = [2, 3, 5];
 /** A subscription that may be changed or cancelled, in Stripe's words. */
 const RUNNING = ["active", "trialing", "past_due", "unpaid", "paused"];
 
 export const CSV = `${BASE}/ledger?format=csv`;
 
-/** {plans, packs, expiry, testMode, graceDays}; amounts in cents. */
-export const prices = async () => ({ graceDays: GRACE_DAYS, ...(await call(`${BASE}/prices`, { fresh: true })) });
+/** {plans, packs, expiry, testMode, graceDays}; amounts in cents. What this tab `knows` may be some minutes old. */
+export async function prices({ knows } = {}) {
+  const { at = 0, data } = knows ? kept(PRICES) : {};
+  if (Date.now() - at < PRICES_MS) return data;
+  const found = { graceDays: GRACE_DAYS, ...(await call(`${BASE}/prices`, { fresh: true })) };
+  keep("sessionStorage", PRICES, JSON.stringify({ at: Date.now(), data: found }));
+  return found;
+}
+
 /** {plan, status, interval, currentPeriodEnd, cancelAt, nextPlan, graceUntil, creditsRemaining, manageable, debt, blocked}. */
 export const subscription = () => call(`${BASE}/subscription`, { fresh: true });
 /** {entries, nextCursor, totals, expiring}, newest first. */
@@ -30,17 +41,22 @@ export const isRunning = ({ status }) => RUNNING.includes(status);
 
 const intents = new Map();
 
-const post = (path, order, headers) =>
-  renewing(() => call(BASE + path, { method: "POST", json: true, headers, body: JSON.stringify(order) }));
+const send = (path, order, headers) =>
+  renewing(() => ask(BASE + path, { method: "POST", json: true, headers, body: JSON.stringify(order) }));
+const post = async (path, order) => (await send(path, order)).data;
 
-/** A click that is repeated because nothing came of it carries the same key, so that it stays one checkout. */
-async function checkout(path, order) {
+/**
+ * A click that is repeated because nothing came of it carries the same key, so that it stays one checkout. What is
+ * bought is kept for the return, with when that began by the clock of the API.
+ */
+async function checkout(path, order, what) {
   const intent = JSON.stringify([path, order]);
   if (!intents.has(intent)) intents.set(intent, crypto.randomUUID());
   try {
-    const { url } = await post(path, order, { "Idempotency-Key": intents.get(intent) });
+    const { data, header } = await send(path, order, { "Idempotency-Key": intents.get(intent) });
     intents.delete(intent);
-    location.assign(url);
+    keep("sessionStorage", CHECKOUT, JSON.stringify({ ...what, since: (Date.parse(header("Date")) || Date.now()) - SKEW_MS }));
+    location.assign(data.url);
   } catch (problem) {
     if (problem.status >= 400 && problem.status < 500 && problem.code !== "checkout_under_way") intents.delete(intent);
     throw problem;
@@ -50,17 +66,10 @@ async function checkout(path, order) {
 const here = () => location.pathname;
 
 /** Go and buy a pack; the browser comes back to this page. */
-export async function buy(pack) {
-  const { totals } = await ledger({ limit: 1 }).catch(() => ({}));
-  keep("sessionStorage", CHECKOUT, JSON.stringify({ pack, purchased: totals?.purchased ?? 0 }));
-  await checkout("/credits", { pack, returnTo: here() });
-}
+export const buy = (pack) => checkout("/credits", { pack, returnTo: here() }, { pack });
 
 /** Go and subscribe; the browser comes back to this page. */
-export async function subscribe(plan, interval) {
-  keep("sessionStorage", CHECKOUT, JSON.stringify({ plan }));
-  await checkout("/session", { plan, interval, returnTo: here() });
-}
+export const subscribe = (plan, interval) => checkout("/session", { plan, interval, returnTo: here() }, { plan });
 
 /** Go to the customer portal: plan, means of payment, invoices. */
 export async function openPortal() {
@@ -79,12 +88,16 @@ export async function afterPortal(look) {
   }
 }
 
-/** What this tab went to buy, once: {pack, purchased} or {plan}; empty when that is not known. */
+/** What this tab went to buy, once: {pack, since} or {plan, since}; empty when that is not known. */
 export function bought() {
-  const found = read("sessionStorage", CHECKOUT);
+  const found = kept(CHECKOUT);
   keep("sessionStorage", CHECKOUT, "");
+  return found;
+}
+
+function kept(name) {
   try {
-    return JSON.parse(found) ?? {};
+    return JSON.parse(read("sessionStorage", name)) ?? {};
   } catch {
     return {};
   }

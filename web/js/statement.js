@@ -1,11 +1,13 @@
 /** The statement on the account page: every movement of credits, newest first. */
 
+import { Problem, unwrap } from "./api.js";
 import * as billing from "./billing.js";
 import { $, announce, el } from "./dom.js";
 import { lang, locale, t } from "./i18n.js";
 import * as problems from "./problems.js";
 
 const PAGE = 20;
+const KEPT_MS = 60e3;
 const CELLS = ["at", "what", "change", "balance"];
 
 let cursor = null;
@@ -15,6 +17,7 @@ let tell = () => {};
 export function listen(onProblem) {
   tell = onProblem;
   $("statement-more").addEventListener("click", more);
+  $("statement-csv").addEventListener("click", download);
 }
 
 /** From the beginning. */
@@ -61,6 +64,42 @@ async function more() {
 function follow({ nextCursor }) {
   cursor = nextCursor;
   $("statement-more").hidden = !cursor;
+}
+
+// --- all of it as a file
+
+/** Fetched here rather than followed as a link, so that a refusal is told instead of a file that does not come. */
+async function download(event) {
+  event?.preventDefault();
+  const link = $("statement-csv");
+  if (link.getAttribute("aria-busy")) return;
+  link.setAttribute("aria-busy", "true");
+  problems.clear($("statement-notice"));
+  try {
+    const url = URL.createObjectURL(new Blob(await parts(), { type: "text/csv" }));
+    el("a", { href: url, download: link.download }).click();
+    setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
+  } catch (problem) {
+    tell($("statement-notice"), problem, download);
+  } finally {
+    link.removeAttribute("aria-busy");
+  }
+}
+
+/** A long statement comes in parts, of which only the first keeps its heading. */
+async function parts() {
+  const found = [];
+  for (let next = ""; next !== null;) {
+    const answer = await fetch(billing.CSV + (next && `&cursor=${encodeURIComponent(next)}`), { cache: "no-store", headers: { "Accept-Language": lang } })
+      .catch(() => {
+        throw new Problem(navigator.onLine === false ? "offline" : "network");
+      });
+    const text = await answer.text();
+    if (!answer.ok) unwrap(answer.status, text, (name) => answer.headers.get(name));
+    found.push(next ? text.slice(text.indexOf("\n") + 1) : text);
+    next = answer.headers.get("X-Next-Cursor");
+  }
+  return found;
 }
 
 // --- one movement

@@ -35,7 +35,7 @@ CASHIER = "stripe"
 TRIES = 8
 SESSIONS = ("completed", "async_payment_succeeded", "async_payment_failed", "expired")
 INVOICES = ("paid", "payment_succeeded", "payment_failed")
-MONEY_BACK = ("charge.refunded", "charge.dispute.created", "charge.dispute.closed")
+MONEY_BACK = ("charge.refunded", "refund.failed", "charge.dispute.created", "charge.dispute.closed")
 
 Reason = Literal[
     "livemode", "unknown_price", "unknown_pack", "unknown_customer", "unknown_payment", "amount_mismatch",
@@ -204,9 +204,12 @@ def _invoice(invoice_id: str, desk: Desk, event: str) -> bool:
 
 
 def _money_back(event: Event, desk: Desk) -> bool:
-    """A charge was refunded or disputed: what it bought goes back, credits or the paid period."""
+    """A charge was refunded or disputed: what it bought goes back, credits or the paid period.
+
+    A refund that fails is told as that refund's event alone; its charge then says what is still taken back.
+    """
     is_dispute = event.type.startswith("charge.dispute.")
-    charge_id = _name(event, "charge" if is_dispute else "id")
+    charge_id = _name(event, "id" if event.type == "charge.refunded" else "charge")
     dispute = _name(event, "id") if is_dispute else None
     charge = desk.payments.charge(charge_id)
     if charge.livemode != desk.live:

@@ -179,7 +179,7 @@ def test_a_failed_refund_gives_the_credits_back(world):
     hear(world, "charge.refunded")
     assert balance(world, account).debt == 2000
     world.cashier.fail_refund(charge)
-    hear(world, "charge.refunded")
+    assert hear(world, "refund.failed") == "applied"
     found = balance(world, account)
     assert (found.available, found.debt) == (3000, 0)
 
