@@ -48,7 +48,8 @@ def prices(*, available: bool = True, test_mode: bool = True) -> dict[str, Any]:
         for pack, cents in PACKS.items()
     ]
     plans = [a_plan(name, available=available or name == "free") for name in SIZES]
-    return {"plans": plans, "packs": packs, "expiry": {"months": 6, "days": 14}, "testMode": test_mode}
+    expiry = {"months": 6, "days": 14}
+    return {"plans": plans, "packs": packs, "expiry": expiry, "graceDays": 7, "testMode": test_mode}
 
 
 def subscribed(plan: str = "pro", status: str = "active", **fields: Any) -> dict[str, Any]:

@@ -8,8 +8,6 @@ const BASE = "/api/billing";
 const BACK = "enhancer.back"; // in this tab: where somebody was who went to buy something
 const CHECKOUT = "enhancer.checkout"; // in this tab: what is being bought
 const PORTAL = "enhancer.portal"; // in this tab: the customer portal was opened
-/** How long a plan is kept while its payment is missing, unless the API says otherwise. */
-const GRACE_DAYS = 7;
 const PRICES = "enhancer.prices"; // in this tab: what was for sale, and when that was asked
 const PRICES_MS = 600e3;
 /** What the clocks of a checkout's two answers may differ. */
@@ -24,7 +22,7 @@ export const CSV = `${BASE}/ledger?format=csv`;
 export async function prices({ knows } = {}) {
   const { at = 0, data } = knows ? kept(PRICES) : {};
   if (Date.now() - at < PRICES_MS) return data;
-  const found = { graceDays: GRACE_DAYS, ...(await call(`${BASE}/prices`, { fresh: true })) };
+  const found = await call(`${BASE}/prices`, { fresh: true });
   keep("sessionStorage", PRICES, JSON.stringify({ at: Date.now(), data: found }));
   return found;
 }

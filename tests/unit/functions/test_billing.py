@@ -71,7 +71,7 @@ def test_the_price_list_is_for_everybody(apps, served):
     assert [(one["pack"], one["amount"], one["currency"], one["available"]) for one in found["packs"]] == [
         (100, 1000, "usd", True), (500, 4000, "usd", True), (1000, 7000, "usd", True), (1500, 9500, "usd", True),
     ]  # fmt: skip
-    assert (found["expiry"], found["testMode"]) == ({"months": 6, "days": 14}, True)
+    assert (found["expiry"], found["graceDays"], found["testMode"]) == ({"months": 6, "days": 14}, 7, True)
 
 
 def test_what_has_no_price_at_stripe_is_shown_and_cannot_be_bought(apps, served, setting):

@@ -18,7 +18,8 @@ from enhancer.domain.payments import Interval
 from enhancer.domain.plans import PLANS, Plan, plan_named
 from enhancer.domain.prices import ANNUAL_MONTHS, EUR, Prices
 from enhancer.domain.pricing import credits
-from enhancer.domain.subscriptions import current, following
+from enhancer.domain.quota import DAY_MS
+from enhancer.domain.subscriptions import GRACE_MS, current, following
 
 ACTORS = ("stripe", "quota_reset")
 """Who moves credits without being a person; nobody else is told to owners by name or id."""
@@ -124,11 +125,12 @@ class ExpiryView(Wire):
 
 
 class PricesView(Wire):
-    """The price list. ``testMode``: no real money moves."""
+    """The price list. ``testMode``: no real money moves. ``graceDays``: how long a plan outlives a missing payment."""
 
     plans: list[PlanView]
     packs: list[PackView]
     expiry: ExpiryView
+    grace_days: int
     test_mode: bool
 
     @classmethod
@@ -150,6 +152,7 @@ class PricesView(Wire):
                 for pack in PACKS.values()
             ],
             expiry=ExpiryView(months=VALID_MONTHS, days=VALID_DAYS),
+            grace_days=GRACE_MS // DAY_MS,
             test_mode=mode == "test",
         )
 
