@@ -471,6 +471,26 @@ def test_statement_and_plan_that_do_not_come_do_not_take_the_page_along(visit: O
         assert page.locator(f"#{slot} *").count() == 0
 
 
+def test_reading_a_little_too_fast_is_made_up_for_without_a_word(visit: Open):
+    """A panel that is refused for a second asks again by itself; nobody is told to wait."""
+    seen = visit("/en/jobs")
+    seen.expected = ("429",)
+    seen.sign_in("pro")
+    page = seen.page
+    Cashier(page, subscription=subscribed()).play()
+    limited = {**refusal("rate_limited", "rate_limit"), "retryAfter": 1}
+    answers = [{"status": 429, "json": limited, "headers": {"Retry-After": "1"}}] * 2
+
+    def answer(route):
+        route.fulfill(**answers.pop()) if answers else route.fallback()
+
+    page.route("**/api/billing/subscription", answer)
+    page.goto("/en/account")
+    page.wait_for_selector("#plan-cancel")
+    assert answers == []
+    assert page.locator("#plan-problem *").count() == 0
+
+
 def test_statement_as_a_file_comes_whole_and_a_refusal_is_told(visit: Open):
     """Parts are put together under one heading; without an answer there is a reason and a second try."""
     seen = visit("/en/jobs")

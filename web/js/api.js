@@ -6,6 +6,8 @@ import { lang } from "./i18n.js";
 const BASE = "/api/ai-image";
 /** Above this the photo goes straight to the store, because a request body ends at about 6 MB encoded. */
 const DIRECT_BYTES = 4e6;
+/** A reading call that came too fast is made again, so often and after at most so long a wait. */
+const PATIENCE = 3, WAIT_SECONDS = 4;
 
 /** What went wrong: the API's code (or one of the page's own), its message and details, seconds to wait. */
 export class Problem extends Error {
@@ -31,8 +33,20 @@ const get = (path) => call(BASE + path, { fresh: true });
 /** The data of one call. */
 export const call = async (url, options) => (await ask(url, options)).data;
 
-/** One call with its headers: {data, header}; no data when an `If-None-Match` still holds. */
-export async function ask(url, { method = "GET", body, json, signal, fresh, headers } = {}) {
+/** One call with its headers: {data, header}; no data when an `If-None-Match` still holds. Reading too fast waits. */
+export async function ask(url, options = {}) {
+  for (let left = PATIENCE; ; left -= 1) {
+    try {
+      return await once(url, options);
+    } catch (problem) {
+      const reads = (options.method ?? "GET") === "GET" && problem.code === "rate_limited";
+      if (!reads || !left || problem.retryAfter > WAIT_SECONDS) throw problem;
+      await new Promise((done) => setTimeout(done, (problem.retryAfter + Math.random()) * 1e3));
+    }
+  }
+}
+
+async function once(url, { method = "GET", body, json, signal, fresh, headers }) {
   headers = { Accept: "application/json", "Accept-Language": lang, ...headers };
   if (json) headers["Content-Type"] = "application/json";
   if (method !== "GET") headers["X-CSRF-Token"] = token();
