@@ -191,7 +191,10 @@ def _opened(visitor: Visitor, wanted: Order, desk: Desk) -> str:
         account.owner, key_hash, fingerprint=fingerprint, new_id=desk.new_id("ord"), now=now
     )
     if place.url:
-        return place.url
+        if desk.payments.checkout(place.session).status != "expired":
+            return place.url
+        desk.customers.over(account.owner, key_hash, turn=place.turn)
+        place = replace(place, turn=place.turn + 1)
     customer = account.customer or _enrolled(account, desk)
     order = replace(
         wanted,
@@ -206,11 +209,11 @@ def _opened(visitor: Visitor, wanted: Order, desk: Desk) -> str:
         checkout = _open(order, f"checkout:{place.id}:{place.turn}", account, desk)
     except StripeUnavailable as refused:
         if refused.answered:
-            desk.customers.refused(account.owner, key_hash, turn=place.turn)
+            desk.customers.over(account.owner, key_hash, turn=place.turn)
         raise
     if not checkout.url:
         raise StripeUnavailable
-    desk.customers.opened(account.owner, key_hash, checkout.url)
+    desk.customers.opened(account.owner, key_hash, checkout.id, checkout.url)
     return checkout.url
 
 

@@ -142,6 +142,18 @@ def test_only_the_newest_open_checkout_of_a_subscription_can_be_paid(world, acco
     assert [world.cashier.sessions[session_of(url)].status for url in urls] == ["expired", "expired", "open"]
 
 
+def test_the_key_of_an_expired_checkout_opens_a_new_one(world, account):
+    """Nobody is sent to a page where nothing can be paid any more."""
+    first = billing.subscribe(world.visitor(account, key="click"), "pro", "monthly", desk=world.desk)
+    billing.subscribe(world.visitor(account, key="other"), "team", "monthly", desk=world.desk)
+    again = {
+        billing.subscribe(world.visitor(account, key="click"), "pro", "monthly", desk=world.desk)
+        for _ in range(2)
+    }
+    assert again != {first}
+    assert [world.cashier.sessions[session_of(url)].status for url in again] == ["open"]
+
+
 def test_cancelling_lets_the_plan_stay_until_the_paid_period_ends(world, account):
     """And again changes nothing."""
     found = world.subscribed(account)

@@ -124,6 +124,17 @@ def test_held_credits_expire_when_they_come_back(world, account):
     )
 
 
+def test_more_lots_than_a_transaction_holds_leave_the_index_over_some_days(world, account):
+    """A hundred and one gifts expire at once, and are not looked at for ever."""
+    caller = caller_of(world, account)
+    for number in range(101):
+        world.grant(caller, 10, source=f"gift#{number}")
+    world.clock = expiry_of(world.clock)
+    assert (close(world).expired, close(world).expired) == (101, 0)
+    assert world.ledger.due(before=world.clock + 1) == []
+    assert balance(world, account).available == 0
+
+
 def test_a_pack_taken_back_does_not_let_another_expire(world, account):
     """The new pack was refunded: the old one's credits are all that is there, and they expire."""
     world.bought(account, 100)

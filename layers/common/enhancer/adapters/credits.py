@@ -28,6 +28,8 @@ from enhancer.domain.owners import Owner
 TRIES = 10
 EVENTS_KEPT_SECONDS = 90 * 86_400
 """The cashier repeats events for days; they are remembered for longer."""
+LOTS_AT_ONCE = 90
+"""A transaction has at most a hundred writes; what is left is dealt with the next day."""
 JOBS_RETRY_SECONDS = 5
 """When to ask again once all of a plan's jobs are running."""
 
@@ -196,15 +198,16 @@ class Credits:
         """
         now = movement.now
         for attempt in range(TRIES):
-            account = self._table.get(keys.account(owner)) or {}
-            lots, balance = self.lots(owner), balance_of(account)
-            amount = expired(balance.available, lots, now)
+            balance = self._totals(owner)
+            records = list(self._table.under(keys.account(owner)["pk"], "LOT#"))
+            amount = expired(balance.available, map(_lot_of, records), now)
             by = moves("expiry", amount)
             writes = [totals(owner, by, seen={"available": balance.available, "held": balance.held})]
             if amount:
                 writes.append(write_entry(owner, _entry_of("expiry", amount, movement)))
             if not balance.held:
-                writes += [_off_the_index(owner, lot) for lot in lots if lot.expires_at <= now]
+                over = [one for one in records if "gsi1pk" in one and one["expires_at"] <= now]
+                writes += [_off_the_index(one) for one in over[:LOTS_AT_ONCE]]
             try:
                 self._table.transact(writes)
             except FundsMoved:
@@ -384,5 +387,5 @@ def _lot_of(record: Record) -> Lot:
     return Lot(**{name: record[name] for name in Lot.__slots__ if name in record})
 
 
-def _off_the_index(owner: Owner, lot: Lot) -> Write:
-    return Write("Update", keys.lot(owner, lot.source), update="REMOVE gsi1pk, gsi1sk")
+def _off_the_index(record: Record) -> Write:
+    return Write("Update", {"pk": record["pk"], "sk": record["sk"]}, update="REMOVE gsi1pk, gsi1sk")

@@ -27,13 +27,14 @@ class Enrolled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What an idempotency key stands for: our id of the order, and where to pay it once that is known.
+    """What an idempotency key stands for: our id of the order, and its checkout session and page once they are known.
 
-    ``turn`` counts the times the cashier said no: it would repeat that under the same key of its own.
+    ``turn`` counts the times the cashier said no, or the session expired: it would repeat that under the same key.
     """
 
     id: str
     turn: int = 0
+    session: str = ""
     url: str = ""
 
 
@@ -84,18 +85,26 @@ class Customers:
             found = failed.record
             if found["fingerprint"] != fingerprint:
                 raise IdempotencyMismatch(header="Idempotency-Key") from None
-            return Opened(found["id"], found.get("turn", 0), found.get("url", ""))
+            return Opened(found["id"], found.get("turn", 0), found.get("session", ""), found.get("url", ""))
         return Opened(new_id)
 
-    def opened(self, owner: Owner, key_hash: str, url: str) -> None:
+    def opened(self, owner: Owner, key_hash: str, session: str, url: str) -> None:
         """Remember where the order is paid."""
         self._table.update(
-            keys.order(owner, key_hash), "SET #url = :url", values={":url": url}, names={"#url": "url"}
+            keys.order(owner, key_hash),
+            "SET #session = :session, #url = :url",
+            values={":session": session, ":url": url},
+            names={"#session": "session", "#url": "url"},
         )
 
-    def refused(self, owner: Owner, key_hash: str, *, turn: int) -> None:
-        """Remember that the cashier said no in this turn: the next try is a new one to it."""
-        self._table.update(keys.order(owner, key_hash), "SET turn = :next", values={":next": turn + 1})
+    def over(self, owner: Owner, key_hash: str, *, turn: int) -> None:
+        """Remember that nothing comes of this turn any more: the next try is a new one to the cashier."""
+        self._table.update(
+            keys.order(owner, key_hash),
+            "SET turn = :next REMOVE #session, #url",
+            values={":next": turn + 1},
+            names={"#session": "session", "#url": "url"},
+        )
 
     def save(
         self,
