@@ -58,7 +58,7 @@ def open_holds() -> int:
     accounts = [record for record in records if record["sk"] == "ACCOUNT"]
     held = sum(record.get("held", 0) + record.get("open_jobs", 0) for record in accounts)
     unfinished = sum(job.is_open + len(job.open_items) for job in jobs)
-    return held + unfinished + sum("gsi1pk" in record for record in records)
+    return held + unfinished + sum(record.get("gsi1pk", "").startswith("OPEN#") for record in records)
 
 
 def _owner(records: list[dict[str, Any]], plan: str, deleted: list[Job]) -> list[Item]:

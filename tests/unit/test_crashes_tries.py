@@ -14,7 +14,7 @@ from tests.support.crashes import Died, Mortal
 from tests.support.world import World
 
 ORDER = Order(model="nano-banana", prompt="a castle")
-REQUEST_CALLS, STEP_CALLS, TURNS_MAX = 15, 35, 8
+REQUEST_CALLS, STEP_CALLS, TURNS_MAX = 16, 36, 8
 STANDING = {None: (1, 2960, 500, 0), "flux-klein": (2, 2972, 500, 0), "nano-banana": (2, 3000, 440, 0)}
 """Images, month, available and held credits by the model whose picture was paid for."""
 

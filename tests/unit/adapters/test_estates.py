@@ -152,7 +152,7 @@ def test_purging_leaves_numbers_and_dates(world, estates, ada):
     estates.bury(ada, now=world.clock)
     estates.purge(ada.owner, now=world.clock)
     left = {record["sk"] for record in aws.records()}
-    assert left == {"ACCOUNT", "LEDGER#ent_1", "ONCE#admin#1"}
+    assert left == {"ACCOUNT", "LEDGER#ent_1", "LOT#admin#1", "ONCE#admin#1"}
     stored = repr(aws.records())
     for word in ("Ada", "example.com", "sorry", hashed(ADA.email), hashed(SECRET), "key_1"):
         assert word not in stored, word

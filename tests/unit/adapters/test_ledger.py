@@ -331,7 +331,7 @@ def test_entries_come_back_as_they_were_written(world):
 
 
 def test_counters_and_keys_carry_an_end_of_life(world):
-    """Usage goes after 400 days and idempotency keys after 7; entries, once-keys and accounts stay."""
+    """Usage goes after 400 days and idempotency keys after 7; entries, lots, once-keys and accounts stay."""
     caller = world.caller()
     world.grant(caller, 10)
     world.settle(world.hold(world.job(caller, [(5, 5)]), key="k"))
@@ -343,5 +343,6 @@ def test_counters_and_keys_carry_an_end_of_life(world):
         for record in mine
     }
     assert days == {
-        "ACCOUNT": None, "LEDGER": None, "ONCE": None, "ONCE#key": 7, "USAGE": 400, "JOB": 35, "RESULT": 400,
+        "ACCOUNT": None, "LEDGER": None, "LOT": None, "ONCE": None, "ONCE#key": 7, "USAGE": 400, "JOB": 35,
+        "RESULT": 400,
     }  # fmt: skip
