@@ -30,7 +30,8 @@ BOUGHT = 50
 PRICE = 10
 CALLS = 15
 """AWS calls of one priced run: secret, session, account, rate, earlier, hold (refused, standing, again), original,
-model, its cost, settle, whether few credits are left, the notice of it, standing. The test below fails when this number is wrong."""
+model, its cost, settle, whether few credits are left, the notice of it, standing. The test below fails when this number
+is wrong."""
 
 
 @dataclass(frozen=True)
