@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 import zlib
+from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -40,6 +41,7 @@ def saved(image: Image.Image, file_format: str, **options: Any) -> bytes:
     return out.getvalue()
 
 
+@cache
 def icc() -> bytes:
     """An RGB profile."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
