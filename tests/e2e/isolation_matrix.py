@@ -19,6 +19,7 @@ NOT_FOUND, NOT_THE_OWNER = (404, "not_found"), (403, "not_the_owner")
 NO_UPLOAD, NO_SUCH_FIELD = (400, "upload_not_found"), (400, "invalid_fields")
 SIGN_IN, ADMIN_ONLY = (401, "sign_in_required"), (403, "admin_only")
 BAD_KEY, FOREIGN_PAGE = (401, "invalid_api_key"), (403, "origin_not_allowed")
+NOTHING_RUNS = (409, "no_subscription")
 FINE = (200, None)
 
 
@@ -109,7 +110,7 @@ def row(method: str, route: str, user: Outcome, guest: Outcome, **more: Any) -> 
 
 
 RESULTS = "/r2-ai/ai-enhancer/<kind>/<owner_type>/<owner_id>/<name>"
-JOBS, AUTH, ADMIN = "/api/ai-image/jobs", "/api/auth", "/api/admin"
+JOBS, AUTH, ADMIN, BILLING = "/api/ai-image/jobs", "/api/auth", "/api/admin", "/api/billing"
 WHY = {"userId": "{user}", "reason": "as agreed"}
 ROWS = [
     row("GET", f"{JOBS}/<job_id>", NOT_FOUND, NOT_FOUND),
@@ -133,6 +134,14 @@ ROWS = [
     row("POST", f"{AUTH}/logout", FINE, FINE, own=True),
     row("GET", "/api/account/export", FINE, SIGN_IN, own=True),
     row("DELETE", "/api/account", FINE, SIGN_IN, own=True),
+    row("GET", f"{BILLING}/prices", FINE, FINE, own=True),
+    row("POST", f"{BILLING}/credits", NO_SUCH_FIELD, NO_SUCH_FIELD, body={"pack": 500}, own=True),
+    row("POST", f"{BILLING}/session", NO_SUCH_FIELD, NO_SUCH_FIELD, body={"plan": "pro"}, own=True),
+    row("POST", f"{BILLING}/cancel", NOTHING_RUNS, SIGN_IN, own=True),
+    row("POST", f"{BILLING}/portal", NO_SUCH_FIELD, NO_SUCH_FIELD, body={}, own=True),
+    row("GET", f"{BILLING}/subscription", FINE, SIGN_IN, own=True),
+    row("GET", f"{BILLING}/ledger", FINE, SIGN_IN, own=True),
+    row("GET", f"{BILLING}/sync", NOT_FOUND, SIGN_IN, path=f"{BILLING}/sync?session_id={{key}}"),
     row("GET", f"{ADMIN}/owners", ADMIN_ONLY, SIGN_IN, path=f"{ADMIN}/owners?userId={{user}}"),
     row(
         "GET",
@@ -152,6 +161,7 @@ ROWS = [
 PUBLIC = {
     ("POST", "/api/debug-login"): "development only; an account of one's own",
     ("POST", "/api/provider-webhook/replicate/<ref>"): "signed by the provider, and its path by us",
+    ("POST", "/api/billing/stripe-webhook"): "signed by Stripe, which is asked again for everything",
     ("GET", "/api/auth/<provider>/login"): "nobody's yet",
     ("GET", "/api/auth/<provider>/callback"): "bound to the browser; see the tests of signing in",
     ("GET", "/api/health"): "says nothing of anybody",

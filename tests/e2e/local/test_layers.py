@@ -10,7 +10,7 @@ from local import build
 from local.stack import LocalStack
 
 LAMBDA_LIMIT_BYTES = 250 * 1024 * 1024  # function and layers together, unpacked
-COMMON_LIMIT_BYTES = 70 * 1024 * 1024
+COMMON_LIMIT_BYTES = 100 * 1024 * 1024  # a third of it is the client of Stripe
 CLIENTS = (
     "dynamodb",
     "s3",
