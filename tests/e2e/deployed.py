@@ -206,8 +206,10 @@ class Deployed:
 
     # ------------------------------------------------------------------------------------------ logs
 
-    def logged(self, message: str, job: Job | None = None) -> list[dict[str, Any]]:
-        """The log lines with this message, of this job."""
+    def logged(self, message: str, job: Job | None = None, *, least: int = 0) -> list[dict[str, Any]]:
+        """The log lines with this message, of this job; ``least``: a function's lines come after its effects."""
+        if least:
+            self.until(lambda: len(self.logged(message, job)) >= least, f"{least} lines of {message}")
         found = []
         for line in (self.stack.state / "functions.log").read_text(errors="replace").splitlines():
             _, _, text = line.partition("  ")

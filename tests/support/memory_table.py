@@ -8,7 +8,6 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -37,7 +36,7 @@ class MemoryTable:
     def get(self, key: Key) -> Record | None:
         """The record."""
         found = self.records.get(key["pk"], {}).get(key["sk"])
-        return deepcopy(found) if found is not None else None
+        return copied(found) if found is not None else None
 
     def get_many(self, keys: Sequence[Key]) -> list[Record | None]:
         """The records, in this order."""
@@ -66,7 +65,7 @@ class MemoryTable:
     ) -> Record:
         """Change it, if the condition holds."""
         self._check(key, condition, values, names)
-        return deepcopy(self._updated(key, update, values, names))
+        return copied(self._updated(key, update, values, names))
 
     def delete(self, key: Key) -> None:
         """Remove it."""
@@ -78,7 +77,7 @@ class MemoryTable:
         """What a partition has under a prefix."""
         for sk in sorted(self.records.get(pk, {}), reverse=newest_first):
             if sk.startswith(prefix) and (before is None or sk < before):
-                yield deepcopy(self.records[pk][sk])
+                yield copied(self.records[pk][sk])
 
     def overdue(self, shard: str, before: int) -> Iterable[Record]:
         """What the index has before then."""
@@ -115,20 +114,20 @@ class MemoryTable:
     def _check(self, key: Key, condition: str | None, values: Values | None, names: Names | None) -> None:
         stored = self.records.get(key["pk"], {}).get(key["sk"])
         if condition and not _condition(condition)(stored or {}, normal(values or {}), names or {}):
-            raise ConditionFailed(deepcopy(stored or {}))
+            raise ConditionFailed(copied(stored or {}))
 
     def _store(self, key: Key, record: Item) -> None:
         self.records.setdefault(key["pk"], {})[key["sk"]] = record
 
     def _updated(self, key: Key, update: str, values: Values | None, names: Names | None) -> Item:
         before = self.records.get(key["pk"], {}).get(key["sk"]) or {"pk": key["pk"], "sk": key["sk"]}
-        after, given, named = deepcopy(before), normal(values or {}), names or {}
+        after, given, named = copied(before), normal(values or {}), names or {}
         for verb, path, value in _changes(update):
             place, last = _place(after, path, named)
             if verb == "REMOVE":
                 place.pop(last, None)
             elif verb == "SET":
-                place[last] = deepcopy(value(before, given, named))
+                place[last] = copied(value(before, given, named))
             else:
                 kept = set(place.get(last, ()))
                 kept = (
@@ -152,6 +151,15 @@ def normal(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def copied(value: Any) -> Any:
+    """A copy that shares nothing that can be changed."""
+    if isinstance(value, dict):
+        return {name: copied(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [copied(inner) for inner in value]
+    return set(value) if isinstance(value, set) else value
 
 
 @cache
