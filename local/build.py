@@ -127,14 +127,15 @@ def bare_interpreter() -> Path:
     """An interpreter with nothing installed: a library that a layer lacks is missing locally as well."""
     folder = CACHE / f"python-{sys.version_info[0]}.{sys.version_info[1]}.{sys.version_info[2]}"
     python = folder / "bin" / "python"
-    if not python.exists():  # also when the interpreter it points at is gone
-        shutil.rmtree(folder, ignore_errors=True)
+    if not python.exists():
         partial = folder.with_name(f"{folder.name}.{os.getpid()}")
         subprocess.run(
             [sys.executable, "-m", "venv", "--without-pip", str(partial)], check=True, capture_output=True
         )
-        if folder.exists():
-            shutil.rmtree(partial)
-        else:
+        if folder.exists() and not python.exists():  # the interpreter it points at is gone
+            shutil.rmtree(folder, ignore_errors=True)
+        try:
             partial.rename(folder)
+        except OSError:  # another stack was as quick
+            shutil.rmtree(partial)
     return python
