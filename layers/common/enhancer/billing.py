@@ -20,7 +20,6 @@ from enhancer.domain.errors import (
 from enhancer.domain.ledger import Entry, Standing
 from enhancer.domain.paths import safe_path
 from enhancer.domain.payments import Interval, NoSuchPayment, Order
-from enhancer.domain.subscriptions import Subscription, current
 from enhancer.receipts import Desk, Parked
 
 if TYPE_CHECKING:
@@ -96,8 +95,13 @@ def cancel(account: Account, *, desk: Desk) -> Account:
         raise NoSubscription
     for one in running:
         if one.cancel_at is None:
-            desk.payments.cancel_at_period_end(one.id)
-            receipts.follow(account.customer, one.id, desk=desk)
+            try:
+                desk.payments.cancel_at_period_end(one.id)
+                receipts.follow(account.customer, one.id, desk=desk)
+            except NoSuchPayment:
+                raise NoSubscription from None
+            except Parked as parked:
+                desk.park(parked, "cancel")
     return desk.accounts.get(account.owner) or account
 
 
@@ -128,11 +132,6 @@ def sync(session_id: str, account: Account, *, home: str, desk: Desk) -> tuple[s
         raise NotFound
     path = safe_path(checkout.metadata.get("returnTo"), home=home)
     return path, _state(checkout, desk)
-
-
-def shown(account: Account, now: int) -> Subscription | None:
-    """Return the subscription to show, None for who never had one."""
-    return current(account.subscriptions, now)
 
 
 def statement(owner: Owner, *, limit: int, cursor: str | None, now: int, ledger: Ledger) -> Page:

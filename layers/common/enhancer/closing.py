@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from enhancer import receipts
 from enhancer.domain.credits import WARNED_DAYS, expiring
 from enhancer.domain.errors import CashierError, StripeNotConfigured
-from enhancer.domain.ledger import Balance, Movement, add_up
+from enhancer.domain.ledger import Balance, Movement, NewsMoved, add_up
 from enhancer.domain.payments import NoSuchPayment
 from enhancer.domain.pricing import credits
 from enhancer.domain.quota import DAY_MS
@@ -138,17 +138,16 @@ def _check(owner: Owner, desk: Desk, closed: Closed) -> None:
 
 
 def difference_of(owner: Owner, desk: Desk) -> int:
-    """Return by how much an owner's totals and the sum of their entries differ (tenths): 0, or the books are wrong."""
-    found = 0
+    """Return by how much an owner's totals and the sum of their entries differ (tenths): 0, or the books are wrong.
+
+    Raises `NewsMoved` when something moved each time they were read: nobody knows then.
+    """
     for _ in range(READS):
         before = desk.ledger.standing(owner, now=desk.now()).balance
         told = add_up(desk.ledger.entries(owner))
-        if desk.ledger.standing(owner, now=desk.now()).balance != before:
-            continue  # something moved while we read
-        found = abs(before.difference) + _apart(before, told)
-        if not found:
-            return 0
-    return found
+        if desk.ledger.standing(owner, now=desk.now()).balance == before:
+            return abs(before.difference) + _apart(before, told)
+    raise NewsMoved
 
 
 def _apart(one: Balance, other: Balance) -> int:

@@ -19,6 +19,7 @@ from enhancer.domain.errors import (
     SubscriptionExists,
 )
 from enhancer.domain.prices import Prices
+from enhancer.domain.subscriptions import current
 
 
 @pytest.fixture
@@ -173,6 +174,15 @@ def test_without_a_subscription_there_is_nothing_to_cancel(world, account):
     found = world.subscribed(account)
     world.cashier.end(found.id)
     world.told()
+    with pytest.raises(NoSubscription):
+        billing.cancel(world.again(account), desk=world.desk)
+
+
+def test_a_subscription_that_the_cashier_does_not_know_is_no_crash(world, account):
+    """There is nothing to cancel then."""
+    found = world.subscribed(account)
+    world.told()
+    del world.cashier.subscribed[found.id]
     with pytest.raises(NoSubscription):
         billing.cancel(world.again(account), desk=world.desk)
 
@@ -348,10 +358,10 @@ def test_a_renewal_refreshes_the_month_and_touches_no_bought_credits(world, acco
 
 def test_what_is_shown_is_the_subscription_that_runs(world, account):
     """Not one that ended."""
-    assert billing.shown(account, world.clock) is None
+    assert current(account.subscriptions, world.clock) is None
     first = world.subscribed(account)
     world.cashier.end(first.id)
     world.told()
     second = world.subscribed(account)
     world.told()
-    assert billing.shown(world.again(account), world.clock).id == second.id
+    assert current(world.again(account).subscriptions, world.clock).id == second.id

@@ -209,6 +209,19 @@ def test_what_is_wrong_with_one_owner_keeps_nobody_else_from_being_closed(world,
     assert other.owner.id not in closed.differences
 
 
+def test_books_that_never_stand_still_are_not_called_right(world, account, monkeypatch):
+    """Nobody could add them up: that is counted, and tried again the next day."""
+    real = world.ledger.entries
+
+    def entries(owner):
+        world.grant(caller_of(world, account), 10)
+        return real(owner)
+
+    monkeypatch.setattr(world.ledger, "entries", entries)
+    closed = close(world)
+    assert (closed.broken, closed.checked, closed.differences) == (1, 0, {})
+
+
 def test_guests_and_deleted_owners_are_checked_too(world):
     """Whoever has totals."""
     guest = world.caller("guest")
