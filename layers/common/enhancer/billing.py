@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from enhancer import receipts
+from enhancer.domain.digests import key_hash_of
 from enhancer.domain.errors import (
     InvalidFields,
-    InvalidIdempotencyKey,
     NoSubscription,
     NotFound,
     NothingBought,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from enhancer.domain.owners import Owner
     from enhancer.domain.payments import Checkout
 
-KEY_CHARACTERS_MAX = 128
 PORTAL = "/api/billing/portal"
 READS = 5
 """How often a statement is read until nothing moved meanwhile; then what was read last is shown."""
@@ -184,7 +183,7 @@ def _opened(visitor: Visitor, wanted: Order, desk: Desk) -> str:
     """Open a checkout once per idempotency key; the cashier's own keys follow from ours."""
     account, now = visitor.account, desk.now()
     path = safe_path(visitor.return_to, home=f"/{visitor.language}/account")
-    key_hash = _hash(_checked(visitor.idempotency_key) or desk.new_id("once"))
+    key_hash = key_hash_of(visitor.idempotency_key) or _hash(desk.new_id("once"))
     fingerprint = _hash(f"{wanted.mode} {wanted.price} {path}")
     place = desk.customers.order(
         account.owner, key_hash, fingerprint=fingerprint, new_id=desk.new_id("ord"), now=now
@@ -238,12 +237,6 @@ def _enrolled(account: Account, desk: Desk, *, instead_of: str = "") -> str:
         owner_id=account.owner.id, email=account.email, idempotency_key=key
     )
     return desk.customers.enroll(account.owner, customer, instead_of=instead_of)
-
-
-def _checked(key: str | None) -> str | None:
-    if key is not None and not (1 <= len(key) <= KEY_CHARACTERS_MAX and key.isascii() and key.isprintable()):
-        raise InvalidIdempotencyKey(header="Idempotency-Key", limit=KEY_CHARACTERS_MAX)
-    return key
 
 
 def _hash(text: str) -> str:

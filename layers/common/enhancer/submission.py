@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from enhancer.domain import images
 from enhancer.domain.artifacts import NoArtifact, is_incoming_of, original_key, result_key
-from enhancer.domain.digests import digest
+from enhancer.domain.digests import digest, key_hash_of
 from enhancer.domain.entitlement import (
     Params,
     check_input,
@@ -26,7 +26,6 @@ from enhancer.domain.errors import (
     EnhancerError,
     IdempotencyMismatch,
     InsufficientCredits,
-    InvalidIdempotencyKey,
     ProviderDisabled,
     TooManyPixels,
     UploadNotFound,
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
 
 SPLIT_TRIES = 10
 _NOBODY = Hold(job_id="", item=0, plan=FREE.plan, credits=FREE.credits, day="", month="")
-KEY_CHARACTERS_MAX = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +158,7 @@ def submit(
     (check_sync if kind == "sync" else check_job)(model, photo.info.megapixels, params)
     fingerprint = digest(photo.info.digest, model.slug, params)
     result_digest = digest(photo.info.digest, model.slug, params, output_format)
-    key_hash = _key_hash(idempotency_key)
+    key_hash = key_hash_of(idempotency_key)
     earlier = ledger.earlier(caller.owner, key_hash=key_hash, result_digest=result_digest, now=now)
     if earlier.key:
         return Submitted(
@@ -347,7 +345,7 @@ def hold(
 
     First as if the plan's month could pay it all; if it cannot: look, split, try again.
     """
-    model, key_hash = model_named(job.model), _key_hash(idempotency_key)
+    model, key_hash = model_named(job.model), key_hash_of(idempotency_key)
     params = job.params
     each = price(model, scale=params.scale, face=params.face, quality=params.quality)
     total = each * len(job.open_items)
@@ -380,7 +378,7 @@ def key_holder(
     idempotency_key: str | None, what: str, *, caller: Caller, ledger: Ledger, jobs: Jobs, now: int
 ) -> Job | None:
     """Return the job that the key already stands for; raise `IdempotencyMismatch` when it was used for another."""
-    key_hash = _key_hash(idempotency_key)
+    key_hash = key_hash_of(idempotency_key)
     if key_hash is None:
         return None
     earlier = ledger.earlier(caller.owner, key_hash=key_hash, result_digest="-", now=now)
@@ -483,11 +481,3 @@ def _insufficient(total: int, caller: Caller, standing: Standing) -> Insufficien
         upgradeUrl="/pricing",
         **({"blocked": True, "debt": credits(standing.balance.debt)} if standing.blocked else {}),
     )
-
-
-def _key_hash(key: str | None) -> str | None:
-    if key is None:
-        return None
-    if not 1 <= len(key) <= KEY_CHARACTERS_MAX or not key.isascii() or not key.isprintable():
-        raise InvalidIdempotencyKey(header="Idempotency-Key", limit=KEY_CHARACTERS_MAX)
-    return hashlib.sha256(key.encode()).hexdigest()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+
+from enhancer.domain.quota import DAY_MS, months_later
 
 VALID_MONTHS, VALID_DAYS = 6, 14
 """How long credits last."""
@@ -64,13 +64,7 @@ class Expiring:
 
 def expiry_of(bought_at: int) -> int:
     """Return when credits expire that arrive now (epoch ms)."""
-    at = datetime.fromtimestamp(bought_at / 1000, UTC)
-    years, month = divmod(at.month - 1 + VALID_MONTHS, 12)
-    year, month = at.year + years, month + 1
-    day = min(at.day, calendar.monthrange(year, month)[1])
-    return round(
-        (at.replace(year=year, month=month, day=day) + timedelta(days=VALID_DAYS)).timestamp() * 1000
-    )
+    return months_later(bought_at, VALID_MONTHS) + VALID_DAYS * DAY_MS
 
 
 def expired(available: int, lots: Iterable[Lot], now: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -45,6 +46,15 @@ class Month:
 def calendar_month(now_ms: int) -> Month:
     """Return the month of who has no subscription."""
     return Month(month_of(now_ms), month_reset_ms(now_ms))
+
+
+def months_later(moment_ms: int, months: int) -> int:
+    """Return the same day and time so many months later, or the last day of a month that is too short."""
+    at = _utc(moment_ms)
+    years, month = divmod(at.month - 1 + months, 12)
+    year, month = at.year + years, month + 1
+    day = min(at.day, calendar.monthrange(year, month)[1])
+    return round(at.replace(year=year, month=month, day=day).timestamp() * 1000)
 
 
 def seconds_until(moment_ms: int, now_ms: int) -> int:

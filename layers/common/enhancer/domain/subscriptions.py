@@ -14,14 +14,12 @@ these facts alone:
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from enhancer.domain.payments import Interval, Snapshot
 from enhancer.domain.plans import PLANS
-from enhancer.domain.quota import DAY_MS, Month, day_of
+from enhancer.domain.quota import DAY_MS, Month, day_of, months_later
 
 GRACE_MS = 7 * DAY_MS
 """How long a plan outlives its last paid period while the next one is not paid."""
@@ -187,17 +185,8 @@ def _months(paid: Iterable[Paid]) -> Iterator[tuple[int, int]]:
         number = 0
         while start < one.end:
             number += 1
-            end = _later(base, number)
+            end = months_later(base, number)
             if end > one.end - SHORTEST_MONTH_MS:
                 end = one.end
             yield start, end
             start = covered = end
-
-
-def _later(moment: int, months: int) -> int:
-    """Return the same day and time so many months later, or the last day of a month that is too short."""
-    at = datetime.fromtimestamp(moment / 1000, UTC)
-    years, month = divmod(at.month - 1 + months, 12)
-    year, month = at.year + years, month + 1
-    day = min(at.day, calendar.monthrange(year, month)[1])
-    return round(at.replace(year=year, month=month, day=day).timestamp() * 1000)
