@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from enhancer.adapters.table import Table
+from enhancer.adapters.dynamodb.table import Table
 from local.build import ROOT
 from local.check import enhance_samples
 from local.processes import LocalError, is_free

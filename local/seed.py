@@ -6,14 +6,14 @@ import hashlib
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 
-from enhancer.adapters.accounts import Accounts, hashed
-from enhancer.adapters.apikeys import ApiKeys
-from enhancer.adapters.ledger import Ledger
-from enhancer.adapters.table import Table
-from enhancer.domain.access import SCOPES, ApiKey
+from enhancer.accounts.caller import user_id_for_development
+from enhancer.adapters.dynamodb.accounts import Accounts, hashed
+from enhancer.adapters.dynamodb.api_keys import ApiKeys
+from enhancer.adapters.dynamodb.ledger import Ledger
+from enhancer.adapters.dynamodb.table import Table
+from enhancer.domain.api_keys import SCOPES, ApiKey
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
-from enhancer.identity import user_id_for_development
 from enhancer.runtime import new_id, now
 
 CREDITS_TENTHS = 1000

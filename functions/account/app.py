@@ -10,13 +10,15 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
-from enhancer import delivery, privacy, runtime
-from enhancer.api import cookies
-from enhancer.api.account_schemas import ExportView, GoneView, KeyRequest, KeysView, KeyView, NewKeyView
-from enhancer.api.app import create_app, entrypoint
-from enhancer.api.schemas import Success, ok
-from enhancer.domain.access import ApiKey, prefix_for
+from enhancer import runtime
+from enhancer.accounts import owner_data
+from enhancer.api.http import cookies
+from enhancer.api.http.app import create_app, entrypoint
+from enhancer.api.shapes.accounts import ExportView, GoneView, KeyRequest, KeysView, KeyView, NewKeyView
+from enhancer.api.shapes.wire import Success, ok
+from enhancer.domain.api_keys import ApiKey, prefix_for
 from enhancer.domain.errors import OwnerBlocked
+from enhancer.jobs import results
 
 app = create_app(scope=None, for_blocked=True)
 ASK_AGAIN_SECONDS = 5
@@ -79,10 +81,10 @@ def export() -> Response[Any]:
     if found and found.status == "ready":
         link = runtime.artifacts().link(found.key, headers={"ResponseContentDisposition": FILE_NAME})
         return Response(302, headers={"Location": link, "Cache-Control": "no-store"}, body="")
-    if not found and privacy.size_of(account.owner, estates=estates) <= privacy.INLINE_BYTES_MAX:
+    if not found and owner_data.size_of(account.owner, estates=estates) <= owner_data.INLINE_BYTES_MAX:
         out = io.BytesIO()
-        privacy.pack(account, out, estates=estates, artifacts=runtime.artifacts())
-        if out.tell() <= delivery.BODY_BYTES_MAX:  # a long ledger counts, too
+        owner_data.pack(account, out, estates=estates, artifacts=runtime.artifacts())
+        if out.tell() <= results.BODY_BYTES_MAX:  # a long ledger counts, too
             return Response(
                 200,
                 "application/zip",
@@ -104,7 +106,7 @@ def export() -> Response[Any]:
 def erase() -> Response[Success[GoneView]]:
     """A subscription ends at once; pictures, jobs, keys and who you are: gone. The ledger stays, without a name."""
     request = app.visit.request
-    privacy.erase(
+    owner_data.erase(
         app.visit.user,
         tools=runtime.tools(),
         estates=runtime.estates(),

@@ -8,8 +8,10 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
 
-from enhancer import administration, runtime
-from enhancer.api.account_schemas import (
+from enhancer import runtime
+from enhancer.accounts import admin
+from enhancer.api.http.app import create_app, entrypoint
+from enhancer.api.shapes.accounts import (
     BlockRequest,
     CreditsRequest,
     DoneView,
@@ -21,13 +23,12 @@ from enhancer.api.account_schemas import (
     OwnerView,
     PlanRequest,
 )
-from enhancer.api.app import create_app, entrypoint
-from enhancer.api.schemas import Success, ok
+from enhancer.api.shapes.wire import Success, ok
+from enhancer.domain.availability import Flags
 from enhancer.domain.errors import InvalidFields
-from enhancer.domain.gating import Flags
 from enhancer.domain.models import CATALOGUE
 from enhancer.domain.owners import Owner
-from enhancer.domain.quota import day_of
+from enhancer.domain.periods import day_of
 from enhancer.telemetry import logger
 
 app = create_app(scope=None)
@@ -60,7 +61,7 @@ def grant(
     body: Annotated[CreditsRequest, Body()], idempotency_key: Key = None
 ) -> Response[Success[DoneView]]:
     """Kept in the ledger with reason and actor. A repeat under the same Idempotency-Key changes nothing."""
-    return _moved(administration.grant, body, idempotency_key)
+    return _moved(admin.grant, body, idempotency_key)
 
 
 @app.post("/api/admin/credits/deduct", summary="Take credits", tags=["admin"])
@@ -68,7 +69,7 @@ def deduct(
     body: Annotated[CreditsRequest, Body()], idempotency_key: Key = None
 ) -> Response[Success[DoneView]]:
     """All of them or none; otherwise like grant."""
-    return _moved(administration.deduct, body, idempotency_key)
+    return _moved(admin.deduct, body, idempotency_key)
 
 
 @app.get("/api/admin/credits/history", summary="Movements of a user's credits", tags=["admin"])
@@ -91,8 +92,8 @@ def history(
 def plan(body: Annotated[PlanRequest, Body()]) -> Response[Success[DoneView]]:
     """Takes effect with the user's next request."""
     actor, accounts = app.visit.admin, runtime.accounts()
-    administration.set_plan(
-        administration.find(body.user_id, accounts=accounts),
+    admin.set_plan(
+        admin.find(body.user_id, accounts=accounts),
         body.plan,
         reason=body.reason,
         actor=actor,
@@ -107,8 +108,8 @@ def plan(body: Annotated[PlanRequest, Body()]) -> Response[Success[DoneView]]:
 def block(body: Annotated[BlockRequest, Body()]) -> Response[Success[DoneView]]:
     """Felt by the user's next request, by browser or key."""
     actor, accounts = app.visit.admin, runtime.accounts()
-    administration.set_blocked(
-        administration.find(body.user_id, accounts=accounts),
+    admin.set_blocked(
+        admin.find(body.user_id, accounts=accounts),
         blocked=body.blocked,
         reason=body.reason,
         actor=actor,
@@ -152,7 +153,7 @@ def _moved(
 ) -> Response[Success[DoneView]]:
     actor = app.visit.admin
     done = move(
-        administration.find(body.user_id, accounts=runtime.accounts()),
+        admin.find(body.user_id, accounts=runtime.accounts()),
         body.amount,
         reason=body.reason,
         actor=actor,

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
 
-from enhancer import billing, runtime
-from enhancer.api.app import create_app, entrypoint
-from enhancer.api.billing_schemas import (
+from enhancer import runtime
+from enhancer.api.http.app import create_app, entrypoint
+from enhancer.api.http.redirects import go, landing
+from enhancer.api.http.request import Request
+from enhancer.api.shapes.billing import (
     Leaving,
     MovementView,
     PackRequest,
@@ -20,10 +22,9 @@ from enhancer.api.billing_schemas import (
     SubscriptionView,
     leaving,
 )
-from enhancer.api.landing import go, landing
-from enhancer.api.request import Request
-from enhancer.api.schemas import Success, ok
-from enhancer.api.statements import CSV, ROWS_MAX, as_csv
+from enhancer.api.shapes.statement_csv import CSV, ROWS_MAX, as_csv
+from enhancer.api.shapes.wire import Success, ok
+from enhancer.billing import checkout, statement
 from enhancer.domain.accounts import Account
 from enhancer.domain.credits import expiring
 from enhancer.domain.errors import EnhancerError, NotFound, NotSignedIn, OwnerBlocked
@@ -42,14 +43,14 @@ def prices() -> Response[Success[PricesView]]:
 def buy(body: Annotated[PackRequest, Body()], idempotency_key: Key = None) -> Response[Leaving]:
     """Opens a checkout at Stripe; the same Idempotency-Key leads to the same one."""
     visitor = _buyer(body.return_to, idempotency_key)
-    return leaving(billing.buy(visitor, body.pack, desk=runtime.desk()))
+    return leaving(checkout.buy(visitor, body.pack, desk=runtime.desk()))
 
 
 @app.post("/api/billing/session", summary="Subscribe to a plan", tags=["billing"])
 def subscribe(body: Annotated[SubscriptionRequest, Body()], idempotency_key: Key = None) -> Response[Leaving]:
     """Opens a checkout at Stripe; who has a subscription changes it in the portal."""
     visitor = _buyer(body.return_to, idempotency_key)
-    return leaving(billing.subscribe(visitor, body.plan, body.interval, desk=runtime.desk()))
+    return leaving(checkout.subscribe(visitor, body.plan, body.interval, desk=runtime.desk()))
 
 
 @app.post("/api/billing/cancel", summary="Cancel the subscription", tags=["billing"])
@@ -57,14 +58,14 @@ def cancel() -> Response[Success[SubscriptionView]]:
     """It ends with the paid period; until then the plan stays."""
     account = _account()
     app.visit.take("sensitive")
-    return ok(_subscription(billing.cancel(account, desk=runtime.desk())))
+    return ok(_subscription(checkout.cancel(account, desk=runtime.desk())))
 
 
 @app.post("/api/billing/portal", summary="Open the customer portal", tags=["billing"])
 def portal(body: Annotated[PortalRequest | None, Body()] = None) -> Response[Leaving]:
     """Plan, means of payment and invoices, at Stripe."""
     visitor = _visitor(_account(), body.return_to if body else None)
-    return leaving(billing.portal(visitor, desk=runtime.desk()))
+    return leaving(checkout.portal(visitor, desk=runtime.desk()))
 
 
 @app.get("/api/billing/subscription", summary="The plan in force", tags=["billing"])
@@ -93,13 +94,13 @@ def ledger(
     owner, now, store = _account().owner, runtime.now(), runtime.ledger()
     accepted = app.visit.request.headers.get("accept", "")
     if format_ == "csv" or (format_ is None and "text/csv" in accepted):
-        page = billing.statement(owner, limit=ROWS_MAX, cursor=cursor, now=now, ledger=store)
+        page = statement.statement(owner, limit=ROWS_MAX, cursor=cursor, now=now, ledger=store)
         headers = {"Content-Disposition": 'attachment; filename="credits.csv"', "Cache-Control": "no-store"}
         if page.cursor:
             headers["X-Next-Cursor"] = page.cursor
         text = as_csv(MovementView.of(row.entry, row.balance) for row in page.rows)
         return Response(200, CSV, text, headers)
-    page = billing.statement(owner, limit=limit, cursor=cursor, now=now, ledger=store)
+    page = statement.statement(owner, limit=limit, cursor=cursor, now=now, ledger=store)
     balance = page.standing.balance
     left = expiring(balance.available, store.lots(owner), now) if balance.available else []
     rows = [(row.entry, row.balance) for row in page.rows]
@@ -124,14 +125,14 @@ def _returned(request: Request, problem: EnhancerError) -> str:
 def sync() -> Response[Any]:
     """Looks a checkout of the caller up at Stripe, by its ``session_id``, and applies its payment, once."""
     account, request = _account(), app.visit.request
-    path, state = billing.sync(
+    path, state = checkout.sync(
         request.query.get("session_id", ""),
         account,
         home=f"/{request.language}/account",
         desk=runtime.desk(),
     )
     app.visit.note(checkout=state)
-    return go(billing.with_query(path, f"checkout={state}"))
+    return go(checkout.with_query(path, f"checkout={state}"))
 
 
 def _account() -> Account:
@@ -141,7 +142,7 @@ def _account() -> Account:
     return account
 
 
-def _buyer(return_to: str | None, idempotency_key: str | None) -> billing.Visitor:
+def _buyer(return_to: str | None, idempotency_key: str | None) -> checkout.Visitor:
     account = _account()
     if account.blocked:  # they may look, cancel and manage what they have
         raise OwnerBlocked
@@ -149,9 +150,9 @@ def _buyer(return_to: str | None, idempotency_key: str | None) -> billing.Visito
     return _visitor(account, return_to, idempotency_key)
 
 
-def _visitor(account: Account, return_to: str | None, idempotency_key: str | None = None) -> billing.Visitor:
+def _visitor(account: Account, return_to: str | None, idempotency_key: str | None = None) -> checkout.Visitor:
     request = app.visit.request
-    return billing.Visitor(account, request.own_origin, request.language, return_to, idempotency_key)
+    return checkout.Visitor(account, request.own_origin, request.language, return_to, idempotency_key)
 
 
 def _subscription(account: Account) -> SubscriptionView:

@@ -8,11 +8,12 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
-from enhancer import identity, runtime
-from enhancer.api import cookies
-from enhancer.api.app import create_app, entrypoint
-from enhancer.api.schemas import LoginRequest, Success, ok
-from enhancer.api.views import LoginView
+from enhancer import runtime
+from enhancer.accounts.caller import sign_in_for_development
+from enhancer.api.http import cookies
+from enhancer.api.http.app import create_app, entrypoint
+from enhancer.api.shapes.images import LoginView
+from enhancer.api.shapes.wire import LoginRequest, Success, ok
 from enhancer.domain.errors import NotFound
 
 app = create_app()
@@ -24,7 +25,7 @@ def login(body: Annotated[LoginRequest, Body()]) -> Response[Success[LoginView]]
     if runtime.settings().environment != "development":
         raise NotFound
     token = secrets.token_urlsafe(32)
-    account = identity.sign_in_for_development(
+    account = sign_in_for_development(
         email=body.email,
         plan=body.plan,
         role=body.role,

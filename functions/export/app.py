@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from enhancer import privacy, runtime
+from enhancer import runtime
+from enhancer.accounts import owner_data
 from enhancer.domain.owners import Owner
 from enhancer.telemetry import logger
 
@@ -14,7 +15,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> None:
     account = runtime.accounts().get(Owner("user", event["userId"]))
     if account is None:  # deleted meanwhile
         return
-    privacy.export(
+    owner_data.export(
         account,
         asked_at=event["askedAt"],
         new_name=runtime.new_name,

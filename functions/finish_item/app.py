@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import ceil
 from typing import Any
 
-from enhancer import execution, runtime
-from enhancer.api.steps import ref_of
+from enhancer import runtime
+from enhancer.domain.refs import Ref
+from enhancer.jobs import steps
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int | bool]:
@@ -14,5 +15,5 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int | bool]
 
     Answers whether to go ``again``, and after how many ``seconds``.
     """
-    seconds = execution.finish_item(ref_of(event), event.get("error"), tools=runtime.tools())
+    seconds = steps.finish_item(Ref.from_event(event), event.get("error"), tools=runtime.tools())
     return {"again": seconds is not None, "seconds": ceil(seconds or 0)}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from enhancer import execution, runtime
-from enhancer.api.steps import ref_of
+from enhancer import runtime
+from enhancer.domain.refs import Ref
+from enhancer.jobs import steps
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> None:
     """Event: ownerType, ownerId, jobId, attempt."""
-    execution.finish_job(ref_of(event), tools=runtime.tools())
+    steps.finish_job(Ref.from_event(event), tools=runtime.tools())

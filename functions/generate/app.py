@@ -7,12 +7,14 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header
 
-from enhancer import fulfilment, runtime
-from enhancer.api import orders, prefer
-from enhancer.api.app import create_app, entrypoint
-from enhancer.api.schemas import GenerateForm, Success, ok
-from enhancer.api.views import GenerateView, JobView, day_view
+from enhancer import runtime
+from enhancer.api import submit_forms
+from enhancer.api.http import prefer
+from enhancer.api.http.app import create_app, entrypoint
+from enhancer.api.shapes.images import GenerateView, JobView, day_view
+from enhancer.api.shapes.wire import GenerateForm, Success, ok
 from enhancer.domain.pricing import credits
+from enhancer.jobs import run
 
 app = create_app(rate="generate")
 
@@ -29,17 +31,19 @@ def generate(
     """
     visit, caller, tools = app.visit, app.visit.caller, runtime.tools()
     wish = prefer.read(preference or "")
-    submitted = orders.submit(visit, form, idempotency_key, kind="async" if wish.is_async else "sync")
+    submitted = submit_forms.submit_one(
+        visit, form, idempotency_key, kind="async" if wish.is_async else "sync"
+    )
     if wish.is_async and submitted.original is not None:
-        fulfilment.launch(submitted.job, submitted.original, concurrency=1, tools=tools)
+        run.launch(submitted.job, submitted.original, concurrency=1, tools=tools)
         job = submitted.job
     else:
-        job = fulfilment.finish(submitted, tools=tools, seconds_max=wish.seconds)
+        job = run.finish(submitted, tools=tools, seconds_max=wish.seconds)
     visit.note(jobId=job.id, model=job.model)
     standing = tools.ledger.standing(caller.owner, now=runtime.now(), month=caller.month_at(runtime.now()))
     if job.is_open:
         usage = day_view(caller.plan, standing, runtime.now())
-        return orders.accepted(JobView.of(job, visit.request.language, usage=usage), wish)
+        return submit_forms.accepted(JobView.of(job, visit.request.language, usage=usage), wish)
     view = GenerateView.of(
         submitted, job, plan=caller.plan, standing=standing, now=runtime.now(), total_ms=visit.elapsed_ms
     )

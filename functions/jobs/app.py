@@ -7,12 +7,13 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
 
-from enhancer import fulfilment, lifecycle, runtime
-from enhancer.api import listing, orders
-from enhancer.api.app import create_app, entrypoint
-from enhancer.api.schemas import JobForm, Success, ok
-from enhancer.api.views import DeletedView, JobsView, JobView, day_view
+from enhancer import runtime
+from enhancer.api import job_pages, submit_forms
+from enhancer.api.http.app import create_app, entrypoint
+from enhancer.api.shapes.images import DeletedView, JobsView, JobView, day_view
+from enhancer.api.shapes.wire import JobForm, Success, ok
 from enhancer.domain.errors import TooManyImages
+from enhancer.jobs import manage, run
 
 app = create_app(rate="jobs", reads="other")
 Key = Annotated[str | None, Header(alias="Idempotency-Key")]
@@ -25,28 +26,28 @@ def create(form: Annotated[JobForm, Body()], idempotency_key: Key = None) -> Res
     if form.items and (form.image is not None or form.upload_key):
         raise TooManyImages(field="items", count=len(form.items) + 1, limit=len(form.items))
     if form.items:
-        submitted = orders.submit_batch(visit, form, form.items, idempotency_key)
+        submitted = submit_forms.submit_batch(visit, form, form.items, idempotency_key)
     else:
-        submitted = orders.submit(visit, form, idempotency_key, kind="async")
+        submitted = submit_forms.submit_one(visit, form, idempotency_key, kind="async")
     job = submitted.job
     if submitted.original is not None:
         original, lanes = submitted.original or None, visit.caller.plan.jobs_at_once
-        fulfilment.launch(job, original, concurrency=lanes, tools=tools)
+        run.launch(job, original, concurrency=lanes, tools=tools)
     visit.note(jobId=job.id, model=job.model)
     now = runtime.now()
     usage = day_view(visit.caller.plan, tools.ledger.standing(visit.caller.owner, now=now), now)
-    return orders.accepted(JobView.of(job, visit.request.language, usage=usage))
+    return submit_forms.accepted(JobView.of(job, visit.request.language, usage=usage))
 
 
 @app.get("/api/ai-image/jobs", summary="Jobs of the caller, newest first", tags=["jobs"])
 def index(
     status: Annotated[str | None, Query(description="Only these, separated by commas.")] = None,
-    limit: Annotated[int, Query(ge=1, le=listing.PAGE_MAX)] = 20,
+    limit: Annotated[int, Query(ge=1, le=job_pages.PAGE_MAX)] = 20,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response[Success[JobsView]]:
     """Runs of generate are jobs too."""
-    wanted, after = listing.statuses_of(status), listing.job_after(cursor)
-    found, last = lifecycle.listed(
+    wanted, after = job_pages.statuses_of(status), job_pages.job_after(cursor)
+    found, last = manage.listed(
         caller=app.visit.caller, statuses=wanted, limit=limit, after=after, jobs=runtime.jobs()
     )
     language = app.visit.request.language
@@ -59,15 +60,15 @@ def index(
 def show(job_id: str) -> Response[Success[JobView]]:
     """Reading changes nothing. ``ETag`` and 304; ``Retry-After`` says when to look again while it is open."""
     visit = app.visit
-    job = lifecycle.find(job_id, caller=visit.caller, tools=runtime.tools())
-    return listing.current(JobView.of(job, visit.request.language), visit.request, is_open=job.is_open)
+    job = manage.find(job_id, caller=visit.caller, tools=runtime.tools())
+    return job_pages.current(JobView.of(job, visit.request.language), visit.request, is_open=job.is_open)
 
 
 @app.post("/api/ai-image/jobs/<job_id>/cancel", summary="Cancel a job", tags=["jobs"])
 def cancel(job_id: str) -> Response[Success[JobView]]:
     """What is not done is given back; a result that comes later changes nothing."""
     tools = runtime.tools()
-    job = lifecycle.cancel(lifecycle.find(job_id, caller=app.visit.caller, tools=tools), tools=tools)
+    job = manage.cancel(manage.find(job_id, caller=app.visit.caller, tools=tools), tools=tools)
     return ok(JobView.of(job, app.visit.request.language))
 
 
@@ -77,21 +78,21 @@ def cancel(job_id: str) -> Response[Success[JobView]]:
 def retry(job_id: str, idempotency_key: Key = None) -> Response[Success[JobView]]:
     """Only failed and canceled pictures, newly held."""
     visit, tools = app.visit, runtime.tools()
-    job = lifecycle.retry(
-        lifecycle.find(job_id, caller=visit.caller, tools=tools),
+    job = manage.retry(
+        manage.find(job_id, caller=visit.caller, tools=tools),
         caller=visit.caller,
         idempotency_key=idempotency_key,
         new_name=runtime.new_name,
         tools=tools,
     )
-    return orders.accepted(JobView.of(job, visit.request.language))
+    return submit_forms.accepted(JobView.of(job, visit.request.language))
 
 
 @app.delete("/api/ai-image/jobs/<job_id>", summary="Delete a job and its pictures", tags=["jobs"])
 def remove(job_id: str) -> Response[Success[DeletedView]]:
     """Originals and results are gone at once; the ledger keeps what was paid."""
     tools = runtime.tools()
-    lifecycle.delete(lifecycle.find(job_id, caller=app.visit.caller, tools=tools), tools=tools)
+    manage.delete(manage.find(job_id, caller=app.visit.caller, tools=tools), tools=tools)
     return ok(DeletedView(id=job_id))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from enhancer import execution, runtime
-from enhancer.api.steps import ref_of
+from enhancer import runtime
+from enhancer.domain.refs import Ref
+from enhancer.jobs import steps
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> None:
     """Event: ownerType, ownerId, jobId, attempt, item, turn."""
-    execution.look_at_item(ref_of(event), tools=runtime.tools())
+    steps.look_at_item(Ref.from_event(event), tools=runtime.tools())

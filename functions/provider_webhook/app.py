@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from aws_lambda_powertools.event_handler import Response
 
-from enhancer import callbacks, execution, runtime
-from enhancer.adapters import webhooks
-from enhancer.api.app import create_app, entrypoint
+from enhancer import runtime
+from enhancer.adapters.predictors import replicate_webhook
+from enhancer.api.http.app import create_app, entrypoint
 from enhancer.domain.errors import WebhookInvalid
+from enhancer.jobs import callbacks, steps
 
 app = create_app(rate=None, csrf=False, validated=False)
 TERMINAL = ("succeeded", "failed", "canceled", "aborted")
@@ -23,12 +24,12 @@ def heard(ref: str) -> Response[str]:
     """Signed after Standard Webhooks, at most five minutes old; nothing is believed but that something ended."""
     app.visit.note(path=callbacks.PATH)  # the rest of it is signed: not for the log
     request = app.visit.request
-    found = webhooks.verified(request.body, request.headers, runtime.webhook_secrets())
+    found = replicate_webhook.verified(request.body, request.headers, runtime.webhook_secrets())
     where = callbacks.ref_of(ref, keys=runtime.signing_keys())
     if where is None or not isinstance(found.get("id"), str):
         raise WebhookInvalid
     app.visit.note(jobId=where.job_id, prediction=str(found.get("status"))[:20])
-    woken = found.get("status") in TERMINAL and execution.heard(where, found["id"], tools=runtime.tools())
+    woken = found.get("status") in TERMINAL and steps.heard(where, found["id"], tools=runtime.tools())
     app.visit.note(woken=str(woken))
     return Response(204, body="")
 

@@ -6,15 +6,16 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from enhancer import closing, runtime
+from enhancer import runtime
 from enhancer.domain.artifacts import closing_report_key
-from enhancer.domain.quota import day_of
+from enhancer.domain.periods import day_of
+from enhancer.operations import quota_reset
 from enhancer.telemetry import count, logger
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return what was done, counted; it is kept in the bucket too. Safe to repeat."""
-    closed = closing.close(desk=runtime.desk(keyless=True), notify=runtime.notify)
+    closed = quota_reset.close(desk=runtime.desk(keyless=True), notify=runtime.notify)
     report = asdict(closed)
     count("LedgerDifference", len(closed.differences))
     count("PaidNotGranted", len(closed.found))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from aws_lambda_powertools.event_handler import Response
 
-from enhancer import delivery, runtime
-from enhancer.api.app import create_app, entrypoint
+from enhancer import runtime
+from enhancer.api.http.app import create_app, entrypoint
+from enhancer.jobs import results
 
 app = create_app(rate=None, validated=False)
 
@@ -20,11 +21,11 @@ app = create_app(rate=None, validated=False)
 def fetch(kind: str, owner_type: str, owner_id: str, name: str) -> Response[bytes]:
     """Supports If-None-Match, Range, HEAD and ?download=1; large files are a redirect to a short-lived URL."""
     request = app.visit.request
-    place = delivery.locate(kind, owner_type, owner_id, name)
+    place = results.locate(kind, owner_type, owner_id, name)
     if place.is_private:
         app.visit.check_caller()
-        delivery.check_owner(place, caller=app.visit.caller)
-    answer = delivery.deliver(
+        results.check_owner(place, caller=app.visit.caller)
+    answer = results.deliver(
         place,
         artifacts=runtime.artifacts(),
         if_none_match=request.headers.get("if-none-match"),

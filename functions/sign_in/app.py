@@ -7,15 +7,16 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from enhancer import runtime, signing_in
-from enhancer.api import cookies
-from enhancer.api.account_schemas import DoneView, MeView, sign_ins
-from enhancer.api.app import create_app, entrypoint
-from enhancer.api.landing import go, shown_on
-from enhancer.api.schemas import Success, ok
+from enhancer import runtime
+from enhancer.accounts import sign_in
+from enhancer.accounts.sign_in import Way
+from enhancer.api.http import cookies
+from enhancer.api.http.app import create_app, entrypoint
+from enhancer.api.http.redirects import go, shown_on
+from enhancer.api.shapes.accounts import DoneView, MeView, sign_ins
+from enhancer.api.shapes.wire import Success, ok
 from enhancer.domain.accounts import SIGN_IN_SECONDS
 from enhancer.domain.errors import NotFound
-from enhancer.signing_in import Way
 
 app = create_app(scope=None, for_blocked=True)
 PROVIDERS = ("google", "github")
@@ -36,8 +37,8 @@ def login(provider: str) -> Response[Any]:
     visit, request = app.visit, app.visit.request
     linking = visit.user if request.query.get("link") == "1" else None
     kept = request.cookies.get(_browser_cookie())
-    browser = kept if kept and signing_in.is_secret(kept) else secrets.token_urlsafe(32)
-    url = signing_in.begin(
+    browser = kept if kept and sign_in.is_secret(kept) else secrets.token_urlsafe(32)
+    url = sign_in.begin(
         _way(provider),
         state=secrets.token_urlsafe(32),
         browser=browser,
@@ -63,7 +64,7 @@ def callback(provider: str) -> Response[Any]:
     """Verifies who it is, starts a session, and goes where the sign-in began; a refusal is shown on the page."""
     visit, request = app.visit, app.visit.request
     token = secrets.token_urlsafe(32)
-    account, path = signing_in.complete(
+    account, path = sign_in.complete(
         _way(provider),
         request.query,
         browser=request.cookies.get(_browser_cookie()),

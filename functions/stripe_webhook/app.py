@@ -6,9 +6,10 @@ import json
 
 from aws_lambda_powertools.event_handler import Response
 
-from enhancer import receipts, runtime
-from enhancer.adapters import stripe_events
-from enhancer.api.app import create_app, entrypoint
+from enhancer import runtime
+from enhancer.adapters.stripe import webhook
+from enhancer.api.http.app import create_app, entrypoint
+from enhancer.billing import stripe_events
 
 app = create_app(rate=None, csrf=False, validated=False)
 
@@ -24,14 +25,14 @@ app = create_app(rate=None, csrf=False, validated=False)
 def hear() -> Response[str]:
     """Signed by Stripe, at most five minutes old. Whatever goes wrong on our side is a 5xx: it is told again."""
     request = app.visit.request
-    event = stripe_events.heard(
+    event = webhook.heard(
         request.body,
         request.headers.get("stripe-signature", ""),
         lambda fresh: runtime.stripe_webhook_secrets(fresh=fresh),
         now=runtime.now(),
     )
     app.visit.note(event=event.id, type=event.type)
-    outcome = receipts.receive(event, desk=runtime.desk())
+    outcome = stripe_events.receive(event, desk=runtime.desk())
     app.visit.note(outcome=outcome)
     return Response(200, "application/json", json.dumps({"success": True, "data": {"outcome": outcome}}))
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from enhancer import maintenance, runtime
+from enhancer import runtime
+from enhancer.operations import sweep
 from enhancer.telemetry import logger
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Return how many jobs and executions were put right, by what was wrong."""
-    swept = asdict(maintenance.sweep(tools=runtime.tools(), estates=runtime.estates()))
+    swept = asdict(sweep.sweep(tools=runtime.tools(), estates=runtime.estates()))
     logger.info("sweep", extra=swept)
     return swept

@@ -12,8 +12,8 @@ import time
 from typing import Any
 
 from enhancer import runtime
-from enhancer.adapters import pixels
-from enhancer.api.watch import Watch
+from enhancer.adapters.images import pixels
+from enhancer.api.model_watch import Watch
 from enhancer.domain import costs, images
 from enhancer.telemetry import logger
 from vision import upscaler

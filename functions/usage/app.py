@@ -7,11 +7,10 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
-from enhancer import runtime, submission
-from enhancer.api.app import create_app, entrypoint, status_of
-from enhancer.api.schemas import QuoteForm, Success, ok
-from enhancer.api.texts import message
-from enhancer.api.views import (
+from enhancer import runtime
+from enhancer.api.http.app import create_app, entrypoint, status_of
+from enhancer.api.shapes.error_texts import message
+from enhancer.api.shapes.images import (
     ChargeView,
     ModelsView,
     ModelView,
@@ -20,8 +19,11 @@ from enhancer.api.views import (
     UsageView,
     scale_shown,
 )
+from enhancer.api.shapes.wire import QuoteForm, Success, ok
 from enhancer.domain.credits import expiring
 from enhancer.domain.models import CATALOGUE
+from enhancer.jobs import submit
+from enhancer.jobs.quote import quote_run
 
 app = create_app()
 
@@ -60,8 +62,8 @@ def models() -> Response[Success[ModelsView]]:
 def quote(form: Annotated[QuoteForm, Body()]) -> Response[Success[QuoteView]]:
     """Takes what generate takes, without the picture; holds and stores nothing."""
     caller, now = app.visit.caller, runtime.now()
-    model, params = submission.interpret(form.to_order())
-    shares, refusal = submission.quote(
+    model, params = submit.interpret(form.to_order())
+    shares, refusal = quote_run(
         model,
         params,
         megapixels=form.megapixels,

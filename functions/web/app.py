@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from enhancer.api.app import create_app, entrypoint
+from enhancer.api.http.app import create_app, entrypoint
 from enhancer.api.page import Pages, csp_report
 from enhancer.telemetry import logger
 

@@ -13,27 +13,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from enhancer import maintenance
-from enhancer.adapters import keys
-from enhancer.adapters.accounts import Accounts
-from enhancer.adapters.artifacts import Artifacts
-from enhancer.adapters.estates import Estates
-from enhancer.adapters.jobs import Jobs
-from enhancer.adapters.ledger import Ledger
+from enhancer.adapters.aws.artifacts import Artifacts
+from enhancer.adapters.aws.workflow import Workflow
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.accounts import Accounts
+from enhancer.adapters.dynamodb.jobs import Jobs
+from enhancer.adapters.dynamodb.ledger import Ledger
+from enhancer.adapters.dynamodb.owner_data import Estates
+from enhancer.adapters.dynamodb.spend import Spend
+from enhancer.adapters.dynamodb.table import Table
 from enhancer.adapters.predictors.embedded import Embedded
 from enhancer.adapters.predictors.replicate import Replicate
 from enhancer.adapters.predictors.results import Results
 from enhancer.adapters.predictors.workers_ai import WorkersAi
-from enhancer.adapters.spend import Spend
-from enhancer.adapters.table import Table
-from enhancer.adapters.workflow import Workflow
 from enhancer.domain.costs import SPEND_CAP_MICROS
 from enhancer.domain.jobs import DEADLINE_MS, Item, Job
 from enhancer.domain.ledger import Balance, add_up
 from enhancer.domain.owners import Owner
 from enhancer.domain.predictions import Predictor
-from enhancer.fulfilment import Tools
-from enhancer.maintenance import GRACE_MS, Swept
+from enhancer.jobs.deps import Tools
+from enhancer.operations import sweep
+from enhancer.operations.sweep import GRACE_MS, Swept
 from enhancer.runtime import new_id, now
 from local.stack import LocalStack
 
@@ -111,7 +111,7 @@ class Deployed:
 
     def sweep(self, later_ms: int) -> Swept:
         """What the schedule does when its hour has come."""
-        return maintenance.sweep(
+        return sweep.sweep(
             tools=replace(self.tools, now=lambda: now() + later_ms), estates=Estates(self.store.table)
         )
 

@@ -6,14 +6,17 @@ import base64
 import json
 from typing import Any
 
-from enhancer import fulfilment, identity, runtime, submission
-from enhancer.adapters import keys
+from enhancer import runtime
+from enhancer.accounts.caller import sign_in_for_development
+from enhancer.adapters.dynamodb import keys
 from enhancer.domain.artifacts import incoming_key
+from enhancer.domain.callers import Caller
 from enhancer.domain.errors import ProviderTimeout
 from enhancer.domain.jobs import Artifact, Item, Job, Source
+from enhancer.domain.periods import month_of
 from enhancer.domain.plans import PLANS
-from enhancer.domain.quota import month_of
-from enhancer.submission import Order
+from enhancer.jobs import resolve, steps, submit
+from enhancer.jobs.submit import Order
 from tests.e2e.deployed import LATE_MS, SOON_MS, step_event
 from tests.e2e.faults import Bench, Case, Scenario
 from tests.support.client import picture
@@ -31,7 +34,7 @@ def someone(bench: Bench) -> Case:
     """A signed-in user with little of the month and some bought credits left."""
     store, now = bench.deployed.store, runtime.now()
     token = runtime.new_name()
-    account = identity.sign_in_for_development(
+    account = sign_in_for_development(
         email=None,
         plan=PLAN.name,
         role="user",
@@ -62,9 +65,9 @@ def upload(bench: Bench, case: Case, data: bytes) -> str:
 
 def held(bench: Bench, case: Case, *pictures: bytes) -> Job:
     """A held job over uploads, whose execution was not started."""
-    model, params = submission.interpret(Order())
-    caller = identity.Caller(case.owner, PLAN, "user", "network", None)
-    submitted = submission.submit_batch(
+    model, params = submit.interpret(Order())
+    caller = Caller(case.owner, PLAN, "user", "network", None)
+    submitted = submit.submit_batch(
         model,
         params,
         [(Source("upload", upload(bench, case, data)), None) for data in pictures],
@@ -90,7 +93,7 @@ def first_shard_id(prefix: str) -> str:
 def claimed(bench: Bench, case: Case, job: Job, place: int = 0) -> Item:
     """Let a picture of the job be looked at and its prediction be claimed; no model runs."""
     tools = bench.deployed.tools
-    item = submission.prepare_item(
+    item = steps.prepare_item(
         job,
         job.items[place],
         tools=tools,
@@ -280,7 +283,7 @@ def retry_failed(bench: Bench) -> Case:
     job = held(bench, case, photo(bench), photo(bench))
     settled(bench, case, job)
     tools = bench.deployed.tools
-    fulfilment.close(bench.deployed.job(job.owner, job.id), ProviderTimeout(), tools=tools)
+    resolve.close(bench.deployed.job(job.owner, job.id), ProviderTimeout(), tools=tools)
     case.event = call(case, f"/api/ai-image/jobs/{job.id}/retry", b"", "application/json")
     return case
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from enhancer.api.app import App
+from enhancer.api.http.app import App
 from tests.support import functions
 from tests.support.client import picture
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from enhancer.adapters import keys
-from enhancer.adapters.table import Table
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.table import Table
 from enhancer.domain.owners import Owner
 from local.stack import LocalStack
 from tests.e2e.deployed import Store

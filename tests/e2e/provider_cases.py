@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from enhancer.adapters import keys
+from enhancer.adapters.dynamodb import keys
 from enhancer.domain.costs import SPEND_CAP_MICROS
 from enhancer.domain.jobs import Job
-from enhancer.domain.quota import day_of
-from enhancer.maintenance import SILENCE_MS
+from enhancer.domain.periods import day_of
+from enhancer.operations.sweep import SILENCE_MS
 from enhancer.runtime import now
 from tests.e2e.deployed import LATE_MS, processes, step_timeout
 from tests.e2e.provider_lab import REPLICATE, WORKERS, Lab

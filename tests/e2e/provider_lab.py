@@ -19,7 +19,7 @@ from PIL import Image
 
 from enhancer.domain.jobs import Job
 from enhancer.domain.owners import Owner
-from enhancer.domain.quota import day_of
+from enhancer.domain.periods import day_of
 from enhancer.runtime import now
 from local.providers import REPLICATE_TOKEN
 from tests.e2e.deployed import Deployed

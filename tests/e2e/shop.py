@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from enhancer.adapters import keys
-from enhancer.adapters.customers import Customers
-from enhancer.adapters.payments import Payments
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.stripe_links import Customers
+from enhancer.adapters.stripe.gateway import Payments
 from enhancer.domain.accounts import Account
 from enhancer.domain.ledger import Balance
 from enhancer.domain.owners import Owner

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import requests
 
-from enhancer.adapters import keys
-from enhancer.adapters.flags import FlagStore
-from enhancer.domain.gating import Flags
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.flags import FlagStore
+from enhancer.domain.availability import Flags
 from enhancer.domain.ledger import Balance
 from tests.e2e.conftest import Store
 from tests.e2e.deployed import Deployed

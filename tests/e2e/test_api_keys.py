@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from enhancer.adapters import keys
-from enhancer.adapters.accounts import hashed
-from enhancer.adapters.apikeys import ApiKeys
-from enhancer.domain.access import KEYS_MAX, ApiKey
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.accounts import hashed
+from enhancer.adapters.dynamodb.api_keys import ApiKeys
+from enhancer.domain.api_keys import KEYS_MAX, ApiKey
 from enhancer.runtime import new_id, now
 from tests.e2e.conftest import Store
 from tests.e2e.deployed import Deployed

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import requests
 
-from enhancer.adapters import keys
+from enhancer.adapters.dynamodb import keys
 from enhancer.domain.artifacts import closing_report_key
+from enhancer.domain.periods import DAY_MS, day_of
 from enhancer.domain.plans import PLANS
-from enhancer.domain.quota import DAY_MS, day_of
 from enhancer.domain.subscriptions import GRACE_MS
 from enhancer.runtime import new_id, now
 from local.providers import STRIPE_KEY, STRIPE_WEBHOOK_SECRET

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from enhancer.domain.ledger import add_up
 from enhancer.domain.owners import Owner
-from enhancer.domain.quota import day_of, day_reset_ms
+from enhancer.domain.periods import day_of, day_reset_ms
 from tests.e2e.conftest import Store
 from tests.e2e.deployed import Deployed
 from tests.load.credits_race import race_for

@@ -17,7 +17,7 @@ import pytest
 from enhancer.domain.jobs import DEADLINE_MS
 from enhancer.domain.ledger import add_up
 from enhancer.domain.owners import Owner
-from enhancer.domain.quota import month_of
+from enhancer.domain.periods import month_of
 from enhancer.runtime import new_id, now
 from local.stack import REGION, LocalStack
 from tests.e2e.crashing_function import KILLED

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from enhancer.adapters import keys
-from enhancer.api.watch import Watch
+from enhancer.adapters.dynamodb import keys
+from enhancer.api.model_watch import Watch
 from enhancer.domain.errors import ProviderFailed
 from enhancer.domain.jobs import DEADLINE_MS, Item, Job, Source
 from enhancer.domain.owners import Owner

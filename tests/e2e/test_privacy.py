@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from enhancer import privacy
-from enhancer.adapters import keys
-from enhancer.adapters.estates import SETTLED_MS, Estates
+from enhancer.accounts import owner_data
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.owner_data import SETTLED_MS, Estates
 from enhancer.domain.artifacts import prefixes_of
 from enhancer.runtime import now
 from tests.e2e.conftest import Store
@@ -91,7 +91,7 @@ def test_a_large_copy_is_made_in_the_background_once_and_then_linked_to(
     user, other = member(fresh_client, "premium"), member(fresh_client, "premium")
     answer = user.client.start(image=picture(700, 500, seed=3, noise=True))
     assert deployed.ended(user.owner, answer.json()["data"]["id"]).status == "succeeded"
-    assert privacy.size_of(user.owner, estates=Estates(store.table)) > privacy.INLINE_BYTES_MAX
+    assert owner_data.size_of(user.owner, estates=Estates(store.table)) > owner_data.INLINE_BYTES_MAX
     browsers = [user.client.copy() for _ in range(5)]
     with ThreadPoolExecutor(5) as pool:
         asked = list(pool.map(lambda client: client.get(EXPORT), browsers))

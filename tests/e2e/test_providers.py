@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from enhancer.adapters import keys
-from enhancer.adapters.secrets import FORCED_SECONDS
+from enhancer.adapters.aws.secrets import FORCED_SECONDS
+from enhancer.adapters.dynamodb import keys
 from enhancer.domain.costs import estimated
 from enhancer.domain.jobs import Job
 from enhancer.domain.models import model_named
-from enhancer.domain.quota import day_of
+from enhancer.domain.periods import day_of
 from enhancer.runtime import now
 from tests.e2e.deployed import Deployed
 from tests.e2e.provider_cases import at, deliveries, forget

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from enhancer.adapters.flags import FlagStore
-from enhancer.domain.gating import Flags
+from enhancer.adapters.dynamodb.flags import FlagStore
+from enhancer.domain.availability import Flags
 from local import rie
 from local.stack import LocalStack
 from tests.e2e.conftest import Store

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from enhancer.adapters import keys
-from enhancer.adapters.accounts import hashed
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.accounts import hashed
 from tests.e2e.conftest import Store
 from tests.e2e.people import (
     Door,

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from enhancer.adapters import keys
-from enhancer.adapters.accounts import SIGN_IN_SECONDS, hashed
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.accounts import SIGN_IN_SECONDS, hashed
 from tests.e2e.conftest import Store
 from tests.e2e.people import (
     ASKED_BY_PERSON,

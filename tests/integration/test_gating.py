@@ -14,8 +14,8 @@ import boto3
 import pytest
 
 from enhancer import runtime
-from enhancer.adapters import flags as flag_store
-from enhancer.adapters import keys
+from enhancer.adapters.dynamodb import flags as flag_store
+from enhancer.adapters.dynamodb import keys
 from enhancer.domain.errors import ProviderFailed
 from enhancer.domain.models import CATALOGUE, model_named
 from tests.support import aws

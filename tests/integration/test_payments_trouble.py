@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from enhancer.adapters import payments_api
-from enhancer.adapters.payments import Payments
+from enhancer.adapters.stripe import client
+from enhancer.adapters.stripe.gateway import Payments
 from enhancer.domain.errors import (
     CheckoutUnderWay,
     IdempotencyMismatch,
@@ -170,8 +170,8 @@ def test_silence_ends_soon_and_is_no_answer(cashier: Cashier, fault: str) -> Non
 
 def test_by_itself_it_waits_no_longer_than_a_function_may() -> None:
     """Two tries and the pause between them end before 29 s."""
-    connect, read = payments_api.TIMEOUT
-    assert (payments_api.RETRIES + 1) * (connect + read) + 0.5 * payments_api.RETRIES < 22
+    connect, read = client.TIMEOUT
+    assert (client.RETRIES + 1) * (connect + read) + 0.5 * client.RETRIES < 22
 
 
 @pytest.mark.parametrize("fault", ["reset_after", "hang_after", "hang_mid_body"])

@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from enhancer.adapters.signin import Profile, SignIn, sign_in_with
+from enhancer.adapters.signin.base import Profile, SignIn
 from enhancer.domain.errors import SignInFailed, SignInUnavailable
+from enhancer.runtime import sign_in_with
 from local.standins.started import StandIn
 
 NONCE, VERIFIER = "nonce-of-the-browser", "v" * 43

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from enhancer.adapters import keys
+from enhancer.adapters.dynamodb import keys
 from enhancer.domain.ledger import Balance
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS

@@ -18,7 +18,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb import dynamodb_backends
 
 from enhancer import runtime
-from enhancer.adapters.table import _plain
+from enhancer.adapters.dynamodb.table import _plain
 from local.providers import PRICES
 from tests.support import template
 from tests.support.callbacks import OLD_SECRET, WEBHOOK_SECRET

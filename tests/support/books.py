@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from enhancer.adapters.jobs import from_record
+from enhancer.adapters.dynamodb.jobs import from_record
 from enhancer.domain.costs import PRICES
 from enhancer.domain.jobs import Item, Job
 from enhancer.domain.ledger import Balance, Entry, add_up

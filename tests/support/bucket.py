@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from enhancer.adapters.artifacts import Head
+from enhancer.adapters.aws.artifacts import Head
 from enhancer.domain.artifacts import NoArtifact
 from enhancer.domain.entitlement import Params
 from enhancer.domain.jobs import Artifact, Item, Job, Prediction
@@ -24,7 +24,7 @@ _numbers = itertools.count(1)
 
 
 class Bucket:
-    """What `enhancer.adapters.artifacts.Artifacts` does, without S3."""
+    """What `enhancer.adapters.aws.artifacts.Artifacts` does, without S3."""
 
     def __init__(self, url: str = "http://127.0.0.1:9") -> None:
         self.url = url

@@ -1,4 +1,4 @@
-"""A cashier in memory: answers like `enhancer.adapters.payments.Payments`, and lets everything happen to a payment.
+"""A cashier in memory: answers like `adapters.stripe.gateway.Payments`, and lets everything happen to a payment.
 
 Every happening appends the events that Stripe would tell to `events_told`. Nothing is delivered by itself.
 """
@@ -12,17 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from enhancer.domain.errors import CashierError, IdempotencyMismatch
-from enhancer.domain.payments import (
-    Charge,
-    Checkout,
-    Event,
-    Invoice,
-    Line,
-    NoSuchPayment,
-    Order,
-    Snapshot,
-)
-from enhancer.domain.prices import Prices
+from enhancer.domain.payments import Charge, Checkout, Event, Invoice, Line, NoSuchPayment, Order, Snapshot
+from enhancer.domain.stripe_prices import Prices
 
 PRICES = Prices(
     credits={f"{size}": f"price_pack_{size}" for size in (100, 500, 1000, 1500)},

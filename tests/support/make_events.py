@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from enhancer.callbacks import PATH
+from enhancer.accounts.caller import guest_cookie_for
 from enhancer.domain.owners import Owner
-from enhancer.identity import guest_cookie_for, signature
+from enhancer.domain.signatures import signature
+from enhancer.jobs.callbacks import PATH
 from tests.support.account_events import accounts, administrators
 from tests.support.aws import SIGNING_KEY
 from tests.support.billing_events import cashier, customers

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from enhancer.adapters.keys import Key
-from enhancer.adapters.table import ConditionFailed, Record, Write
+from enhancer.adapters.dynamodb.keys import Key
+from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Write
 
 Item = dict[str, Any]
 Values = dict[str, Any]
@@ -28,7 +28,7 @@ _MISSING = object()
 
 
 class MemoryTable:
-    """Speaks like `enhancer.adapters.table.Table`."""
+    """Speaks like `enhancer.adapters.dynamodb.table.Table`."""
 
     def __init__(self) -> None:
         self.records: dict[str, dict[str, Item]] = {}

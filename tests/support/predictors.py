@@ -13,7 +13,7 @@ from enhancer.domain.predictions import Outcome, Started, StillRunning
 from tests.support.images import encoded, picture
 
 if TYPE_CHECKING:
-    from enhancer.adapters.artifacts import Artifacts
+    from enhancer.adapters.aws.artifacts import Artifacts
 
 Step = BaseException | Callable[[Job, Item], None]
 Try = tuple[str, int, int, int]

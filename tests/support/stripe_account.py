@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from enhancer.adapters.payments import Payments
+from enhancer.adapters.stripe.gateway import Payments
 from enhancer.domain.payments import Checkout, Order
 from local.standins.started import StandIn
 

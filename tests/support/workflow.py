@@ -25,7 +25,7 @@ class Execution:
 
 @dataclass
 class ScriptedWorkflow:
-    """Does what `enhancer.adapters.workflow.Workflow` does. Tokens in ``gone`` no longer wait."""
+    """Does what `enhancer.adapters.aws.workflow.Workflow` does. Tokens in ``gone`` no longer wait."""
 
     now: Callable[[], int]
     executions: dict[str, Execution] = field(default_factory=dict)

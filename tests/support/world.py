@@ -12,43 +12,38 @@ from typing import Any
 
 import boto3
 
-from enhancer import (
-    billing,
-    execution,
-    fulfilment,
-    identity,
-    lifecycle,
-    maintenance,
-    receipts,
-    submission,
-)
-from enhancer.adapters import keys, pixels
-from enhancer.adapters.accounts import Accounts
-from enhancer.adapters.artifacts import Artifacts
-from enhancer.adapters.customers import Customers
-from enhancer.adapters.estates import Estates
-from enhancer.adapters.jobs import Jobs
-from enhancer.adapters.ledger import Ledger
-from enhancer.adapters.rates import Rates
-from enhancer.adapters.spend import Spend
-from enhancer.adapters.table import Table
+from enhancer.adapters.aws.artifacts import Artifacts
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.accounts import Accounts
+from enhancer.adapters.dynamodb.jobs import Jobs
+from enhancer.adapters.dynamodb.ledger import Ledger
+from enhancer.adapters.dynamodb.owner_data import Estates
+from enhancer.adapters.dynamodb.rates import Rates
+from enhancer.adapters.dynamodb.spend import Spend
+from enhancer.adapters.dynamodb.stripe_links import Customers
+from enhancer.adapters.dynamodb.table import Table
+from enhancer.adapters.images import pixels
+from enhancer.billing import checkout, stripe_events
+from enhancer.billing.deps import Desk
 from enhancer.domain.accounts import Account
 from enhancer.domain.artifacts import incoming_key
+from enhancer.domain.callers import Caller
 from enhancer.domain.costs import SPEND_CAP_MICROS
 from enhancer.domain.entitlement import Params
 from enhancer.domain.ids import ordered_id, random_name
-from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, JobError, Kind, Source
+from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, JobError, Kind, Source, Submitted
 from enhancer.domain.ledger import Balance, Hold, add_up
 from enhancer.domain.models import Model
 from enhancer.domain.owners import Owner
 from enhancer.domain.payments import Checkout, Interval, Snapshot
 from enhancer.domain.plans import PLANS
 from enhancer.domain.pricing import Split
-from enhancer.execution import Ref
-from enhancer.fulfilment import Tools
-from enhancer.maintenance import Swept
-from enhancer.receipts import Desk
-from enhancer.submission import Order, Submitted
+from enhancer.domain.refs import Ref
+from enhancer.jobs import manage, run, steps, submit
+from enhancer.jobs.deps import Tools
+from enhancer.jobs.submit import Order
+from enhancer.operations import sweep
+from enhancer.operations.sweep import Swept
 from tests.support import aws
 from tests.support.cashier import PRICES, Cashier
 from tests.support.images import png
@@ -107,14 +102,14 @@ class World:
         """A fresh name."""
         return random_name(self.random.randbytes(16))
 
-    def caller(self, plan: str = "pro", *, network: str | None = None) -> identity.Caller:
+    def caller(self, plan: str = "pro", *, network: str | None = None) -> Caller:
         """Somebody new with this plan."""
         kind = "guest" if plan == "guest" else "user"
         owner = Owner(kind, self.new_name())
         guest = owner if kind == "guest" else None
-        return identity.Caller(owner, PLANS[plan], kind, network or self.new_name(), guest)
+        return Caller(owner, PLANS[plan], kind, network or self.new_name(), guest)
 
-    def grant(self, caller: identity.Caller, tenths: int, *, source: str | None = None) -> bool:
+    def grant(self, caller: Caller, tenths: int, *, source: str | None = None) -> bool:
         """Give somebody credits."""
         return self.ledger.grant(
             caller.owner,
@@ -132,7 +127,7 @@ class World:
 
     def submit(
         self,
-        caller: identity.Caller,
+        caller: Caller,
         order: Order = Order(),  # noqa: B008 - frozen
         *,
         photo: pixels.Photo | None = None,
@@ -140,8 +135,8 @@ class World:
         kind: Kind = "sync",
     ) -> Submitted:
         """Order an enhancement."""
-        model, params = submission.interpret(order)
-        return submission.submit(
+        model, params = submit.interpret(order)
+        return submit.submit_photo(
             model,
             params,
             photo or self.photo(),
@@ -209,24 +204,24 @@ class World:
         assert found, "the account is gone"
         return found
 
-    def visitor(self, account: Account, *, key: str | None = None, to: str | None = None) -> billing.Visitor:
+    def visitor(self, account: Account, *, key: str | None = None, to: str | None = None) -> checkout.Visitor:
         """Their browser, on the page."""
-        return billing.Visitor(self.again(account), aws.ORIGIN, "en", to, key)
+        return checkout.Visitor(self.again(account), aws.ORIGIN, "en", to, key)
 
     def bought(self, account: Account, size: int = 500, *, later: bool = False) -> Checkout:
         """A pack, paid at the cashier; nobody here has heard of it."""
-        url = billing.buy(self.visitor(account), size, desk=self.desk)
+        url = checkout.buy(self.visitor(account), size, desk=self.desk)
         return self.cashier.pay(url.rpartition("/")[2], later=later)
 
     def subscribed(self, account: Account, plan: str = "pro", interval: Interval = "monthly") -> Snapshot:
         """A subscription, paid at the cashier; nobody here has heard of it."""
-        url = billing.subscribe(self.visitor(account), plan, interval, desk=self.desk)
-        checkout = self.cashier.pay(url.rpartition("/")[2])
-        return self.cashier.subscribed[checkout.subscription or ""]
+        url = checkout.subscribe(self.visitor(account), plan, interval, desk=self.desk)
+        paid = self.cashier.pay(url.rpartition("/")[2])
+        return self.cashier.subscribed[paid.subscription or ""]
 
-    def told(self, *, since: int = 0) -> list[receipts.Outcome]:
+    def told(self, *, since: int = 0) -> list[stripe_events.Outcome]:
         """Everything the cashier told so far is heard, in order."""
-        return [receipts.receive(event, desk=self.desk) for event in self.cashier.events_told[since:]]
+        return [stripe_events.receive(event, desk=self.desk) for event in self.cashier.events_told[since:]]
 
     def enabled(self, model: Model) -> bool:
         """Whether a model may run: all but what is ``off``, by provider or alias."""
@@ -234,9 +229,9 @@ class World:
 
     def finish(self, submitted: Submitted, *, seconds_max: float = 25.0) -> Job:
         """Run what was submitted."""
-        return fulfilment.finish(submitted, tools=self.tools, seconds_max=seconds_max)
+        return run.finish(submitted, tools=self.tools, seconds_max=seconds_max)
 
-    def upload(self, caller: identity.Caller, data: bytes | None = None) -> str:
+    def upload(self, caller: Caller, data: bytes | None = None) -> str:
         """Store a picture as the caller's upload; return its key."""
         key = incoming_key(caller.owner, self.new_name())
         self.artifacts.put(key, data or png(shade=next(self._shades)), "image/png")
@@ -244,7 +239,7 @@ class World:
 
     def batch(
         self,
-        caller: identity.Caller,
+        caller: Caller,
         pictures: int | Sequence[bytes | Source] = 1,
         order: Order = Order(),  # noqa: B008 - frozen
         *,
@@ -258,8 +253,8 @@ class World:
             found if isinstance(found, Source) else Source("upload", self.upload(caller, found))
             for found in wanted
         ]
-        model, params = submission.interpret(order)
-        submitted = submission.submit_batch(
+        model, params = submit.interpret(order)
+        submitted = submit.submit_batch(
             model,
             params,
             list(zip(sources, prompts or [None] * len(sources), strict=True)),
@@ -271,37 +266,37 @@ class World:
             jobs=self.jobs,
         )
         if launch and submitted.original is not None:
-            fulfilment.launch(submitted.job, None, concurrency=caller.plan.jobs_at_once, tools=self.tools)
+            run.launch(submitted.job, None, concurrency=caller.plan.jobs_at_once, tools=self.tools)
         return submitted.job
 
     def start_item(self, job: Job, item: int = 0, *, token: str = "token", turn: int = 0) -> None:  # noqa: S107
         """Step StartPrediction of this attempt."""
         prepare = partial(
-            submission.prepare_item,
+            steps.prepare_item,
             tools=self.tools,
             read=self.read,
             download=self.download,
             new_name=self.new_name,
         )
-        execution.start_item(self.ref(job, item, turn), token, tools=self.tools, prepare=prepare)
+        steps.start_item(self.ref(job, item, turn), token, tools=self.tools, prepare=prepare)
 
     def look_at_item(self, job: Job, item: int = 0, *, turn: int = 0) -> None:
         """Step PollPrediction."""
-        execution.look_at_item(self.ref(job, item, turn), tools=self.tools)
+        steps.look_at_item(self.ref(job, item, turn), tools=self.tools)
 
     def finish_item(
         self, job: Job, item: int = 0, *, error: str | None = None, turn: int = 0
     ) -> float | None:
         """Step FinishItem; the seconds until the next try, None when the item has ended."""
-        return execution.finish_item(self.ref(job, item, turn), error, tools=self.tools)
+        return steps.finish_item(self.ref(job, item, turn), error, tools=self.tools)
 
     def finish_job(self, job: Job) -> None:
         """Step FinishJob."""
-        execution.finish_job(self.ref(job), tools=self.tools)
+        steps.finish_job(self.ref(job), tools=self.tools)
 
     def hear(self, job: Job, prediction_id: str, item: int = 0, *, turn: int = 0) -> bool:
         """The provider calls back; whether somebody was woken."""
-        return execution.heard(self.ref(job, item, turn), prediction_id, tools=self.tools)
+        return steps.heard(self.ref(job, item, turn), prediction_id, tools=self.tools)
 
     def deliver(self, job: Job, item: int = 0) -> None:
         """The model that was started for this item ends."""
@@ -324,17 +319,17 @@ class World:
 
     def cancel(self, job: Job) -> Job:
         """Cancel it as its owner."""
-        return lifecycle.cancel(self.stored(job), tools=self.tools)
+        return manage.cancel(self.stored(job), tools=self.tools)
 
-    def retry(self, job: Job, caller: identity.Caller, *, key: str | None = None) -> Job:
+    def retry(self, job: Job, caller: Caller, *, key: str | None = None) -> Job:
         """Retry it as this caller."""
-        return lifecycle.retry(
+        return manage.retry(
             self.stored(job), caller=caller, idempotency_key=key, new_name=self.new_name, tools=self.tools
         )
 
     def delete(self, job: Job) -> None:
         """Delete it as its owner."""
-        lifecycle.delete(self.stored(job), tools=self.tools)
+        manage.delete(self.stored(job), tools=self.tools)
 
     def stored(self, job: Job) -> Job:
         """The job as it is in the table now."""
@@ -360,33 +355,33 @@ class World:
 
     def sweep(self) -> Swept:
         """Let the sweep run now."""
-        return maintenance.sweep(tools=self.tools, estates=Estates(self.table))
+        return sweep.sweep(tools=self.tools, estates=Estates(self.table))
 
-    def open_jobs(self, caller: identity.Caller) -> int:
+    def open_jobs(self, caller: Caller) -> int:
         """How many of the plan's jobs at once are taken."""
         found = self.table.get(keys.account(caller.owner)) or {}
         count: int = found.get("open_jobs", 0)
         return count
 
-    def standing(self, caller: identity.Caller) -> tuple[int, int, int, int]:
+    def standing(self, caller: Caller) -> tuple[int, int, int, int]:
         """Images of the day, plan tenths of the month, available and held tenths."""
         found = self.ledger.standing(caller.owner, now=self.clock)
         return found.day_used, found.month_used, found.balance.available, found.balance.held
 
-    def balance(self, caller: identity.Caller) -> Balance:
+    def balance(self, caller: Caller) -> Balance:
         """The totals, after making sure that the entries say the same."""
         stored = self.ledger.standing(caller.owner, now=self.clock).balance
         assert stored.difference == 0
         assert add_up(self.ledger.entries(caller.owner)) == stored
         return stored
 
-    def kinds(self, caller: identity.Caller) -> list[str]:
+    def kinds(self, caller: Caller) -> list[str]:
         """The kinds of an owner's entries, oldest first."""
         return [entry.kind for entry in self.ledger.entries(caller.owner)]
 
     def job(
         self,
-        caller: identity.Caller,
+        caller: Caller,
         holds: Iterable[tuple[int, int]] = ((10, 0),),
         *,
         network: str | None = None,
@@ -408,7 +403,7 @@ class World:
     def _month(self) -> str:
         return self._day[:7]
 
-    def _template(self, caller: identity.Caller) -> Job:
+    def _template(self, caller: Caller) -> Job:
         source = Artifact("ai-enhancer/uploads/user/x/y.png", "image/png", 10, 8, 6)
         hold = Hold("", 0, 0, 0, self._day, self._month)
         item = Item(

@@ -10,8 +10,7 @@ import pytest
 from tests.support.template import ROOT
 
 LAYER = ROOT / "layers/common/enhancer"
-USE_CASES = ("submission", "fulfilment", "execution", "callbacks", "lifecycle", "identity", "delivery",
-             "maintenance", "signing_in", "administration", "privacy", "billing", "receipts", "closing")  # fmt: skip
+USE_CASES = ("enhancer.jobs", "enhancer.billing", "enhancer.accounts", "enhancer.operations")
 MODULES = {path.relative_to(LAYER.parent).with_suffix("").as_posix().replace("/", "."): path
            for path in sorted(LAYER.rglob("*.py"))}  # fmt: skip
 FUNCTIONS = {f"functions.{path.parent.name}": path for path in sorted((ROOT / "functions").glob("*/app.py"))}
@@ -103,34 +102,24 @@ def test_adapters_import_the_domain_and_each_other():
 
 def test_use_cases_import_the_domain_and_get_adapters_as_arguments():
     """At run time a use case knows rules, other use cases and the log; adapters appear only as types."""
-    names = [f"enhancer.{name}" for name in USE_CASES if f"enhancer.{name}" in PRODUCT]
-    assert len(names) >= 5
-    siblings = tuple(f"enhancer.{name}" for name in USE_CASES)
-    assert offenders(names, ("enhancer.domain", "enhancer.telemetry", *siblings)) == {}
-    assert (
-        offenders(
-            names,
-            ("enhancer.domain", "enhancer.adapters", "enhancer.telemetry", *siblings),
-            at_run_time=False,
-        )
-        == {}
-    )
+    names = [name for package in USE_CASES for name in part(package)]
+    assert {name.rpartition(".")[0] for name in names} >= set(USE_CASES)
+    allowed = ("enhancer.domain", "enhancer.telemetry", *USE_CASES)
+    assert offenders(names, allowed) == {}
+    assert offenders(names, (*allowed, "enhancer.adapters"), at_run_time=False) == {}
 
 
 def test_use_cases_import_no_outside_library():
     """What the product does is told in the standard library's words."""
-    for name in USE_CASES:
-        if f"enhancer.{name}" not in PRODUCT:
-            continue
-        foreign = {used for used in imports(f"enhancer.{name}") if not under(used, "enhancer")}
+    for name in (name for package in USE_CASES for name in part(package)):
+        foreign = {used for used in imports(name) if not under(used, "enhancer")}
         assert {used.partition(".")[0] for used in foreign} <= sys.stdlib_module_names, name
 
 
-def test_api_imports_rules_identity_and_the_types_it_shows():
+def test_api_imports_rules_use_cases_and_the_types_it_shows():
     """HTTP knows errors, who is calling, and what it turns into JSON; of the adapters only a limit's state."""
-    allowed = ("enhancer.api", "enhancer.domain", "enhancer.identity", "enhancer.submission", "enhancer.runtime",
-               "enhancer.fulfilment", "enhancer.execution", "enhancer.telemetry",
-               "enhancer.adapters.rates")  # fmt: skip
+    allowed = ("enhancer.api", "enhancer.domain", "enhancer.runtime", "enhancer.telemetry",
+               "enhancer.adapters.dynamodb.rates", *USE_CASES)  # fmt: skip
     assert offenders(part("enhancer.api"), allowed, at_run_time=False) == {}
     for name in part("enhancer.api"):
         for node in ast.walk(TREES[name]):
@@ -141,14 +130,13 @@ def test_api_imports_rules_identity_and_the_types_it_shows():
 def test_functions_import_the_api_use_cases_and_the_runtime():
     """A handler parses, calls and answers; the model's own function also knows pixels and the vision layer.
 
-    The call-backs' function checks signatures that only its adapter knows.
+    The call-backs' functions check signatures that only their adapters know.
     """
-    allowed = ("enhancer.api", "enhancer.runtime", "enhancer.domain", "enhancer.telemetry",
-               *(f"enhancer.{name}" for name in USE_CASES))  # fmt: skip
+    allowed = ("enhancer.api", "enhancer.runtime", "enhancer.domain", "enhancer.telemetry", *USE_CASES)
     further = {
-        "functions.upscale": ("enhancer.adapters.pixels", "vision"),
-        "functions.provider_webhook": ("enhancer.adapters.webhooks",),
-        "functions.stripe_webhook": ("enhancer.adapters.stripe_events",),
+        "functions.upscale": ("enhancer.adapters.images.pixels", "vision"),
+        "functions.provider_webhook": ("enhancer.adapters.predictors.replicate_webhook",),
+        "functions.stripe_webhook": ("enhancer.adapters.stripe.webhook",),
     }
     for name in FUNCTIONS:
         assert offenders([name], allowed + further.get(name, ()), at_run_time=False) == {}
@@ -159,25 +147,72 @@ def test_the_vision_layer_knows_only_the_domain():
     assert offenders(part("vision"), ("enhancer.domain", "vision"), at_run_time=False) == {}
 
 
-def test_the_runtime_and_settings_are_at_the_bottom_and_the_top():
-    """Settings and telemetry import nothing of ours; the runtime imports what it builds, and settings."""
-    assert ours("enhancer.settings", at_run_time=False) == set()
+def test_the_runtime_is_at_the_top_and_settings_at_the_bottom():
+    """Settings know the names of things and nothing else; the runtime imports what it builds, and settings."""
+    assert offenders(["enhancer.settings"], ("enhancer.domain",), at_run_time=False) == {}
     assert ours("enhancer.telemetry", at_run_time=False) == set()
-    assert (
-        offenders(
-            ["enhancer.runtime"],
-            (
-                "enhancer.adapters",
-                "enhancer.domain",
-                "enhancer.settings",
-                "enhancer.fulfilment",
-                "enhancer.callbacks",
-                "enhancer.receipts",
-                "enhancer.telemetry",
-            ),
-        )
-        == {}
-    )
+    built = ("enhancer.adapters", "enhancer.domain", "enhancer.settings", "enhancer.telemetry",
+             "enhancer.jobs.deps", "enhancer.jobs.callbacks", "enhancer.billing.deps")  # fmt: skip
+    assert offenders(["enhancer.runtime"], built) == {}
+
+
+def circles(graph):
+    """Groups of nodes that reach each other (Tarjan); empty where the arrows all run one way."""
+    order, low, stack, found = {}, {}, [], []
+
+    def visit(node):
+        order[node] = low[node] = len(order)
+        stack.append(node)
+        for after in sorted(graph.get(node, ())):
+            if after not in order:
+                visit(after)
+            if after in stack:
+                low[node] = min(low[node], low[after])
+        if low[node] == order[node]:
+            group = stack[stack.index(node) :]
+            del stack[stack.index(node) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for node in sorted(graph):
+        if node not in order:
+            visit(node)
+    return found
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Every arrow runs down, also those that only types need."""
+    assert circles({name: ours(name, at_run_time=False) & PRODUCT.keys() - {name} for name in PRODUCT}) == []
+
+
+def test_no_packages_import_each_other_in_a_circle():
+    """The same for the folders of the house: who stands above whom is the same for all their files."""
+    graph: dict[str, set[str]] = {}
+    for name in PRODUCT:
+        here = ".".join(name.split(".")[:2])
+        used = {".".join(other.split(".")[:2]) for other in ours(name, at_run_time=False) & PRODUCT.keys()}
+        graph.setdefault(here, set()).update(used - {here})
+    assert circles(graph) == []
+
+
+def test_no_scripts_of_the_page_import_each_other_in_a_circle():
+    """The page's modules, too; a script that is loaded later counts like any other."""
+    scripts = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "web/js").glob("*.js"))}
+    used = re.compile(r"""(?:from|import)\s*\(?\s*["']\./([\w-]+\.js)["']""")
+    graph = {name: set(used.findall(text)) - {name} for name, text in scripts.items()}
+    assert sum(len(found) for found in graph.values()) > len(scripts)
+    assert circles(graph) == []
+
+
+def test_each_package_opens_with_its_map():
+    """One line per module in the package's docstring, so that a newcomer sees what is where."""
+    for init in sorted(LAYER.rglob("__init__.py")):
+        words = ast.get_docstring(ast.parse(init.read_text("utf-8"))) or ""
+        named = set(re.findall(r"^``?([a-z_]+)``?\s", words, re.MULTILINE))
+        there = {path.stem for path in init.parent.glob("*.py")} | {
+            path.parent.name for path in init.parent.glob("*/__init__.py")
+        }
+        assert named == there - {"__init__"}, init
 
 
 def test_nothing_imports_what_is_only_for_laptops_and_tests():
@@ -217,7 +252,7 @@ def test_only_the_frame_catches_everything():
     """There is a last net under requests, under each job of a sweep and each owner of a closing; nowhere else."""
     nets = {name for name, tree in TREES.items() for node in ast.walk(tree)
             if isinstance(node, ast.ExceptHandler) and broad(node)}  # fmt: skip
-    assert nets == {"enhancer.api.app", "enhancer.maintenance", "enhancer.closing"}
+    assert nets == {"enhancer.api.http.app", "enhancer.operations.sweep", "enhancer.operations.quota_reset"}
 
 
 def test_no_handler_has_a_try():

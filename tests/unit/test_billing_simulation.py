@@ -14,12 +14,13 @@ from contextlib import suppress
 
 import pytest
 
-from enhancer import billing, closing, receipts
-from enhancer.adapters.stripe_events import verified
+from enhancer.adapters.stripe.webhook import verified
+from enhancer.billing import checkout, stripe_events
 from enhancer.domain.credits import PACKS, to_take_back
 from enhancer.domain.errors import EnhancerError, StripeUnavailable
 from enhancer.domain.ledger import AlreadyResolved, FundsMoved, add_up
 from enhancer.domain.subscriptions import Paid, in_force, month_at
+from enhancer.operations import quota_reset
 from tests.support.cashier import PRICES, Cashier
 from tests.support.crashes import Died, Mortal
 from tests.support.memory_table import MemoryTable
@@ -124,7 +125,7 @@ class Life:
             self.cashier.switch(found, prices[self.chance.choice(PLANS)])
 
     def cancel(self):
-        billing.cancel(self.world.again(self.account), desk=self.world.desk)
+        checkout.cancel(self.world.again(self.account), desk=self.world.desk)
 
     def end(self):
         if found := self.running():
@@ -179,7 +180,7 @@ class Life:
         self.cashier.problem = StripeUnavailable() if self.chance.random() < 0.05 else None
         self.cashier.meanwhile = self.overtaking()
         try:
-            receipts.receive(found, desk=self.world.desk)
+            stripe_events.receive(found, desk=self.world.desk)
         finally:
             self.cashier.problem = self.cashier.meanwhile = None
 
@@ -204,7 +205,7 @@ class Life:
                 (self.refund, self.decide, self.dispute, self.recover, self.switch, self.end)
             )()
         for event in self.cashier.events_told[before:]:
-            receipts.receive(event, desk=self.world.desk)
+            stripe_events.receive(event, desk=self.world.desk)
 
     def hear_all(self):
         """Everything in the post arrives, in any order."""
@@ -212,7 +213,7 @@ class Life:
         self.chance.shuffle(self.waiting)
         for event in self.waiting:
             self.cashier.meanwhile = self.overtaking()
-            receipts.receive(event, desk=self.world.desk)
+            stripe_events.receive(event, desk=self.world.desk)
         self.cashier.meanwhile = None
         self.waiting.clear()
 
@@ -220,7 +221,7 @@ class Life:
         """A browser comes back, from any session."""
         if self.cashier.sessions:
             session = self.chance.choice(list(self.cashier.sessions))
-            billing.sync(session, self.world.again(self.account), home="/en/account", desk=self.world.desk)
+            checkout.sync(session, self.world.again(self.account), home="/en/account", desk=self.world.desk)
 
     def hold(self):
         job = self.world.job(self.caller, [(0, self.chance.choice((10, 35, 400)))])
@@ -252,7 +253,7 @@ class Life:
         self.world_close()
 
     def world_close(self):
-        return closing.close(desk=self.world.desk, notify=self.world.notify)
+        return quota_reset.close(desk=self.world.desk, notify=self.world.notify)
 
     # ---------------------------------------------------------------------------------------- truth
 

@@ -7,7 +7,7 @@ import pytest
 
 from enhancer.domain.errors import EnhancerError, ProviderFailed, ProviderThrottled
 from enhancer.domain.jobs import DEADLINE_MS, StaleAttempt
-from enhancer.submission import Order
+from enhancer.jobs.submit import Order
 from tests.support import aws
 from tests.support.books import audit, open_holds
 from tests.support.crashes import Died, Mortal

@@ -5,13 +5,14 @@ import time
 
 import pytest
 
-from enhancer import callbacks, runtime
+from enhancer import runtime
 from enhancer.adapters.predictors.embedded import Embedded
-from enhancer.api import prefer
+from enhancer.api.http import prefer
+from enhancer.domain.availability import Flags
 from enhancer.domain.costs import SPEND_CAP_MICROS
 from enhancer.domain.errors import StripeNotConfigured
-from enhancer.domain.gating import Flags
 from enhancer.domain.models import CATALOGUE, model_named
+from enhancer.jobs import callbacks
 from enhancer.settings import BadSetting
 from tests.support import aws
 from tests.support.images import png

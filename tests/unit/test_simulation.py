@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import boto3
 import pytest
 
-from enhancer.adapters.table import ConditionFailed
+from enhancer.adapters.dynamodb.table import ConditionFailed
 from enhancer.domain.artifacts import NoArtifact
+from enhancer.domain.callers import Caller
 from enhancer.domain.errors import (
     EnhancerError,
     ImageUnreadable,
@@ -28,9 +29,8 @@ from enhancer.domain.images import ImageInfo
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, PredictionStarted, StaleAttempt
 from enhancer.domain.ledger import AlreadyHeld, AlreadyResolved, FundsMoved, KeyUsed
 from enhancer.domain.predictions import OutOfTime, StillRunning
-from enhancer.identity import Caller
-from enhancer.maintenance import Swept
-from enhancer.submission import Order
+from enhancer.jobs.submit import Order
+from enhancer.operations.sweep import Swept
 from tests.support import aws
 from tests.support.books import audit, open_holds
 from tests.support.crashes import Died, Mortal

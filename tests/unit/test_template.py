@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from enhancer.adapters import keys
+from enhancer.adapters.dynamodb import keys
 from enhancer.domain.artifacts import INCOMING, RESULTS, UPLOADS
 from enhancer.domain.owners import Owner
 from enhancer.settings import ENVIRONMENTS, Settings

@@ -1,6 +1,6 @@
 /** The account page: who is signed in, what is used, plan, credits and statement, API keys, a copy of everything, the end. */
 
-import * as api from "./api.js";
+import * as http from "./http.js";
 import * as apikeys from "./apikeys.js";
 import * as billing from "./billing.js";
 import * as credits from "./credits.js";
@@ -97,7 +97,7 @@ function showPlace() {
 
 /** Who is blocked has no usage, but may look, take their data and leave; anything else is told as well. */
 async function tellUsage(known) {
-  if (!known) await api.usage().catch((problem) => tell($("notice"), problem, async () => tellUsage(await refresh())));
+  if (!known) await http.usage().catch((problem) => tell($("notice"), problem, async () => tellUsage(await refresh())));
 }
 
 /** Signed in or out in another tab: show what is true now. */
@@ -111,7 +111,7 @@ function follow({ ownerType }) {
 
 /** Say what went wrong at `slot`; `again` does what failed once more. */
 function tell(slot, problem, again) {
-  if (!(problem instanceof api.Problem)) throw problem;
+  if (!(problem instanceof http.Problem)) throw problem;
   const acts = {
     reload: () => location.reload(),
     portal: () => billing.openPortal().catch((other) => tell(slot, other)),
@@ -208,7 +208,7 @@ async function leave(button, action, slot) {
   button.setAttribute("aria-disabled", "true");
   problems.clear($("notice"), slot);
   try {
-    await api.renewing(action);
+    await http.renewing(action);
     forgetMe();
     return true;
   } catch (problem) {
@@ -221,7 +221,7 @@ async function leave(button, action, slot) {
 
 async function signOut(everywhere) {
   const path = `/api/auth/logout${everywhere ? "?everywhere=1" : ""}`;
-  const done = await leave($(everywhere ? "sign-out-all" : "sign-out"), () => api.call(path, { method: "POST" }), $("notice"));
+  const done = await leave($(everywhere ? "sign-out-all" : "sign-out"), () => http.call(path, { method: "POST" }), $("notice"));
   if (!done) return;
   await gone("guest");
   calm(t(everywhere ? "account.signedOutAll" : "account.signedOut"), t("account.signedOutText"));
@@ -268,13 +268,13 @@ async function exported() {
     try {
       answer = await fetch(EXPORT, { redirect: "manual", cache: "no-store", headers: { "Accept-Language": lang } });
     } catch {
-      throw new api.Problem(navigator.onLine === false ? "offline" : "network");
+      throw new http.Problem(navigator.onLine === false ? "offline" : "network");
     }
     if (answer.type === "opaqueredirect") return el("a", { href: EXPORT, download: "" }).click();
     if (answer.ok && answer.status !== 202) return save(await answer.blob(), "image-enhancer", "export");
-    if (answer.status !== 202) api.unwrap(answer.status, await answer.text(), (name) => answer.headers.get(name));
+    if (answer.status !== 202) http.unwrap(answer.status, await answer.text(), (name) => answer.headers.get(name));
     packing(t("account.data.background"));
-    await api.pause(1000 * (Number(answer.headers.get("Retry-After")) || 5));
+    await http.pause(1000 * (Number(answer.headers.get("Retry-After")) || 5));
   }
 }
 
@@ -298,7 +298,7 @@ async function erase(event) {
     return $("end-word").focus();
   }
   const [name] = (person.name || "").split(" ");
-  if (!(await leave($("end-delete"), () => api.call("/api/account", { method: "DELETE" }), $("end-notice")))) return;
+  if (!(await leave($("end-delete"), () => http.call("/api/account", { method: "DELETE" }), $("end-notice")))) return;
   $("gone-title").textContent = name ? t("account.gone.titleName", { name }) : t("account.gone.title");
   const left = gone("gone");
   $("gone-title").focus();

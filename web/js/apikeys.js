@@ -1,6 +1,6 @@
 /** API keys on the account page: what there is, a new one with its secret shown once, and revoking. */
 
-import { call, renewing } from "./api.js";
+import { call, renewing } from "./http.js";
 import { $, announce, el } from "./dom.js";
 import { locale, t } from "./i18n.js";
 import * as problems from "./problems.js";

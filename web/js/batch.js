@@ -1,6 +1,7 @@
 /** Several photos at once: the contact sheet in the studio, their uploads, and one job for all of them. */
 
-import { Problem, pause, renewing, upload } from "./api.js";
+import { upload } from "./api.js";
+import { Problem, pause, renewing } from "./http.js";
 import { $, announce, el, icon } from "./dom.js";
 import { bytes, t } from "./i18n.js";
 import { leave, remember } from "./kept.js";

@@ -1,6 +1,6 @@
 /** Buying, subscribing and the statement: the billing API as the page uses it, and amounts of money. */
 
-import { ask, call, pause, renewing } from "./api.js";
+import { ask, call, pause, renewing } from "./http.js";
 import { lang, locale } from "./i18n.js";
 import { keep, read } from "./top.js";
 

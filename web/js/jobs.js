@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { Card, jobName, statusOf } from "./card.js";
 import { $, announce, rows } from "./dom.js";
+import { Problem } from "./http.js";
 import { modelName, modelSaid, moreTexts, number, t } from "./i18n.js";
 import * as kept from "./kept.js";
 import * as problems from "./problems.js";
@@ -219,7 +220,7 @@ async function act(name, job, detail) {
   try {
     await actions[name](job, detail);
   } catch (problem) {
-    if (!(problem instanceof api.Problem)) throw problem;
+    if (!(problem instanceof Problem)) throw problem;
     if (["job_finished", "job_open", "nothing_to_retry"].includes(problem.code)) await settle(job.id).catch(() => {});
     tell(name === "download" && problem.code !== "offline" ? { code: problem.code === "expired" ? "gone" : "downloadFailed" } : problem, { again: () => act(name, job, detail) });
     if (problem.status === 429 || problem.status === 402) refresh();

@@ -1,6 +1,6 @@
 /** Jobs through the API: make, list, follow, stop, run again, delete. */
 
-import { Problem, ask, call, pause, renewing } from "./api.js";
+import { Problem, ask, call, pause, renewing } from "./http.js";
 
 const JOBS = "/api/ai-image/jobs";
 const POLL_MS = 2000;

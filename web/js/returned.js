@@ -1,6 +1,6 @@
 /** Back from the checkout: what became of it, and waiting until what was paid for is there. */
 
-import { pause } from "./api.js";
+import { pause } from "./http.js";
 import * as billing from "./billing.js";
 import { lang, planName, t } from "./i18n.js";
 import { say } from "./notices.js";

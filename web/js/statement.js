@@ -1,6 +1,6 @@
 /** The statement on the account page: every movement of credits, newest first. */
 
-import { Problem, unwrap } from "./api.js";
+import { Problem, unwrap } from "./http.js";
 import * as billing from "./billing.js";
 import { $, announce, el } from "./dom.js";
 import { lang, locale, t } from "./i18n.js";

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { Compare } from "./compare.js";
 import { $, INFO, announce, el, icon, rows, save } from "./dom.js";
 import * as editing from "./editing.js";
+import { Problem } from "./http.js";
 import { bytes, duration, lang, modelName, modelSaid, moment, pixels, t } from "./i18n.js";
 import * as problems from "./problems.js";
 import * as settings from "./settings.js";
@@ -370,7 +371,7 @@ function fail(error) {
   enter(outcome ? "done" : "ready");
   $("enhance").focus({ preventScroll: true });
   if (error.name === "AbortError") return tell({ code: "canceled" });
-  const problem = error instanceof api.Problem ? error : new api.Problem("unknown", { message: String(error.message) });
+  const problem = error instanceof Problem ? error : new Problem("unknown", { message: String(error.message) });
   if (!problem.unanswered) pending = null;
   if (problem.type === "rate_limit" || problem.code === "provider_throttled") wait(problem.retryAfter || 1, problem);
   if (problem.status === 429 || problem.status === 402) refresh();

@@ -1,6 +1,6 @@
 /** What is left today: the pill in the head and its card. */
 
-import * as api from "./api.js";
+import * as http from "./http.js";
 import { $, el, rows } from "./dom.js";
 import { moment, number, planName, t } from "./i18n.js";
 
@@ -18,7 +18,7 @@ export const usedUp = () => Boolean(current) && current.usage.used >= current.us
 /** Ask again; a failure keeps what was known. */
 export async function refresh() {
   try {
-    take(await api.usage());
+    take(await http.usage());
   } catch {
     if (!current) $("usage-text").textContent = "–";
     if (!current) $("usage").title = t("toasts.loadUsageError");

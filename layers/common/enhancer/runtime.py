@@ -4,46 +4,47 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import boto3
 from botocore.config import Config
 
-from enhancer.adapters.accounts import Accounts
-from enhancer.adapters.apikeys import ApiKeys
-from enhancer.adapters.artifacts import Artifacts
-from enhancer.adapters.flags import FlagStore
-from enhancer.adapters.jobs import Jobs
-from enhancer.adapters.ledger import Ledger
-from enhancer.adapters.rates import Rates
-from enhancer.adapters.secrets import Secrets
-from enhancer.adapters.spend import Spend
-from enhancer.adapters.table import Table
-from enhancer.adapters.workflow import Workflow
+from enhancer.adapters.aws.artifacts import Artifacts
+from enhancer.adapters.aws.secrets import Secrets
+from enhancer.adapters.aws.workflow import Workflow
+from enhancer.adapters.dynamodb.accounts import Accounts
+from enhancer.adapters.dynamodb.api_keys import ApiKeys
+from enhancer.adapters.dynamodb.flags import FlagStore
+from enhancer.adapters.dynamodb.jobs import Jobs
+from enhancer.adapters.dynamodb.ledger import Ledger
+from enhancer.adapters.dynamodb.rates import Rates
+from enhancer.adapters.dynamodb.spend import Spend
+from enhancer.adapters.dynamodb.table import Table
+from enhancer.domain.availability import Gate
 from enhancer.domain.costs import SPEND_CAP_MICROS
-from enhancer.domain.gating import Gate
 from enhancer.domain.ids import RANDOM_BYTES, ordered_id, random_name
-from enhancer.fulfilment import Tools
+from enhancer.jobs.deps import Tools
 from enhancer.settings import Settings
 from enhancer.telemetry import count
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-    from enhancer.adapters.dead_letters import DeadLetters
-    from enhancer.adapters.estates import Estates
-    from enhancer.adapters.fetch import Downloads
-    from enhancer.adapters.notices import Notices
-    from enhancer.adapters.payments import Payments
-    from enhancer.adapters.pixels import Photo
-    from enhancer.adapters.signin import SignIn
+    from enhancer.adapters.aws.dead_letters import DeadLetters
+    from enhancer.adapters.aws.notices import Notices
+    from enhancer.adapters.dynamodb.owner_data import Estates
+    from enhancer.adapters.http.download import Downloads
+    from enhancer.adapters.images.pixels import Photo
+    from enhancer.adapters.signin.base import SignIn
+    from enhancer.adapters.stripe.gateway import Payments
+    from enhancer.billing.deps import Desk, Parked
     from enhancer.domain.jobs import Item, Job
     from enhancer.domain.models import Model, ProviderName
     from enhancer.domain.owners import Owner
     from enhancer.domain.predictions import Predictor
-    from enhancer.domain.prices import Prices
-    from enhancer.receipts import Desk, Parked
+    from enhancer.domain.stripe_prices import Prices
 
 PREDICT_SECONDS_MAX = 25.0
 """The longest a request waits for a predictor; HTTP APIs end at 30 s."""
@@ -127,7 +128,7 @@ def api_keys() -> ApiKeys:
 @cache
 def estates() -> Estates:
     """All that is stored of one owner."""
-    from enhancer.adapters.estates import Estates  # noqa: PLC0415 - only for copies and deletions
+    from enhancer.adapters.dynamodb.owner_data import Estates  # noqa: PLC0415 - only for copies and deletions
 
     return Estates(table())
 
@@ -135,8 +136,6 @@ def estates() -> Estates:
 @cache
 def sign_in(provider: Literal["google", "github"]) -> SignIn:
     """Signing in with a provider."""
-    from enhancer.adapters.signin import sign_in_with  # noqa: PLC0415 - loads an OAuth client
-
     here = settings()
 
     def credentials() -> tuple[str, str]:
@@ -145,6 +144,30 @@ def sign_in(provider: Literal["google", "github"]) -> SignIn:
 
     urls = {"google_issuer": here.google_issuer, "github": here.github_url, "github_api": here.github_api_url}
     return sign_in_with(provider, credentials=credentials, urls=urls)
+
+
+def sign_in_with(
+    provider: Literal["google", "github"],
+    *,
+    credentials: Callable[[], tuple[str, str]],
+    urls: Mapping[str, str] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> SignIn:
+    """Return the adapter of a provider; loads an HTTP client and cryptography, so call it where it is needed.
+
+    ``credentials``: client id and secret, asked for at each use; empty ones mean "not set up". ``urls`` replaces
+    entries of `URLS`; ``clock`` (seconds) tells how old a remembered answer is.
+    """
+    from enhancer.adapters.signin.base import URLS  # noqa: PLC0415 - only functions that sign people in
+
+    places = {**URLS, **(urls or {})}
+    if provider == "google":
+        from enhancer.adapters.signin.google import Google  # noqa: PLC0415 - cold starts of all the others
+
+        return Google(credentials=credentials, issuer=places["google_issuer"], clock=clock)
+    from enhancer.adapters.signin.github import GitHub  # noqa: PLC0415
+
+    return GitHub(credentials=credentials, site=places["github"], api=places["github_api"])
 
 
 @cache
@@ -212,7 +235,7 @@ def webhook_secrets() -> list[str]:
 @cache
 def payments() -> Payments:
     """The cashier."""
-    from enhancer.adapters.payments import Payments  # noqa: PLC0415 - only functions that ask Stripe
+    from enhancer.adapters.stripe.gateway import Payments  # noqa: PLC0415 - only functions that ask Stripe
 
     def secret_key(fresh: bool) -> str:  # noqa: FBT001 - the adapter's question
         return stripe_secret(fresh=fresh).get("secretKey", "")
@@ -238,7 +261,7 @@ def stripe_webhook_secrets(*, fresh: bool = False) -> list[str]:
 @cache
 def prices() -> Prices:
     """What is sold here, and under which price of Stripe."""
-    from enhancer.domain.prices import Prices  # noqa: PLC0415 - only functions about money
+    from enhancer.domain.stripe_prices import Prices  # noqa: PLC0415 - only functions about money
 
     here = settings()
     return Prices(credits=here.credits_prices, monthly=here.monthly_prices, annual=here.annual_prices)
@@ -256,8 +279,8 @@ def desk(*, keyless: bool = False) -> Desk:
 
     Made anew each time, because the key may be another one by now.
     """
-    from enhancer.adapters.customers import Customers  # noqa: PLC0415 - only functions about money
-    from enhancer.receipts import Desk  # noqa: PLC0415
+    from enhancer.adapters.dynamodb.stripe_links import Customers  # noqa: PLC0415 - only functions about money
+    from enhancer.billing.deps import Desk  # noqa: PLC0415
 
     return Desk(
         payments=payments(),
@@ -275,7 +298,7 @@ def desk(*, keyless: bool = False) -> Desk:
 @cache
 def notices() -> Notices:
     """What owners are told by other means than an answer."""
-    from enhancer.adapters.notices import Notices  # noqa: PLC0415 - only who has something to tell
+    from enhancer.adapters.aws.notices import Notices  # noqa: PLC0415 - only who has something to tell
 
     topic = settings().notices_topic
     return Notices(boto3.client("sns", config=_QUICK) if topic else None, topic)
@@ -289,7 +312,7 @@ def notify(kind: str, owner: Owner, **fields: object) -> None:
 @cache
 def dead_letters() -> DeadLetters:
     """What only people can put right."""
-    from enhancer.adapters.dead_letters import DeadLetters  # noqa: PLC0415 - only functions about money
+    from enhancer.adapters.aws.dead_letters import DeadLetters  # noqa: PLC0415 - only functions about money
 
     queue = settings().parked_queue
     return DeadLetters(boto3.client("sqs", config=_QUICK) if queue else None, queue)
@@ -348,7 +371,7 @@ def callback_url(job: Job, item: Item) -> str | None:
 
     The path names item and turn and is signed, so that nobody can point a call-back at another job.
     """
-    from enhancer import callbacks  # noqa: PLC0415 - only functions that run models
+    from enhancer.jobs import callbacks  # noqa: PLC0415 - only functions that run models
 
     origin = settings().app_origin
     if not origin.startswith("https://") and not settings().replicate_is_local:
@@ -379,7 +402,7 @@ def workflow() -> Workflow:
 @cache
 def downloads() -> Downloads:
     """Pictures by URL, from public addresses only."""
-    from enhancer.adapters.fetch import Downloads  # noqa: PLC0415 - only the step that fetches
+    from enhancer.adapters.http.download import Downloads  # noqa: PLC0415 - only the step that fetches
 
     return Downloads()
 
@@ -403,7 +426,7 @@ def tools() -> Tools:
 
 
 def read_photo(data: bytes, *, pixels_max: int) -> Photo:
-    """Decode a picture; the decoder is loaded on first use. See `enhancer.adapters.pixels.read`."""
-    from enhancer.adapters.pixels import read  # noqa: PLC0415 - Pillow costs a cold start 20 ms
+    """Decode a picture; the decoder is loaded on first use. See `enhancer.adapters.images.pixels.read`."""
+    from enhancer.adapters.images.pixels import read  # noqa: PLC0415 - Pillow costs a cold start 20 ms
 
     return read(data, pixels_max=pixels_max)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+
+from enhancer.domain.paths import is_loopback
 
 ENVIRONMENTS = ("development", "testing", "staging", "production")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+")
@@ -98,15 +98,6 @@ class Settings:
             parked_queue=environ.get("PARKED_QUEUE_URL", ""),
             memory_mb=_whole(environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1769),
         )
-
-
-def is_loopback(url: str) -> bool:
-    """Return whether a URL points to this machine, by address or as ``localhost``."""
-    try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:

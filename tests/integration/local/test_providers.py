@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from enhancer.adapters.payments import Payments
+from enhancer.adapters.stripe.gateway import Payments
 from enhancer.domain.payments import Order
 from enhancer.settings import Settings
 from local.processes import LocalError

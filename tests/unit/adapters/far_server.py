@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from enhancer.adapters.fetch import Downloads
+from enhancer.adapters.http.download import Downloads
 from enhancer.domain.errors import ImageUrlUnreachable
 
 PUBLIC = "93.184.215.14"

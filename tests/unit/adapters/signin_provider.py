@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
-from enhancer.adapters.signin import sign_in_with
+from enhancer.runtime import sign_in_with
 from tests.unit.adapters.scripted_server import says
 
 REDIRECT = "https://enhance.example/api/auth/callback"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from enhancer.adapters.accounts import SESSION_SECONDS
-from enhancer.adapters.table import ConditionFailed
+from enhancer.adapters.dynamodb.accounts import SESSION_SECONDS
+from enhancer.adapters.dynamodb.table import ConditionFailed
 from enhancer.domain.owners import Owner
 from tests.support import aws
 

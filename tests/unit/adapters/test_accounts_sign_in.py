@@ -2,10 +2,10 @@
 
 import pytest
 
-from enhancer.adapters import keys
-from enhancer.adapters.accounts import hashed
-from enhancer.adapters.signin import Profile
-from enhancer.adapters.table import ConditionFailed
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.accounts import hashed
+from enhancer.adapters.dynamodb.table import ConditionFailed
+from enhancer.adapters.signin.base import Profile
 from enhancer.domain.accounts import Account, Pending
 from enhancer.domain.errors import IdentityTaken, NotFound
 from enhancer.domain.owners import Owner

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from enhancer.adapters.apikeys import USED_MS, ApiKeys
-from enhancer.domain.access import KEYS_MAX, ApiKey
+from enhancer.adapters.dynamodb.api_keys import USED_MS, ApiKeys
+from enhancer.domain.api_keys import KEYS_MAX, ApiKey
 from enhancer.domain.errors import KeyCapReached, NotFound, TooManyKeys
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS

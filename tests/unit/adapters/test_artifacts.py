@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from enhancer.adapters.artifacts import Artifacts
+from enhancer.adapters.aws.artifacts import Artifacts
 from enhancer.domain.artifacts import NoArtifact
 
 

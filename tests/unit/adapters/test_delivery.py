@@ -5,8 +5,8 @@ from base64 import b64encode
 
 import pytest
 
-from enhancer.adapters.predictors import delivery as module
-from enhancer.adapters.predictors.delivery import Delivery
+from enhancer.adapters.predictors import replicate_download as module
+from enhancer.adapters.predictors.replicate_download import Delivery
 from enhancer.domain.errors import ProviderOutputInvalid, ProviderUnavailable
 from tests.support.images import png
 from tests.unit.adapters.scripted_server import drips, hangs, resets, says

@@ -2,13 +2,13 @@
 
 import pytest
 
-from enhancer.adapters import keys
-from enhancer.adapters.accounts import hashed
-from enhancer.adapters.apikeys import ApiKeys
-from enhancer.adapters.estates import READY_MS, RUNNING_MS, SETTLED_MS, Estates, Export
-from enhancer.adapters.signin import Profile
-from enhancer.adapters.table import TableBusy
-from enhancer.domain.access import ApiKey
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.accounts import hashed
+from enhancer.adapters.dynamodb.api_keys import ApiKeys
+from enhancer.adapters.dynamodb.owner_data import READY_MS, RUNNING_MS, SETTLED_MS, Estates, Export
+from enhancer.adapters.dynamodb.table import TableBusy
+from enhancer.adapters.signin.base import Profile
+from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.errors import NotFound, OwnerBlocked
 from enhancer.domain.owners import Owner
 from tests.support import aws

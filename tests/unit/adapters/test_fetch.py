@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from enhancer.adapters.fetch import REDIRECTS_MAX
+from enhancer.adapters.http.download import REDIRECTS_MAX
 from enhancer.domain.errors import ImageUrlRefused, ImageUrlUnreachable
 from tests.unit.adapters.far_server import PICTURE, PUBLIC, Net, Server, answer, make_pems, reason, sized, to
 

@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from enhancer.adapters.fetch import FRAMING_BYTES_MAX, Downloads
+from enhancer.adapters.http.download import FRAMING_BYTES_MAX, Downloads
 from enhancer.domain.errors import EnhancerError, FileTooLarge, ImageUrlUnreachable
 from tests.unit.adapters.far_server import (
     BYTES_MAX,

@@ -5,8 +5,8 @@ import traceback
 
 import pytest
 
-from enhancer.adapters.fetch import ADDRESSES_MAX, Downloads
-from enhancer.adapters.urls import URL_CHARACTERS_MAX, public, vetted
+from enhancer.adapters.http.download import ADDRESSES_MAX, Downloads
+from enhancer.adapters.http.urls import URL_CHARACTERS_MAX, public, vetted
 from enhancer.domain.errors import ImageUrlRefused, ImageUrlUnreachable
 
 PUBLIC = "93.184.215.14"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from enhancer.adapters import flags
-from enhancer.adapters.flags import FRESH_SECONDS, FlagStore
-from enhancer.domain.gating import Flags
+from enhancer.adapters.dynamodb import flags
+from enhancer.adapters.dynamodb.flags import FRESH_SECONDS, FlagStore
+from enhancer.domain.availability import Flags
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from enhancer.adapters import keys
+from enhancer.adapters.dynamodb import keys
 from enhancer.domain.entitlement import Params
 from enhancer.domain.owners import Owner
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from enhancer.adapters import keys
+from enhancer.adapters.dynamodb import keys
 from enhancer.domain.entitlement import Params
 from enhancer.domain.jobs import DEADLINE_MS, Fallback, Prediction, StaleAttempt
 

@@ -3,8 +3,8 @@
 import pytest
 
 from enhancer.domain.ledger import AlreadyResolved
+from enhancer.domain.periods import month_of
 from enhancer.domain.pricing import Split
-from enhancer.domain.quota import month_of
 from tests.support.books import audit
 from tests.support.world import at
 

@@ -1,6 +1,6 @@
 """Invoices with many lines: Stripe shows ten with the invoice, and what is subscribed to comes last."""
 
-from enhancer.adapters.payments import Payments
+from enhancer.adapters.stripe.gateway import Payments
 from tests.unit.adapters.scripted_server import says, server
 
 __all__ = ["server"]  # a fixture

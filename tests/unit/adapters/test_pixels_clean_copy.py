@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
-from enhancer.adapters import pixels
+from enhancer.adapters.images import pixels
 from tests.unit.adapters import pictures
 from tests.unit.adapters.pictures import PIXELS_MAX, SECRET, photo, saved
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from PIL import Image
 
-from enhancer.adapters import pixels
+from enhancer.adapters.images import pixels
 from enhancer.domain import images
 from enhancer.domain.errors import OutputTooLarge
 from tests.unit.adapters import pictures

@@ -10,7 +10,7 @@ import zlib
 import pytest
 from PIL import Image, ImageChops
 
-from enhancer.adapters import pixels
+from enhancer.adapters.images import pixels
 from tests.unit.adapters import pictures
 from tests.unit.adapters.pictures import PIXELS_MAX, photo, saved
 

@@ -11,7 +11,7 @@ import zlib
 
 import pytest
 
-from enhancer.adapters import containers, pixels
+from enhancer.adapters.images import containers, pixels
 from enhancer.domain.errors import (
     EnhancerError,
     ImageAnimated,
@@ -161,7 +161,7 @@ def test_mutated_files_are_read_or_refused_and_never_crash():
 def test_damage_is_not_warned_of_on_stderr():
     """Logs are JSON lines, so what Pillow has to say about metadata we drop stays out of them."""
     code = (
-        "from enhancer.adapters import pixels\n"
+        "from enhancer.adapters.images import pixels\n"
         "from tests.unit.adapters import pictures\n"
         "data = pictures.in_jpeg(pictures.saved(pictures.photo(), 'JPEG'),"
         " pictures.segment(0xE1, b'Exif\\0\\0MM\\0*\\0\\0\\0\\x08\\xff\\xff'))\n"

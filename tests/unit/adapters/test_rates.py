@@ -2,10 +2,10 @@
 
 import pytest
 
-from enhancer.adapters.table import ConditionFailed, TableBusy
+from enhancer.adapters.dynamodb.table import ConditionFailed, TableBusy
 from enhancer.domain.errors import RateLimited
 from enhancer.domain.plans import PLANS, rate_limit
-from enhancer.domain.quota import RateLimit
+from enhancer.domain.rate_limits import RateLimit
 from tests.support import aws
 
 FIVE = RateLimit("five", 5, window_seconds=60)

@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from enhancer.adapters import pixels
+from enhancer.adapters.images import pixels
 from enhancer.adapters.predictors import results as module
 from enhancer.adapters.predictors.results import Results
 from enhancer.domain.errors import OutputTooLarge, ProviderOutputInvalid

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from enhancer.adapters import secrets as module
-from enhancer.adapters.secrets import FORCED_SECONDS, FRESH_SECONDS, Secrets
+from enhancer.adapters.aws import secrets as module
+from enhancer.adapters.aws.secrets import FORCED_SECONDS, FRESH_SECONDS, Secrets
 
 
 class Store:

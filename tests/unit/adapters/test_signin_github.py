@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from enhancer.adapters.signin import Profile
+from enhancer.adapters.signin.base import Profile
 from enhancer.domain.errors import SignInFailed, SignInUnavailable
 from tests.unit.adapters.scripted_server import says
 from tests.unit.adapters.scripted_server import server as server  # noqa: PLC0414 - a fixture

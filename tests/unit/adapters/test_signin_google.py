@@ -6,8 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from enhancer.adapters.signin import Profile, sign_in_with
+from enhancer.adapters.signin.base import Profile
 from enhancer.domain.errors import SignInFailed, SignInUnavailable
+from enhancer.runtime import sign_in_with
 from tests.support.template import ROOT
 from tests.unit.adapters.scripted_server import says
 from tests.unit.adapters.scripted_server import server as server  # noqa: PLC0414 - a fixture
@@ -220,7 +221,7 @@ def test_a_discovery_document_with_an_unsafe_endpoint_is_unavailable(google, nam
 
 def test_http_on_loopback_is_for_stand_ins_only(google):
     """The real Google cannot send us to this very machine; nor may it be configured over http elsewhere."""
-    from enhancer.adapters.signin_http import trusted
+    from enhancer.adapters.signin.client import trusted
 
     assert trusted("http://127.0.0.1:1/", local=True)
     assert not trusted("http://127.0.0.1:1/", local=False)
@@ -249,9 +250,7 @@ def test_the_real_google_may_name_itself_without_a_scheme():
 
 def test_importing_the_adapter_loads_no_library():
     """Functions that sign nobody in start as fast as before."""
-    script = (
-        "import enhancer.adapters.signin, sys; print({'authlib', 'joserfc', 'requests'} & set(sys.modules))"
-    )
+    script = "import enhancer.adapters.signin.base, sys; print({'authlib', 'joserfc', 'requests'} & set(sys.modules))"
     command = [sys.executable, "-c", script]
     found = subprocess.run(command, cwd=ROOT / "layers/common", capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"

@@ -9,7 +9,7 @@ import pytest
 from joserfc import jws, jwt
 from joserfc.jwk import OctKey, RSAKey
 
-from enhancer.adapters.signin_tokens import keys_of
+from enhancer.adapters.signin.id_tokens import keys_of
 from enhancer.domain.errors import SignInFailed
 from tests.unit.adapters.scripted_server import server as server  # noqa: PLC0414 - a fixture
 from tests.unit.adapters.signin_provider import CLIENT, KEYS, NONCE, Google, b64, key, now

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from enhancer.adapters import signin_http
+from enhancer.adapters.signin import client
 from enhancer.domain.errors import SignInFailed, SignInUnavailable
 from tests.unit.adapters.scripted_server import drips, hangs, resets, says
 from tests.unit.adapters.scripted_server import server as server  # noqa: PLC0414 - a fixture
@@ -90,14 +90,14 @@ def test_a_connection_that_ends_is_unavailable(provider, route, server):
 @every_step
 def test_a_provider_that_hangs_is_given_up_after_the_read_time(provider, route, server, monkeypatch):
     """Five seconds in production, a part of one here."""
-    monkeypatch.setattr(signin_http, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(client, "READ_SECONDS", 0.3)
     assert assert_unavailable(provider, server, route, hangs(3)) < 1.5
 
 
 @every_step
 def test_a_provider_that_drips_is_given_up_when_the_time_is_over(provider, route, server, monkeypatch):
     """Every byte comes in time, the end does not."""
-    monkeypatch.setattr(signin_http, "SECONDS", 0.6)
+    monkeypatch.setattr(client, "SECONDS", 0.6)
     assert assert_unavailable(provider, server, route, drips(4)) < 1.5
 
 
@@ -116,7 +116,7 @@ def test_a_packed_body_is_unavailable(provider, route, server):
 
 def test_all_requests_share_one_time(server, monkeypatch):
     """Three slow answers, each in time, are too slow together."""
-    monkeypatch.setattr(signin_http, "SECONDS", 1.0)
+    monkeypatch.setattr(client, "SECONDS", 1.0)
     found = GitHub(server)
 
     def slowly(answer):
@@ -136,7 +136,7 @@ def test_all_requests_share_one_time(server, monkeypatch):
 
 def test_a_slow_start_and_no_end_stay_within_the_time(server, monkeypatch):
     """Headers just in time, then silence: the two waits do not add up beyond what was allowed."""
-    monkeypatch.setattr(signin_http, "SECONDS", 1.0)
+    monkeypatch.setattr(client, "SECONDS", 1.0)
 
     def late(handler):
         time.sleep(0.45)
@@ -151,10 +151,10 @@ def test_a_slow_start_and_no_end_stay_within_the_time(server, monkeypatch):
 def test_the_bounds_are_those_that_were_asked_for():
     """Connect 3 s, read 5 s, 12 s in all, a megabyte."""
     bounds = (
-        signin_http.CONNECT_SECONDS,
-        signin_http.READ_SECONDS,
-        signin_http.SECONDS,
-        signin_http.BODY_BYTES_MAX,
+        client.CONNECT_SECONDS,
+        client.READ_SECONDS,
+        client.SECONDS,
+        client.BODY_BYTES_MAX,
     )
     assert bounds == (3, 5, 12, 1_000_000)
 

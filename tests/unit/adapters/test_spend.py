@@ -2,7 +2,7 @@
 
 import pytest
 
-from enhancer.adapters import keys
+from enhancer.adapters.dynamodb import keys
 
 DAY = "2026-11-20"
 

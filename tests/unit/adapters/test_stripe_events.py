@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from stripe import WebhookSignature
 
-from enhancer.adapters.stripe_events import verified
+from enhancer.adapters.stripe.webhook import verified
 from enhancer.domain.errors import WebhookInvalid
 from enhancer.domain.payments import Event
 from tests.support.template import ROOT
@@ -185,7 +185,7 @@ def test_of_signed_json_comes_an_event_or_a_refusal(document):
 
 def test_hearing_an_event_does_not_load_stripes_library():
     """A cold start of the webhook's function stays short."""
-    program = "import sys, enhancer.adapters.stripe_events; sys.exit('stripe' in sys.modules)"
+    program = "import sys, enhancer.adapters.stripe.webhook; sys.exit('stripe' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={"PYTHONPATH": str(ROOT / "layers/common")},
@@ -198,7 +198,7 @@ def test_hearing_an_event_does_not_load_stripes_library():
 def test_building_the_cashier_does_not_load_stripes_library():
     """Only a question to Stripe does."""
     program = (
-        "import sys; from enhancer.adapters.payments import Payments; "
+        "import sys; from enhancer.adapters.stripe.gateway import Payments; "
         "Payments(lambda fresh: 'sk_test_x', 'http://127.0.0.1:9').is_live(); sys.exit('stripe' in sys.modules)"
     )
     done = subprocess.run(

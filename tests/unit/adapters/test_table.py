@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from enhancer.adapters import table as table_module
-from enhancer.adapters.table import TRIES, ConditionFailed, Table, TableBusy, Write, absent
+from enhancer.adapters.dynamodb import table as table_module
+from enhancer.adapters.dynamodb.table import TRIES, ConditionFailed, Table, TableBusy, Write, absent
 from tests.support import aws
 
 

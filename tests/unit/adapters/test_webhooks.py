@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from enhancer.adapters.webhooks import verified
+from enhancer.adapters.predictors.replicate_webhook import verified
 from enhancer.domain.errors import WebhookInvalid
 from tests.support.callbacks import FOREIGN_SECRET, OLD_SECRET, WEBHOOK_SECRET, signed
 

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from enhancer.adapters.workflow import GONE, Workflow
+from enhancer.adapters.aws.workflow import GONE, Workflow
 from tests.support.aws import STATE_MACHINE
 from tests.support.world import NOON
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from enhancer import runtime
-from enhancer.api.app import App, create_app, entrypoint
-from enhancer.domain.access import ApiKey
+from enhancer.api.http.app import App, create_app, entrypoint
+from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.owners import Owner
 from tests.support.events import CONTEXT, CSRF_TOKEN, Answer, Browser, http_event
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from enhancer.api import cookies
+from enhancer.api.http import cookies
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from enhancer.api import csrf
-from enhancer.api.request import Request
+from enhancer.api.http import csrf
+from enhancer.api.http.request import Request
 from enhancer.domain.errors import CsrfTokenInvalid, OriginNotAllowed
 from tests.support.events import http_event
 

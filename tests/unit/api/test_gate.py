@@ -3,7 +3,7 @@
 import pytest
 
 from enhancer import runtime
-from enhancer.api.app import create_app, entrypoint
+from enhancer.api.http.app import create_app, entrypoint
 from enhancer.domain import errors
 from tests.support.events import CONTEXT, CSRF_TOKEN, Answer, Browser, http_event, unsafe
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from enhancer.api.listing import job_after, statuses_of
+from enhancer.api.job_pages import job_after, statuses_of
 from enhancer.domain.errors import InvalidFields
 
 STATUSES = ["queued", "processing", "succeeded", "failed", "canceled"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from enhancer.api.multipart import FIELD_BYTES_MAX, PARTS_MAX, parse
+from enhancer.api.http.multipart import FIELD_BYTES_MAX, PARTS_MAX, parse
 from enhancer.domain.errors import FileTooLarge, InvalidFields, InvalidMultipart, TooManyImages
 from enhancer.domain.images import FILE_BYTES_MAX
 from tests.support.events import BOUNDARY, NAMED_FIELD, form, image_part, joined, part

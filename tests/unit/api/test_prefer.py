@@ -2,7 +2,7 @@
 
 import pytest
 
-from enhancer.api.prefer import read
+from enhancer.api.http.prefer import read
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from enhancer.api.request import Request
+from enhancer.api.http.request import Request
 from enhancer.domain.errors import InvalidMultipart
 from tests.support.events import http_event
 

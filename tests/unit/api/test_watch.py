@@ -2,8 +2,8 @@
 
 import pytest
 
-from enhancer.api import watch
-from enhancer.api.watch import CHECK_SECONDS, Watch
+from enhancer.api import model_watch
+from enhancer.api.model_watch import CHECK_SECONDS, Watch
 from enhancer.domain.errors import ImageUnreadable, JobCanceled
 
 
@@ -11,7 +11,7 @@ from enhancer.domain.errors import ImageUnreadable, JobCanceled
 def time(monkeypatch):
     """A stopwatch that the test moves."""
     passed = {"seconds": 100.0}
-    monkeypatch.setattr(watch.time, "monotonic", lambda: passed["seconds"])
+    monkeypatch.setattr(model_watch.time, "monotonic", lambda: passed["seconds"])
     return passed
 
 
@@ -19,7 +19,7 @@ def time(monkeypatch):
 def reads(served, monkeypatch):
     """Counts how often the table is asked for a job."""
     asked, get = [], served.jobs.get
-    monkeypatch.setattr(watch.runtime, "jobs", lambda: served.jobs)
+    monkeypatch.setattr(model_watch.runtime, "jobs", lambda: served.jobs)
     monkeypatch.setattr(served.jobs, "get", lambda *who: asked.append(who) or get(*who))
     return asked
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from enhancer.api.app import STATUS, status_of
-from enhancer.api.texts import TEXTS, message
+from enhancer.api.http.app import STATUS, status_of
+from enhancer.api.shapes.error_texts import TEXTS, message
 from enhancer.domain import errors
 from enhancer.domain.errors import EnhancerError, LimitReached, leaves
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from enhancer.domain.gating import Flags, Gate
+from enhancer.domain.availability import Flags, Gate
 from enhancer.domain.models import CATALOGUE, model_named
 from enhancer.settings import ENVIRONMENTS
 

@@ -5,17 +5,10 @@ from bisect import bisect_left
 
 import pytest
 
+from enhancer.domain.periods import day_of, day_reset_ms, month_of, month_reset_ms, seconds_until
 from enhancer.domain.plans import PLANS, rate_limit
-from enhancer.domain.quota import (
-    RateLimit,
-    daily_quota_exceeded,
-    day_of,
-    day_reset_ms,
-    month_of,
-    month_reset_ms,
-    network_quota_exceeded,
-    seconds_until,
-)
+from enhancer.domain.rate_limits import RateLimit
+from enhancer.domain.refusals import daily_quota_exceeded, network_quota_exceeded
 from tests.support.world import at
 
 

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from enhancer import billing
+from enhancer.billing import checkout
 from enhancer.domain.errors import StripeUnavailable
 from enhancer.domain.owners import Owner
 from tests.support import aws
@@ -58,7 +58,7 @@ def test_what_an_account_paid_and_got_is_no_news_after_its_end(apps, served, bro
 
 def test_who_pays_after_the_end_is_put_aside(apps, served, browser):
     """Money that came for nobody is for people to give back."""
-    url = billing.buy(served.visitor(served.accounts.get(browser.owner)), 500, desk=served.desk)
+    url = checkout.buy(served.visitor(served.accounts.get(browser.owner)), 500, desk=served.desk)
     assert end(apps, browser).status == 200
     session = served.cashier.pay(url.rpartition("/")[2])
     assert served.told() == ["parked"]

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from enhancer import delivery, privacy, runtime
-from enhancer.adapters import keys
-from enhancer.adapters.signin import Profile
-from enhancer.domain.access import KEYS_MAX, ApiKey
+from enhancer import runtime
+from enhancer.accounts import owner_data
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.signin.base import Profile
+from enhancer.domain.api_keys import KEYS_MAX, ApiKey
 from enhancer.domain.errors import SignInFailed, SignInUnavailable
 from enhancer.domain.owners import Owner
+from enhancer.jobs import results
 from tests.support.aws import ORIGIN
 from tests.support.events import CONTEXT, Answer, Browser, http_event
 from tests.support.images import png
@@ -294,7 +296,7 @@ def test_a_small_copy_comes_at_once(apps, served, invoked):
     assert invoked == []
 
 
-@pytest.mark.parametrize("limit", [(privacy, "INLINE_BYTES_MAX"), (delivery, "BODY_BYTES_MAX")])
+@pytest.mark.parametrize("limit", [(owner_data, "INLINE_BYTES_MAX"), (results, "BODY_BYTES_MAX")])
 def test_a_large_copy_is_made_once_in_the_background_and_then_linked_to(
     apps, served, invoked, monkeypatch, limit
 ):

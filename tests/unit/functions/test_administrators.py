@@ -5,8 +5,8 @@ import json
 import pytest
 
 from enhancer import runtime
-from enhancer.adapters import flags as flag_store
-from enhancer.domain.access import ApiKey
+from enhancer.adapters.dynamodb import flags as flag_store
+from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.owners import Owner
 from tests.support import aws
 from tests.support.events import CONTEXT, Answer, Browser, http_event

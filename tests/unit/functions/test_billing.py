@@ -3,8 +3,8 @@
 import pytest
 
 from enhancer import runtime
-from enhancer.adapters.payments import Payments
-from enhancer.domain.access import ApiKey
+from enhancer.adapters.stripe.gateway import Payments
+from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.errors import CheckoutUnderWay, StripeUnavailable
 from enhancer.domain.owners import Owner
 from tests.support import aws

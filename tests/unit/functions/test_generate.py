@@ -3,9 +3,9 @@
 import pytest
 
 from enhancer.domain import errors
+from enhancer.domain.callers import Caller
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
-from enhancer.identity import Caller
 from tests.support.events import Browser
 from tests.support.images import jpeg, png, size_of
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from enhancer.adapters.jobs import to_record
+from enhancer.adapters.dynamodb.jobs import to_record
 from enhancer.domain.artifacts import incoming_key
+from enhancer.domain.callers import Caller
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
-from enhancer.identity import Caller
 from tests.support.events import Browser
 from tests.support.images import png
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import webhooks as library
 
-from enhancer import callbacks, runtime
-from enhancer.submission import Order
+from enhancer import runtime
+from enhancer.jobs import callbacks
+from enhancer.jobs.submit import Order
 from tests.support import aws, make_events
 from tests.support.callbacks import FOREIGN_SECRET, OLD_SECRET, WEBHOOK_SECRET, signed
 from tests.support.events import CONTEXT, Answer, http_event

@@ -6,9 +6,9 @@ import boto3
 import pytest
 
 from enhancer import runtime
-from enhancer.adapters.payments import Payments
+from enhancer.adapters.stripe.gateway import Payments
 from enhancer.domain.errors import StripeUnavailable
-from enhancer.domain.quota import DAY_MS
+from enhancer.domain.periods import DAY_MS
 from tests.support import aws
 from tests.support.events import CONTEXT
 

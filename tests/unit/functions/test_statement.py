@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from enhancer import administration
-from enhancer.api.statements import COLUMNS
+from enhancer.accounts import admin
+from enhancer.api.shapes.statement_csv import COLUMNS
 from enhancer.domain.owners import Owner
 from tests.support import functions
 from tests.support.events import Browser
@@ -41,7 +41,7 @@ def given(served, browser, amount=10, reason="as agreed"):
     actor = served.accounts.open(
         Owner("user", ADMIN), plan="free", role="admin", email=None, now=served.clock
     )
-    administration.grant(
+    admin.grant(
         account, amount, reason=reason, actor=actor, once=served.new_name(), entry_id=served.new_id("ent"),
         now=served.clock, ledger=served.ledger,
     )  # fmt: skip

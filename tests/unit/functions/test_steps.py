@@ -3,7 +3,7 @@
 import pytest
 
 from enhancer.domain import errors
-from enhancer.submission import Order
+from enhancer.jobs.submit import Order
 from tests.support.events import CONTEXT
 
 

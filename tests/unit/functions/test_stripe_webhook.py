@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from enhancer import runtime
-from enhancer.adapters.payments import Payments
+from enhancer.adapters.stripe.gateway import Payments
 from enhancer.domain.errors import CheckoutUnderWay, StripeUnavailable
 from tests.support import aws, make_events
 from tests.support.callbacks import RECORDED_AT, stripe_signed
@@ -119,7 +119,7 @@ def test_a_secret_rotated_a_moment_ago_is_looked_up(apps, served, account, paid,
     """A warm function does not refuse Stripe for minutes."""
     assert runtime.stripe_webhook_secrets() == [SECRET, OLD]
     aws.store_secret(aws.STRIPE_SECRETS | {"webhookSecret": "whsec_newest"}, name=aws.STRIPE)
-    monkeypatch.setattr("enhancer.adapters.secrets.FORCED_SECONDS", -1)
+    monkeypatch.setattr("enhancer.adapters.aws.secrets.FORCED_SECONDS", -1)
     assert tell(apps, served, paid, secret="whsec_newest").data["outcome"] == "applied"
 
 
@@ -132,7 +132,7 @@ def test_strangers_do_not_wear_the_secret_store_out(apps, served, account, paid,
     for _ in range(5):
         assert tell(apps, served, paid, secret="whsec_foreign").status == 400
     assert len(asked) == 1
-    monkeypatch.setattr("enhancer.adapters.secrets.FORCED_SECONDS", -1)
+    monkeypatch.setattr("enhancer.adapters.aws.secrets.FORCED_SECONDS", -1)
     for forged in ({"at": 0}, {"headers": {"stripe-signature": "t=1"}}):
         assert tell(apps, served, paid, **forged).status == 400
     assert len(asked) == 1
@@ -218,7 +218,7 @@ def test_who_is_refused_costs_no_import_of_stripe():
     code = (
         "import sys\n"
         "from functions.stripe_webhook import app\n"
-        "from enhancer.adapters.stripe_events import heard\n"
+        "from enhancer.adapters.stripe.webhook import heard\n"
         "from enhancer.domain.errors import WebhookInvalid\n"
         "try: heard(b'{}', 't=1,v1=aa', lambda fresh: ['x'], now=1000)\n"
         "except WebhookInvalid: pass\n"

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from enhancer import runtime
-from enhancer.adapters.keys import network_usage
+from enhancer.adapters.dynamodb.keys import network_usage
+from enhancer.domain.callers import Caller
 from enhancer.domain.models import CATALOGUE
 from enhancer.domain.owners import Owner
+from enhancer.domain.periods import day_of
 from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, PLANS
-from enhancer.domain.quota import day_of
-from enhancer.identity import Caller
 from tests.support.events import Browser
 from tests.support.world import at
 

@@ -13,7 +13,7 @@ import pytest
 
 from enhancer import runtime
 from enhancer.api import page
-from enhancer.api.request import Request
+from enhancer.api.http.request import Request
 
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from enhancer.adapters.table import ConditionFailed, Write
+from enhancer.adapters.dynamodb.table import ConditionFailed, Write
 from tests.support import aws
 from tests.support.memory_table import MemoryTable
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from enhancer import administration
+from enhancer.accounts import admin
 from enhancer.domain.errors import CreditsTooFew, IdempotencyMismatch, InvalidFields, NotFound
 from enhancer.domain.ledger import GIFT_CREDITS_MAX, Balance
 from enhancer.domain.owners import Owner
@@ -26,7 +26,7 @@ def boss(world):
 
 
 def move(world, way, account, boss, amount, *, once=None, reason="as agreed"):
-    return getattr(administration, way)(
+    return getattr(admin, way)(
         account,
         amount,
         reason=reason,
@@ -117,14 +117,14 @@ def test_what_is_held_is_not_taken(world, boss):
 
 def test_nobody_is_found_under_a_foreign_id(world, user):
     """Missing users, guests of that id, and deleted ones."""
-    assert administration.find(user.owner.id, accounts=world.accounts) == user
+    assert admin.find(user.owner.id, accounts=world.accounts) == user
     with pytest.raises(NotFound):
-        administration.find("0" * 26, accounts=world.accounts)
+        admin.find("0" * 26, accounts=world.accounts)
 
 
 def test_a_plan_set_is_a_plan_had(world, user, boss):
     """With an entry that says who and why."""
-    administration.set_plan(
+    admin.set_plan(
         user,
         "team",
         reason="a friend",
@@ -150,7 +150,7 @@ def test_a_plan_set_is_a_plan_had(world, user, boss):
 def test_a_plan_that_is_none_is_refused(world, user, boss, plan):
     """Nothing changes, and nothing is written about it."""
     with pytest.raises(InvalidFields):
-        administration.set_plan(
+        admin.set_plan(
             user, plan, reason="why", actor=boss, entry_id="act_1", now=world.clock, accounts=world.accounts
         )
     assert world.accounts.get(user.owner).plan == "pro"
@@ -160,7 +160,7 @@ def test_a_plan_that_is_none_is_refused(world, user, boss, plan):
 def test_blocking_and_letting_in_again_are_both_kept(world, user, boss):
     """The newest first."""
     for number, blocked in enumerate((True, False)):
-        administration.set_blocked(
+        admin.set_blocked(
             user,
             blocked=blocked,
             reason="spam or not",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from enhancer.adapters.table import Table
+from enhancer.adapters.dynamodb.table import Table
 from enhancer.domain import errors
 from enhancer.domain.errors import (
     DailyQuotaExceeded,
@@ -12,7 +12,7 @@ from enhancer.domain.errors import (
     TooManyJobs,
 )
 from enhancer.domain.jobs import JobError, Source
-from enhancer.submission import Order
+from enhancer.jobs.submit import Order
 from tests.support.images import png
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from enhancer import billing
+from enhancer.billing import checkout, statement
 from enhancer.domain.errors import (
     IdempotencyMismatch,
     InvalidFields,
@@ -18,7 +18,7 @@ from enhancer.domain.errors import (
     StripeUnavailable,
     SubscriptionExists,
 )
-from enhancer.domain.prices import Prices
+from enhancer.domain.stripe_prices import Prices
 from enhancer.domain.subscriptions import current
 
 
@@ -33,7 +33,7 @@ def session_of(url):
 
 def test_a_pack_is_opened_for_this_owner_at_our_price(world, account):
     """Everything that must be known later is written on the session."""
-    url = billing.buy(world.visitor(account, to="/de/account"), 500, desk=world.desk)
+    url = checkout.buy(world.visitor(account, to="/de/account"), 500, desk=world.desk)
     session = world.cashier.sessions[session_of(url)]
     assert (session.amount, session.currency, session.mode) == (4000, "usd", "payment")
     assert session.metadata["owner"] == account.owner.id
@@ -45,7 +45,7 @@ def test_a_pack_is_opened_for_this_owner_at_our_price(world, account):
 def test_a_pack_that_is_not_sold_is_refused(world, account, size):
     """And nobody is asked."""
     with pytest.raises(PackNotConfigured) as refused:
-        billing.buy(world.visitor(account), size, desk=world.desk)
+        checkout.buy(world.visitor(account), size, desk=world.desk)
     assert refused.value.details == {"pack": size, "allowed": [100, 500, 1000, 1500]}
     assert world.cashier.calls == []
 
@@ -54,7 +54,7 @@ def test_without_a_price_a_pack_is_not_sold(world, account):
     """The table of this deployment decides."""
     desk = replace(world.desk, prices=Prices(credits={"100": "price"}))
     with pytest.raises(PackNotConfigured) as refused:
-        billing.buy(world.visitor(account), 500, desk=desk)
+        checkout.buy(world.visitor(account), 500, desk=desk)
     assert refused.value.details["allowed"] == [100]
 
 
@@ -62,7 +62,7 @@ def test_a_plan_without_a_price_is_refused(world, account):
     """Free is not sold, guest neither."""
     for plan in ("free", "guest", "gold"):
         with pytest.raises(PlanNotConfigured):
-            billing.subscribe(world.visitor(account), plan, "monthly", desk=world.desk)
+            checkout.subscribe(world.visitor(account), plan, "monthly", desk=world.desk)
 
 
 @pytest.mark.parametrize(
@@ -71,54 +71,54 @@ def test_a_plan_without_a_price_is_refused(world, account):
 def test_a_foreign_return_path_is_refused_before_anything_is_bought(world, account, path):
     """Nobody is sent elsewhere through the cashier."""
     with pytest.raises(ReturnToInvalid):
-        billing.buy(world.visitor(account, to=path), 500, desk=world.desk)
+        checkout.buy(world.visitor(account, to=path), 500, desk=world.desk)
     assert world.cashier.calls == []
 
 
 def test_the_same_key_leads_to_the_same_checkout(world, account):
     """A double click opens one; the next click without a key another one."""
-    urls = {billing.buy(world.visitor(account, key="click"), 500, desk=world.desk) for _ in range(3)}
+    urls = {checkout.buy(world.visitor(account, key="click"), 500, desk=world.desk) for _ in range(3)}
     assert len(urls) == 1
     assert world.cashier.calls.count("open") == 1
-    assert billing.buy(world.visitor(account), 500, desk=world.desk) not in urls
+    assert checkout.buy(world.visitor(account), 500, desk=world.desk) not in urls
     assert len(set(world.cashier.customers)) == 1
 
 
 def test_the_same_key_for_another_pack_is_refused(world, account):
     """A key stands for one order."""
-    billing.buy(world.visitor(account, key="click"), 500, desk=world.desk)
+    checkout.buy(world.visitor(account, key="click"), 500, desk=world.desk)
     with pytest.raises(IdempotencyMismatch):
-        billing.buy(world.visitor(account, key="click"), 100, desk=world.desk)
+        checkout.buy(world.visitor(account, key="click"), 100, desk=world.desk)
 
 
 @pytest.mark.parametrize("key", ["", "ü", "a" * 129, "a\nb"])
 def test_a_malformed_key_is_refused(world, account, key):
     """Before anything is stored."""
     with pytest.raises(InvalidIdempotencyKey):
-        billing.buy(world.visitor(account, key=key), 500, desk=world.desk)
+        checkout.buy(world.visitor(account, key=key), 500, desk=world.desk)
 
 
 def test_after_the_cashier_said_no_the_same_key_is_a_new_try_to_it(world, account):
     """It would repeat its no for a day under its own key."""
-    billing.buy(world.visitor(account), 100, desk=world.desk)
+    checkout.buy(world.visitor(account), 100, desk=world.desk)
     refused = StripeUnavailable()
     refused.answered = True
     world.cashier.problem = refused
     with pytest.raises(StripeUnavailable):
-        billing.buy(world.visitor(account, key="click"), 500, desk=world.desk)
+        checkout.buy(world.visitor(account, key="click"), 500, desk=world.desk)
     world.cashier.problem = None
-    billing.buy(world.visitor(account, key="click"), 500, desk=world.desk)
+    checkout.buy(world.visitor(account, key="click"), 500, desk=world.desk)
     assert [key for key in world.cashier.kept if key.endswith(":1")]
 
 
 def test_without_an_answer_the_same_key_asks_for_the_same_checkout(world, account):
     """It may have been opened: the cashier's own key finds it."""
-    billing.buy(world.visitor(account), 100, desk=world.desk)
+    checkout.buy(world.visitor(account), 100, desk=world.desk)
     world.cashier.problem = StripeUnavailable()
     with pytest.raises(StripeUnavailable):
-        billing.buy(world.visitor(account, key="click"), 500, desk=world.desk)
+        checkout.buy(world.visitor(account, key="click"), 500, desk=world.desk)
     world.cashier.problem = None
-    billing.buy(world.visitor(account, key="click"), 500, desk=world.desk)
+    checkout.buy(world.visitor(account, key="click"), 500, desk=world.desk)
     assert all(key.endswith(":0") for key in world.cashier.kept if key.startswith("checkout:"))
 
 
@@ -128,7 +128,7 @@ def test_a_second_subscription_is_refused_with_the_way_to_the_portal(world, acco
     world.told()
     for _ in range(2):
         with pytest.raises(SubscriptionExists) as refused:
-            billing.subscribe(world.visitor(account), "team", "monthly", desk=world.desk)
+            checkout.subscribe(world.visitor(account), "team", "monthly", desk=world.desk)
         assert refused.value.details == {"plan": "pro", "portal": "/api/billing/portal"}
         world.cashier.cancel_at_period_end(found.id)
         world.told()
@@ -138,17 +138,17 @@ def test_only_the_newest_open_checkout_of_a_subscription_can_be_paid(world, acco
     """Two tabs do not become two subscriptions."""
     urls = []
     for plan in ("pro", "team", "premium"):
-        urls.append(billing.subscribe(world.visitor(account), plan, "monthly", desk=world.desk))
+        urls.append(checkout.subscribe(world.visitor(account), plan, "monthly", desk=world.desk))
         world.clock += 1000
     assert [world.cashier.sessions[session_of(url)].status for url in urls] == ["expired", "expired", "open"]
 
 
 def test_the_key_of_an_expired_checkout_opens_a_new_one(world, account):
     """Nobody is sent to a page where nothing can be paid any more."""
-    first = billing.subscribe(world.visitor(account, key="click"), "pro", "monthly", desk=world.desk)
-    billing.subscribe(world.visitor(account, key="other"), "team", "monthly", desk=world.desk)
+    first = checkout.subscribe(world.visitor(account, key="click"), "pro", "monthly", desk=world.desk)
+    checkout.subscribe(world.visitor(account, key="other"), "team", "monthly", desk=world.desk)
     again = {
-        billing.subscribe(world.visitor(account, key="click"), "pro", "monthly", desk=world.desk)
+        checkout.subscribe(world.visitor(account, key="click"), "pro", "monthly", desk=world.desk)
         for _ in range(2)
     }
     assert again != {first}
@@ -160,7 +160,7 @@ def test_cancelling_lets_the_plan_stay_until_the_paid_period_ends(world, account
     found = world.subscribed(account)
     world.told()
     for _ in range(2):
-        after = billing.cancel(world.again(account), desk=world.desk)
+        after = checkout.cancel(world.again(account), desk=world.desk)
         assert [one.cancel_at for one in after.subscriptions] == [found.period_end]
     assert world.cashier.calls.count("cancel_at_period_end") == 1
     assert after.plan_at(found.period_end - 1) == "pro"
@@ -170,12 +170,12 @@ def test_cancelling_lets_the_plan_stay_until_the_paid_period_ends(world, account
 def test_without_a_subscription_there_is_nothing_to_cancel(world, account):
     """Nor once it has ended."""
     with pytest.raises(NoSubscription):
-        billing.cancel(world.again(account), desk=world.desk)
+        checkout.cancel(world.again(account), desk=world.desk)
     found = world.subscribed(account)
     world.cashier.end(found.id)
     world.told()
     with pytest.raises(NoSubscription):
-        billing.cancel(world.again(account), desk=world.desk)
+        checkout.cancel(world.again(account), desk=world.desk)
 
 
 def test_a_subscription_that_the_cashier_does_not_know_is_no_crash(world, account):
@@ -184,15 +184,15 @@ def test_a_subscription_that_the_cashier_does_not_know_is_no_crash(world, accoun
     world.told()
     del world.cashier.subscribed[found.id]
     with pytest.raises(NoSubscription):
-        billing.cancel(world.again(account), desk=world.desk)
+        checkout.cancel(world.again(account), desk=world.desk)
 
 
 def test_the_portal_opens_for_who_bought_something(world, account):
     """And leads back."""
     with pytest.raises(NothingBought):
-        billing.portal(world.visitor(account), desk=world.desk)
+        checkout.portal(world.visitor(account), desk=world.desk)
     world.bought(account)
-    url = billing.portal(world.visitor(account, to="/en/pricing"), desk=world.desk)
+    url = checkout.portal(world.visitor(account, to="/en/pricing"), desk=world.desk)
     assert url.endswith("?http://127.0.0.1:8787/en/pricing&en")
 
 
@@ -201,7 +201,7 @@ def test_who_was_deleted_at_the_cashier_becomes_a_new_customer(world, account):
     old = world.bought(account)
     world.cashier.customers.clear()
     with pytest.raises(NothingBought):
-        billing.portal(world.visitor(account), desk=world.desk)
+        checkout.portal(world.visitor(account), desk=world.desk)
     new = world.bought(account, 100)
     assert new.customer != old.customer
     assert world.again(account).customer == new.customer
@@ -213,7 +213,7 @@ def test_who_was_deleted_at_the_cashier_becomes_a_new_customer(world, account):
 
 
 def sync(world, account, session_id):
-    return billing.sync(session_id, world.again(account), home="/en/account", desk=world.desk)
+    return checkout.sync(session_id, world.again(account), home="/en/account", desk=world.desk)
 
 
 def test_coming_back_grants_what_was_paid_once(world, account):
@@ -227,7 +227,7 @@ def test_coming_back_grants_what_was_paid_once(world, account):
 
 def test_coming_back_without_having_paid_grants_nothing(world, account):
     """An open checkout, a promise, an expired one."""
-    url = billing.buy(world.visitor(account), 500, desk=world.desk)
+    url = checkout.buy(world.visitor(account), 500, desk=world.desk)
     assert sync(world, account, session_of(url)) == ("/en/account", "pending")
     assert sync(world, account, world.bought(account, later=True).id) == ("/en/account", "pending")
     world.cashier.expire(session_of(url))
@@ -275,7 +275,9 @@ def test_every_movement_is_on_the_statement_with_its_running_balance(world, acco
     world.release(world.hold(world.job(caller, [(0, 50)]), plan="free"))
     rows, cursor, pages = [], None, 0
     while pages == 0 or cursor:
-        page = billing.statement(account.owner, limit=3, cursor=cursor, now=world.clock, ledger=world.ledger)
+        page = statement.statement(
+            account.owner, limit=3, cursor=cursor, now=world.clock, ledger=world.ledger
+        )
         rows, cursor, pages = [*rows, *page.rows], page.cursor, pages + 1
     assert pages == 3
     assert [row.entry.kind for row in rows] == [
@@ -296,7 +298,7 @@ def test_every_movement_is_on_the_statement_with_its_running_balance(world, acco
 def test_a_bad_cursor_is_refused(world, account, cursor):
     """By name."""
     with pytest.raises(InvalidFields):
-        billing.statement(account.owner, limit=3, cursor=cursor, now=world.clock, ledger=world.ledger)
+        statement.statement(account.owner, limit=3, cursor=cursor, now=world.clock, ledger=world.ledger)
 
 
 # --------------------------------------------------------------------------------------------- plans

@@ -2,11 +2,11 @@
 
 import pytest
 
-from enhancer import lifecycle
+from enhancer.domain.callers import Caller
 from enhancer.domain.errors import JobCanceled, JobExpired, JobFinished, NotFound
 from enhancer.domain.jobs import JobError
 from enhancer.domain.ledger import AlreadyResolved
-from enhancer.identity import Caller
+from enhancer.jobs import manage
 
 
 def queued(world, job):
@@ -90,7 +90,7 @@ def test_a_job_that_ended_just_before_is_finished_and_not_canceled(world):
     seen = world.stored(job)
     world.execute(job)
     with pytest.raises(JobFinished) as refused:
-        lifecycle.cancel(seen, tools=world.tools)
+        manage.cancel(seen, tools=world.tools)
     assert refused.value.details["status"] == "succeeded"
     assert world.workflow.stops == []
 
@@ -143,7 +143,7 @@ def test_no_item_succeeds_from_the_moment_of_the_cancel_on(world):
     with pytest.raises(AlreadyResolved):
         world.settle(started, closes=False)
     assert world.standing(caller)[:2] == (1, 10)
-    lifecycle.end_canceled(world.stored(job), tools=world.tools)
+    manage.end_canceled(world.stored(job), tools=world.tools)
     assert world.standing(caller)[:2] == (0, 0)
 
 
@@ -187,7 +187,7 @@ def test_a_foreign_job_is_as_absent_as_a_missing_one(world):
     job, stranger = world.batch(world.caller("pro")), world.caller("pro")
     for job_id in (job.id, "job_missing"):
         with pytest.raises(NotFound) as refused:
-            lifecycle.find(job_id, caller=stranger, tools=world.tools)
+            manage.find(job_id, caller=stranger, tools=world.tools)
         assert refused.value.details == {}
 
 
@@ -196,6 +196,6 @@ def test_a_guests_job_is_found_after_signing_in(world):
     guest, user = world.caller("guest"), world.caller("pro")
     job = world.batch(guest)
     both = Caller(user.owner, user.plan, "user", "net", guest.owner)
-    assert lifecycle.find(job.id, caller=both, tools=world.tools).id == job.id
+    assert manage.find(job.id, caller=both, tools=world.tools).id == job.id
     with pytest.raises(NotFound):
-        lifecycle.find(job.id, caller=user, tools=world.tools)
+        manage.find(job.id, caller=user, tools=world.tools)

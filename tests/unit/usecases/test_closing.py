@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from enhancer import closing
-from enhancer.adapters import keys
+from enhancer.adapters.dynamodb import keys
 from enhancer.domain.credits import expiry_of
 from enhancer.domain.errors import StripeNotConfigured, StripeUnavailable
-from enhancer.domain.quota import DAY_MS
+from enhancer.domain.periods import DAY_MS
+from enhancer.operations import quota_reset
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def account(world):
 
 
 def close(world):
-    return closing.close(desk=world.desk, notify=world.notify)
+    return quota_reset.close(desk=world.desk, notify=world.notify)
 
 
 def caller_of(world, account):
@@ -196,14 +196,14 @@ def test_a_difference_of_a_tenth_is_found_and_named(world, account, name):
 def test_what_is_wrong_with_one_owner_keeps_nobody_else_from_being_closed(world, account, monkeypatch):
     """It is counted and logged; the next closing tries again."""
     other = world.person()
-    real = closing.difference_of
+    real = quota_reset.difference_of
 
     def broken(owner, desk):
         if owner == account.owner:
             raise RuntimeError
         return real(owner, desk)
 
-    monkeypatch.setattr(closing, "difference_of", broken)
+    monkeypatch.setattr(quota_reset, "difference_of", broken)
     closed = close(world)
     assert (closed.broken, closed.checked) == (1, 1)
     assert other.owner.id not in closed.differences

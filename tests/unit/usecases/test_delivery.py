@@ -2,10 +2,10 @@
 
 import pytest
 
-from enhancer import delivery
-from enhancer.delivery import BODY_BYTES_MAX, check_owner, locate
+from enhancer.domain.callers import Caller
 from enhancer.domain.errors import NotFound, NotTheOwner
-from enhancer.identity import Caller
+from enhancer.jobs import results
+from enhancer.jobs.results import BODY_BYTES_MAX, check_owner, locate
 
 NAME = "0123456789abcdefghjkmnpqrs.png"
 BODY = bytes(range(100))
@@ -20,7 +20,7 @@ def place(world):
 
 
 def deliver(world, place, *, etag=None, byte_range=None, download=False, head=False):
-    return delivery.deliver(
+    return results.deliver(
         place,
         artifacts=world.artifacts,
         if_none_match=etag,

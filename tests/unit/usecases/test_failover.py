@@ -2,11 +2,11 @@
 
 import pytest
 
-from enhancer.adapters import keys
+from enhancer.adapters.dynamodb import keys
 from enhancer.domain import errors
 from enhancer.domain.digests import digest
 from enhancer.domain.pricing import Split
-from enhancer.submission import Order
+from enhancer.jobs.submit import Order
 from tests.support.books import audit
 from tests.support.images import png
 from tests.support.world import REPLICATE_COST

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from botocore.exceptions import ClientError
 
-from enhancer import fulfilment
 from enhancer.domain import errors
 from enhancer.domain.errors import JobCanceled, JobExpired, ProviderTimeout
 from enhancer.domain.jobs import DEADLINE_MS, JobError
+from enhancer.jobs import resolve, run
 from tests.support.images import size_of
 
 PROVIDER = [raised() for raised in errors.leaves(errors.ProviderError)]
@@ -87,9 +87,7 @@ def test_a_provider_nobody_has_is_released(world):
     caller = world.caller("pro")
     submitted = world.submit(caller)
     with pytest.raises(KeyError):
-        fulfilment.run(
-            submitted.job, submitted.original, tools=replace(world.tools, predictors={}), seconds_max=25
-        )
+        run.run(submitted.job, submitted.original, tools=replace(world.tools, predictors={}), seconds_max=25)
     assert world.standing(caller) == (0, 0, 0, 0)
 
 
@@ -156,8 +154,8 @@ def no_waiting(monkeypatch):
         passed["seconds"] += seconds
         passed["then"]()
 
-    monkeypatch.setattr(fulfilment.time, "sleep", sleep)
-    monkeypatch.setattr(fulfilment.time, "monotonic", lambda: passed["seconds"])
+    monkeypatch.setattr(run.time, "sleep", sleep)
+    monkeypatch.setattr(run.time, "monotonic", lambda: passed["seconds"])
     return passed
 
 
@@ -218,5 +216,5 @@ def test_a_repeated_request_for_a_canceled_job_is_told_so(world, no_waiting):
 @pytest.mark.parametrize("leaf", errors.leaves(errors.ProviderError), ids=lambda leaf: leaf.__name__)
 def test_a_recorded_error_comes_back_as_itself(leaf):
     """What an item failed with is raised again, class and details."""
-    problem = fulfilment.problem_of(JobError(leaf.code, {"jobId": "x"}))
+    problem = resolve.problem_of(JobError(leaf.code, {"jobId": "x"}))
     assert (type(problem), problem.details) == (leaf, {"jobId": "x"})

@@ -2,12 +2,12 @@
 
 import pytest
 
-from enhancer import callbacks
 from enhancer.domain import errors
 from enhancer.domain.owners import Owner
 from enhancer.domain.predictions import StillRunning
-from enhancer.execution import Ref
-from enhancer.submission import Order
+from enhancer.domain.refs import Ref
+from enhancer.jobs import callbacks
+from enhancer.jobs.submit import Order
 
 NAME = "prediction-0-1-0"
 KEY, OLD, FOREIGN = b"the key of today", b"the key of yesterday", b"somebody else's key"

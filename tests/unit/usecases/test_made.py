@@ -4,8 +4,8 @@ import pytest
 
 from enhancer.domain import errors
 from enhancer.domain.costs import estimated
-from enhancer.domain.quota import day_of
-from enhancer.submission import Order
+from enhancer.domain.periods import day_of
+from enhancer.jobs.submit import Order
 from tests.support.world import REPLICATE_COST
 
 ESRGAN = Order(model="real-esrgan")

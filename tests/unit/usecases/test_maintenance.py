@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from enhancer.domain.jobs import DEADLINE_MS, Prediction
-from enhancer.maintenance import GRACE_MS, Swept
+from enhancer.operations.sweep import GRACE_MS, Swept
 from tests.support.world import at
 
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from enhancer import submission
 from enhancer.domain.errors import InsufficientCredits
 from enhancer.domain.plans import plan_named
-from enhancer.submission import Order
+from enhancer.jobs import submit
+from enhancer.jobs.quote import quote_run
+from enhancer.jobs.submit import Order
 from tests.support import aws
 
 PRO_4X = Order(scale=4)
@@ -94,9 +95,9 @@ def test_in_a_dispute_credits_are_there_and_not_spent(world, account):
     with pytest.raises(InsufficientCredits) as refused:
         world.submit(caller)
     assert (refused.value.details["creditsAvailable"], refused.value.details["blocked"]) == (0.0, True)
-    model, params = submission.interpret(Order())
+    model, params = submit.interpret(Order())
     standing = world.ledger.standing(account.owner, now=world.clock, month=caller.month_at(world.clock))
-    _, refusal = submission.quote(
+    _, refusal = quote_run(
         model, params, megapixels=1, caller=caller, enabled=world.enabled, standing=standing, now=world.clock
     )
     assert isinstance(refusal, InsufficientCredits)

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from enhancer import privacy
-from enhancer.adapters.apikeys import ApiKeys
-from enhancer.adapters.estates import SETTLED_MS, Estates
-from enhancer.adapters.signin import Profile
-from enhancer.domain.access import ApiKey
+from enhancer.accounts import owner_data
+from enhancer.adapters.dynamodb.api_keys import ApiKeys
+from enhancer.adapters.dynamodb.owner_data import SETTLED_MS, Estates
+from enhancer.adapters.signin.base import Profile
+from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.artifacts import NoArtifact, prefixes_of
 from enhancer.domain.errors import InsufficientCredits, NotFound
-from enhancer.maintenance import GRACE_MS, Swept
+from enhancer.operations.sweep import GRACE_MS, Swept
 from tests.support import aws, books
 from tests.support.images import png
 
@@ -51,13 +51,13 @@ def packed(world, caller):
     """The zip, opened."""
     out = io.BytesIO()
     account = world.accounts.get(caller.owner)
-    privacy.pack(account, out, estates=Estates(world.table), artifacts=world.artifacts)
+    owner_data.pack(account, out, estates=Estates(world.table), artifacts=world.artifacts)
     return zipfile.ZipFile(out)
 
 
 def erase(world, caller, estates=None):
     account = caller.account or world.accounts.get(caller.owner)
-    privacy.erase(
+    owner_data.erase(
         account,
         tools=world.tools,
         estates=estates or Estates(world.table),
@@ -182,7 +182,7 @@ def test_a_copy_made_in_the_background_lies_under_its_owners_exports(world):
     caller, estates = member(world), Estates(world.table)
     made(world, caller)
     estates.begin_export(caller.owner, now=world.clock)
-    privacy.export(
+    owner_data.export(
         caller.account,
         asked_at=world.clock,
         new_name=world.new_name,
@@ -200,7 +200,9 @@ def test_the_size_of_a_copy_is_that_of_the_pictures(world):
     caller = member(world)
     job = made(world, caller)
     item = job.items[0]
-    assert privacy.size_of(caller.owner, estates=Estates(world.table)) == item.input.size + item.output.size
+    assert (
+        owner_data.size_of(caller.owner, estates=Estates(world.table)) == item.input.size + item.output.size
+    )
 
 
 # ------------------------------------------------------------------------------------------ the end
@@ -356,7 +358,7 @@ def test_a_copy_that_is_finished_after_the_end_is_removed_too(world):
     account = caller.account
     estates.begin_export(caller.owner, now=world.clock)
     erase(world, caller)
-    privacy.export(
+    owner_data.export(
         account, asked_at=world.clock, new_name=world.new_name, estates=estates, artifacts=world.artifacts
     )
     world.clock += GRACE_MS + 1

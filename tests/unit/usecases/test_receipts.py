@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from enhancer import receipts
-from enhancer.adapters.estates import Estates
+from enhancer.adapters.dynamodb.owner_data import Estates
+from enhancer.billing import stripe_events
+from enhancer.billing.stripe_events import receive
 from enhancer.domain.errors import StripeUnavailable
 from enhancer.domain.ledger import FundsMoved
-from enhancer.receipts import receive
 from tests.support.world import World
 
 
@@ -46,7 +46,7 @@ def test_a_paid_pack_is_credited_once_however_often_it_is_told(world):
     event = world.cashier.told("checkout.session.completed")
     outcomes = [receive(event, desk=world.desk) for _ in range(10)]
     assert outcomes == ["applied"] + ["repeated"] * 9
-    assert not receipts.credit(checkout, desk=world.desk)
+    assert not stripe_events.credit(checkout, desk=world.desk)
     assert balance(world, account).purchased == 5000
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from enhancer import lifecycle
+from enhancer.domain.callers import Caller
 from enhancer.domain.errors import (
     DailyQuotaExceeded,
     IdempotencyMismatch,
@@ -14,8 +14,8 @@ from enhancer.domain.errors import (
     TooManyJobs,
 )
 from enhancer.domain.plans import PLANS
-from enhancer.identity import Caller
-from enhancer.submission import Order
+from enhancer.jobs import manage
+from enhancer.jobs.submit import Order
 from tests.support.images import png
 from tests.support.world import at
 
@@ -80,9 +80,7 @@ def test_of_two_retries_at_once_one_starts_and_the_other_is_told(world, half):
     caller, failed = half
     world.retry(failed, caller)
     with pytest.raises(NothingToRetry) as refused:
-        lifecycle.retry(
-            failed, caller=caller, idempotency_key=None, new_name=world.new_name, tools=world.tools
-        )
+        manage.retry(failed, caller=caller, idempotency_key=None, new_name=world.new_name, tools=world.tools)
     assert refused.value.details == {"jobId": failed.id, "status": "processing"}
     assert world.stored(failed).attempt == 2
     assert world.standing(caller)[:2] == (3, 30)
@@ -269,5 +267,5 @@ def test_a_job_that_runs_again_meanwhile_is_not_deleted(world):
     failed = world.execute(world.batch(caller), errors={0: "ProviderUnavailable"})
     again = world.retry(failed, caller)
     with pytest.raises(JobOpen):
-        lifecycle.delete(failed, tools=world.tools)
+        manage.delete(failed, tools=world.tools)
     assert world.stored(again).attempt == 2

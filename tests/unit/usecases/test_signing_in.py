@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from enhancer import signing_in
-from enhancer.adapters.accounts import SIGN_IN_SECONDS
-from enhancer.adapters.signin import Profile, SignIn
+from enhancer.accounts import sign_in
+from enhancer.accounts.sign_in import Way
+from enhancer.adapters.dynamodb.accounts import SIGN_IN_SECONDS
+from enhancer.adapters.signin.base import Profile, SignIn
 from enhancer.domain import paths
 from enhancer.domain.errors import (
     IdentityTaken,
@@ -17,7 +18,6 @@ from enhancer.domain.errors import (
     SignInFailed,
     SignInUnavailable,
 )
-from enhancer.signing_in import Way
 from tests.support import aws
 
 CALLBACK = "https://enhance.example/api/auth/google/callback"
@@ -52,7 +52,7 @@ def way(world, answer=ADA, provider="google"):
 
 
 def begin(world, there=None, *, state="s", browser="b", return_to=None, linking=None):
-    return signing_in.begin(
+    return sign_in.begin(
         there or way(world),
         state=secret(state),
         browser=secret(browser),
@@ -63,7 +63,7 @@ def begin(world, there=None, *, state="s", browser="b", return_to=None, linking=
 
 
 def complete(world, there=None, *, query=None, browser="b", caller=None, old=None, new="t", admin=""):
-    return signing_in.complete(
+    return sign_in.complete(
         there or way(world),
         {"state": secret("s"), "code": "code"} if query is None else query,
         browser=secret(browser) if browser else browser,

@@ -5,7 +5,7 @@ import pytest
 from enhancer.domain import errors
 from enhancer.domain.jobs import JobError, PredictionStarted, StaleAttempt
 from enhancer.domain.ledger import AlreadyResolved
-from enhancer.submission import Order
+from enhancer.jobs.submit import Order
 from tests.support.images import jpeg, png, size_of
 
 

@@ -4,7 +4,7 @@ from io import BytesIO
 
 import pytest
 
-from enhancer import submission
+from enhancer.domain.callers import Caller
 from enhancer.domain.errors import (
     DailyQuotaExceeded,
     IdempotencyMismatch,
@@ -19,8 +19,9 @@ from enhancer.domain.errors import (
     UploadNotFound,
 )
 from enhancer.domain.ledger import FundsMoved
-from enhancer.identity import Caller
-from enhancer.submission import Order
+from enhancer.jobs import submit
+from enhancer.jobs.quote import quote_run
+from enhancer.jobs.submit import Order
 from tests.support import aws
 from tests.support.images import encoded, jpeg, picture, png
 
@@ -39,7 +40,7 @@ def run(world, caller, order=PLAIN, **more):
 
 def test_an_empty_order_is_the_built_in_model_at_twice_the_size():
     """Every default is filled in before anything is priced or checked."""
-    model, params = submission.interpret(Order())
+    model, params = submit.interpret(Order())
     assert (model.slug, params.scale, params.face, params.quality) == (
         "local/real-esrgan",
         2,
@@ -51,23 +52,23 @@ def test_an_empty_order_is_the_built_in_model_at_twice_the_size():
 def test_an_unknown_model_is_refused():
     """No model is ever guessed."""
     with pytest.raises(UnknownModel):
-        submission.interpret(Order(model="esrgan"))
+        submit.interpret(Order(model="esrgan"))
 
 
 def test_a_switched_off_provider_is_refused_before_the_plan_is_looked_at(world):
     """What cannot run here is said first, whatever the plan."""
-    model, params = submission.interpret(Order(model="real-esrgan", scale=8))
+    model, params = submit.interpret(Order(model="real-esrgan", scale=8))
     with pytest.raises(ProviderDisabled) as refused:
-        submission.permit(model, params, caller=world.caller("free"), enabled=embedded_only)
+        submit.permit(model, params, caller=world.caller("free"), enabled=embedded_only)
     assert refused.value.details == {"provider": "replicate", "model": "real-esrgan"}
 
 
 def test_a_scale_beyond_the_plan_is_refused(world):
     """The plan gate is on the way of every order."""
-    model, params = submission.interpret(Order(scale=4))
+    model, params = submit.interpret(Order(scale=4))
     with pytest.raises(PlanRequired):
-        submission.permit(model, params, caller=world.caller("free"), enabled=embedded_only)
-    assert submission.permit(model, params, caller=world.caller("pro"), enabled=embedded_only) is None
+        submit.permit(model, params, caller=world.caller("free"), enabled=embedded_only)
+    assert submit.permit(model, params, caller=world.caller("pro"), enabled=embedded_only) is None
 
 
 def test_too_many_pixels_name_the_plan_that_takes_them(world):
@@ -78,7 +79,7 @@ def test_too_many_pixels_name_the_plan_that_takes_them(world):
         raise TooManyPixels(megapixels=12.0, limit=8.0)
 
     with pytest.raises(TooManyPixels) as refused:
-        submission.take_photo(b"x", caller=world.caller("free"), read=read)
+        submit.take_photo(b"x", caller=world.caller("free"), read=read)
     assert refused.value.details == {"megapixels": 12.0, "limit": 8.0, "plan": "free", "requiredPlan": "pro"}
 
 
@@ -108,9 +109,9 @@ def test_the_price_that_is_held_is_the_price_list(world, scale):
     """What quote says is what the hold takes."""
     caller = world.caller("pro")
     order = Order(scale=scale, quality="pro")
-    model, params = submission.interpret(order)
+    model, params = submit.interpret(order)
     standing = world.ledger.standing(caller.owner, now=world.clock)
-    shares, refusal = submission.quote(
+    shares, refusal = quote_run(
         model, params, megapixels=0, caller=caller, enabled=embedded_only, standing=standing, now=world.clock
     )
     assert refusal is None
@@ -188,7 +189,7 @@ def test_funds_that_keep_moving_end_in_a_refusal(world, monkeypatch):
     monkeypatch.setattr(world.ledger, "hold", hold)
     with pytest.raises(InsufficientCredits):
         world.submit(world.caller("pro"))
-    assert len(tries) == submission.SPLIT_TRIES
+    assert len(tries) == submit.SPLIT_TRIES
 
 
 def test_the_same_key_and_picture_replay_the_job_and_take_nothing(world):
@@ -358,7 +359,7 @@ def test_an_upload_of_the_caller_is_fetched(world):
     for owner in (user.owner, guest.owner):
         key = f"ai-enhancer/incoming/{owner.type}/{owner.id}/x"
         world.artifacts.put(key, b"bytes", "image/png")
-        assert submission.fetch_upload(key, caller=both, artifacts=world.artifacts) == b"bytes"
+        assert submit.fetch_upload(key, caller=both, artifacts=world.artifacts) == b"bytes"
 
 
 def test_a_foreign_and_a_missing_upload_are_the_same_error(world):
@@ -371,6 +372,6 @@ def test_a_foreign_and_a_missing_upload_are_the_same_error(world):
     told = []
     for key in (foreign, f"ai-enhancer/incoming/user/{caller.owner.id}/missing", result, "", "../x"):
         with pytest.raises(UploadNotFound) as refused:
-            submission.fetch_upload(key, caller=caller, artifacts=world.artifacts)
+            submit.fetch_upload(key, caller=caller, artifacts=world.artifacts)
         told.append(refused.value.details)
     assert told == [{"field": "uploadKey"}] * 5

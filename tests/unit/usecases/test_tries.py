@@ -2,13 +2,13 @@
 
 import pytest
 
-from enhancer import fulfilment
-from enhancer.adapters import keys
+from enhancer.adapters.dynamodb import keys
 from enhancer.domain import errors
 from enhancer.domain.costs import estimated
+from enhancer.domain.periods import day_of
 from enhancer.domain.predictions import OutOfTime, StillRunning
-from enhancer.domain.quota import day_of
-from enhancer.submission import Order
+from enhancer.jobs import run
+from enhancer.jobs.submit import Order
 from tests.support.images import png
 from tests.support.world import REPLICATE_COST
 
@@ -26,8 +26,8 @@ def caller(world):
 def slept(monkeypatch):
     """Every pause between tries, on a clock that moves with them."""
     pauses = []
-    monkeypatch.setattr(fulfilment.time, "sleep", pauses.append)
-    monkeypatch.setattr(fulfilment.time, "monotonic", lambda: sum(pauses))
+    monkeypatch.setattr(run.time, "sleep", pauses.append)
+    monkeypatch.setattr(run.time, "monotonic", lambda: sum(pauses))
     return pauses
 
 

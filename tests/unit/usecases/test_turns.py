@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from enhancer.adapters import keys
+from enhancer.adapters.dynamodb import keys
 from enhancer.domain import errors
 from enhancer.domain.costs import estimated
 from enhancer.domain.digests import digest
 from enhancer.domain.jobs import DEADLINE_MS, StaleAttempt
-from enhancer.domain.quota import day_of
-from enhancer.submission import Order
+from enhancer.domain.periods import day_of
+from enhancer.jobs.submit import Order
 from tests.support.books import audit
 from tests.support.world import REPLICATE_COST, WORKERS_AI_COST
 

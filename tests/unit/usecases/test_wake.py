@@ -3,8 +3,8 @@
 import pytest
 
 from enhancer.domain import errors
-from enhancer.maintenance import SILENCE_MS, Swept
-from enhancer.submission import Order
+from enhancer.jobs.submit import Order
+from enhancer.operations.sweep import SILENCE_MS, Swept
 
 
 @pytest.fixture

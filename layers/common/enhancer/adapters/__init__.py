@@ -1,1 +1,10 @@
-"""One file per outside system or kind of record."""
+"""One package per outside system. Adapters know the rules of the domain and never the environment.
+
+``aws``          S3, Step Functions, Secrets Manager, SNS, SQS
+``dynamodb``     the one table: keys, conditional writes, the ledger
+``http``         requests to servers that are not ours: downloads, vetted addresses, bounded bodies
+``images``       decoding, colour, encoding
+``predictors``   whoever runs a model: Replicate, Workers AI, our own Lambda
+``signin``       Google and GitHub
+``stripe``       Stripe's API and its webhook's signature
+"""

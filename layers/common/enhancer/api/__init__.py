@@ -1,1 +1,9 @@
-"""HTTP: the frame around handlers, schemas, cookies, texts."""
+"""HTTP in front of the use cases.
+
+``http``          requests, errors, headers, cookies, CSRF, forms
+``job_pages``     pages of jobs, and answers a client may keep
+``model_watch``   an upscale tied to its job: stops when canceled, wakes the waiting step
+``page``          the page's files
+``shapes``        what goes over the wire, by subject
+``submit_forms``  from a form to a submitted job
+"""

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from aws_lambda_powertools.event_handler import Response
 
 from enhancer import runtime
-from enhancer.api.request import LANGUAGES, Request
+from enhancer.api.http.request import LANGUAGES, Request
 from enhancer.domain.errors import EnhancerError, NotFound
 
 ASSET_FOLDERS = ("css", "js", "fonts", "img")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from enhancer.domain.owners import Owner
-from enhancer.domain.quota import Month, calendar_month
+from enhancer.domain.periods import Month, calendar_month
 from enhancer.domain.subscriptions import Subscription, in_force, month_at
 
 SESSION_SECONDS = 30 * 86_400

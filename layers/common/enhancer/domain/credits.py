@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from enhancer.domain.quota import DAY_MS, months_later
+from enhancer.domain.periods import DAY_MS, months_later
 
 VALID_MONTHS, VALID_DAYS = 6, 14
 """How long credits last."""

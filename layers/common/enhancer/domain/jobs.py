@@ -195,3 +195,16 @@ class Job:
     def execution(self) -> str:
         """Name of the state machine's execution that runs this attempt."""
         return f"{self.id}-{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job and how it came about.
+
+    A fresh one brings its cleaned ``original`` and must still be run; the others were run before or are running.
+    """
+
+    job: Job
+    original: bytes | None = None
+    deduplicated: bool = False
+    replayed: bool = False

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from enhancer.domain.credits import Lot
-from enhancer.domain.quota import Month
+from enhancer.domain.periods import Month
 
 EntryKind = Literal["hold", "settle", "release", "purchase", "grant", "expiry", "clawback"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from enhancer.domain.errors import ReturnToInvalid
 
@@ -22,3 +23,12 @@ def safe_path(path: str | None, *, home: str = HOME) -> str:
     if len(path) > RETURN_TO_MAX or not ours or "\\" in plain or any(ord(one) < 32 for one in plain):
         raise ReturnToInvalid(field="returnTo")
     return path
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether a URL points to this machine, by address or as ``localhost``."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from enhancer.domain.errors import InvalidFields
-from enhancer.domain.quota import RateLimit
+from enhancer.domain.rate_limits import RateLimit
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from enhancer.domain.payments import Interval, Snapshot
+from enhancer.domain.periods import DAY_MS, Month, day_of, months_later
 from enhancer.domain.plans import PLANS
-from enhancer.domain.quota import DAY_MS, Month, day_of, months_later
 
 GRACE_MS = 7 * DAY_MS
 """How long a plan outlives its last paid period while the next one is not paid."""

@@ -18,7 +18,7 @@ from enhancer.telemetry import logger
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-    from enhancer.adapters.artifacts import Artifacts
+    from enhancer.adapters.aws.artifacts import Artifacts
 
 _BY_CLASS_NAME = {leaf.__name__: leaf for leaf in errors.leaves(errors.InvalidRequest)}
 START_SECONDS = 5.0

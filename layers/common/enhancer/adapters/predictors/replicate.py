@@ -12,8 +12,8 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from enhancer.adapters.predictors.answers import NoAnswer, Refusal, Trouble
 from enhancer.adapters.predictors.results import Cost, Results, expected_size, invalid
+from enhancer.adapters.predictors.trouble import NoAnswer, Refusal, Trouble
 from enhancer.domain import costs, errors
 from enhancer.domain.errors import EnhancerError
 from enhancer.domain.jobs import Item, Job
@@ -22,9 +22,9 @@ from enhancer.domain.predictions import Outcome, OutOfTime, Started, StillRunnin
 from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
-    from enhancer.adapters.artifacts import Artifacts
-    from enhancer.adapters.predictors.delivery import Delivery
+    from enhancer.adapters.aws.artifacts import Artifacts
     from enhancer.adapters.predictors.replicate_api import Api, Run
+    from enhancer.adapters.predictors.replicate_download import Delivery
 
 NAME = "replicate"
 WAIT_SECONDS_MAX = 20
@@ -149,7 +149,7 @@ class Replicate:
 
     @cached_property
     def _delivery(self) -> Delivery:
-        from enhancer.adapters.predictors.delivery import Delivery  # noqa: PLC0415 - loads an HTTP client
+        from enhancer.adapters.predictors.replicate_download import Delivery  # noqa: PLC0415 - loads an HTTP client
 
         return Delivery(base_url=self._base_url)
 

@@ -22,7 +22,8 @@ from typing import Any
 import httpx
 from replicate.client import Client
 
-from enhancer.adapters.predictors.answers import NoAnswer, Refusal, Unreadable, seconds_asked
+from enhancer.adapters.http.bounded import seconds_asked
+from enhancer.adapters.predictors.trouble import NoAnswer, Refusal, Unreadable
 from enhancer.domain.models import Model
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every URL

@@ -15,7 +15,7 @@ from enhancer.domain.predictions import Outcome
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from enhancer.adapters.artifacts import Artifacts
+    from enhancer.adapters.aws.artifacts import Artifacts
 
 PIXELS_MAX = 66_000_000
 """Largest result of a provider, in pixels: the 64 megapixels that may be ordered, and what models round up. Decoding
@@ -56,7 +56,7 @@ class Results:
 
         Raises `ProviderOutputInvalid`, or `OutputTooLarge` where our own format ends; both carry the cost.
         """
-        from enhancer.adapters import pixels  # noqa: PLC0415 - Pillow costs a cold start 20 ms
+        from enhancer.adapters.images import pixels  # noqa: PLC0415 - Pillow costs a cold start 20 ms
 
         model, wanted = job.model_of(item), expected_size(job, item)
         try:
@@ -90,7 +90,7 @@ class Results:
 
     def _was_flat(self, item: Item) -> bool:
         """Return whether the input was one flat colour too: then the result may be. Seldom asked, so decoded anew."""
-        from enhancer.adapters import pixels  # noqa: PLC0415 - see above
+        from enhancer.adapters.images import pixels  # noqa: PLC0415 - see above
 
         try:
             original = self._artifacts.get(item.input.key) if item.input else b""

@@ -22,7 +22,7 @@ from enhancer.domain.predictions import Outcome, OutOfTime, Started, StillRunnin
 from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
-    from enhancer.adapters.artifacts import Artifacts
+    from enhancer.adapters.aws.artifacts import Artifacts
     from enhancer.adapters.predictors.workers_ai_http import Answer
 
 NAME = "workers_ai"
@@ -152,7 +152,7 @@ class WorkersAi:
 
     def _request(self, job: Job, item: Item) -> _Request:
         """Decode the original, reduce it to what the model works on, and fill the model's input."""
-        from enhancer.adapters import pixels  # noqa: PLC0415 - Pillow costs a cold start 20 ms
+        from enhancer.adapters.images import pixels  # noqa: PLC0415 - Pillow costs a cold start 20 ms
 
         model, params = job.model_of(item), job.params_of(item)
         original = self._artifacts.get(item.input.key) if item.input else b""

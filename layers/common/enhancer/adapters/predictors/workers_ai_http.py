@@ -10,7 +10,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from enhancer.adapters.predictors.answers import TooLong, body_of, seconds_asked
+from enhancer.adapters.http.bounded import TooLong, body_of, seconds_asked
 from enhancer.domain.errors import ProviderOutputInvalid, ProviderUnavailable
 
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # its warnings name URLs

@@ -1,0 +1,134 @@
+"""What an owner may ask about their data: a copy of all of it, and its end."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, Any
+
+from enhancer.domain.artifacts import NoArtifact, export_key, prefixes_of
+from enhancer.domain.errors import JobFinished
+from enhancer.domain.jobs import Artifact, Job
+from enhancer.domain.payments import NoSuchPayment
+from enhancer.jobs import manage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from enhancer.adapters.aws.artifacts import Artifacts
+    from enhancer.adapters.dynamodb.owner_data import Estates
+    from enhancer.domain.accounts import Account
+    from enhancer.domain.owners import Owner
+    from enhancer.jobs.deps import Tools
+
+INLINE_BYTES_MAX = 3_000_000
+"""Pictures of more bytes than this are packed by a function of their own; see `jobs.results.BODY_BYTES_MAX`."""
+HIDDEN = (
+    "pk",
+    "sk",
+    "gsi1pk",
+    "gsi1sk",
+    "expires",
+    "hash",
+    "token",
+    "fingerprint",
+    "digest",
+    "result_digest",
+    "version",
+    "billing_version",
+    "warned",
+)
+README = """profile.json   who you are here, and your subscriptions
+jobs.json      what you ordered, and what became of it
+ledger.json    every movement of credits, in tenths
+keys.json      your API keys; the secrets themselves are stored nowhere
+lots.json      credits that arrived: how many (tenths), when they expire, what was taken back
+usage.json     images a day, plan credits a month (tenths)
+audit.json     what administrators did to your account
+artifacts/     your pictures: originals under uploads/, results under results/
+"""
+
+
+def size_of(owner: Owner, *, estates: Estates) -> int:
+    """Return how many bytes the owner's pictures have."""
+    return sum(artifact.size for job in estates.jobs(owner) for artifact in _artifacts(job))
+
+
+def pack(account: Account, out: IO[bytes], *, estates: Estates, artifacts: Artifacts) -> None:
+    """Write a zip with everything that is stored of an owner. A picture that expired is left out."""
+    owner = account.owner
+    records = {
+        "jobs": list(estates.records(owner, "JOB#")),
+        "ledger": list(estates.records(owner, "LEDGER#")),
+        "lots": list(estates.records(owner, "LOT#")),
+        "keys": list(estates.records(owner, "KEY#")),
+        "usage": [{"period": one["sk"][6:], **one} for one in estates.records(owner, "USAGE#")],
+        "audit": list(estates.records(owner, "AUDIT#")),
+    }
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("README.txt", README)
+        archive.writestr("profile.json", _json(asdict(account)))
+        for name, found in records.items():
+            archive.writestr(f"{name}.json", _json(found))
+        for key in dict.fromkeys(one.key for job in estates.jobs(owner) for one in _artifacts(job)):
+            with suppress(NoArtifact):
+                kind, name = key.split("/")[1], key.rsplit("/", 1)[-1]
+                data = artifacts.get(key)
+                archive.writestr(zipfile.ZipInfo(f"artifacts/{kind}/{name}"), data)  # stored as it is
+
+
+def export(
+    account: Account, *, asked_at: int, new_name: Callable[[], str], estates: Estates, artifacts: Artifacts
+) -> None:
+    """Make the copy that was asked for and say where it is."""
+    key = export_key(account.owner, new_name())
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "export.zip"
+        with path.open("wb") as out:
+            pack(account, out, estates=estates, artifacts=artifacts)
+        artifacts.put_file(key, path, "application/zip")
+    estates.end_export(account.owner, key, asked_at=asked_at)
+
+
+def erase(account: Account, *, tools: Tools, estates: Estates, unsubscribe: Callable[[str], None]) -> None:
+    """Delete an account: its subscription and its work are stopped, its name is gone, then its pictures and records.
+
+    ``unsubscribe`` ends a subscription, given its id; while that cannot be done (`CashierError`), nothing is deleted.
+    From the third step on it is over for everybody; what a crash leaves is finished by the sweep.
+    """
+    for subscription in account.subscriptions:
+        if subscription.is_open:
+            with suppress(NoSuchPayment):
+                unsubscribe(subscription.id)
+    for job in estates.jobs(account.owner):
+        if job.is_open:
+            with suppress(JobFinished):
+                manage.cancel(job, tools=tools)
+    estates.bury(account, now=tools.now())
+    purge(account.owner, now=tools.now(), artifacts=tools.artifacts, estates=estates)
+
+
+def purge(owner: Owner, *, now: int, artifacts: Artifacts, estates: Estates) -> None:
+    """Remove what is left of a deleted owner; the ledger stays, anonymous. Safe to repeat."""
+    for prefix in prefixes_of(owner):
+        artifacts.delete_under(prefix)
+    estates.purge(owner, now=now)
+
+
+def _artifacts(job: Job) -> list[Artifact]:
+    return [artifact for item in job.items for artifact in (item.input, item.output) if artifact]
+
+
+def _json(found: Any) -> str:
+    return json.dumps(_shown(found), indent=1, ensure_ascii=False)
+
+
+def _shown(found: Any) -> Any:
+    """What belongs to the owner, without what is only ours: keys of the table, hashes, tokens."""
+    if isinstance(found, dict):
+        return {name: _shown(value) for name, value in found.items() if name not in HIDDEN}
+    return [_shown(one) for one in found] if isinstance(found, list | tuple) else found

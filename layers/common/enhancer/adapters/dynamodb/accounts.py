@@ -1,0 +1,265 @@
+"""Users, their sessions and identities in the table."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, absent
+from enhancer.domain.accounts import SESSION_SECONDS, SIGN_IN_SECONDS, Account, Pending, Session
+from enhancer.domain.errors import IdentityTaken, NotFound, OwnerBlocked
+from enhancer.domain.owners import Owner
+from enhancer.domain.subscriptions import Paid, Subscription
+
+if TYPE_CHECKING:
+    from enhancer.adapters.signin.base import Profile
+
+AUDIT_FIELDS = ("id", "action", "actor", "reason", "at", "value")
+
+
+class NewAccountRaced(Exception):
+    """Somebody else just created the account of this identity."""
+
+
+class Accounts:
+    """Accounts and sessions. Tokens are stored hashed; whoever reads the table cannot sign in."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def open(self, owner: Owner, *, plan: str, role: str, email: str | None, now: int) -> Account:
+        """Create the account, or change plan and role of the existing one; credits stay as they are."""
+        record = self._table.update(
+            keys.account(owner),
+            "SET #plan = :plan, #role = :role, email = :email, created_at = if_not_exists(created_at, :now)"
+            " REMOVE deleted_at, gsi1pk, gsi1sk",  # one that was deleted is not swept away under its owner
+            names={"#plan": "plan", "#role": "role"},
+            values={":plan": plan, ":role": role, ":email": email or "", ":now": now},
+        )
+        if email:
+            self._table.put(keys.email(hashed(email), owner.id))
+        return _account(owner, record)
+
+    def get(self, owner: Owner) -> Account | None:
+        """Return the account, or None."""
+        return account_of(owner, self._table.get(keys.account(owner)))
+
+    def by_email(self, email: str) -> list[Account]:
+        """Return everybody with this address: an address is no identity."""
+        found = self._table.under(keys.email(hashed(email), "")["pk"])
+        accounts = [self.get(Owner("user", record["sk"])) for record in found]
+        return [account for account in accounts if account]
+
+    # ----------------------------------------------------------------------------------------- sessions
+
+    def start_session(self, owner: Owner, token: str, *, now: int) -> None:
+        """Let ``token`` (256 random bits) stand for the user for `SESSION_SECONDS`."""
+        record = {
+            **keys.session(hashed(token)),
+            "user": owner.id,
+            "started_at": now,
+            "expires": now // 1000 + SESSION_SECONDS,
+        }
+        self._table.put(record, condition=absent())
+
+    def session(self, token: str, *, now: int) -> Session | None:
+        """Return whose session this is; None when unknown or over (TTL deletes late, so it is checked here)."""
+        record = self._table.get(keys.session(hashed(token)))
+        if record is None or record["expires"] <= now // 1000:
+            return None
+        return Session(Owner("user", record["user"]), record.get("started_at", 0))
+
+    def end_session(self, token: str) -> None:
+        """Sign one browser out."""
+        self._table.delete(keys.session(hashed(token)))
+
+    def end_all_sessions(self, owner: Owner, *, now: int) -> None:
+        """Sign every browser of a user out, this one too."""
+        self._change(owner, "SET signed_out_at = :now", {":now": now})
+
+    # ------------------------------------------------------------------------------------------ sign-in
+
+    def begin_sign_in(self, state: str, browser: str, pending: Pending, *, now: int) -> None:
+        """Remember a sign-in for `SIGN_IN_SECONDS`, bound to the browser that holds the secret ``browser``."""
+        record = {
+            **keys.sign_in(hashed(state)),
+            "browser": hashed(browser),
+            "provider": pending.provider,
+            "return_to": pending.return_to,
+            "linking": pending.linking,
+            "expires": now // 1000 + SIGN_IN_SECONDS,
+        }
+        self._table.put(record, condition=absent())
+
+    def take_sign_in(self, state: str, browser: str, provider: str, *, now: int) -> Pending | None:
+        """Return the sign-in under way and end it, once; None for a foreign, replayed or late state."""
+        record = self._table.take(
+            keys.sign_in(hashed(state)),
+            "browser = :browser AND provider = :provider AND expires > :now",
+            {":browser": hashed(browser), ":provider": provider, ":now": now // 1000},
+        )
+        return Pending(provider, record["return_to"], record.get("linking")) if record else None
+
+    def sign_in(self, profile: Profile, *, new_user: str, role: str, now: int) -> Account:
+        """Return the account of a verified identity; a new one for who was never here. One user per identity."""
+        identity = keys.identity(profile.provider, profile.subject)
+        known = self._table.get(identity)
+        if known is None:
+            owner = Owner("user", new_user)
+            try:
+                self._table.transact(self._opening(owner, profile, role, now))
+            except NewAccountRaced:
+                known = self._table.get(identity)
+            else:
+                return Account(
+                    owner,
+                    "free",
+                    role,
+                    profile.email,
+                    profile.name,
+                    created_at=now,
+                    identities=(_name(profile),),
+                )
+        if known is None:
+            raise NotFound
+        return self._returning(Owner("user", known["user"]), profile, role)
+
+    def link(self, owner: Owner, profile: Profile) -> None:
+        """Let another identity sign this user in; raise `IdentityTaken` when it signs somebody else in."""
+        name = _name(profile)
+        writes = [
+            self._identity(owner, profile, IdentityTaken(provider=profile.provider)),
+            Write(
+                "Update",
+                keys.account(owner),
+                update="SET identities = list_append(if_not_exists(identities, :none), :one)",
+                condition="attribute_exists(#plan)",
+                names={"#plan": "plan"},
+                values={":none": [], ":one": [name]},
+                refusal=lambda _: NotFound(),
+            ),
+        ]
+        account = self.get(owner)
+        if account and name not in account.identities:
+            self._table.transact(writes)
+
+    # -------------------------------------------------------------------------------------------- admin
+
+    def change(self, owner: Owner, field: str, value: object, *, audit: Record, now: int) -> None:
+        """Set plan, role or blocked, and record who did it and why; raise `NotFound` for nobody."""
+        entry = {**{name: audit[name] for name in AUDIT_FIELDS if name in audit}, "at": now}
+        writes = [
+            Write(
+                "Update",
+                keys.account(owner),
+                update="SET #field = :value",
+                condition="attribute_exists(#plan)",
+                names={"#field": field, "#plan": "plan"},
+                values={":value": value},
+                refusal=lambda _: NotFound(),
+            ),
+            Write("Put", keys.audit(owner, audit["id"]), entry, condition=absent()),
+        ]
+        self._table.transact(writes)
+
+    def audit(self, owner: Owner) -> list[Record]:
+        """Return what administrators did to an account, newest first."""
+        found = self._table.under(keys.account(owner)["pk"], "AUDIT#", newest_first=True)
+        return [{name: record[name] for name in AUDIT_FIELDS if name in record} for record in found]
+
+    # ---------------------------------------------------------------------------------------- internals
+
+    def _opening(self, owner: Owner, profile: Profile, role: str, now: int) -> list[Write]:
+        account: Record = {
+            "plan": "free",
+            "role": role,
+            "email": profile.email,
+            "name": profile.name,
+            "identities": [_name(profile)],
+            "created_at": now,
+        }
+        return [
+            self._identity(owner, profile, NewAccountRaced()),
+            Write("Put", keys.account(owner), account, condition=absent()),
+            Write("Put", keys.email(hashed(profile.email), owner.id), {}),
+        ]
+
+    def _returning(self, owner: Owner, profile: Profile, role: str) -> Account:
+        """Refresh what the provider says of a user; an administrator by address becomes one, nobody stops being one."""
+        raised = ", #role = :role" if role == "admin" else ""
+        names = {"#name": "name", "#plan": "plan"} | ({"#role": "role"} if raised else {})
+        values = {":email": profile.email, ":name": profile.name} | ({":role": role} if raised else {})
+        before = self.get(owner)
+        try:
+            record = self._table.update(
+                keys.account(owner),
+                f"SET email = :email, #name = :name{raised}",
+                names=names,
+                values=values,
+                condition="attribute_exists(#plan)",
+            )
+        except ConditionFailed as failed:
+            raise (OwnerBlocked if failed.record.get("blocked") else NotFound) from None
+        self._table.put(keys.email(hashed(profile.email), owner.id))
+        if before and before.email not in ("", profile.email):
+            self._table.delete(keys.email(hashed(before.email), owner.id))
+        return _account(owner, record)
+
+    def _change(self, owner: Owner, update: str, values: Record) -> None:
+        try:
+            self._table.update(
+                keys.account(owner),
+                update,
+                values=values,
+                names={"#plan": "plan"},
+                condition="attribute_exists(#plan)",
+            )
+        except ConditionFailed:
+            raise NotFound from None
+
+    @staticmethod
+    def _identity(owner: Owner, profile: Profile, taken: Exception) -> Write:
+        return Write(
+            "Put",
+            keys.identity(profile.provider, profile.subject),
+            {"user": owner.id},
+            condition=absent(),
+            refusal=lambda _: taken,
+        )
+
+
+def account_of(owner: Owner, record: Record | None) -> Account | None:
+    """Return the account in a record, None where there is none, or no longer."""
+    return _account(owner, record) if record and "plan" in record else None
+
+
+def hashed(text: str) -> str:
+    """Return how a token or an address is stored."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _name(profile: Profile) -> str:
+    return f"{profile.provider}#{profile.subject}"
+
+
+def _account(owner: Owner, record: Record) -> Account:
+    return Account(
+        owner=owner,
+        plan=record["plan"],
+        role=record.get("role", "user"),
+        email=record.get("email", ""),
+        name=record.get("name", ""),
+        blocked=bool(record.get("blocked")),
+        signed_out_at=record.get("signed_out_at", 0),
+        created_at=record.get("created_at", 0),
+        identities=tuple(record.get("identities", ())),
+        customer=record.get("customer", ""),
+        subscriptions=tuple(_subscription(one) for one in record.get("subscriptions", ())),
+        billing_version=record.get("billing_version", 0),
+    )
+
+
+def _subscription(stored: Record) -> Subscription:
+    paid = tuple(Paid(**one) for one in stored.get("paid", ()))
+    return Subscription(**{**stored, "paid": paid})

@@ -1,0 +1,317 @@
+"""Jobs in the table: one record per job, its items inside."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict
+from typing import Any
+
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table
+from enhancer.domain.entitlement import Params
+from enhancer.domain.jobs import (
+    DEADLINE_MS,
+    KEPT_DAYS,
+    Artifact,
+    Fallback,
+    Item,
+    Job,
+    JobError,
+    Prediction,
+    PredictionStarted,
+    Source,
+    StaleAttempt,
+)
+from enhancer.domain.ledger import Hold
+from enhancer.domain.owners import Owner
+from enhancer.domain.pricing import Split
+
+_OPEN = "#status IN (:queued, :processing) AND #attempt = :attempt"
+_OPEN_NAMES = {"#status": "status", "#attempt": "attempt", "#items": "items"}
+PAGE_MAX = 100
+
+
+class Jobs:
+    """Reads, and the writes of a job that move no money; those are transactions of the ledger."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, owner: Owner, job_id: str) -> Job | None:
+        """Return this owner's job, or None: somebody else's job is as absent as a missing one."""
+        record = self._table.get(keys.job(owner, job_id))
+        return from_record(record) if record else None
+
+    def page(
+        self, owner: Owner, *, statuses: Collection[str], limit: int, after: str | None
+    ) -> tuple[list[Job], str | None]:
+        """Return up to ``limit`` jobs, newest first, older than job ``after``; and where the next page starts."""
+        found: list[Job] = []
+        for record in self._table.under(
+            keys.account(owner)["pk"], "JOB#", newest_first=True, before=f"JOB#{after}" if after else None
+        ):
+            if statuses and record["status"] not in statuses:
+                continue
+            if len(found) == limit:
+                return found, found[-1].id
+            found.append(from_record(record))
+        return found, None
+
+    def open(self) -> list[Job]:
+        """Return every job that is not closed, whoever owns it."""
+        return self.overdue(now=2**62)
+
+    def overdue(self, *, now: int) -> list[Job]:
+        """Return the unclosed jobs whose deadline has passed."""
+        found = []
+        for shard in range(keys.OPEN_SHARDS):
+            for pointer in self._table.overdue(f"OPEN#{shard}", now):
+                record = self._table.get({"pk": pointer["pk"], "sk": pointer["sk"]})
+                if record:
+                    found.append(from_record(record))
+        return found
+
+    def prepare(self, job: Job, item: Item, *, now: int) -> None:
+        """Record what looking at the item's picture showed, before its prediction; raise `StaleAttempt`.
+
+        Raises `PredictionStarted` when another delivery was faster: its target is the one that counts.
+        """
+        changes = {
+            "status": "processing",
+            "digest": item.digest,
+            "result_digest": item.result_digest,
+            "input": asdict(item.input) if item.input else None,
+            "target": item.target,
+            "output_format": item.output_format,
+        }
+        self._change(job, item, changes, now=now, once="input")
+
+    def claim(self, job: Job, item: Item, *, token: str | None, now: int) -> bool:
+        """Take the right to start the item's prediction in this turn; raise `StaleAttempt`.
+
+        Returns False when it was taken before; then only the token is replaced, so that the newest waiter is woken, and
+        the deadline moves on: a new wait has begun.
+        """
+        prediction = Prediction(job.attempt, now, token, turn=item.turn)
+        changes: Record = {"status": "processing", "prediction": asdict(prediction)}
+        try:
+            self._change(job, item, changes, now=now, once="prediction")
+        except PredictionStarted:
+            if token:
+                self._set_in_prediction(job, item, "token", token, deadline=now + DEADLINE_MS)
+            return False
+        return True
+
+    def unclaim(self, job: Job, item: Item, *, retry_after: float | None, cost: int, now: int) -> None:
+        """Give the right back after the provider refused to start; raise `StaleAttempt`.
+
+        Recorded with it: the wait it asked for, and what the start did cost (USD micros).
+        """
+        place = f"#items[{item.index}]"
+        wait, values = (f", {place}.retry_after = :wait", {":wait": retry_after}) if retry_after else ("", {})
+        self._guarded(
+            job,
+            f"SET updated_at = :now, {place}.#cost = :cost{wait} REMOVE {place}.prediction",
+            names={"#cost": "cost"},
+            values={":now": now, ":cost": item.cost + cost, ":turn": item.turn, **values},
+            condition=f"{_OPEN} AND {_in_turn(f'{place}.turn', item)}",
+        )
+
+    def name_prediction(self, job: Job, item: Item, prediction_id: str) -> None:
+        """Record what the provider calls the prediction of this turn; raise `StaleAttempt`."""
+        self._set_in_prediction(job, item, "id", prediction_id)
+
+    def next_turn(self, job: Job, item: Item, after: Item, *, now: int) -> None:
+        """Record that a try failed and that ``after`` is what the item looks like for the next one.
+
+        Its prediction stays if ``after`` has one.
+
+        Raises `StaleAttempt` when the job has ended or another delivery was faster.
+        """
+        place = f"#items[{item.index}]"
+        changes = _progress(after)
+        sets = ", ".join(f"{place}.#{name} = :{name}" for name in changes)
+        kept = f", {place}.prediction.#turn = :turn" if after.prediction else ""
+        gone = f"{place}.retry_after" if after.prediction else f"{place}.prediction, {place}.retry_after"
+        self._guarded(
+            job,
+            f"SET {sets}{kept}, updated_at = :now, gsi1sk = :deadline REMOVE {gone}",
+            names={f"#{name}": name for name in changes} | {"#turn": "turn"},
+            values={f":{name}": value for name, value in changes.items()}
+            | {":now": now, ":deadline": now + DEADLINE_MS, ":before": item.turn},
+            condition=f"{_OPEN} AND {place}.#status IN (:queued, :processing) AND "
+            + _in_turn(f"{place}.#turn", item, ":before"),
+        )
+
+    def hand_over(self, job: Job, item: Item, prediction: Prediction | None, *, now: int) -> None:
+        """Turn a sync job into an async one, with its running prediction if there is one; raise `StaleAttempt`."""
+        place, changes = f"#items[{item.index}]", _progress(item)
+        if prediction:
+            changes["prediction"] = asdict(prediction)
+        sets = ", ".join(f"{place}.#{name} = :{name}" for name in changes)
+        self._guarded(
+            job,
+            f"SET kind = :async, {sets}, updated_at = :now, gsi1sk = :deadline",
+            names={f"#{name}": name for name in changes},
+            values={f":{name}": value for name, value in changes.items()}
+            | {":async": "async", ":now": now, ":deadline": now + DEADLINE_MS},
+            condition=_OPEN,
+        )
+
+    def cancel(self, job: Job, *, now: int) -> bool:
+        """Mark an open job as canceled; return False when it had ended.
+
+        It stays in the sweep's index, due at once, until its holds are given back and it is closed.
+        """
+        try:
+            self._table_update(
+                job,
+                "SET #status = :canceled, updated_at = :now, gsi1sk = :now",
+                {":canceled": "canceled", ":now": now},
+            )
+        except StaleAttempt:
+            return False
+        return True
+
+    def delete(self, job: Job) -> bool:
+        """Remove a closed job and the index of its results; return False when it is not closed, or runs again."""
+        for item in job.items:
+            if item.result_digest:
+                self._table.delete_if(
+                    keys.result(job.owner, item.result_digest), "job = :job", {":job": job.id}
+                )
+        closed, this = "attribute_not_exists(gsi1pk) AND attempt = :attempt", {":attempt": job.attempt}
+        return self._table.delete_if(keys.job(job.owner, job.id), closed, this)
+
+    def _change(self, job: Job, item: Item, changes: Record, *, now: int, once: str) -> None:
+        """Change an open item that has no ``once`` yet; a sign of life, so the deadline moves on."""
+        place = f"#items[{item.index}]"
+        sets = [f"{place}.#{name} = :{name}" for name in changes]
+        try:
+            self._table.update(
+                keys.job(job.owner, job.id),
+                f"SET {', '.join(sets)}, #status = :processing, updated_at = :now, gsi1sk = :deadline",
+                names={**_OPEN_NAMES, **{f"#{name}": name for name in changes}},
+                values=self._values(
+                    job,
+                    {
+                        **{f":{name}": value for name, value in changes.items()},
+                        ":now": now,
+                        ":deadline": now + DEADLINE_MS,
+                        ":turn": item.turn,
+                    },
+                ),
+                condition=f"{_OPEN} AND {place}.#status IN (:queued, :processing)"
+                f" AND {_in_turn(f'{place}.turn', item)} AND attribute_not_exists({place}.#{once})",
+            )
+        except ConditionFailed as failed:
+            if _is_open(job, item, failed.record):
+                raise PredictionStarted from None
+            raise StaleAttempt from None
+
+    def _set_in_prediction(
+        self, job: Job, item: Item, field: str, value: str, *, deadline: int | None = None
+    ) -> None:
+        """Change one field of the prediction of this turn, and the job's deadline where one is given."""
+        place = f"#items[{item.index}].prediction"
+        later, more = (", gsi1sk = :deadline", {":deadline": deadline}) if deadline else ("", {})
+        self._guarded(
+            job,
+            f"SET {place}.#field = :value{later}",
+            names={"#field": field},
+            values={":value": value, ":turn": item.turn, **more},
+            condition=f"{_OPEN} AND attribute_exists({place}) AND {_in_turn(f'{place}.turn', item)}",
+        )
+
+    def _guarded(
+        self, job: Job, update: str, *, names: dict[str, str], values: Record, condition: str
+    ) -> None:
+        """Update an open job of this attempt; raise `StaleAttempt`."""
+        try:
+            self._table.update(
+                keys.job(job.owner, job.id),
+                update,
+                names=_OPEN_NAMES | names,
+                values=self._values(job, values),
+                condition=condition,
+            )
+        except ConditionFailed:
+            raise StaleAttempt from None
+
+    def _table_update(self, job: Job, update: str, values: Record) -> None:
+        try:
+            self._table.update(
+                keys.job(job.owner, job.id),
+                update,
+                names={
+                    name: field
+                    for name, field in _OPEN_NAMES.items()
+                    if name != "#items" or "#items" in update
+                },
+                values=self._values(job, values),
+                condition=_OPEN,
+            )
+        except ConditionFailed:
+            raise StaleAttempt from None
+
+    @staticmethod
+    def _values(job: Job, values: Record) -> Record:
+        return {**values, ":queued": "queued", ":processing": "processing", ":attempt": job.attempt}
+
+
+def _is_open(job: Job, item: Item, record: Record) -> bool:
+    if not record:
+        return False
+    stored = from_record(record)
+    there = stored.items[item.index]
+    return stored.is_open and stored.attempt == job.attempt and there.is_open and there.turn == item.turn
+
+
+def _in_turn(path: str, item: Item, value: str = ":turn") -> str:
+    """The condition that ``path`` says the item's turn; jobs stored before there were turns are in the first."""
+    same = f"{path} = {value}"
+    return same if item.turn else f"({same} OR attribute_not_exists({path}))"
+
+
+def _progress(item: Item) -> Record:
+    """What changes in an item while its tries fail."""
+    found: Record = {"turn": item.turn, "cost": item.cost, "result_digest": item.result_digest}
+    return found | ({"fallback": asdict(item.fallback)} if item.fallback else {})
+
+
+def to_record(job: Job) -> Record:
+    """Return the job as stored, without its key."""
+    record: Record = asdict(job)
+    record["items"] = [asdict(item) for item in job.items]
+    record["expires"] = job.created_at // 1000 + KEPT_DAYS * 86_400
+    if job.is_open:
+        record |= {"gsi1pk": keys.open_shard(job.id), "gsi1sk": job.deadline}
+    return record
+
+
+def from_record(record: Record) -> Job:
+    """Return the job that `to_record` stored."""
+    plain = {name: record[name] for name in Job.__slots__ if name in record}
+    return Job(
+        **{
+            **plain,
+            "owner": Owner(**record["owner"]),
+            "params": Params(**record["params"]),
+            "items": tuple(_item(item) for item in record["items"]),
+        }
+    )
+
+
+def _item(record: dict[str, Any]) -> Item:
+    parts = {
+        "source": Source,
+        "input": Artifact,
+        "prediction": Prediction,
+        "output": Artifact,
+        "error": JobError,
+        "paid": Split,
+    }
+    inner: dict[str, Any] = {name: made(**record[name]) for name, made in parts.items() if record.get(name)}
+    if found := record.get("fallback"):
+        inner["fallback"] = Fallback(**{**found, "params": Params(**found["params"])})
+    return Item(**{**record, **inner, "hold": Hold(**record["hold"])})

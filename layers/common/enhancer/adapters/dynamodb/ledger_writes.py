@@ -1,0 +1,112 @@
+"""Writes that transactions of money are made of: once-keys, entries, totals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.table import Record, Write, absent
+from enhancer.domain.errors import TooManyJobs
+from enhancer.domain.ledger import (
+    Balance,
+    Entry,
+    FundsMoved,
+    Heard,
+)
+from enhancer.domain.owners import Owner
+
+EVENTS_KEPT_SECONDS = 90 * 86_400
+"""The cashier repeats events for days; they are remembered for longer."""
+
+
+JOBS_RETRY_SECONDS = 5
+"""When to ask again once all of a plan's jobs are running."""
+
+
+def balance_of(account: Record) -> Balance:
+    """Return the totals in an account's record."""
+    return Balance(**{name: account.get(name, 0) for name in Balance.__slots__})
+
+
+def once(key: keys.Key, taken: type[Exception]) -> Write:
+    """Return the write that happens once, and raises ``taken`` from then on."""
+    return Write("Put", key, {}, condition=absent(), refusal=lambda _: taken())
+
+
+def heard(owner: Owner, event: str | None, now: int) -> list[Write]:
+    """Return the write that lets an event count once; it raises `Heard` from then on."""
+    if event is None:
+        return []
+    record = {"at": now, "expires": now // 1000 + EVENTS_KEPT_SECONDS}
+    key = keys.event_once(owner, event)
+    return [Write("Put", key, record, condition=absent(), refusal=lambda _: Heard())]
+
+
+def write_entry(owner: Owner, entry: Entry) -> Write:
+    """Return the write of a ledger entry."""
+    return Write("Put", keys.entry(owner, entry.id), asdict(entry), condition=absent())
+
+
+def totals(
+    owner: Owner,
+    by: Mapping[str, int],
+    *,
+    jobs: int = 0,
+    jobs_cap: int | None = None,
+    unblocked: bool = False,
+    seen: Mapping[str, int] | None = None,
+    dispute: tuple[str, bool] | None = None,
+    topped_up: bool = False,
+) -> Write:
+    """Move the totals of an account, and the number of its open jobs; what goes down must not fall below zero.
+
+    ``unblocked``: only if there is neither debt nor an open dispute. ``seen``: only if these totals are still what they
+    were. ``dispute``: one that is open now, or no longer. `FundsMoved` when a condition fails.
+    """
+    changes = {name: amount for name, amount in by.items() if amount}
+    values: Record = {f":{name}_least": -amount for name, amount in changes.items() if amount < 0}
+    conditions = [f"{name} >= :{name}_least" for name, amount in changes.items() if amount < 0]
+    if jobs:
+        changes["open_jobs"] = jobs
+    for name, amount in {**(seen or {}), **({"debt": 0} if unblocked else {})}.items():
+        same = f"{name} = :{name}_seen"
+        conditions.append(same if amount else f"(attribute_not_exists({name}) OR {same})")
+        values[f":{name}_seen"] = amount
+    if unblocked:
+        conditions.append("attribute_not_exists(disputes)")
+    if jobs_cap is not None:
+        conditions.append("(attribute_not_exists(open_jobs) OR open_jobs < :cap)")
+        values[":cap"] = jobs_cap
+    values |= {f":{name}": amount for name, amount in changes.items()}
+
+    def refusal(old: Record) -> Exception:
+        if jobs_cap is not None and old.get("open_jobs", 0) >= jobs_cap:
+            return TooManyJobs(retry_after_seconds=JOBS_RETRY_SECONDS, scope="jobs", limit=jobs_cap)
+        return FundsMoved()
+
+    update = _expression(changes, dispute, values, topped_up=topped_up)
+    return Write(
+        "Update" if update else "ConditionCheck",
+        keys.account(owner),
+        update=update or None,
+        condition=" AND ".join(conditions) or None,
+        values=values or None,
+        refusal=refusal,
+    )
+
+
+def _expression(
+    changes: Mapping[str, int], dispute: tuple[str, bool] | None, values: Record, *, topped_up: bool
+) -> str:
+    parts = []
+    if changes:
+        values[":zero"] = 0
+        sets = (f"{name} = if_not_exists({name}, :zero) + :{name}" for name in changes)
+        parts.append(f"SET {', '.join(sets)}")
+    if topped_up:
+        parts.append("REMOVE low_noticed")
+    if dispute:
+        parts.append(("ADD" if dispute[1] else "DELETE") + " disputes :dispute")
+        values[":dispute"] = {dispute[0]}
+    return " ".join(parts)

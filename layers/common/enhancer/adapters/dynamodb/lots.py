@@ -1,0 +1,297 @@
+"""Credits that arrive, are taken back or expire: each one transaction, each exactly once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Literal
+
+from enhancer.adapters.dynamodb import keys
+from enhancer.adapters.dynamodb.ledger_writes import balance_of, heard, totals, write_entry
+from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, TableBusy, Write, absent, pause
+from enhancer.domain.credits import Lot, expired, expiry_of
+from enhancer.domain.ledger import (
+    AlreadyHeld,
+    Balance,
+    Entry,
+    EntryKind,
+    FundsMoved,
+    Movement,
+    NewsMoved,
+    Taken,
+    moves,
+)
+from enhancer.domain.owners import Owner
+
+TRIES = 10
+LOTS_AT_ONCE = 90
+"""A transaction has at most a hundred writes; what is left is dealt with the next day."""
+
+
+class Credits:
+    """The part of the ledger that is not about runs."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def arrive(
+        self,
+        owner: Owner,
+        credits: int,
+        *,
+        kind: Literal["purchase", "grant"],
+        source: str,
+        movement: Movement,
+        bought_at: int | None = None,
+        event: str | None = None,
+    ) -> bool:
+        """Add credits (tenths) once per ``source``, as a lot of their own; pay off debt with them first.
+
+        They expire counted from ``bought_at`` (epoch ms), however late the news of it come; from now unless given.
+
+        Returns False when that source was used before. ``event``: what the cashier said; raises `Heard` when that was
+        dealt with already.
+        """
+        entry = _entry_of(kind, credits, movement)
+        lot = Lot(source, credits, expiry_of(bought_at or movement.now))
+        for attempt in range(TRIES):
+            before = self._totals(owner)
+            pays = min(before.debt, before.available + credits)
+            writes = [_source(owner, source, entry), *heard(owner, event, movement.now)]
+            writes += [write_entry(owner, entry), _lot(owner, lot)]
+            by = Counter(moves(kind, credits))
+            if pays:
+                writes.append(write_entry(owner, _paying_off(pays, movement)))
+                by.update(moves("clawback", pays))
+            writes.append(totals(owner, {**by, "debt": -pays}, seen={"debt": before.debt}, topped_up=True))
+            try:
+                self._table.transact(writes)
+            except AlreadyHeld:
+                return False
+            except FundsMoved:
+                pause(attempt)
+            else:
+                return True
+        raise TableBusy
+
+    def grant(
+        self, owner: Owner, credits: int, *, source: str, reason: str, actor: str, entry_id: str, now: int
+    ) -> bool:
+        """Give credits (tenths) once per ``source``; return False when that source was used before."""
+        movement = Movement(entry_id, now, reason, actor)
+        return self.arrive(owner, credits, kind="grant", source=source, movement=movement)
+
+    def deduct(
+        self, owner: Owner, credits: int, *, source: str, reason: str, actor: str, entry_id: str, now: int
+    ) -> bool:
+        """Take available credits (tenths) away once per ``source``; False when it was used before.
+
+        Raises `FundsMoved` when there are not that many.
+        """
+        entry = _entry_of("clawback", credits, Movement(entry_id, now, reason, actor))
+        once = _source(owner, source, entry)
+        try:
+            self._table.transact([once, write_entry(owner, entry), totals(owner, moves("clawback", credits))])
+        except AlreadyHeld:
+            return False
+        return True
+
+    def came_from(self, owner: Owner, source: str) -> tuple[str, int] | None:
+        """Return the kind and the credits (tenths) of the one movement from a source; None when there was none."""
+        record = self._table.get(keys.source_once(owner, source))
+        return (record["kind"], record["credits"]) if record and "kind" in record else None
+
+    # ------------------------------------------------------------------------------------- taken back
+
+    def lot(self, owner: Owner, source: str) -> Taken | None:
+        """Return a lot as it is now; None when nothing came from that source."""
+        record = self._table.get(keys.lot(owner, source))
+        return Taken(_lot_of(record), record["version"]) if record else None
+
+    def take_back(
+        self,
+        owner: Owner,
+        seen: Taken,
+        *,
+        owed_back: int,
+        movement: Movement,
+        dispute: tuple[str, bool] | None = None,
+        event: str | None = None,
+    ) -> None:
+        """Let ``owed_back`` of a lot's credits (tenths) be owed back in all, more or fewer than before.
+
+        What is available goes back at once, the rest becomes debt; what is no longer owed back lowers the debt and
+        then comes back. ``dispute``: its id and whether it is open; while one is, credits are not spent.
+        Raises `NewsMoved` when the lot was changed since ``seen``, `Heard` when the event was dealt with.
+        """
+        more = owed_back - seen.lot.owed_back
+        kind: EntryKind = "clawback" if more >= 0 else "grant"
+        for attempt in range(TRIES):
+            before = self._totals(owner)
+            if more >= 0:
+                moved = min(more, before.available)
+                debt = more - moved
+                clawed_back = seen.lot.clawed_back + moved
+            else:
+                debt = -min(-more, before.debt)
+                moved = debt - more
+                clawed_back = max(0, seen.lot.clawed_back - moved)
+            writes = [
+                *heard(owner, event, movement.now),
+                self._changed(owner, seen, owed_back, clawed_back),
+                totals(
+                    owner, {**moves(kind, moved), "debt": debt}, seen={"debt": before.debt}, dispute=dispute
+                ),
+            ]
+            if more:
+                writes.append(write_entry(owner, _entry_of(kind, moved, movement, debt=debt)))
+            try:
+                self._table.transact(writes)
+            except FundsMoved:
+                pause(attempt)
+            else:
+                return
+        raise TableBusy
+
+    def pay_off(self, owner: Owner, *, movement: Movement) -> int:
+        """Pay debt with what has become available since; return how much (tenths)."""
+        for attempt in range(TRIES):
+            before = self._totals(owner)
+            pays = min(before.debt, before.available)
+            if not pays:
+                return 0
+            entry = _paying_off(pays, movement)
+            try:
+                self._table.transact(
+                    [
+                        write_entry(owner, entry),
+                        totals(owner, {**moves("clawback", pays), "debt": -pays}, seen={"debt": before.debt}),
+                    ]
+                )
+            except FundsMoved:
+                pause(attempt)
+            else:
+                return pays
+        raise TableBusy
+
+    # ---------------------------------------------------------------------------------------- expiry
+
+    def lots(self, owner: Owner) -> list[Lot]:
+        """Return every lot of an owner."""
+        return [_lot_of(record) for record in self._table.under(keys.account(owner)["pk"], "LOT#")]
+
+    def due(self, *, before: int) -> list[Owner]:
+        """Return the owners of lots whose time is before then and who may still have some of them."""
+        found = dict.fromkeys(record["pk"] for record in self._table.overdue(keys.EXPIRY, before))
+        return [keys.owner_of(pk) for pk in found]
+
+    def expire(self, owner: Owner, *, movement: Movement) -> int:
+        """Let what is left of lots past their time expire; return how much (tenths). Safe to repeat.
+
+        Such lots leave the index, unless held credits may come back to them.
+        """
+        now = movement.now
+        for attempt in range(TRIES):
+            balance = self._totals(owner)
+            records = list(self._table.under(keys.account(owner)["pk"], "LOT#"))
+            amount = expired(balance.available, map(_lot_of, records), now)
+            by = moves("expiry", amount)
+            writes = [totals(owner, by, seen={"available": balance.available, "held": balance.held})]
+            if amount:
+                writes.append(write_entry(owner, _entry_of("expiry", amount, movement)))
+            if not balance.held:
+                over = [one for one in records if "gsi1pk" in one and one["expires_at"] <= now]
+                writes += [_off_the_index(one) for one in over[:LOTS_AT_ONCE]]
+            try:
+                self._table.transact(writes)
+            except FundsMoved:
+                pause(attempt)
+            else:
+                return amount
+        raise TableBusy
+
+    def warn_once(self, owner: Owner, lot: Lot) -> bool:
+        """Return whether the owner is to be told that this lot expires: once."""
+        return self._mark(keys.lot(owner, lot.source), "warned", "attribute_exists(pk)")
+
+    def low_once(self, owner: Owner, *, below: int) -> bool:
+        """Return whether the owner is to be told that few credits are left: once until more arrive."""
+        return self._mark(keys.account(owner), "low_noticed", "available < :below", {":below": below})
+
+    def _mark(self, key: keys.Key, name: str, condition: str, values: Record | None = None) -> bool:
+        try:
+            self._table.update(
+                key,
+                f"SET {name} = :yes",
+                values={":yes": True, **(values or {})},
+                condition=f"attribute_not_exists({name}) AND {condition}",
+            )
+        except ConditionFailed:
+            return False
+        return True
+
+    def _totals(self, owner: Owner) -> Balance:
+        return balance_of(self._table.get(keys.account(owner)) or {})
+
+    @staticmethod
+    def _changed(owner: Owner, seen: Taken, owed_back: int, clawed_back: int) -> Write:
+        return Write(
+            "Update",
+            keys.lot(owner, seen.lot.source),
+            update="SET owed_back = :owed, clawed_back = :clawed, version = :next",
+            condition="version = :seen",
+            values={
+                ":owed": owed_back,
+                ":clawed": clawed_back,
+                ":seen": seen.version,
+                ":next": seen.version + 1,
+            },
+            refusal=lambda _: NewsMoved(),
+        )
+
+
+def _entry_of(kind: EntryKind, credits: int, movement: Movement, *, debt: int = 0) -> Entry:
+    return Entry(
+        id=movement.id,
+        kind=kind,
+        at=movement.now,
+        credits=credits,
+        reason=movement.reason,
+        actor=movement.actor,
+        debt=debt,
+        ref=movement.ref,
+    )
+
+
+def _paying_off(credits: int, movement: Movement) -> Entry:
+    return Entry(
+        id=f"{movement.id}_debt",
+        kind="clawback",
+        at=movement.now,
+        credits=credits,
+        reason="debt",
+        actor=movement.actor,
+        debt=-credits,
+        ref=movement.ref,
+    )
+
+
+def _source(owner: Owner, source: str, entry: Entry) -> Write:
+    """Like `once`, and says what came from the source."""
+    record = {"kind": entry.kind, "credits": entry.credits}
+    return Write(
+        "Put", keys.source_once(owner, source), record, condition=absent(), refusal=lambda _: AlreadyHeld()
+    )
+
+
+def _lot(owner: Owner, lot: Lot) -> Write:
+    record = {**asdict(lot), "version": 0, "gsi1pk": keys.EXPIRY, "gsi1sk": lot.expires_at}
+    return Write("Put", keys.lot(owner, lot.source), record, condition=absent())
+
+
+def _lot_of(record: Record) -> Lot:
+    return Lot(**{name: record[name] for name in Lot.__slots__ if name in record})
+
+
+def _off_the_index(record: Record) -> Write:
+    return Write("Update", {"pk": record["pk"], "sk": record["sk"]}, update="REMOVE gsi1pk, gsi1sk")

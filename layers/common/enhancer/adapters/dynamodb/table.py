@@ -1,0 +1,281 @@
+"""The DynamoDB table: reads, conditional writes, transactions whose first refusal names the error."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from enhancer.adapters.dynamodb.keys import Key
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Record = dict[str, Any]
+Refusal = Callable[[Record], Exception]
+TRIES = 10
+"""Attempts at a transaction that loses races; with full jitter this outlasts hundreds of writers of one item."""
+BACKOFF_SECONDS = 0.02
+BACKOFF_SECONDS_MAX = 0.5
+PASSING = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+"""Cancellation reasons that a later attempt cures."""
+
+_serializer, _deserializer = TypeSerializer(), TypeDeserializer()
+
+
+class ConditionFailed(Exception):
+    """A condition did not hold; ``record`` is what is stored there ({} when nothing is)."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__("condition failed")
+        self.record = record
+
+
+class TableBusy(Exception):
+    """A transaction kept losing races; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One part of a transaction and the error it means when its condition fails.
+
+    ``refusal`` gets the stored record ({} when there is none) and returns the exception to raise.
+    """
+
+    action: Literal["Put", "Update", "Delete", "ConditionCheck"]
+    key: Key
+    record: Record | None = None
+    update: str | None = None
+    condition: str | None = None
+    values: Record | None = None
+    names: dict[str, str] | None = None
+    refusal: Refusal = ConditionFailed
+
+
+def absent() -> str:
+    """The condition that nothing is stored under the key yet."""
+    return "attribute_not_exists(pk)"
+
+
+class Table:
+    """One table, spoken to in plain Python values (integers stay integers)."""
+
+    def __init__(self, client: DynamoDBClient, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def get(self, key: Key) -> Record | None:
+        """Return the record, strongly consistent, or None."""
+        answer = self._client.get_item(TableName=self._name, Key=_pack(key), ConsistentRead=True)
+        return _unpack(answer["Item"]) if "Item" in answer else None
+
+    def get_many(self, keys: Sequence[Key]) -> list[Record | None]:
+        """Return the records in the order of ``keys`` (at most 100), strongly consistent, in one call."""
+        wanted: list[Any] = [_pack(key) for key in keys]
+        found: dict[tuple[str, str], Record] = {}
+        for attempt in range(TRIES):
+            request: Any = {self._name: {"Keys": wanted, "ConsistentRead": True}}
+            answer = self._client.batch_get_item(RequestItems=request)
+            for raw in answer["Responses"].get(self._name, []):
+                record = _unpack(raw)
+                found[record["pk"], record["sk"]] = record
+            left: Any = answer.get("UnprocessedKeys", {})
+            wanted = left.get(self._name, {}).get("Keys", [])
+            if not wanted:
+                return [found.get((key["pk"], key["sk"])) for key in keys]
+            pause(attempt)
+        raise TableBusy
+
+    def put(
+        self,
+        record: Record,
+        *,
+        condition: str | None = None,
+        values: Record | None = None,
+        names: dict[str, str] | None = None,
+    ) -> None:
+        """Store the record; raise `ConditionFailed` when the condition does not hold."""
+        more: Any = {"ExpressionAttributeNames": names} if names else {}
+        self._single(self._client.put_item, Item=_pack(record), condition=condition, values=values, **more)
+
+    def update(
+        self,
+        key: Key,
+        update: str,
+        *,
+        values: Record | None = None,
+        names: dict[str, str] | None = None,
+        condition: str | None = None,
+    ) -> Record:
+        """Change the record and return it as it is afterwards; raise `ConditionFailed` if refused."""
+        answer = self._single(
+            self._client.update_item,
+            Key=_pack(key),
+            UpdateExpression=update,
+            ReturnValues="ALL_NEW",
+            condition=condition,
+            values=values,
+            **({"ExpressionAttributeNames": names} if names else {}),
+        )
+        return _unpack(answer["Attributes"])
+
+    def delete(self, key: Key) -> None:
+        """Remove the record if it is there."""
+        self._client.delete_item(TableName=self._name, Key=_pack(key))
+
+    def delete_if(self, key: Key, condition: str, values: Record) -> bool:
+        """Remove the record if the condition holds; return whether it did."""
+        try:
+            self._single(self._client.delete_item, Key=_pack(key), condition=condition, values=values)
+        except ConditionFailed:
+            return False
+        return True
+
+    def take(self, key: Key, condition: str, values: Record) -> Record | None:
+        """Remove the record if the condition holds, and return it as it was; None when it did not hold."""
+        try:
+            answer = self._single(
+                self._client.delete_item,
+                Key=_pack(key),
+                ReturnValues="ALL_OLD",
+                condition=condition,
+                values=values,
+            )
+        except ConditionFailed:
+            return None
+        return _unpack(answer["Attributes"])
+
+    def under(
+        self, pk: str, prefix: str = "", *, newest_first: bool = False, before: str | None = None
+    ) -> Iterable[Record]:
+        """Yield all records of a partition whose sort key starts with ``prefix``; only those below ``before``."""
+        below = " AND begins_with(sk, :prefix)" if prefix else ""
+        start: Any = {"ExclusiveStartKey": _pack({"pk": pk, "sk": before})} if before else {}
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            KeyConditionExpression=f"pk = :pk{below}",
+            ExpressionAttributeValues=_pack({":pk": pk, **({":prefix": prefix} if prefix else {})}),
+            ScanIndexForward=not newest_first,
+            ConsistentRead=True,
+            **start,
+        )
+        for page in pages:
+            yield from map(_unpack, page["Items"])
+
+    def overdue(self, shard: str, before: int) -> Iterable[Record]:
+        """Yield the index entries of a shard with a deadline before ``before`` (epoch ms)."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName="gsi1",
+            KeyConditionExpression="gsi1pk = :shard AND gsi1sk < :before",
+            ExpressionAttributeValues=_pack({":shard": shard, ":before": before}),
+        )
+        for page in pages:
+            yield from map(_unpack, page["Items"])
+
+    def everywhere(self, sk: str) -> Iterable[Record]:
+        """Yield the keys of all records with this sort key, in no order: a scan of the whole table."""
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self._name,
+            FilterExpression="sk = :sk",
+            ProjectionExpression="pk, sk",
+            ExpressionAttributeValues=_pack({":sk": sk}),
+        )
+        for page in pages:
+            yield from map(_unpack, page["Items"])
+
+    def transact(self, writes: Sequence[Write]) -> None:
+        """Do all writes or none.
+
+        The first write in order whose condition failed decides the exception. Lost races are tried again with
+        full jitter, at most `TRIES` times.
+        """
+        items: Any = [{write.action: self._action(write)} for write in writes]
+        for attempt in range(TRIES):
+            try:
+                self._client.transact_write_items(TransactItems=items)
+            except self._client.exceptions.TransactionCanceledException as canceled:
+                reasons: Any = canceled.response["CancellationReasons"]
+                for write, reason in zip(writes, reasons, strict=True):
+                    if reason["Code"] == "ConditionalCheckFailed":
+                        raise write.refusal(_unpack(reason.get("Item", {}))) from None
+                if not any(reason["Code"] in PASSING for reason in reasons):
+                    raise
+            except self._client.exceptions.TransactionInProgressException:
+                pass
+            else:
+                return
+            pause(attempt)
+        raise TableBusy
+
+    def _action(self, write: Write) -> Record:
+        action: Record = {"TableName": self._name}
+        if write.action == "Put":
+            action["Item"] = _pack({**write.key, **(write.record or {})})
+        else:
+            action["Key"] = _pack(write.key)
+        if write.update:
+            action["UpdateExpression"] = write.update
+        if write.condition:
+            action["ConditionExpression"] = write.condition
+            action["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        if write.values:
+            action["ExpressionAttributeValues"] = _pack(write.values)
+        if write.names:
+            action["ExpressionAttributeNames"] = write.names
+        return action
+
+    def _single(
+        self, call: Callable[..., Any], *, condition: str | None, values: Record | None, **arguments: Any
+    ) -> Any:
+        if condition:
+            arguments |= {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        if values:
+            arguments["ExpressionAttributeValues"] = _pack(values)
+        try:
+            return call(TableName=self._name, **arguments)
+        except ClientError as refused:
+            if refused.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            stored: Any = refused.response.get("Item", {})
+            raise ConditionFailed(_unpack(stored)) from None
+
+
+def pause(attempt: int) -> None:
+    """Wait before the next attempt: exponential, bounded, with full jitter."""
+    time.sleep(random.uniform(0, min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2**attempt)))  # noqa: S311
+
+
+def _pack(record: Record) -> dict[str, Any]:
+    return {name: _serializer.serialize(_exact(value)) for name, value in record.items() if value is not None}
+
+
+def _unpack(raw: dict[str, Any]) -> Record:
+    return {name: _plain(_deserializer.deserialize(value)) for name, value in raw.items()}
+
+
+def _exact(value: Any) -> Any:
+    """DynamoDB has no floats: pass them as the decimal they print as."""
+    if isinstance(value, float):
+        return Decimal(str(value))
+    if isinstance(value, dict):
+        return {name: _exact(inner) for name, inner in value.items() if inner is not None}
+    if isinstance(value, list | tuple):
+        return [_exact(inner) for inner in value]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value

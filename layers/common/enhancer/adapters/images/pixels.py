@@ -1,0 +1,234 @@
+"""Pictures: decode what strangers send, encode what we keep. All Pillow code lives here.
+
+Import this module where pixels are needed and not at the top of a handler: Pillow costs a cold start 20 ms.
+
+Whatever the bytes are, :func:`read` returns a :class:`Photo` or raises one of our errors. Formats are told by
+content, never by name or content type, and only the four plugins we take are ever given the bytes. The size
+in the header is checked before anything is decoded, so memory is bounded by ``pixels_max``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+from enhancer.adapters.images import colour, containers
+from enhancer.domain import images
+from enhancer.domain.errors import (
+    ImageAnimated,
+    ImageEmpty,
+    ImageFormatUnsupported,
+    ImageUnreadable,
+    TooManyPixels,
+)
+from enhancer.domain.images import ImageInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL.ImageFile import ImageFile
+
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata we drop anyway; logs are JSON lines
+
+_JPEG_ORIGINAL = {"quality": 95, "subsampling": 0}
+"""For originals that cannot keep their own tables: no visible loss."""
+_WEBP_LOSSLESS: dict[str, Any] = {"lossless": True, "method": 0, "quality": 20, "exact": True}
+_RESULT: dict[str, dict[str, Any]] = {
+    "jpeg": {"quality": 90},
+    "png": {"compress_level": 1},  # never optimize=True: thirty times slower
+    "webp": {"quality": 90, "method": 2},
+    "avif": {"quality": 80, "speed": 9},
+}
+
+DECODE_ERRORS = (
+    OSError,  # also UnidentifiedImageError: truncated or broken data
+    SyntaxError,  # Pillow's word for "not such a file"
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Warning,  # raised only where a process turns warnings into errors
+)
+"""Everything Pillow throws on hostile bytes, as found by mutating files; all of it means "damaged"."""
+
+_PLUGINS: dict[str, Callable[[BytesIO], ImageFile]] = {
+    "jpeg": JpegImagePlugin.JpegImageFile,  # reads the first picture of an MPO as the JPEG it is
+    "png": PngImagePlugin.PngImageFile,
+    "webp": WebPImagePlugin.WebPImageFile,
+    "avif": AvifImagePlugin.AvifImageFile,
+}
+_ORIENTATION = 0x0112
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+ Iptc4xmpExt:DigitalSourceType="{source_type}"/></rdf:RDF></x:xmpmeta>
+<?xpacket end="r"?>"""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A decoded picture.
+
+    ``image`` is 8-bit RGB, or RGBA where some pixel is not opaque, turned as it is meant to be seen. ``icc``
+    is the RGB colour profile of those pixels, None for sRGB. ``jpeg`` is a JPEG as decoded, before any
+    conversion; None for other formats.
+    """
+
+    image: Image.Image
+    icc: bytes | None
+    info: ImageInfo
+    jpeg: JpegImagePlugin.JpegImageFile | None
+
+    def clean_copy(self) -> tuple[bytes, str]:
+        """Return what we store as the original, and its format key: the same picture and nothing else.
+
+        Pixels, colour profile, alpha and (for JPEG, whose blocks should not be moved) the orientation are all
+        that is left; camera data, place, thumbnail, comments and anything hidden in the file are gone. A JPEG
+        is written with its own quantisation tables; PNG and WebP are lossless; an AVIF becomes a JPEG, with
+        alpha a WebP.
+        """
+        if self.jpeg and self.jpeg.mode in ("L", "RGB"):
+            return _clean_jpeg(self.jpeg), "jpeg"
+        if self.jpeg or (self.info.format == "avif" and not self.info.alpha):
+            return _saved(self.image, "jpeg", icc_profile=self.icc, **_JPEG_ORIGINAL), "jpeg"
+        if self.info.format == "png" or max(self.image.size) > images.SIDE_MAX["webp"]:
+            return _saved(self.image, "png", icc_profile=self.icc, compress_level=1), "png"
+        return _saved(self.image, "webp", icc_profile=self.icc, **_WEBP_LOSSLESS), "webp"
+
+
+def read(data: bytes, *, pixels_max: int) -> Photo:
+    """Decode one picture completely.
+
+    ``pixels_max`` is in pixels. Raises ImageEmpty, ImageFormatUnsupported, TooManyPixels, ImageAnimated or
+    ImageUnreadable, and nothing else.
+    """
+    if not data:
+        raise ImageEmpty
+    file_format = containers.file_format(data)
+    if file_format is None:
+        raise ImageFormatUnsupported(allowed=list(images.CONTENT_TYPES.values()))
+    try:
+        decoded = _decode(data, file_format, pixels_max)
+        image, icc = colour.rgb(decoded)
+        if (orientation := _orientation(decoded)) != 1:
+            image = image.transpose(_TRANSPOSE[orientation])
+    except DECODE_ERRORS as error:
+        raise ImageUnreadable(format=file_format) from error
+    info = ImageInfo(file_format, image.width, image.height, image.mode == "RGBA", _digest(image, icc))
+    return Photo(image, icc, info, decoded if isinstance(decoded, JpegImagePlugin.JpegImageFile) else None)
+
+
+def encode(image: Image.Image, *, file_format: str, icc: bytes | None, source_type: str) -> bytes:
+    """Return a finished result as a file.
+
+    ``image`` is RGB or RGBA; a JPEG has no alpha, so there transparency is shown on white. ``icc`` is the
+    profile the pixels are in (None: sRGB). ``source_type`` is ``images.ENHANCED`` or ``images.COMPOSITED``,
+    written as IPTC DigitalSourceType. Raises OutputTooLarge where the format ends.
+    """
+    images.check_output_size(*image.size, file_format=file_format)
+    xmp = _XMP.format(source_type=source_type).encode()
+    if file_format == "jpeg" and image.mode == "RGBA":
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        image = white
+    metadata: dict[str, Any] = {"xmp": xmp}
+    if file_format == "png":
+        metadata = {"pnginfo": PngImagePlugin.PngInfo()}
+        metadata["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp)
+    return _saved(image, file_format, icc_profile=icc, **metadata, **_RESULT[file_format])
+
+
+def resized(photo: Photo, width: int, height: int) -> bytes:
+    """Return a picture as a plain JPEG of exactly this size in pixels, for a model that makes a new one from it."""
+    small = photo.image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return encode(small, file_format="jpeg", icc=photo.icc, source_type=images.ENHANCED)
+
+
+def _decode(data: bytes, file_format: str, pixels_max: int) -> ImageFile:
+    """Open, check what the header promises, then decode. Errors are Pillow's or ours."""
+    if file_format == "webp":
+        _check_size(*containers.webp_size(data), pixels_max)  # opening one allocates its canvas
+    if file_format == "png":
+        _check_size(*containers.png_size(data), pixels_max)  # opening one reads on, up to the first pixels
+    image = _PLUGINS[file_format](BytesIO(data))
+    _check_size(*image.size, pixels_max)
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise ImageAnimated(frames=frames)
+    if file_format == "png":
+        containers.check_png_payload(data)
+    if file_format == "jpeg":
+        containers.check_jpeg_scans(data)
+    image.load()
+    return image
+
+
+def _clean_jpeg(image: JpegImagePlugin.JpegImageFile) -> bytes:
+    """Encode a grey or RGB JPEG again with its own tables and nothing else, its pixels not turned."""
+    exif = Image.Exif()
+    if (orientation := _orientation(image)) != 1:
+        exif[_ORIENTATION] = orientation
+    options: dict[str, Any] = {
+        "icc_profile": colour.profile(image, b"GRAY" if image.mode == "L" else b"RGB "),
+        "exif": exif.tobytes() if exif else b"",
+        "comment": b"",  # else Pillow copies the one it read
+        "subsampling": max(JpegImagePlugin.get_sampling(image), 0),  # one it cannot write: keep all colour
+    }
+    try:
+        return _saved(image, "jpeg", qtables=image.quantization, **options)
+    except (ValueError, OSError):  # tables that can be read but not written
+        return _saved(image, "jpeg", quality=_JPEG_ORIGINAL["quality"], **options)
+
+
+def _check_size(width: int, height: int, pixels_max: int) -> None:
+    if width * height > pixels_max:
+        raise TooManyPixels(megapixels=round(width * height / 1e6, 1), limit=round(pixels_max / 1e6, 1))
+
+
+def _orientation(image: ImageFile) -> int:
+    """EXIF orientation 1 to 8; 1 where there is none or it cannot be read (the picture is still good)."""
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except DECODE_ERRORS:
+        return 1
+    return value if value in _TRANSPOSE else 1
+
+
+def _digest(image: Image.Image, icc: bytes | None) -> str:
+    """Hex SHA-256 over mode, size, profile and pixels, in bands to keep memory flat."""
+    digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height} ".encode())
+    digest.update(icc or b"")
+    for top in range(0, image.height, 256):
+        digest.update(image.crop((0, top, image.width, min(top + 256, image.height))).tobytes())
+    return digest.hexdigest()
+
+
+def _saved(image: Image.Image, file_format: str, *, icc_profile: bytes | None, **options: Any) -> bytes:
+    out = BytesIO()
+    image.save(out, file_format.upper(), icc_profile=icc_profile or b"", **options)
+    return out.getvalue()

@@ -1,0 +1,242 @@
+"""The cashier: what we ask of Stripe, in our words. See `payments_api` for how, `payments_read` for the words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from enhancer.adapters.stripe import parse as read
+from enhancer.adapters.stripe.client import RETRIES, TIMEOUT, Api, Call, known
+from enhancer.adapters.stripe.parse import Json
+from enhancer.domain.errors import StripeUnavailable
+from enhancer.domain.payments import Charge, Checkout, Event, Invoice, NoSuchPayment, Order, Snapshot
+from enhancer.telemetry import logger
+
+LIVE = ("sk_live_", "rk_live_")
+T = TypeVar("T")
+
+
+class Payments:
+    """One account at Stripe.
+
+    Every method raises `StripeNotConfigured` without a key; `StripeUnavailable` when Stripe does not answer, or not
+    with what was asked; `CheckoutUnderWay` when another request is at the same thing; and `NoSuchPayment` for an id
+    that Stripe does not know. What it gives page by page, it asks for while it is read.
+
+    ``secret_key(True)`` reads the key anew after one was refused. ``timeout``: seconds to connect, and to wait for the
+    next bytes; ``retries``: how often a call that got no answer, a 409 or a 5xx is repeated under the same key.
+    """
+
+    def __init__(
+        self,
+        secret_key: Callable[[bool], str],
+        base_url: str,
+        *,
+        timeout: tuple[float, float] = TIMEOUT,
+        retries: int = RETRIES,
+    ) -> None:
+        self._api = Api(secret_key, base_url, timeout=timeout, retries=retries)
+
+    def is_live(self) -> bool:
+        """Return whether real money moves."""
+        return self._api.key().startswith(LIVE)
+
+    def create_customer(self, *, owner_id: str, email: str, idempotency_key: str) -> str:
+        """Return the id of a new customer; raises `IdempotencyMismatch` for another one under the same key."""
+        form: Json = {"metadata": {"owner": owner_id}} | ({"email": email} if email else {})
+        options = {"idempotency_key": idempotency_key}
+        return self._one(lambda client: client.customers.create(form, options), _id)
+
+    def open(self, order: Order, *, idempotency_key: str) -> Checkout:
+        """Return a new checkout session, to be paid on a page of Stripe within a day.
+
+        Session and payment intent or subscription carry the order's metadata and, as ``order``, its id. Raises
+        `IdempotencyMismatch` for another order under the same key, `NoSuchPayment` where the customer is gone.
+        """
+        metadata = {"order": order.id} | order.metadata
+        data = "payment_intent_data" if order.mode == "payment" else "subscription_data"
+        form = {
+            "mode": order.mode,
+            "line_items": [{"price": order.price, "quantity": 1}],
+            "customer": order.customer,
+            "client_reference_id": order.owner_id,
+            "success_url": order.success_url,
+            "cancel_url": order.cancel_url,
+            "locale": order.locale,
+            "metadata": metadata,
+            data: {"metadata": metadata},
+        }
+        options = {"idempotency_key": idempotency_key}
+        return self._one(lambda client: client.checkout.sessions.create(form, options), read.checkout)
+
+    def checkout(self, session_id: str) -> Checkout:
+        """Return a checkout session as it is now."""
+        wanted = known(session_id)
+        return self._one(lambda client: client.checkout.sessions.retrieve(wanted), read.checkout)
+
+    def expire(self, session_id: str) -> None:
+        """Let nobody pay a session any more; one that is complete or expired stays as it is."""
+        wanted = known(session_id)
+        try:
+            self._api.asked(lambda client: client.checkout.sessions.expire(wanted))
+        except StripeUnavailable as refused:
+            if not refused.answered or self.checkout(wanted).status == "open":
+                raise
+
+    def open_checkouts(self, customer: str) -> list[Checkout]:
+        """Return the sessions that a customer could still pay, newest first."""
+        form = {"customer": customer, "status": "open"}
+        return list(self._each(_sessions, form, read.checkout))
+
+    def checkout_of(self, payment_intent: str) -> Checkout | None:
+        """Return the session that a payment came of; None for one of a subscription, or of none of ours."""
+        try:
+            return next(self._each(_sessions, {"payment_intent": payment_intent}, read.checkout), None)
+        except NoSuchPayment:
+            return None
+
+    def completed_checkouts(self, *, since_ms: int) -> Iterator[Checkout]:
+        """Give the sessions created since then that were completed, paid or not, newest first."""
+        form = {"status": "complete", "created": {"gte": since_ms // 1000}}
+        return self._each(_sessions, form, read.checkout)
+
+    def snapshot(self, subscription_id: str) -> Snapshot:
+        """Return a subscription as it is now."""
+        wanted = known(subscription_id)
+        return self._one(lambda client: client.subscriptions.retrieve(wanted), self._snapshot)
+
+    def subscriptions(self) -> Iterator[Snapshot]:
+        """Give all subscriptions, those that are over too, newest first."""
+        return self._each(lambda client: client.subscriptions.list, {"status": "all"}, self._snapshot)
+
+    def cancel_at_period_end(self, subscription_id: str) -> Snapshot:
+        """Let a subscription end with what is paid, and return it; one that is over stays as it is."""
+        wanted, form = known(subscription_id), {"cancel_at_period_end": True}
+        try:
+            return self._one(lambda client: client.subscriptions.update(wanted, form), self._snapshot)
+        except StripeUnavailable as refused:
+            if not refused.answered:
+                raise
+            found = self.snapshot(wanted)
+            if found.status not in read.OVER:
+                raise
+            return found
+
+    def cancel_now(self, subscription_id: str) -> None:
+        """End a subscription at once, without giving money back; one that is over stays as it is."""
+        wanted = known(subscription_id)
+        try:
+            self._api.asked(lambda client: client.subscriptions.cancel(wanted))
+        except NoSuchPayment:  # which Stripe says of one that is over, too
+            if self.snapshot(wanted).status not in read.OVER:
+                raise
+
+    def invoice(self, invoice_id: str) -> Invoice:
+        """Return an invoice with all its lines; asks up to twice more for each of its payments."""
+        wanted, form = known(invoice_id), {"expand": ["payments"]}
+        return self._one(lambda client: client.invoices.retrieve(wanted, form), self._invoice)
+
+    def invoice_of(self, payment_intent: str) -> Invoice | None:
+        """Return the invoice that was paid by a payment, None where there is none."""
+        form = {"payment": {"type": "payment_intent", "payment_intent": payment_intent}}
+        try:
+            found = next(self._each(lambda client: client.invoice_payments.list, form, _invoice_id), None)
+        except NoSuchPayment:
+            return None
+        return None if found is None else self.invoice(found)
+
+    def charge(self, charge_id: str) -> Charge:
+        """Return a charge as it is now, and what its disputes make of it."""
+        wanted = known(charge_id)
+        return self._one(lambda client: client.charges.retrieve(wanted), self._charge)
+
+    def charge_of(self, payment_intent: str) -> Charge | None:
+        """Return the charge that a payment succeeded with, None while there is none."""
+        wanted, form = known(payment_intent), {"expand": ["latest_charge"]}
+
+        def charged(found: Json) -> Charge | None:
+            latest = found["latest_charge"]
+            return self._charge(latest) if latest and latest["status"] == "succeeded" else None
+
+        return self._one(lambda client: client.payment_intents.retrieve(wanted, form), charged)
+
+    def portal(self, customer: str, *, return_url: str, locale: str = "auto") -> str:
+        """Return the address of a page, good for minutes, where a customer changes plan and card and sees invoices."""
+        form = {"customer": customer, "return_url": return_url, "locale": locale}
+        return self._one(lambda client: client.billing_portal.sessions.create(form), _url)
+
+    def events(self, *, since_ms: int, types: Sequence[str]) -> Iterator[Event]:
+        """Give the events of at most 20 types told since then, newest first; Stripe keeps them for 30 days."""
+        form = {"types": list(types), "created": {"gte": since_ms // 1000}}
+        return self._each(lambda client: client.events.list, form, read.event)
+
+    def _snapshot(self, found: Json) -> Snapshot:
+        waiting = found["status"] in read.WAITING
+        return read.snapshot(found, unpaid_since=self._unpaid_since(found["id"]) if waiting else None)
+
+    def _unpaid_since(self, subscription_id: str) -> int | None:
+        """Return since when an invoice is open: of several the oldest, or each new period began another grace."""
+        form = {"subscription": subscription_id, "status": "open"}
+        return min(self._each(lambda client: client.invoices.list, form, _created), default=None)
+
+    def _invoice(self, found: Json) -> Invoice:
+        lines = found["lines"]["data"]
+        if found["lines"]["has_more"]:  # what is subscribed to comes last, behind ten changes of plan
+            wanted = found["id"]
+            lines = list(self._api.listed(lambda client: _lines_of(client, wanted), {}))
+        return read.invoice(found, lines, refunded=self._is_taken_back(found["payments"]["data"]))
+
+    def _is_taken_back(self, payments: list[Json]) -> bool:
+        """Return whether payments of an invoice brought money, and all of it went back."""
+        charges = [self._charge_by(one["payment"]) for one in payments if one["amount_paid"]]
+        return bool(charges) and all(one and one.taken_back >= one.amount for one in charges)
+
+    def _charge_by(self, payment: Json) -> Charge | None:
+        """Return the charge of an invoice's payment, None for money that did not come through Stripe."""
+        if payment["type"] == "payment_intent":
+            return self.charge_of(read.id_of(payment["payment_intent"]) or "")
+        return self.charge(read.id_of(payment["charge"]) or "") if payment["type"] == "charge" else None
+
+    def _charge(self, found: Json) -> Charge:
+        form = {"charge": found["id"]}
+        disputes = self._api.listed(lambda client: client.disputes.list, form) if found["disputed"] else ()
+        return read.charge(found, list(disputes))
+
+    def _one(self, call: Call, make: Callable[[Json], T]) -> T:
+        return _made(self._api.asked(call), make)
+
+    def _each(self, listing: Call, form: Json, make: Callable[[Json], T]) -> Iterator[T]:
+        return (_made(found, make) for found in self._api.listed(listing, form))
+
+
+def _made(found: Json, make: Callable[[Json], T]) -> T:
+    """Return an answer in our words; raise `StripeUnavailable` for one of another shape."""
+    try:
+        return make(found)
+    except (LookupError, TypeError, ValueError, AttributeError) as problem:
+        logger.error("stripe answers in another shape", extra={"problem": type(problem).__name__})
+        raise StripeUnavailable from None
+
+
+def _sessions(client: Any) -> Any:
+    return client.checkout.sessions.list
+
+
+def _lines_of(client: Any, invoice_id: str) -> Callable[[Json], Any]:
+    return lambda form: client.invoices.line_items.list(invoice_id, form)
+
+
+def _id(found: Json) -> str:
+    return str(found["id"])
+
+
+def _url(found: Json) -> str:
+    return str(found["url"])
+
+
+def _invoice_id(found: Json) -> str:
+    return read.id_of(found["invoice"]) or ""
+
+
+def _created(found: Json) -> int:
+    return read.ms(found["created"])

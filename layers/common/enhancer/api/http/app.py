@@ -1,0 +1,344 @@
+"""The frame around every handler: the gate, the envelope, the headers, the one error table."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+
+from enhancer import runtime
+from enhancer.accounts.caller import identify, identify_key
+from enhancer.adapters.dynamodb.rates import RateState
+from enhancer.api.http import cookies, csrf
+from enhancer.api.http.request import Request
+from enhancer.api.shapes.error_texts import message
+from enhancer.domain import errors
+from enhancer.domain.accounts import Account
+from enhancer.domain.api_keys import Scope, holds_key
+from enhancer.domain.callers import Caller
+from enhancer.domain.errors import EnhancerError, LimitReached
+from enhancer.domain.plans import RateClass, rate_limit
+from enhancer.telemetry import logger
+
+STATUS: dict[type[EnhancerError], int] = {
+    errors.InvalidRequest: 400,
+    errors.Unknown: 401,
+    errors.InsufficientCredits: 402,
+    errors.Refused: 403,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.Unsupported: 415,
+    errors.IdempotencyMismatch: 422,
+    errors.LimitReached: 429,
+    errors.InternalError: 500,
+    errors.SignInUnavailable: 503,
+    errors.CashierError: 503,
+    errors.ProviderFailed: 502,
+    errors.ProviderOutputInvalid: 502,
+    errors.ProviderUnavailable: 503,
+    errors.ProviderThrottled: 503,
+    errors.ProviderExhausted: 503,
+    errors.ProviderTimeout: 504,
+    errors.JobExpired: 504,
+}
+"""The only map from error class to HTTP status; the nearest class in the hierarchy decides."""
+
+SECURITY_HEADERS = {
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains; preload",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+RATE_LIMIT, RATE_LIMIT_POLICY = "RateLimit", "RateLimit-Policy"
+"""Field names of the IETF draft (draft-ietf-httpapi-ratelimit-headers); they may still change."""
+
+
+class App(APIGatewayHttpResolver):
+    """A Powertools resolver that knows how its calls are guarded.
+
+    ``rate`` counts its calls against that limit; None means it has none and needs no caller. ``csrf`` is off
+    only for routes that browsers post to by themselves. ``scope`` is what an API key needs for calls that change
+    something (reading needs "read"); None means that no key will do. ``for_blocked``: also who is blocked may do it,
+    such as signing out and taking their data along. ``visit`` is the request being answered.
+    """
+
+    visit: Visit
+
+    def __init__(
+        self,
+        *,
+        rate: RateClass | None,
+        reads: RateClass | None,
+        csrf: bool,
+        validated: bool,
+        scope: Scope | None,
+        for_blocked: bool,
+    ) -> None:
+        super().__init__(enable_validation=validated)
+        self.rate = rate
+        self.reads = reads
+        self.csrf = csrf
+        self.scope = scope
+        self.for_blocked = for_blocked
+
+    def rate_of(self, method: str) -> RateClass | None:
+        """Return which limit a call with this verb counts against."""
+        return self.reads if method in csrf.SAFE else self.rate
+
+    def methods_of(self, path: str) -> list[str]:
+        """Return the verbs that have a route for this path."""
+        routes = self._static_routes + self._dynamic_routes
+        return sorted({route.method for route in routes if route.rule.match(path)})
+
+
+def create_app(
+    *,
+    rate: RateClass | None = "other",
+    reads: RateClass | None = None,
+    csrf: bool = True,
+    validated: bool = True,
+    scope: Scope | None = "generate",
+    for_blocked: bool = False,
+) -> App:
+    """Return an app whose routes answer in our envelope, whatever happens in them.
+
+    ``rate`` is the limit its calls count against, ``reads`` another one for GET. ``validated`` is off for functions
+    that take and give no JSON: pydantic is half of a cold start.
+    """
+    app = App(
+        rate=rate, reads=reads or rate, csrf=csrf, validated=validated, scope=scope, for_blocked=for_blocked
+    )
+    if validated:
+        from enhancer.api.http.multipart import RequestValidation  # noqa: PLC0415 - loads pydantic
+
+        app._request_validation_middleware = RequestValidation()  # type: ignore[no-untyped-call]  # noqa: SLF001
+    app.exception_handler(Exception)(lambda problem: _problem_response(app, problem))
+    return app
+
+
+def entrypoint(app: App) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """Return the Lambda handler of an app: gate, route, headers, one log line."""
+
+    def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        app.visit = visit = Visit(app, event)
+        try:
+            visit.enter()
+            answer = app.resolve(event, context)
+        except EnhancerError as refused:
+            answer = _failure(visit.request, refused)
+        except Exception:  # noqa: BLE001 - the last net; everything ours was caught above
+            logger.exception("unhandled", extra={"requestId": visit.request.id})
+            answer = _failure(visit.request, errors.InternalError())
+        return visit.leave(answer)
+
+    return lambda_handler
+
+
+class Visit:
+    """One request on its way through: who it is from, what it may still do, what it must take along."""
+
+    def __init__(self, app: App, event: dict[str, Any]) -> None:
+        self.app = app
+        self.started = time.perf_counter()
+        self.request = Request(event, runtime.settings().app_origin)
+        self.rate: RateState | None = None
+        self._notes: dict[str, str] = {}
+        self._caller: Caller | None = None
+
+    @property
+    def caller(self) -> Caller:
+        """Who is calling; looked up once, when first asked for. With an API key, cookies are not looked at."""
+        request = self.request
+        if self._caller is None and request.api_key is not None:
+            self._caller = identify_key(
+                request.api_key,
+                source_ip=request.source_ip,
+                signing_keys=runtime.signing_keys(),
+                api_keys=runtime.api_keys(),
+                now=runtime.now(),
+            )
+        if self._caller is None:
+            self._caller = identify(
+                guest_cookie=request.cookies.get(cookies.GUEST),
+                session_token=request.session_token,
+                source_ip=request.source_ip,
+                signing_keys=runtime.signing_keys(),
+                accounts=runtime.accounts(),
+                new_name=runtime.new_name,
+                now=runtime.now(),
+            )
+        return self._caller
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Time since the request reached the function."""
+        return (time.perf_counter() - self.started) * 1000
+
+    def note(self, **fields: str) -> None:
+        """Add fields to this request's log line; never a prompt, token, e-mail or address."""
+        self._notes |= fields
+
+    @property
+    def user(self) -> Account:
+        """The account of the browser that is signed in; raise `NotSignedIn`, or `ScopeMissing` for an API key."""
+        caller = self.caller
+        if caller.key:
+            raise errors.ScopeMissing(scope="session")
+        if caller.account is None:
+            raise errors.NotSignedIn
+        return caller.account
+
+    @property
+    def admin(self) -> Account:
+        """The same, if it is an administrator's; raise `AdminOnly` if not."""
+        if self.user.role != "admin":
+            raise errors.AdminOnly
+        return self.user
+
+    def enter(self) -> None:
+        """Path and verb, origin, CSRF, rate limit, key's scope, in this order; raise what is wrong first."""
+        request, app = self.request, self.app
+        allowed = app.methods_of(request.path)
+        if not allowed:
+            raise errors.NotFound
+        if request.method not in allowed:
+            raise errors.MethodNotAllowed(allow=allowed)
+        if any(holds_key(value) for value in request.query.values()):
+            raise errors.ApiKeyInUrl(header="Authorization")
+        if app.csrf and request.api_key is None:
+            csrf.check(request, allowed_origins=runtime.settings().allowed_origins)
+        name = app.rate_of(request.method)
+        if name:
+            self.take(name)
+            self.check_caller()
+        app.append_context(request=request)  # type: ignore[no-untyped-call]
+
+    def take(self, name: RateClass) -> None:
+        """Count this call against a limit; raise `RateLimited`."""
+        limit = rate_limit(self.caller.plan, name)
+        try:
+            self.rate = runtime.rates().take(self.caller.rate_subject, limit, now=runtime.now())
+        except errors.RateLimited as refused:
+            self.rate = RateState(limit, remaining=0, reset_seconds=refused.retry_after_seconds)
+            raise
+
+    def check_caller(self) -> None:
+        """Refuse who is blocked, and what the key's scopes do not include."""
+        caller = self.caller
+        if caller.account and caller.account.blocked and (caller.key or not self.app.for_blocked):
+            raise errors.OwnerBlocked
+        if caller.key:
+            scope = "read" if self.request.method in csrf.SAFE else self.app.scope
+            if scope is None or scope not in caller.key.scopes:
+                raise errors.ScopeMissing(scope=scope or "session")
+
+    def leave(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Add headers and cookies, log, and return the answer."""
+        headers: dict[str, str] = answer["headers"]
+        answer["body"] = answer.get("body") or ""  # HEAD and 304 have none; a gateway takes text only
+        elapsed = self.elapsed_ms
+        headers.update(SECURITY_HEADERS)
+        headers["X-Request-Id"] = self.request.id
+        timing = headers.get("Server-Timing")
+        headers["Server-Timing"] = (f"{timing}, " if timing else "") + f"total;dur={elapsed:.1f}"
+        if self.rate:
+            limit = self.rate.limit
+            headers[RATE_LIMIT_POLICY] = f'"{limit.name}";q={limit.limit};w={limit.window_seconds}'
+            headers[RATE_LIMIT] = f'"{limit.name}";r={self.rate.remaining};t={self.rate.reset_seconds}'
+        if self.app.rate:
+            headers.setdefault("Cache-Control", "no-store")
+            answer["cookies"] = [*answer.get("cookies", []), *self._new_cookies()]
+        logger.info(
+            "request",
+            extra={
+                "requestId": self.request.id,
+                "method": self.request.method,
+                "path": self.request.path,
+                "status": answer["statusCode"],
+                "ms": round(elapsed, 1),
+                **self._notes,
+            },
+        )
+        return answer
+
+    def _new_cookies(self) -> list[str]:
+        """The guest and CSRF cookies this browser lacks."""
+        secure, new = self.request.is_secure, []
+        if self._caller and self._caller.new_guest_cookie:
+            value = self._caller.new_guest_cookie
+            new.append(cookies.bake(cookies.GUEST, value, seconds=cookies.GUEST_SECONDS, secure=secure))
+        if self.request.api_key is not None:
+            return []
+        if self.app.csrf and cookies.CSRF not in self.request.cookies:
+            token, seconds = csrf.new_token(), cookies.GUEST_SECONDS
+            new.append(cookies.bake(cookies.CSRF, token, seconds=seconds, secure=secure, http_only=False))
+        return new
+
+
+def status_of(problem: EnhancerError) -> int:
+    """Return the HTTP status of an error."""
+    return next(STATUS[cls] for cls in type(problem).__mro__ if cls in STATUS)
+
+
+def _problem_response(app: App, problem: Exception) -> Response[str]:
+    """Turn whatever a route raised into our envelope; what is not ours stays in the log."""
+    match problem:
+        case EnhancerError():
+            known: EnhancerError = problem
+        case RequestValidationError() if problem.errors()[0]["loc"][0] != "response":
+            known = _invalid_fields(problem)
+        case NotFoundError():
+            known = errors.NotFound()
+        case _:
+            logger.error("unhandled", exc_info=problem, extra={"requestId": app.visit.request.id})
+            known = errors.InternalError()
+    answer = _failure(app.visit.request, known)
+    return Response(answer["statusCode"], "application/json", answer["body"], answer["headers"])
+
+
+def _invalid_fields(problem: RequestValidationError) -> errors.InvalidFields:
+    """Name the field, what is wrong and the limit; never the value."""
+    fields = []
+    for error in problem.errors():
+        place = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+        limits = {name: value for name, value in (error.get("ctx") or {}).items() if _is_plain(value)}
+        fields.append({"field": ".".join(place) or "body", "problem": error["type"], **limits})
+    return errors.InvalidFields(fields=fields)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, int | float | str) and not isinstance(value, bool)
+
+
+def _failure(request: Request, problem: EnhancerError) -> dict[str, Any]:
+    """Return the answer for an error in the shape of the contract."""
+    error: dict[str, Any] = {
+        "type": problem.type,
+        "code": problem.code,
+        "message": message(problem.code, problem.details, request.language),
+    }
+    if problem.details:
+        error["details"] = problem.details
+    body: dict[str, Any] = {"success": False, "error": error, "requestId": request.id}
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    if isinstance(problem, LimitReached):
+        body["retryAfter"] = problem.retry_after_seconds
+        headers["Retry-After"] = str(problem.retry_after_seconds)
+    if isinstance(problem, errors.MethodNotAllowed):
+        headers["Allow"] = ", ".join(problem.details["allow"])
+    return {
+        "statusCode": status_of(problem),
+        "headers": headers,
+        "cookies": [],
+        "body": json.dumps(body, ensure_ascii=False),
+        "isBase64Encoded": False,
+    }

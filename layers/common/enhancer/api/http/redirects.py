@@ -1,0 +1,53 @@
+"""Routes that a browser is sent to: what goes wrong there is shown on a page, not as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode
+
+from aws_lambda_powertools.event_handler import Response
+
+from enhancer.api.http.app import App
+from enhancer.api.http.request import Request
+from enhancer.domain.errors import EnhancerError
+
+Route = Callable[..., Response[Any]]
+Place = Callable[[Request, EnhancerError], str]
+"""Where a browser goes that met this error."""
+
+
+def go(url: str) -> Response[Any]:
+    """Return a redirect that nobody keeps."""
+    return Response(302, headers={"Location": url, "Cache-Control": "no-store"}, body="")
+
+
+def landing(app: App, place: Place) -> Callable[[Route], Route]:
+    """Let a route's refusals end at a place of ours for who asks for HTML; everybody else is told as JSON."""
+
+    def decorate(route: Route) -> Route:
+        @wraps(route)
+        def landed(**named: str) -> Response[Any]:
+            try:
+                return route(**named)
+            except EnhancerError as problem:
+                request = app.visit.request
+                if not request.wants_page:
+                    raise
+                app.visit.note(code=problem.code)
+                return go(place(request, problem))
+
+        return landed
+
+    return decorate
+
+
+def shown_on(app: App, page: str) -> Callable[[Route], Route]:
+    """Let a route's refusals end on ``/<language>/<page>?signIn=<code>&reason=…`` for who asks for HTML."""
+
+    def place(request: Request, problem: EnhancerError) -> str:
+        shown = {"signIn": problem.code, "reason": str(problem.details.get("reason", ""))}
+        return f"/{request.language}/{page}?{urlencode(shown)}"
+
+    return landing(app, place)

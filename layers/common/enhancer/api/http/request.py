@@ -1,0 +1,111 @@
+"""One HTTP API event (payload 2.0), read once."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from enhancer.api.http import cookies
+from enhancer.domain.errors import InvalidMultipart
+
+LOCAL_HOSTS = ("http://127.0.0.1", "http://localhost")
+LANGUAGES = ("en", "de")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the gate and the handlers need of an event. ``app_origin`` is set where we are not at the API's own host."""
+
+    event: dict[str, Any]
+    app_origin: str
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """Header values by lower-case name."""
+        return {name.lower(): value for name, value in (self.event.get("headers") or {}).items()}
+
+    @cached_property
+    def cookies(self) -> dict[str, str]:
+        """Cookies from ``event.cookies`` and from the header."""
+        return cookies.parse([*(self.event.get("cookies") or []), self.headers.get("cookie", "")])
+
+    @property
+    def _http(self) -> dict[str, Any]:
+        http: dict[str, Any] = self.event["requestContext"]["http"]
+        return http
+
+    @property
+    def method(self) -> str:
+        """Upper-case verb."""
+        return str(self._http["method"]).upper()
+
+    @property
+    def path(self) -> str:
+        """The path as it came."""
+        return str(self.event.get("rawPath") or self._http["path"])
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Query parameters; of a repeated one all values, joined by commas."""
+        return self.event.get("queryStringParameters") or {}
+
+    @property
+    def source_ip(self) -> str:
+        """The client's address as the gateway saw it; headers are never trusted for it."""
+        return str(self._http["sourceIp"])
+
+    @property
+    def id(self) -> str:
+        """Request id, shown in every answer and log line."""
+        return str(self.event["requestContext"].get("requestId", "-"))
+
+    @property
+    def own_origin(self) -> str:
+        """Scheme and host of the page that may call us with cookies."""
+        return self.app_origin or f"https://{self.event['requestContext'].get('domainName', '')}"
+
+    @property
+    def is_secure(self) -> bool:
+        """False only on a developer's own machine."""
+        return not self.own_origin.startswith(LOCAL_HOSTS)
+
+    @property
+    def session_token(self) -> str | None:
+        """The session cookie's value."""
+        return self.cookies.get(cookies.session_name(secure=self.is_secure))
+
+    @property
+    def api_key(self) -> str | None:
+        """What stands behind ``Authorization: Bearer``; "" for another kind of authorization, None without one."""
+        header = self.headers.get("authorization")
+        if header is None:
+            return None
+        scheme, _, credentials = header.strip().partition(" ")
+        return credentials.strip() if scheme.lower() == "bearer" else ""
+
+    @property
+    def wants_page(self) -> bool:
+        """Whether a person looks at the answer: a browser asks for HTML first."""
+        return "text/html" in self.headers.get("accept", "")
+
+    @property
+    def language(self) -> str:
+        """The first of our languages that ``Accept-Language`` names; English otherwise."""
+        for entry in self.headers.get("accept-language", "").lower().split(","):
+            tag = entry.split(";")[0].strip()[:2]
+            if tag in LANGUAGES:
+                return tag
+        return LANGUAGES[0]
+
+    @property
+    def body(self) -> bytes:
+        """The raw body."""
+        body = self.event.get("body") or ""
+        if not self.event.get("isBase64Encoded"):
+            return str(body).encode()
+        try:
+            return b64decode(body, validate=True)
+        except ValueError:  # binascii.Error is one; so is text that is not ASCII
+            raise InvalidMultipart(field="body") from None

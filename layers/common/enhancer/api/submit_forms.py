@@ -1,0 +1,94 @@
+"""From a form to a submitted job: shared by the calls that take a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.event_handler import Response
+
+from enhancer import runtime
+from enhancer.api.http.prefer import Preference
+from enhancer.api.shapes.images import JobView
+from enhancer.api.shapes.wire import GenerateForm, ItemWanted, JobForm, Success, ok
+from enhancer.domain.artifacts import is_incoming_of
+from enhancer.domain.errors import ImageMissing, TooManyImages, UploadNotFound
+from enhancer.domain.jobs import Kind
+from enhancer.jobs import submit
+
+if TYPE_CHECKING:
+    from enhancer.api.http.app import Visit
+    from enhancer.domain.callers import Caller
+    from enhancer.domain.jobs import Submitted
+
+RETRY_SECONDS = 2
+"""When to look at an open job again."""
+
+
+def submit_one(visit: Visit, form: GenerateForm, idempotency_key: str | None, *, kind: Kind) -> Submitted:
+    """Check, price and hold one picture."""
+    caller = visit.caller
+    model, params = submit.interpret(form.to_order())
+    submit.permit(model, params, caller=caller, enabled=runtime.enabled)
+    return submit.submit_photo(
+        model,
+        params,
+        submit.take_photo(_picture(form, caller), caller=caller, read=runtime.read_photo),
+        kind=kind,
+        caller=caller,
+        idempotency_key=idempotency_key,
+        now=runtime.now(),
+        new_id=runtime.new_id,
+        new_name=runtime.new_name,
+        ledger=runtime.ledger(),
+        jobs=runtime.jobs(),
+        artifacts=runtime.artifacts(),
+    )
+
+
+def submit_batch(
+    visit: Visit, form: JobForm, items: list[ItemWanted], idempotency_key: str | None
+) -> Submitted:
+    """Check, price and hold one to ten pictures that are looked at later."""
+    caller, order = visit.caller, form.to_order()
+    model, params = submit.interpret(order)
+    for place, item in enumerate(items):
+        if item.prompt:
+            submit.interpret(submit.with_prompt(order, item.prompt))
+        if item.upload_key and not _is_there(item.upload_key, caller):
+            raise UploadNotFound(field=f"items.{place}.uploadKey")
+    submit.permit(model, params, caller=caller, enabled=runtime.enabled)
+    return submit.submit_batch(
+        model,
+        params,
+        [item.to_source() for item in items],
+        caller=caller,
+        idempotency_key=idempotency_key,
+        now=runtime.now(),
+        new_id=runtime.new_id,
+        ledger=runtime.ledger(),
+        jobs=runtime.jobs(),
+    )
+
+
+def accepted(view: JobView, wish: Preference | None = None) -> Response[Success[JobView]]:
+    """Return 202 with the job, where to find it, and when to look."""
+    headers = {"Location": f"/api/ai-image/jobs/{view.id}", "Retry-After": str(RETRY_SECONDS)}
+    if wish and wish.applied:
+        headers["Preference-Applied"] = wish.applied
+    return ok(view, status=202, headers=headers)
+
+
+def _picture(form: GenerateForm, caller: Caller) -> bytes:
+    """Return the bytes of the one picture a call is about."""
+    if form.image is not None and form.upload_key:
+        raise TooManyImages(field="image", count=2, limit=1)
+    if form.image is not None:
+        return form.image.content
+    if form.upload_key:
+        return submit.fetch_upload(form.upload_key, caller=caller, artifacts=runtime.artifacts())
+    raise ImageMissing(field="image")
+
+
+def _is_there(key: str, caller: Caller) -> bool:
+    mine = any(is_incoming_of(key, owner) for owner in (caller.owner, caller.guest) if owner)
+    return mine and runtime.artifacts().exists(key)

@@ -1,0 +1,64 @@
+"""Who sent a request: a guest, a user, or an API key of theirs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from enhancer.domain.owners import Owner
+from enhancer.domain.periods import Month, calendar_month
+from enhancer.domain.plans import PLANS, Plan
+
+if TYPE_CHECKING:
+    from enhancer.domain.accounts import Account
+    from enhancer.domain.api_keys import ApiKey
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever sent the request.
+
+    ``guest`` is the browser's guest identity, also when a user is signed in: what was made as a guest stays
+    reachable. ``new_guest_cookie`` is set when the browser had none that holds. ``key`` is the API key that was sent;
+    with one there is no browser, hence no guest. ``account`` is None for a guest.
+    """
+
+    owner: Owner
+    plan: Plan
+    role: str
+    network: str
+    guest: Owner | None
+    new_guest_cookie: str | None = None
+    key: ApiKey | None = None
+    account: Account | None = None
+
+    @property
+    def is_guest(self) -> bool:
+        """True without a session."""
+        return self.owner.type == "guest"
+
+    @property
+    def guest_network(self) -> str | None:
+        """The network whose cap counts for this caller; None for a user."""
+        return self.network if self.is_guest else None
+
+    @property
+    def rate_subject(self) -> Owner | str:
+        """Users are counted by account, wherever they are; guests by network, whatever their cookie."""
+        return self.network if self.is_guest else self.owner
+
+    def as_maker(self, owner: Owner) -> Caller:
+        """Return this caller as the ``owner`` they made something as: themselves, or the guest they were."""
+        return self if owner == self.owner else replace(self, owner=owner, plan=PLANS["guest"], role="guest")
+
+    def month_at(self, now: int) -> Month:
+        """Return the month that the plan's credits are counted in."""
+        if self.account is None or self.is_guest:
+            return calendar_month(now)
+        return self.account.month_at(now)
+
+    def owns(self, owner_type: str, owner_id: str) -> bool:
+        """Return whether this browser made what belongs to that owner."""
+        owner = (owner_type, owner_id)
+        mine = [self.owner] + ([self.guest] if self.guest else [])
+        return owner in [(one.type, one.id) for one in mine]

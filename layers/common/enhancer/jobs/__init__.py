@@ -1,0 +1,13 @@
+"""A job's whole life, from the order to its deletion.
+
+``callbacks``  the signed path on which a provider reports an end
+``deps``       what running jobs needs
+``manage``     find, cancel, retry, delete
+``quote``      what a run would cost and what would refuse it
+``resolve``    settle, release, close, the next try
+``results``    handing out artifacts
+``run``        inside a request, or handed over to the state machine
+``spending``   what a try costs us, against the daily cap
+``steps``      one function per state of the state machine
+``submit``     from an order to a held job
+"""

@@ -1,0 +1,161 @@
+"""What an owner does to a job after it was submitted: cancel, retry, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from enhancer.domain.artifacts import result_key
+from enhancer.domain.digests import digest
+from enhancer.domain.errors import JobCanceled, JobFinished, JobOpen, NotFound, NothingToRetry
+from enhancer.domain.jobs import DEADLINE_MS, Item, Job
+from enhancer.domain.ledger import AlreadyHeld
+from enhancer.domain.models import model_named
+from enhancer.jobs import resolve, run, submit
+
+if TYPE_CHECKING:
+    from enhancer.adapters.dynamodb.jobs import Jobs
+    from enhancer.domain.callers import Caller
+    from enhancer.jobs.deps import Tools
+
+
+def find(job_id: str, *, caller: Caller, tools: Tools) -> Job:
+    """Return a job of this browser (also one it made as a guest); a foreign one is `NotFound`, like a missing one."""
+    for owner in (caller.owner, caller.guest):
+        job = tools.jobs.get(owner, job_id) if owner else None
+        if job:
+            return job
+    raise NotFound
+
+
+def listed(
+    *, caller: Caller, statuses: Collection[str], limit: int, after: str | None, jobs: Jobs
+) -> tuple[list[Job], str | None]:
+    """Return a page of this browser's jobs, newest first, also those it made as a guest; and where the next starts."""
+    found: list[Job] = []
+    more = False
+    for owner in {caller.owner, caller.guest or caller.owner}:
+        page, cursor = jobs.page(owner, statuses=statuses, limit=limit, after=after)
+        found += page
+        more = more or cursor is not None
+    found.sort(key=lambda job: job.id, reverse=True)
+    shown = found[:limit]
+    return shown, shown[-1].id if more or len(found) > limit else None
+
+
+def cancel(job: Job, *, tools: Tools) -> Job:
+    """Stop a job and give back what was not done; raise `JobFinished` when it has ended.
+
+    The status changes first: from then on no item succeeds, however late a result comes. Dying after that is
+    repaired by the sweep, which ends what was begun here.
+    """
+    if not tools.jobs.cancel(job, now=tools.now()):
+        current = tools.jobs.get(job.owner, job.id) or job
+        raise JobFinished(jobId=job.id, status=current.status)
+    return end_canceled(replace(job, status="canceled"), tools=tools)
+
+
+def end_canceled(job: Job, *, tools: Tools) -> Job:
+    """Stop the execution and the predictions of a canceled job, release its holds and close it. Safe to repeat."""
+    if job.kind == "async":
+        tools.workflow.stop(job.execution)
+    current = tools.jobs.get(job.owner, job.id) or job
+    for item in current.open_items:
+        if item.prediction:
+            tools.predictor_of(current, item).cancel(current, item)
+    resolve.close(current, JobCanceled(), tools=tools)
+    return tools.jobs.get(job.owner, job.id) or current
+
+
+def retry(
+    job: Job,
+    *,
+    caller: Caller,
+    idempotency_key: str | None,
+    new_name: Callable[[], str],
+    tools: Tools,
+) -> Job:
+    """Run what failed or was canceled again, newly held; raise `NothingToRetry`.
+
+    Whoever made the job pays: what a browser made as a guest is retried with the guest's plan and quota.
+    """
+    payer, now = caller.as_maker(job.owner), tools.now()
+    replayed = submit.key_holder(
+        idempotency_key, f"retry {job.id}", caller=payer, ledger=tools.ledger, jobs=tools.jobs, now=now
+    )
+    if replayed:
+        return replayed
+    if job.is_open or not any(_has_failed(item) for item in job.items):
+        raise NothingToRetry(jobId=job.id, status=job.status)
+    submit.permit(model_named(job.model), job.params, caller=payer, enabled=tools.enabled)
+    again = _next_attempt(job, payer.plan.name, new_name, now)
+    try:
+        held = submit.hold(
+            again,
+            idempotency_key,
+            caller=payer,
+            ledger=tools.ledger,
+            jobs=tools.jobs,
+            new_id=tools.new_id,
+            now=now,
+        )
+    except AlreadyHeld:
+        current = tools.jobs.get(job.owner, job.id) or job
+        raise NothingToRetry(jobId=job.id, status=current.status) from None
+    if held.attempt == again.attempt:
+        run.launch(held, None, concurrency=payer.plan.jobs_at_once, tools=tools)
+    return held
+
+
+def delete(job: Job, *, tools: Tools) -> None:
+    """Remove a job and its artifacts; its ledger entries stay. Raise `JobOpen` while it runs."""
+    if job.is_open or job.open_items:
+        raise JobOpen(jobId=job.id)
+    for item in job.items:
+        for artifact in () if item.free else (item.input, item.output):  # a free item shows another job's
+            if artifact:
+                tools.artifacts.delete(artifact.key)
+    if not tools.jobs.delete(job):
+        raise JobOpen(jobId=job.id)
+
+
+def _has_failed(item: Item) -> bool:
+    return item.status in ("failed", "canceled")
+
+
+def _next_attempt(job: Job, plan: str, new_name: Callable[[], str], now: int) -> Job:
+    """The job as its next attempt starts: what failed is open again, the rest as it is."""
+    return replace(
+        job,
+        status="processing",
+        kind="async",
+        counted=True,
+        attempt=job.attempt + 1,
+        plan=plan,
+        fingerprint=submit.fingerprint_of(f"retry {job.id}"),
+        items=tuple(_again(item, job, new_name) if _has_failed(item) else item for item in job.items),
+        updated_at=now,
+        deadline=now + DEADLINE_MS,
+    )
+
+
+def _again(item: Item, job: Job, new_name: Callable[[], str]) -> Item:
+    """The item as it was before it ran, with a new place for its result."""
+    target = result_key(job.owner, new_name(), item.output_format) if item.output_format else ""
+    asked = job.params_of(replace(item, fallback=None))
+    return replace(
+        item,
+        result_digest=digest(item.digest, job.model, asked, item.output_format) if item.digest else "",
+        status="queued",
+        target=target,
+        prediction=None,
+        output=None,
+        error=None,
+        seconds=None,
+        free=False,
+        turn=0,
+        retry_after=None,
+        fallback=None,
+        paid=None,
+    )

@@ -1,0 +1,106 @@
+"""How an item ends: settled, released, or tried again; and how a job is closed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from enhancer.domain import costs, recovery
+from enhancer.domain.credits import LOW_TENTHS
+from enhancer.domain.digests import digest
+from enhancer.domain.errors import EnhancerError, leaves
+from enhancer.domain.jobs import Fallback, Item, Job, JobError
+from enhancer.domain.ledger import AlreadyResolved
+from enhancer.domain.periods import day_of
+from enhancer.domain.predictions import Outcome
+from enhancer.domain.pricing import Split, credits, price
+from enhancer.jobs.spending import book
+
+if TYPE_CHECKING:
+    from enhancer.jobs.deps import Tools
+
+_BY_CODE = {leaf.code: leaf for leaf in leaves()}
+
+
+def next_try(job: Job, item: Item, problem: EnhancerError, *, tools: Tools) -> tuple[Item, float] | None:
+    """Return the item as its next try finds it, and the seconds until then; None when nothing would help."""
+    step = recovery.after(
+        problem,
+        model=job.model_of(item),
+        params=job.params_of(item),
+        tries=item.tries + 1,
+        megapixels=item.megapixels,
+        enabled=tools.enabled,
+        chance=tools.chance(),
+    )
+    after = replace(item, turn=item.turn + 1, prediction=None, retry_after=None)
+    match step:
+        case recovery.Again(seconds, keep) if keep and item.prediction:
+            return replace(after, prediction=replace(item.prediction, turn=after.turn)), seconds
+        case recovery.Again(seconds):
+            return after, seconds
+        case recovery.Instead(model, params):
+            fallback = Fallback(model.slug, params, after.turn)
+            result = digest(item.digest, model.slug, params, item.output_format)
+            return replace(after, fallback=fallback, result_digest=result), 0.0
+    return None
+
+
+def settle(job: Job, item: Item, outcome: Outcome, *, seconds: float, closes: bool, tools: Tools) -> Item:
+    """Charge for a result and return its item as it is now; raise `AlreadyResolved`.
+
+    A fallback is charged at its own price, and never more than was held.
+    """
+    paid = None
+    if item.fallback:
+        params = item.fallback.params
+        own = price(job.model_of(item), scale=params.scale, face=params.face, quality=params.quality)
+        total = min(item.hold.total, own)
+        from_plan = min(item.hold.plan, total)
+        paid = Split(plan=from_plan, credits=total - from_plan)
+    charged = replace(item, cost=item.cost + outcome.cost, paid=paid)
+    tools.ledger.settle(
+        job,
+        charged,
+        output=outcome.output,
+        seconds=seconds,
+        closes=closes,
+        entry_id=tools.new_id("ent"),
+        now=tools.now(),
+        paid=paid,
+    )
+    if item.hold.credits and tools.ledger.low_once(job.owner, below=LOW_TENTHS):
+        tools.notify("credits_low", job.owner, below=credits(LOW_TENTHS))
+    return replace(charged, status="succeeded", output=outcome.output, seconds=round(seconds, 3))
+
+
+def release(job: Job, item: Item, problem: EnhancerError, *, closes: bool, tools: Tools) -> bool:
+    """Give an item's hold back and record why; return False when it was resolved before."""
+    error = JobError(problem.code, problem.details)
+    entry_id = tools.new_id("ent")
+    try:
+        tools.ledger.release(job, item, error=error, closes=closes, entry_id=entry_id, now=tools.now())
+    except AlreadyResolved:
+        return False
+    return True
+
+
+def close(job: Job, problem: EnhancerError, *, tools: Tools) -> None:
+    """Release what is still open because of ``problem``, and end the job. Safe to repeat.
+
+    A prediction that was running is taken to cost what was set aside: nobody waits to learn more.
+    """
+    for item in job.open_items:
+        running, micros = item.prediction, costs.estimated(job.model_of(item).slug)
+        tried = replace(item, cost=item.cost + micros) if running else item
+        if release(job, tried, problem, closes=False, tools=tools) and running and micros:
+            book(job, item, micros, day=day_of(running.started_at), failed=True, tools=tools)
+    ended = tools.jobs.get(job.owner, job.id) if job.open_items else job
+    if ended and not ended.open_items and ended.attempt == job.attempt:
+        status = "canceled" if ended.status == "canceled" else ended.outcome
+        tools.ledger.close(ended, status=status, now=tools.now())
+
+
+def problem_of(error: JobError) -> EnhancerError:
+    """Return a recorded error as the exception it was."""
+    return _BY_CODE[error.code](**error.details)

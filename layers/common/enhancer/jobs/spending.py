@@ -1,0 +1,41 @@
+"""What a try costs us: set aside against the daily cap before, booked after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from enhancer.domain import costs, errors
+from enhancer.domain.jobs import Item, Job
+from enhancer.domain.periods import day_of
+
+if TYPE_CHECKING:
+    from enhancer.jobs.deps import Tools
+
+
+def set_aside(job: Job, item: Item, *, tools: Tools) -> str:
+    """Count what a try is expected to cost against today's cap and return the day.
+
+    Raises `ProviderExhausted`, and `ProviderUnavailable` for a model that was switched off since it was ordered.
+    """
+    model, now = job.model_of(item), tools.now()
+    if not tools.enabled(model):
+        raise errors.ProviderUnavailable(provider=model.provider)
+    day, estimate = day_of(now), costs.estimated(model.slug)
+    if estimate and not tools.spend.set_aside(day, estimate, cap=tools.spend_cap(), now=now):
+        raise errors.ProviderExhausted(provider=model.provider)
+    return day
+
+
+def book(job: Job, item: Item, micros: int, *, day: str, failed: bool, tools: Tools) -> None:
+    """Count what a try of this item did cost, in place of what was set aside."""
+    model = job.model_of(item)
+    tools.spend.book(
+        day,
+        provider=model.provider,
+        model=model.alias,
+        plan=job.plan,
+        micros=micros,
+        set_aside=micros if model.provider == "embedded" else costs.estimated(model.slug),
+        failed=failed,
+        now=tools.now(),
+    )

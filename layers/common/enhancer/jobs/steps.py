@@ -1,0 +1,288 @@
+"""The steps of the state machine, one function each, and the call-backs that wake it.
+
+Every step may be delivered twice, late, or not at all, and may die between any two writes. What keeps it right: a
+prediction is claimed before it is started, each try has its turn, and a job, item, attempt or turn that has ended is
+left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from enhancer.domain import costs, errors
+from enhancer.domain.artifacts import NoArtifact
+from enhancer.domain.entitlement import check_input, check_job, check_size
+from enhancer.domain.errors import EnhancerError, InternalError, ProviderError, UploadNotFound, leaf_named
+from enhancer.domain.jobs import Item, Job, Prediction, PredictionStarted, StaleAttempt
+from enhancer.domain.ledger import AlreadyResolved
+from enhancer.domain.periods import day_of
+from enhancer.domain.plans import plan_named
+from enhancer.domain.predictions import StillRunning
+from enhancer.domain.refs import Ref
+from enhancer.jobs.resolve import close, next_try, release, settle
+from enhancer.jobs.spending import book, set_aside
+from enhancer.jobs.submit import look, paid_item
+
+if TYPE_CHECKING:
+    from enhancer.adapters.images.pixels import Photo
+    from enhancer.jobs.deps import Tools
+
+_TIMEOUTS = ("States.Timeout", "States.HeartbeatTimeout")
+_STOPPED = (*_TIMEOUTS, errors.ProviderTimeout.__name__)
+_KNOWN = (errors.InvalidRequest, errors.Refused, errors.Conflict, ProviderError)
+
+
+def start_item(ref: Ref, token: str, *, tools: Tools, prepare: Callable[[Job, Item], Item | None]) -> None:
+    """Step StartPrediction: look at the picture, start the model, leave ``token`` for whoever ends it.
+
+    ``prepare`` returns the item ready to run, or None when it needed no run. A picture that is at fault resolves
+    its item here, with the details; a `ProviderError` is for FinishItem to decide about.
+    """
+    job = _current(ref, tools)
+    item = _in_turn(job, ref)
+    ready = None
+    try:
+        ready = _prepared(job, item, prepare)
+        if ready is None or not ready.is_open:
+            tools.workflow.wake(token)
+            return
+        if tools.jobs.claim(job, ready, token=token, now=tools.now()):
+            _start(job, ready, token, tools)
+        elif tools.predictor_of(job, ready).ended(job, _in_turn(_current(ref, tools), ref)):
+            tools.workflow.wake(token)  # it ended before the token was there to wake us
+    except (
+        PredictionStarted
+    ):  # delivered twice; the other one was faster, and its picture is the one that counts
+        start_item(ref, token, tools=tools, prepare=prepare)
+    except ProviderError:
+        raise
+    except EnhancerError as problem:
+        tried = ready or item
+        release(job, replace(tried, cost=tried.cost + problem.cost), problem, closes=False, tools=tools)
+        tools.workflow.wake(token)
+
+
+def look_at_item(ref: Ref, *, tools: Tools) -> None:
+    """Step PollPrediction, after nobody called back: fine when it ended; raise `ProviderTimeout` if not."""
+    job = _current(ref, tools)
+    item = _in_turn(job, ref)
+    predictor = tools.predictor_of(job, item)
+    if item.is_open and not predictor.ended(job, item):
+        predictor.cancel(job, item)
+        raise errors.ProviderTimeout(provider=job.model_of(item).provider)
+
+
+def finish_item(ref: Ref, error: str | None, *, tools: Tools) -> float | None:
+    """Step FinishItem: settle a result that is there; on everything else try again, or release.
+
+    ``error`` is a class name. Returns the seconds until the next try, None when the item has ended.
+    """
+    try:
+        job = _current(ref, tools)
+    except StaleAttempt:
+        return None
+    item = job.items[ref.item]
+    if not item.is_open:
+        return None
+    if item.turn > ref.turn:  # an earlier delivery of this step decided, and died before it could say so
+        return 0.0
+    try:
+        if error:
+            if item.prediction and leaf_named(error) is None:  # the step broke; its prediction may go on
+                tools.predictor_of(job, item).cancel(job, item)
+            raise _timed_out(job, item) if error in _STOPPED else problem_named(error)
+        outcome = tools.predictor_of(job, item).collect(job, item)
+    except StillRunning:
+        tools.predictor_of(job, item).cancel(job, item)
+        return _after(_timed_out(job, item), job, item, tools)
+    except EnhancerError as problem:
+        return _after(problem, job, item, tools)
+    seconds = (tools.now() - _started_at(item, tools)) / 1000
+    try:
+        settle(job, item, outcome, seconds=seconds, closes=False, tools=tools)
+    except AlreadyResolved:
+        return None
+    day = day_of(_started_at(item, tools))
+    book(job, item, outcome.cost, day=day, failed=False, tools=tools)
+    return None
+
+
+def finish_job(ref: Ref, *, tools: Tools) -> None:
+    """Step FinishJob: nothing is left open, the job ends as its items did."""
+    try:
+        job = _current(ref, tools)
+    except StaleAttempt:
+        return
+    close(job, InternalError(), tools=tools)
+
+
+def heard(ref: Ref, prediction_id: str, *, tools: Tools) -> bool:
+    """A provider says that a prediction has ended: wake whoever waits for it; return whether somebody did.
+
+    Nothing is taken from the message but that: FinishItem asks the provider itself. Duplicates, strangers and whatever
+    comes late change nothing.
+    """
+    try:
+        job = _current(ref, tools)
+        item = _in_turn(job, ref)
+    except StaleAttempt:
+        return False
+    prediction = item.prediction
+    if not item.is_open or prediction is None or prediction.id not in (None, prediction_id):
+        return False
+    if prediction.id is None:
+        with suppress(StaleAttempt):
+            tools.jobs.name_prediction(job, item, prediction_id)
+    return prediction.token is not None and tools.workflow.wake(prediction.token)
+
+
+def problem_named(class_name: str) -> EnhancerError:
+    """Return our error for what a step failed with; whatever is not ours is the provider's fault."""
+    if class_name in _TIMEOUTS:
+        return errors.ProviderTimeout()
+    leaf = leaf_named(class_name)
+    if leaf is None or not issubclass(leaf, _KNOWN):
+        return errors.ProviderUnavailable()
+    return leaf()
+
+
+def _prepared(job: Job, item: Item, prepare: Callable[[Job, Item], Item | None]) -> Item | None:
+    return item if item.input else prepare(job, item)
+
+
+def _start(job: Job, item: Item, token: str, tools: Tools) -> None:
+    """Start a claimed prediction and record its name; give the claim back when the provider refuses."""
+    predictor = tools.predictor_of(job, item)
+    day = None
+    try:
+        day = set_aside(job, item, tools=tools)
+        started = predictor.start(job, item)
+    except EnhancerError as problem:
+        _refused(job, item, problem, day=day, tools=tools)
+        raise
+    if started.id:
+        try:
+            tools.jobs.name_prediction(job, item, started.id)
+        except StaleAttempt:  # canceled meanwhile, by somebody who did not know the name
+            named = Prediction(job.attempt, tools.now(), id=started.id, turn=item.turn)
+            predictor.cancel(job, replace(item, prediction=named))
+            raise
+    if started.ended:
+        tools.workflow.wake(token)
+
+
+def _refused(job: Job, item: Item, problem: EnhancerError, *, day: str | None, tools: Tools) -> None:
+    """Give a claim back, with the wait that was asked for and what the start did cost.
+
+    Booked afterwards: dying in between leaves the estimate counted, never the correction twice.
+    """
+    wait = problem.retry_after if isinstance(problem, ProviderError) else None
+    try:
+        tools.jobs.unclaim(job, item, retry_after=wait, cost=problem.cost, now=tools.now())
+    except StaleAttempt:
+        if day:
+            book(job, item, problem.cost, day=day, failed=True, tools=tools)
+        raise
+    if day:
+        book(job, item, problem.cost, day=day, failed=True, tools=tools)
+
+
+def _timed_out(job: Job, item: Item) -> errors.ProviderTimeout:
+    """The error for a prediction that we stopped: billed for its time, and taken to cost what was set aside."""
+    problem = errors.ProviderTimeout()
+    problem.cost = costs.estimated(job.model_of(item).slug) if item.prediction else 0
+    return problem
+
+
+def _after(problem: EnhancerError, job: Job, item: Item, tools: Tools) -> float | None:
+    """Decide what follows a failed try, once: the next one in so many seconds, or nothing (None)."""
+    if isinstance(problem, ProviderError) and problem.retry_after is None:
+        problem.retry_after = item.retry_after
+    following = next_try(job, item, problem, tools=tools)
+    if following and following[0].prediction:  # what was made is fetched again, and paid once
+        tools.jobs.next_turn(job, item, following[0], now=tools.now())
+        return following[1]
+    tried = replace(item, cost=item.cost + problem.cost)
+    if following:
+        following = (replace(following[0], cost=tried.cost), following[1])
+        tools.jobs.next_turn(job, item, following[0], now=tools.now())
+    elif not release(job, tried, problem, closes=False, tools=tools):
+        return None
+    if item.prediction:  # else its start was refused, and counted there
+        day = day_of(item.prediction.started_at)
+        book(job, item, problem.cost, day=day, failed=True, tools=tools)
+    return following[1] if following else None
+
+
+def _current(ref: Ref, tools: Tools) -> Job:
+    """Return the job if this attempt of it is open; raise `StaleAttempt`."""
+    job = tools.jobs.get(ref.owner, ref.job_id)
+    if job is None or not job.is_open or job.attempt != ref.attempt:
+        raise StaleAttempt
+    return job
+
+
+def _in_turn(job: Job, ref: Ref) -> Item:
+    """Return the item if it is this turn's; raise `StaleAttempt`."""
+    if ref.item >= len(job.items) or (item := job.items[ref.item]).turn != ref.turn:
+        raise StaleAttempt
+    return item
+
+
+def _started_at(item: Item, tools: Tools) -> int:
+    return item.prediction.started_at if item.prediction else tools.now()
+
+
+def prepare_item(
+    job: Job,
+    item: Item,
+    *,
+    tools: Tools,
+    read: Callable[..., Photo],
+    download: Callable[[str], bytes],
+    new_name: Callable[[], str],
+) -> Item | None:
+    """Fetch and decode the picture of an item that only has a source; None when its result was paid for before.
+
+    Raises what is wrong with it, `StaleAttempt` or `PredictionStarted`.
+    """
+    if item.source is None:
+        raise UploadNotFound(field="source")
+    try:
+        data = (
+            tools.artifacts.get(item.source.ref)
+            if item.source.kind == "upload"
+            else download(item.source.ref)
+        )
+    except NoArtifact:
+        raise UploadNotFound(field="uploadKey") from None
+    model, params = job.model_of(item), job.params_of(item)
+    photo = read(data, pixels_max=plan_named(job.plan).input_pixels_max)
+    original, seen = look(photo, model, params, owner=job.owner, new_name=new_name)
+    check_size(model, photo.info, params, seen.output_format)
+    check_input(model, photo.info.megapixels, params)
+    check_job(model, photo.info.megapixels, params)
+    looked_at = replace(
+        item,
+        digest=seen.digest,
+        result_digest=seen.result_digest,
+        input=seen.input,
+        target=seen.target,
+        output_format=seen.output_format,
+    )
+    earlier = tools.ledger.earlier(
+        job.owner, key_hash=None, result_digest=seen.result_digest, now=tools.now()
+    )
+    paid = paid_item(job.owner, earlier, jobs=tools.jobs, artifacts=tools.artifacts)
+    if paid and paid[1].output:
+        entry_id = tools.new_id("ent")
+        with suppress(AlreadyResolved):
+            tools.ledger.reuse(job, item, paid=paid[1], entry_id=entry_id, now=tools.now())
+        return None
+    if looked_at.input:
+        tools.artifacts.put(looked_at.input.key, original, looked_at.input.content_type)
+    tools.jobs.prepare(job, looked_at, now=tools.now())
+    return looked_at

@@ -1,0 +1,128 @@
+"""What runs by the clock: whatever a crash, a lost call-back or a vanished caller left behind is put right."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from enhancer.accounts import owner_data
+from enhancer.domain.errors import EnhancerError, InternalError, JobExpired
+from enhancer.domain.plans import plan_named
+from enhancer.jobs import manage, resolve
+from enhancer.telemetry import logger
+
+if TYPE_CHECKING:
+    from enhancer.adapters.dynamodb.owner_data import Estates
+    from enhancer.domain.jobs import Job
+    from enhancer.jobs.deps import Tools
+
+GRACE_MS = 60_000
+"""A job and its execution are made in two steps; younger ones are left alone."""
+SILENCE_MS = 30_000
+"""How long a prediction may run before its provider is asked; usually it has called back by then."""
+
+
+ASK_SECONDS = 25.0
+"""How long a sweep asks providers, after all else; who was not asked about is by the next one."""
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep did, counted."""
+
+    expired: int = 0
+    canceled: int = 0
+    started: int = 0
+    closed: int = 0
+    stopped: int = 0
+    woken: int = 0
+    purged: int = 0
+    broken: int = 0
+
+    @contextmanager
+    def on(self, name: str) -> Iterator[None]:
+        """Work on one job or execution; what is wrong with it must not keep the others from being put right."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001 - counted and logged; the next sweep tries again
+            self.broken += 1
+            logger.exception("sweep failed", extra={"jobId": name})
+
+
+def sweep(*, tools: Tools, estates: Estates) -> Swept:
+    """Put right every job and execution that is overdue or has lost its other half. Safe to repeat."""
+    swept, now = Swept(), tools.now()
+    for job in tools.jobs.overdue(now=now):
+        with swept.on(job.id):
+            _end(job, tools, swept)
+    waiting = [job for job in tools.jobs.open() if job.kind == "async" and job.is_open]
+    for job in waiting:
+        if job.updated_at < now - GRACE_MS:
+            with swept.on(job.id):
+                _repair(job, tools, swept)
+    for owner in estates.buried(before=now - GRACE_MS):
+        with swept.on(owner.id):
+            owner_data.purge(owner, now=now, artifacts=tools.artifacts, estates=estates)
+            swept.purged += 1
+    for execution, owner, job_id, attempt in tools.workflow.running(started_before=now - GRACE_MS):
+        with swept.on(execution):
+            found = tools.jobs.get(owner, job_id)
+            if found is None or not found.is_open or found.attempt != attempt:
+                tools.workflow.stop(execution)
+                swept.stopped += 1
+    ends = time.monotonic() + ASK_SECONDS
+    for job in sorted(
+        waiting, key=lambda _: tools.chance()
+    ):  # a provider that hangs keeps nobody waiting twice
+        if time.monotonic() > ends:
+            break
+        with swept.on(job.id):
+            swept.woken += _wake(job, tools, now)
+    return swept
+
+
+def _end(job: Job, tools: Tools, swept: Swept) -> None:
+    """Finish a cancel that was begun, or end a job that made no progress for too long."""
+    if job.status == "canceled":
+        manage.end_canceled(job, tools=tools)
+        swept.canceled += 1
+    else:
+        _expire(job, tools)
+        swept.expired += 1
+
+
+def _expire(job: Job, tools: Tools) -> None:
+    """Too long without progress: stop everything, give everything back."""
+    if job.kind == "async":
+        tools.workflow.stop(job.execution)
+    for item in job.open_items:
+        if item.prediction:
+            tools.predictor_of(job, item).cancel(job, item)
+    resolve.close(job, JobExpired(jobId=job.id), tools=tools)
+
+
+def _repair(job: Job, tools: Tools, swept: Swept) -> None:
+    """An open job whose execution was never started gets one; one whose execution has ended is closed."""
+    status = tools.workflow.status(job)
+    if status is None:
+        tools.workflow.start(job, concurrency=plan_named(job.plan).jobs_at_once)
+        swept.started += 1
+    elif status != "RUNNING":
+        resolve.close(job, InternalError(), tools=tools)
+        swept.closed += 1
+
+
+def _wake(job: Job, tools: Tools, now: int) -> int:
+    """Wake the steps whose call-back was lost: their prediction has ended, and nobody said so."""
+    woken = 0
+    for item in job.open_items:
+        waiting = item.prediction
+        if waiting is None or waiting.token is None or waiting.started_at > now - SILENCE_MS:
+            continue
+        with suppress(EnhancerError):  # a provider that does not answer is asked again by the next sweep
+            if tools.predictor_of(job, item).ended(job, item):
+                woken += tools.workflow.wake(waiting.token)
+    return woken
