@@ -28,7 +28,7 @@ FILE_NAME = 'attachment; filename="image-enhancer-export.zip"'
 @app.get("/api/auth/keys", summary="API keys", tags=["account"])
 def keys() -> Response[Success[KeysView]]:
     """Newest first; no secrets."""
-    owner, store, now = app.visit.user.owner, runtime.api_keys(), runtime.now()
+    owner, store, now = app.request_context.user.owner, runtime.api_keys(), runtime.now()
     return ok(
         KeysView(keys=[KeyView.of(key, store.used(owner, key.id, now=now)) for key in store.all(owner)])
     )
@@ -37,11 +37,11 @@ def keys() -> Response[Success[KeysView]]:
 @app.post("/api/auth/keys", summary="Make an API key", tags=["account"], status_code=201)
 def create_key(body: Annotated[KeyRequest, Body()]) -> Response[Success[NewKeyView]]:
     """The secret is in this answer and nowhere else."""
-    account = app.visit.user
+    account = app.request_context.user
     if account.blocked:  # they may look, revoke, take their data and go
         raise OwnerBlocked
     owner = account.owner
-    app.visit.take("sensitive")
+    app.request_context.count_against("sensitive")
     secret = prefix_for(runtime.settings().environment) + secrets.token_urlsafe(32)
     key = ApiKey(
         id=runtime.new_id("key"),
@@ -58,7 +58,7 @@ def create_key(body: Annotated[KeyRequest, Body()]) -> Response[Success[NewKeyVi
 @app.delete("/api/auth/keys/<key_id>", summary="Revoke an API key", tags=["account"])
 def revoke_key(key_id: str) -> Response[Success[GoneView]]:
     """The next request with it is refused."""
-    runtime.api_keys().revoke(app.visit.user.owner, key_id)
+    runtime.api_keys().revoke(app.request_context.user.owner, key_id)
     return ok(GoneView())
 
 
@@ -76,14 +76,17 @@ def revoke_key(key_id: str) -> Response[Success[GoneView]]:
 )
 def export() -> Response[Any]:
     """Profile, jobs, ledger and pictures as a zip: at once, or made in the background where it is large."""
-    account, estates, now = app.visit.user, runtime.estates(), runtime.now()
-    found = estates.export(account.owner, now=now)
+    account, owner_records, now = app.request_context.user, runtime.owner_records(), runtime.now()
+    found = owner_records.export(account.owner, now=now)
     if found and found.status == "ready":
         link = runtime.artifacts().link(found.key, headers={"ResponseContentDisposition": FILE_NAME})
         return Response(302, headers={"Location": link, "Cache-Control": "no-store"}, body="")
-    if not found and owner_data.size_of(account.owner, estates=estates) <= owner_data.INLINE_BYTES_MAX:
+    if (
+        not found
+        and owner_data.size_of(account.owner, owner_records=owner_records) <= owner_data.INLINE_BYTES_MAX
+    ):
         out = io.BytesIO()
-        owner_data.pack(account, out, estates=estates, artifacts=runtime.artifacts())
+        owner_data.pack(account, out, owner_records=owner_records, artifacts=runtime.artifacts())
         if out.tell() <= results.BODY_BYTES_MAX:  # a long ledger counts, too
             return Response(
                 200,
@@ -91,7 +94,7 @@ def export() -> Response[Any]:
                 out.getvalue(),
                 {"Content-Disposition": FILE_NAME, "Cache-Control": "no-store"},
             )
-    if not found and estates.begin_export(account.owner, now=now):
+    if not found and owner_records.begin_export(account.owner, now=now):
         event = {"userId": account.owner.id, "askedAt": now}
         runtime.lambda_client(5.0).invoke(
             FunctionName=runtime.settings().export_function,
@@ -105,11 +108,11 @@ def export() -> Response[Any]:
 @app.delete("/api/account", summary="Delete your account", tags=["account"])
 def erase() -> Response[Success[GoneView]]:
     """A subscription ends at once; pictures, jobs, keys and who you are: gone. The ledger stays, without a name."""
-    request = app.visit.request
+    request = app.request_context.request
     owner_data.erase(
-        app.visit.user,
-        tools=runtime.tools(),
-        estates=runtime.estates(),
+        app.request_context.user,
+        deps=runtime.job_deps(),
+        owner_records=runtime.owner_records(),
         unsubscribe=lambda name: runtime.payments().cancel_now(name),
     )
     answer = ok(GoneView())

@@ -42,7 +42,7 @@ def owners(
     email: Annotated[str | None, Query(max_length=254)] = None,
 ) -> Response[Success[OwnersView]]:
     """By id, or by e-mail address."""
-    actor, accounts, now = app.visit.admin, runtime.accounts(), runtime.now()
+    actor, accounts, now = app.request_context.admin, runtime.accounts(), runtime.now()
     if (user_id is None) == (email is None):
         raise InvalidFields(fields=[{"field": "userId", "problem": "either userId or email"}])
     found = (
@@ -51,8 +51,8 @@ def owners(
         else accounts.by_email((email or "").strip().lower())
     )
     ledger = runtime.ledger()
-    views = [OwnerView.of(one, ledger.standing(one.owner, now=now), now) for one in found if one]
-    logger.info("lookup", extra={"requestId": app.visit.request.id, "actor": actor.owner.id})
+    views = [OwnerView.of(one, ledger.usage_and_balance(one.owner, now=now), now) for one in found if one]
+    logger.info("lookup", extra={"requestId": app.request_context.request.id, "actor": actor.owner.id})
     return ok(OwnersView(owners=views))
 
 
@@ -79,7 +79,7 @@ def history(
     cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response[Success[HistoryView]]:
     """Newest first, with what administrators did to the account."""
-    _ = app.visit.admin
+    _ = app.request_context.admin
     owner = Owner("user", user_id)
     entries, following = runtime.ledger().page(owner, limit=limit, after=cursor)
     actions = runtime.accounts().audit(owner)
@@ -91,7 +91,7 @@ def history(
 @app.post("/api/admin/plan", summary="Set a user's plan", tags=["admin"])
 def plan(body: Annotated[PlanRequest, Body()]) -> Response[Success[DoneView]]:
     """Takes effect with the user's next request."""
-    actor, accounts = app.visit.admin, runtime.accounts()
+    actor, accounts = app.request_context.admin, runtime.accounts()
     admin.set_plan(
         admin.find(body.user_id, accounts=accounts),
         body.plan,
@@ -107,7 +107,7 @@ def plan(body: Annotated[PlanRequest, Body()]) -> Response[Success[DoneView]]:
 @app.post("/api/admin/block", summary="Block a user, or let them in again", tags=["admin"])
 def block(body: Annotated[BlockRequest, Body()]) -> Response[Success[DoneView]]:
     """Felt by the user's next request, by browser or key."""
-    actor, accounts = app.visit.admin, runtime.accounts()
+    actor, accounts = app.request_context.admin, runtime.accounts()
     admin.set_blocked(
         admin.find(body.user_id, accounts=accounts),
         blocked=body.blocked,
@@ -123,14 +123,14 @@ def block(body: Annotated[BlockRequest, Body()]) -> Response[Success[DoneView]]:
 @app.get("/api/admin/flags", summary="Switches", tags=["admin"])
 def flags() -> Response[Success[FlagsView]]:
     """What is off, the daily cap on what providers cost, and what they cost today."""
-    _ = app.visit.admin
+    _ = app.request_context.admin
     return ok(_flags_now())
 
 
 @app.post("/api/admin/flags", summary="Turn switches", tags=["admin"])
 def set_flags(body: Annotated[FlagsRequest, Body()]) -> Response[Success[FlagsView]]:
     """Replaces all of them; in effect within a minute, without a deployment."""
-    actor = app.visit.admin
+    actor = app.request_context.admin
     known = {name for model in CATALOGUE for name in (model.provider, model.slug, model.alias)}
     if not known.issuperset(body.off):
         raise InvalidFields(fields=[{"field": "off", "problem": "unknown_model_or_provider"}])
@@ -143,7 +143,7 @@ def set_flags(body: Annotated[FlagsRequest, Body()]) -> Response[Success[FlagsVi
         now=runtime.now(),
     )
     logger.warning(
-        "flags", extra={"requestId": app.visit.request.id, "actor": actor.owner.id, "off": body.off}
+        "flags", extra={"requestId": app.request_context.request.id, "actor": actor.owner.id, "off": body.off}
     )
     return ok(_flags_now())
 
@@ -151,7 +151,7 @@ def set_flags(body: Annotated[FlagsRequest, Body()]) -> Response[Success[FlagsVi
 def _moved(
     move: Callable[..., bool], body: CreditsRequest, idempotency_key: str | None
 ) -> Response[Success[DoneView]]:
-    actor = app.visit.admin
+    actor = app.request_context.admin
     done = move(
         admin.find(body.user_id, accounts=runtime.accounts()),
         body.amount,

@@ -43,29 +43,29 @@ def prices() -> Response[Success[PricesView]]:
 def buy(body: Annotated[PackRequest, Body()], idempotency_key: Key = None) -> Response[Leaving]:
     """Opens a checkout at Stripe; the same Idempotency-Key leads to the same one."""
     visitor = _buyer(body.return_to, idempotency_key)
-    return leaving(checkout.buy(visitor, body.pack, desk=runtime.desk()))
+    return leaving(checkout.buy(visitor, body.pack, deps=runtime.billing_deps()))
 
 
 @app.post("/api/billing/session", summary="Subscribe to a plan", tags=["billing"])
 def subscribe(body: Annotated[SubscriptionRequest, Body()], idempotency_key: Key = None) -> Response[Leaving]:
     """Opens a checkout at Stripe; who has a subscription changes it in the portal."""
     visitor = _buyer(body.return_to, idempotency_key)
-    return leaving(checkout.subscribe(visitor, body.plan, body.interval, desk=runtime.desk()))
+    return leaving(checkout.subscribe(visitor, body.plan, body.interval, deps=runtime.billing_deps()))
 
 
 @app.post("/api/billing/cancel", summary="Cancel the subscription", tags=["billing"])
 def cancel() -> Response[Success[SubscriptionView]]:
     """It ends with the paid period; until then the plan stays."""
     account = _account()
-    app.visit.take("sensitive")
-    return ok(_subscription(checkout.cancel(account, desk=runtime.desk())))
+    app.request_context.count_against("sensitive")
+    return ok(_subscription(checkout.cancel(account, deps=runtime.billing_deps())))
 
 
 @app.post("/api/billing/portal", summary="Open the customer portal", tags=["billing"])
 def portal(body: Annotated[PortalRequest | None, Body()] = None) -> Response[Leaving]:
     """Plan, means of payment and invoices, at Stripe."""
     visitor = _visitor(_account(), body.return_to if body else None)
-    return leaving(checkout.portal(visitor, desk=runtime.desk()))
+    return leaving(checkout.portal(visitor, deps=runtime.billing_deps()))
 
 
 @app.get("/api/billing/subscription", summary="The plan in force", tags=["billing"])
@@ -92,7 +92,7 @@ def ledger(
 ) -> Response[Any]:
     """Every movement of credits with the balance after it; as CSV too, with ``format`` or by Accept."""
     owner, now, store = _account().owner, runtime.now(), runtime.ledger()
-    accepted = app.visit.request.headers.get("accept", "")
+    accepted = app.request_context.request.headers.get("accept", "")
     if format_ == "csv" or (format_ is None and "text/csv" in accepted):
         page = statement.statement(owner, limit=ROWS_MAX, cursor=cursor, now=now, ledger=store)
         headers = {"Content-Disposition": 'attachment; filename="credits.csv"', "Cache-Control": "no-store"}
@@ -101,7 +101,7 @@ def ledger(
         text = as_csv(MovementView.of(row.entry, row.balance) for row in page.rows)
         return Response(200, CSV, text, headers)
     page = statement.statement(owner, limit=limit, cursor=cursor, now=now, ledger=store)
-    balance = page.standing.balance
+    balance = page.state.balance
     left = expiring(balance.available, store.lots(owner), now) if balance.available else []
     rows = [(row.entry, row.balance) for row in page.rows]
     return ok(StatementView.of(rows, page.cursor, balance, left))
@@ -124,19 +124,19 @@ def _returned(request: Request, problem: EnhancerError) -> str:
 @landing(app, _returned)
 def sync() -> Response[Any]:
     """Looks a checkout of the caller up at Stripe, by its ``session_id``, and applies its payment, once."""
-    account, request = _account(), app.visit.request
+    account, request = _account(), app.request_context.request
     path, state = checkout.sync(
         request.query.get("session_id", ""),
         account,
         home=f"/{request.language}/account",
-        desk=runtime.desk(),
+        deps=runtime.billing_deps(),
     )
-    app.visit.note(checkout=state)
+    app.request_context.note(checkout=state)
     return go(checkout.with_query(path, f"checkout={state}"))
 
 
 def _account() -> Account:
-    account = app.visit.caller.account
+    account = app.request_context.caller.account
     if account is None:
         raise NotSignedIn
     return account
@@ -146,19 +146,19 @@ def _buyer(return_to: str | None, idempotency_key: str | None) -> checkout.Visit
     account = _account()
     if account.blocked:  # they may look, cancel and manage what they have
         raise OwnerBlocked
-    app.visit.take("sensitive")
+    app.request_context.count_against("sensitive")
     return _visitor(account, return_to, idempotency_key)
 
 
 def _visitor(account: Account, return_to: str | None, idempotency_key: str | None = None) -> checkout.Visitor:
-    request = app.visit.request
+    request = app.request_context.request
     return checkout.Visitor(account, request.own_origin, request.language, return_to, idempotency_key)
 
 
 def _subscription(account: Account) -> SubscriptionView:
     now = runtime.now()
-    standing = runtime.ledger().standing(account.owner, now=now, month=account.month_at(now))
-    return SubscriptionView.of(account, standing, now)
+    state = runtime.ledger().usage_and_balance(account.owner, now=now, month=account.month_at(now))
+    return SubscriptionView.of(account, state, now)
 
 
 lambda_handler = entrypoint(app)

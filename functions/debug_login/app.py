@@ -34,7 +34,7 @@ def login(body: Annotated[LoginRequest, Body()]) -> Response[Success[LoginView]]
         new_name=runtime.new_name,
         now=runtime.now(),
     )
-    secure = app.visit.request.is_secure
+    secure = app.request_context.request.is_secure
     name = cookies.session_name(secure=secure)
     answer = ok(LoginView(user_id=account.owner.id, plan=account.plan, role=account.role))
     answer.cookies.append(cookies.session(name, token, secure=secure))

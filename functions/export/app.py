@@ -19,7 +19,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> None:
         account,
         asked_at=event["askedAt"],
         new_name=runtime.new_name,
-        estates=runtime.estates(),
+        owner_records=runtime.owner_records(),
         artifacts=runtime.artifacts(),
     )
     logger.info("export", extra={"owner": account.owner.id})

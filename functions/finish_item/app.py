@@ -15,5 +15,5 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int | bool]
 
     Answers whether to go ``again``, and after how many ``seconds``.
     """
-    seconds = steps.finish_item(Ref.from_event(event), event.get("error"), tools=runtime.tools())
+    seconds = steps.finish_item(Ref.from_event(event), event.get("error"), deps=runtime.job_deps())
     return {"again": seconds is not None, "seconds": ceil(seconds or 0)}

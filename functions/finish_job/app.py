@@ -11,4 +11,4 @@ from enhancer.jobs import steps
 
 def lambda_handler(event: dict[str, Any], context: Any) -> None:
     """Event: ownerType, ownerId, jobId, attempt."""
-    steps.finish_job(Ref.from_event(event), tools=runtime.tools())
+    steps.finish_job(Ref.from_event(event), deps=runtime.job_deps())

@@ -29,27 +29,29 @@ def generate(
 
     What takes longer than ``Prefer: wait=N`` (25 s at most, and by default) is answered 202 with a job.
     """
-    visit, caller, tools = app.visit, app.visit.caller, runtime.tools()
+    context, caller, deps = app.request_context, app.request_context.caller, runtime.job_deps()
     wish = prefer.read(preference or "")
     submitted = submit_forms.submit_one(
-        visit, form, idempotency_key, kind="async" if wish.is_async else "sync"
+        context, form, idempotency_key, kind="async" if wish.is_async else "sync"
     )
     if wish.is_async and submitted.original is not None:
-        run.launch(submitted.job, submitted.original, concurrency=1, tools=tools)
+        run.launch(submitted.job, submitted.original, concurrency=1, deps=deps)
         job = submitted.job
     else:
-        job = run.finish(submitted, tools=tools, seconds_max=wish.seconds)
-    visit.note(jobId=job.id, model=job.model)
-    standing = tools.ledger.standing(caller.owner, now=runtime.now(), month=caller.month_at(runtime.now()))
+        job = run.finish(submitted, deps=deps, seconds_max=wish.seconds)
+    context.note(jobId=job.id, model=job.model)
+    state = deps.ledger.usage_and_balance(
+        caller.owner, now=runtime.now(), month=caller.month_at(runtime.now())
+    )
     if job.is_open:
-        usage = day_view(caller.plan, standing, runtime.now())
-        return submit_forms.accepted(JobView.of(job, visit.request.language, usage=usage), wish)
+        usage = day_view(caller.plan, state, runtime.now())
+        return submit_forms.accepted(JobView.of(job, context.request.language, usage=usage), wish)
     view = GenerateView.of(
-        submitted, job, plan=caller.plan, standing=standing, now=runtime.now(), total_ms=visit.elapsed_ms
+        submitted, job, plan=caller.plan, state=state, now=runtime.now(), total_ms=context.elapsed_ms
     )
     headers = {
         "X-Credits-Charged": f"{view.charge.total}",
-        "X-Credits-Available": f"{credits(standing.balance.available)}",
+        "X-Credits-Available": f"{credits(state.balance.available)}",
         "Server-Timing": f"predict;dur={view.timings['predict']}",
     }
     if submitted.replayed:

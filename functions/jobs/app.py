@@ -22,21 +22,21 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 @app.post("/api/ai-image/jobs", summary="Enhance one to ten pictures", tags=["jobs"], status_code=202)
 def create(form: Annotated[JobForm, Body()], idempotency_key: Key = None) -> Response[Success[JobView]]:
     """All or nothing is held; each picture succeeds or fails on its own."""
-    visit, tools = app.visit, runtime.tools()
+    context, deps = app.request_context, runtime.job_deps()
     if form.items and (form.image is not None or form.upload_key):
         raise TooManyImages(field="items", count=len(form.items) + 1, limit=len(form.items))
     if form.items:
-        submitted = submit_forms.submit_batch(visit, form, form.items, idempotency_key)
+        submitted = submit_forms.submit_batch(context, form, form.items, idempotency_key)
     else:
-        submitted = submit_forms.submit_one(visit, form, idempotency_key, kind="async")
+        submitted = submit_forms.submit_one(context, form, idempotency_key, kind="async")
     job = submitted.job
     if submitted.original is not None:
-        original, lanes = submitted.original or None, visit.caller.plan.jobs_at_once
-        run.launch(job, original, concurrency=lanes, tools=tools)
-    visit.note(jobId=job.id, model=job.model)
+        original, lanes = submitted.original or None, context.caller.plan.jobs_at_once
+        run.launch(job, original, concurrency=lanes, deps=deps)
+    context.note(jobId=job.id, model=job.model)
     now = runtime.now()
-    usage = day_view(visit.caller.plan, tools.ledger.standing(visit.caller.owner, now=now), now)
-    return submit_forms.accepted(JobView.of(job, visit.request.language, usage=usage))
+    usage = day_view(context.caller.plan, deps.ledger.usage_and_balance(context.caller.owner, now=now), now)
+    return submit_forms.accepted(JobView.of(job, context.request.language, usage=usage))
 
 
 @app.get("/api/ai-image/jobs", summary="Jobs of the caller, newest first", tags=["jobs"])
@@ -48,9 +48,9 @@ def index(
     """Runs of generate are jobs too."""
     wanted, after = job_pages.statuses_of(status), job_pages.job_after(cursor)
     found, last = manage.listed(
-        caller=app.visit.caller, statuses=wanted, limit=limit, after=after, jobs=runtime.jobs()
+        caller=app.request_context.caller, statuses=wanted, limit=limit, after=after, jobs=runtime.jobs()
     )
-    language = app.visit.request.language
+    language = app.request_context.request.language
     views = [JobView.of(job, language) for job in found]
     return ok(JobsView(jobs=views, next_cursor=last))
 
@@ -59,17 +59,17 @@ def index(
 @app.get("/api/ai-image/jobs/<job_id>", summary="A job", tags=["jobs"], enable_validation=False)
 def show(job_id: str) -> Response[Success[JobView]]:
     """Reading changes nothing. ``ETag`` and 304; ``Retry-After`` says when to look again while it is open."""
-    visit = app.visit
-    job = manage.find(job_id, caller=visit.caller, tools=runtime.tools())
-    return job_pages.current(JobView.of(job, visit.request.language), visit.request, is_open=job.is_open)
+    context = app.request_context
+    job = manage.find(job_id, caller=context.caller, deps=runtime.job_deps())
+    return job_pages.current(JobView.of(job, context.request.language), context.request, is_open=job.is_open)
 
 
 @app.post("/api/ai-image/jobs/<job_id>/cancel", summary="Cancel a job", tags=["jobs"])
 def cancel(job_id: str) -> Response[Success[JobView]]:
     """What is not done is given back; a result that comes later changes nothing."""
-    tools = runtime.tools()
-    job = manage.cancel(manage.find(job_id, caller=app.visit.caller, tools=tools), tools=tools)
-    return ok(JobView.of(job, app.visit.request.language))
+    deps = runtime.job_deps()
+    job = manage.cancel(manage.find(job_id, caller=app.request_context.caller, deps=deps), deps=deps)
+    return ok(JobView.of(job, app.request_context.request.language))
 
 
 @app.post(
@@ -77,22 +77,22 @@ def cancel(job_id: str) -> Response[Success[JobView]]:
 )
 def retry(job_id: str, idempotency_key: Key = None) -> Response[Success[JobView]]:
     """Only failed and canceled pictures, newly held."""
-    visit, tools = app.visit, runtime.tools()
+    context, deps = app.request_context, runtime.job_deps()
     job = manage.retry(
-        manage.find(job_id, caller=visit.caller, tools=tools),
-        caller=visit.caller,
+        manage.find(job_id, caller=context.caller, deps=deps),
+        caller=context.caller,
         idempotency_key=idempotency_key,
         new_name=runtime.new_name,
-        tools=tools,
+        deps=deps,
     )
-    return submit_forms.accepted(JobView.of(job, visit.request.language))
+    return submit_forms.accepted(JobView.of(job, context.request.language))
 
 
 @app.delete("/api/ai-image/jobs/<job_id>", summary="Delete a job and its pictures", tags=["jobs"])
 def remove(job_id: str) -> Response[Success[DeletedView]]:
     """Originals and results are gone at once; the ledger keeps what was paid."""
-    tools = runtime.tools()
-    manage.delete(manage.find(job_id, caller=app.visit.caller, tools=tools), tools=tools)
+    deps = runtime.job_deps()
+    manage.delete(manage.find(job_id, caller=app.request_context.caller, deps=deps), deps=deps)
     return ok(DeletedView(id=job_id))
 
 

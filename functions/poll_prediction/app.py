@@ -11,4 +11,4 @@ from enhancer.jobs import steps
 
 def lambda_handler(event: dict[str, Any], context: Any) -> None:
     """Event: ownerType, ownerId, jobId, attempt, item, turn."""
-    steps.look_at_item(Ref.from_event(event), tools=runtime.tools())
+    steps.poll_prediction(Ref.from_event(event), deps=runtime.job_deps())

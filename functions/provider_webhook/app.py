@@ -20,17 +20,19 @@ TERMINAL = ("succeeded", "failed", "canceled", "aborted")
     tags=["operations"],
     responses={204: {"description": "Heard. Duplicates, strangers and late ones too: they change nothing."}},
 )
-def heard(ref: str) -> Response[str]:
+def callback(ref: str) -> Response[str]:
     """Signed after Standard Webhooks, at most five minutes old; nothing is believed but that something ended."""
-    app.visit.note(path=callbacks.PATH)  # the rest of it is signed: not for the log
-    request = app.visit.request
+    app.request_context.note(path=callbacks.PATH)  # the rest of it is signed: not for the log
+    request = app.request_context.request
     found = replicate_webhook.verified(request.body, request.headers, runtime.webhook_secrets())
     where = callbacks.ref_of(ref, keys=runtime.signing_keys())
     if where is None or not isinstance(found.get("id"), str):
         raise WebhookInvalid
-    app.visit.note(jobId=where.job_id, prediction=str(found.get("status"))[:20])
-    woken = found.get("status") in TERMINAL and steps.heard(where, found["id"], tools=runtime.tools())
-    app.visit.note(woken=str(woken))
+    app.request_context.note(jobId=where.job_id, prediction=str(found.get("status"))[:20])
+    woken = found.get("status") in TERMINAL and steps.prediction_ended(
+        where, found["id"], deps=runtime.job_deps()
+    )
+    app.request_context.note(woken=str(woken))
     return Response(204, body="")
 
 

@@ -15,7 +15,7 @@ from enhancer.telemetry import count, logger
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return what was done, counted; it is kept in the bucket too. Safe to repeat."""
-    closed = quota_reset.close(desk=runtime.desk(keyless=True), notify=runtime.notify)
+    closed = quota_reset.close(deps=runtime.billing_deps(keyless=True), notify=runtime.notify)
     report = asdict(closed)
     count("LedgerDifference", len(closed.differences))
     count("PaidNotGranted", len(closed.found))

@@ -20,11 +20,11 @@ app = create_app(rate=None, validated=False)
 )
 def fetch(kind: str, owner_type: str, owner_id: str, name: str) -> Response[bytes]:
     """Supports If-None-Match, Range, HEAD and ?download=1; large files are a redirect to a short-lived URL."""
-    request = app.visit.request
+    request = app.request_context.request
     place = results.locate(kind, owner_type, owner_id, name)
     if place.is_private:
-        app.visit.check_caller()
-        results.check_owner(place, caller=app.visit.caller)
+        app.request_context.check_caller()
+        results.check_owner(place, caller=app.request_context.caller)
     answer = results.deliver(
         place,
         artifacts=runtime.artifacts(),

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from enhancer import runtime
 from enhancer.accounts import sign_in
-from enhancer.accounts.sign_in import Way
+from enhancer.accounts.sign_in import SignInFlow
 from enhancer.api.http import cookies
 from enhancer.api.http.app import create_app, entrypoint
 from enhancer.api.http.redirects import go, shown_on
@@ -34,8 +34,8 @@ SEE_OTHER = {302: {"description": "Where the browser goes next."}}
 @shown_on(app, "account")
 def login(provider: str) -> Response[Any]:
     """Sends the browser to Google or GitHub. ``returnTo``: a path of ours; ``link=1``: add to who is signed in."""
-    visit, request = app.visit, app.visit.request
-    linking = visit.user if request.query.get("link") == "1" else None
+    context, request = app.request_context, app.request_context.request
+    linking = context.user if request.query.get("link") == "1" else None
     kept = request.cookies.get(_browser_cookie())
     browser = kept if kept and sign_in.is_secret(kept) else secrets.token_urlsafe(32)
     url = sign_in.begin(
@@ -62,20 +62,20 @@ def login(provider: str) -> Response[Any]:
 @shown_on(app, "account")
 def callback(provider: str) -> Response[Any]:
     """Verifies who it is, starts a session, and goes where the sign-in began; a refusal is shown on the page."""
-    visit, request = app.visit, app.visit.request
+    context, request = app.request_context, app.request_context.request
     token = secrets.token_urlsafe(32)
     account, path = sign_in.complete(
         _way(provider),
         request.query,
         browser=request.cookies.get(_browser_cookie()),
-        caller=visit.caller.account,
+        caller=context.caller.account,
         old_token=request.session_token,
         new_token=token,
         new_user=runtime.new_name(),
         admin_email=runtime.settings().admin_email,
         now=runtime.now(),
     )
-    visit.note(owner=account.owner.id)
+    context.note(owner=account.owner.id)
     answer = go(path)
     secure = request.is_secure
     answer.cookies.append(cookies.session(cookies.session_name(secure=secure), token, secure=secure))
@@ -85,9 +85,9 @@ def callback(provider: str) -> Response[Any]:
 @app.post("/api/auth/logout", summary="Sign out", tags=["account"])
 def logout() -> Response[Success[DoneView]]:
     """Ends this browser's session; with ``?everywhere=1`` every session of the user."""
-    request, accounts = app.visit.request, runtime.accounts()
+    request, accounts = app.request_context.request, runtime.accounts()
     if request.query.get("everywhere") == "1":
-        accounts.end_all_sessions(app.visit.user.owner, now=runtime.now())
+        accounts.end_all_sessions(app.request_context.user.owner, now=runtime.now())
     if request.session_token:
         accounts.end_session(request.session_token)
     answer = ok(DoneView())
@@ -99,7 +99,7 @@ def logout() -> Response[Success[DoneView]]:
 @app.get("/api/auth/me", summary="Who is signed in", tags=["account"])
 def me() -> Response[Success[MeView]]:
     """A guest is told as such; nothing here is secret to its own browser."""
-    caller = app.visit.caller
+    caller = app.request_context.caller
     account = caller.account
     view = MeView(
         signed_in=account is not None,
@@ -114,15 +114,15 @@ def me() -> Response[Success[MeView]]:
     return ok(view)
 
 
-def _way(provider: str) -> Way:
+def _way(provider: str) -> SignInFlow:
     if provider not in PROVIDERS:
         raise NotFound
-    redirect_uri = f"{app.visit.request.own_origin}/api/auth/{provider}/callback"
-    return Way(provider, redirect_uri, runtime.sign_in(provider), runtime.accounts())
+    redirect_uri = f"{app.request_context.request.own_origin}/api/auth/{provider}/callback"
+    return SignInFlow(provider, redirect_uri, runtime.sign_in(provider), runtime.accounts())
 
 
 def _browser_cookie() -> str:
-    return cookies.sign_in_name(secure=app.visit.request.is_secure)
+    return cookies.sign_in_name(secure=app.request_context.request.is_secure)
 
 
 lambda_handler = entrypoint(app)

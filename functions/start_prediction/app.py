@@ -12,12 +12,12 @@ from enhancer.jobs import steps
 
 def lambda_handler(event: dict[str, Any], context: Any) -> None:
     """Event: ownerType, ownerId, jobId, attempt, item, turn, token."""
-    tools = runtime.tools()
+    deps = runtime.job_deps()
     prepare = partial(
         steps.prepare_item,
-        tools=tools,
+        deps=deps,
         read=runtime.read_photo,
         download=lambda url: runtime.downloads().get(url),
         new_name=runtime.new_name,
     )
-    steps.start_item(Ref.from_event(event), event["token"], tools=tools, prepare=prepare)
+    steps.start_prediction(Ref.from_event(event), event["token"], deps=deps, prepare=prepare)

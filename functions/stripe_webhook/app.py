@@ -22,18 +22,18 @@ app = create_app(rate=None, csrf=False, validated=False)
         200: {"description": "Heard; `data.outcome` is applied, nothing, repeated, ignored or parked."},
     },
 )
-def hear() -> Response[str]:
+def callback() -> Response[str]:
     """Signed by Stripe, at most five minutes old. Whatever goes wrong on our side is a 5xx: it is told again."""
-    request = app.visit.request
-    event = webhook.heard(
+    request = app.request_context.request
+    event = webhook.verify_rotating(
         request.body,
         request.headers.get("stripe-signature", ""),
         lambda fresh: runtime.stripe_webhook_secrets(fresh=fresh),
         now=runtime.now(),
     )
-    app.visit.note(event=event.id, type=event.type)
-    outcome = stripe_events.receive(event, desk=runtime.desk())
-    app.visit.note(outcome=outcome)
+    app.request_context.note(event=event.id, type=event.type)
+    outcome = stripe_events.apply_event(event, deps=runtime.billing_deps())
+    app.request_context.note(outcome=outcome)
     return Response(200, "application/json", json.dumps({"success": True, "data": {"outcome": outcome}}))
 
 

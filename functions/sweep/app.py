@@ -12,6 +12,6 @@ from enhancer.telemetry import logger
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Return how many jobs and executions were put right, by what was wrong."""
-    swept = asdict(sweep.sweep(tools=runtime.tools(), estates=runtime.estates()))
+    swept = asdict(sweep.sweep(deps=runtime.job_deps(), owner_records=runtime.owner_records()))
     logger.info("sweep", extra=swept)
     return swept

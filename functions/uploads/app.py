@@ -21,7 +21,7 @@ app = create_app()
 def create(body: Annotated[UploadRequest, Body()]) -> Response[Success[UploadView]]:
     """Type and length are pinned; nothing is decoded, held or charged before generate takes the key."""
     check_upload(body.content_type, body.size)
-    key = incoming_key(app.visit.caller.owner, runtime.new_name())
+    key = incoming_key(app.request_context.caller.owner, runtime.new_name())
     form = runtime.artifacts().upload_form(key, content_type=body.content_type, size=body.size)
     view = UploadView(
         url=form["url"],

@@ -31,18 +31,21 @@ app = create_app()
 @app.get("/api/ai-image/usage", summary="What is used and left", tags=["images"])
 def usage() -> Response[Success[UsageView]]:
     """Day, month and credits of the caller; a new browser gets its guest and CSRF cookies here."""
-    caller, now = app.visit.caller, runtime.now()
+    caller, now = app.request_context.caller, runtime.now()
     ledger = runtime.ledger()
-    standing = ledger.standing(caller.owner, now=now, month=caller.month_at(now))
-    available = standing.balance.available
+    state = ledger.usage_and_balance(caller.owner, now=now, month=caller.month_at(now))
+    available = state.balance.available
     left = expiring(available, ledger.lots(caller.owner), now) if available else []
-    view = UsageView.of(caller.owner.type, caller.plan, standing, left, now)
+    view = UsageView.of(caller.owner.type, caller.plan, state, left, now)
     headers = {
         "X-Usage-OwnerType": view.owner_type,
         "X-Usage-Plan": view.plan,
         "X-Usage-Limit": f"{caller.plan.images_per_day}",
     }
-    if app.visit.request.query.get("debug") == "1" and runtime.settings().environment != "production":
+    if (
+        app.request_context.request.query.get("debug") == "1"
+        and runtime.settings().environment != "production"
+    ):
         headers |= {
             "X-Debug-Owner": f"{caller.owner.type}/{caller.owner.id}",
             "X-Debug-Network": caller.network,
@@ -53,7 +56,7 @@ def usage() -> Response[Success[UsageView]]:
 @app.get("/api/ai-image/models", summary="Models this caller may use", tags=["images"])
 def models() -> Response[Success[ModelsView]]:
     """The whole catalogue, with allowed scales, prices and what is locked."""
-    plan = app.visit.caller.plan
+    plan = app.request_context.caller.plan
     views = [ModelView.of(model, plan, enabled=runtime.enabled(model)) for model in CATALOGUE]
     return ok(ModelsView(models=views))
 
@@ -61,7 +64,7 @@ def models() -> Response[Success[ModelsView]]:
 @app.post("/api/ai-image/quote", summary="What a run would cost", tags=["images"])
 def quote(form: Annotated[QuoteForm, Body()]) -> Response[Success[QuoteView]]:
     """Takes what generate takes, without the picture; holds and stores nothing."""
-    caller, now = app.visit.caller, runtime.now()
+    caller, now = app.request_context.caller, runtime.now()
     model, params = submit.interpret(form.to_order())
     shares, refusal = quote_run(
         model,
@@ -69,13 +72,13 @@ def quote(form: Annotated[QuoteForm, Body()]) -> Response[Success[QuoteView]]:
         megapixels=form.megapixels,
         caller=caller,
         enabled=runtime.enabled,
-        standing=runtime.ledger().standing(
+        state=runtime.ledger().usage_and_balance(
             caller.owner, now=now, month=caller.month_at(now), network=caller.guest_network
         ),
         now=now,
         key_used=runtime.api_keys().used(caller.owner, caller.key.id, now=now) if caller.key else 0,
     )
-    language = app.visit.request.language
+    language = app.request_context.request.language
     view = QuoteView(
         model=model.slug,
         provider=model.provider,

@@ -21,37 +21,37 @@ get = partial(app.get, include_in_schema=False, enable_validation=False)
 @get("/")
 @get("/(?:en|de)(?:/|/tools/ai-image-enhancer)?")
 def index() -> Response[Any]:
-    return pages.page(app.visit.request, "index.html")
+    return pages.page(app.request_context.request, "index.html")
 
 
 @get("/jobs/?")
 @get("/(?:en|de)/jobs/?")
 def jobs() -> Response[Any]:
-    return pages.page(app.visit.request, "jobs.html")
+    return pages.page(app.request_context.request, "jobs.html")
 
 
 @get("/account/?")
 @get("/(?:en|de)/account/?")
 def account() -> Response[Any]:
-    return pages.page(app.visit.request, "account.html")
+    return pages.page(app.request_context.request, "account.html")
 
 
 @get("/pricing/?")
 @get("/(?:en|de)/pricing/?")
 def pricing() -> Response[Any]:
-    return pages.page(app.visit.request, "pricing.html")
+    return pages.page(app.request_context.request, "pricing.html")
 
 
 @get("/docs")
 def docs() -> Response[Any]:
-    return pages.page(app.visit.request, "docs.html")
+    return pages.page(app.request_context.request, "docs.html")
 
 
 @get("/assets/.+")
 @get("/openapi.json")
 @get("/favicon.svg")
 def file() -> Response[Any]:
-    return pages.file(app.visit.request)
+    return pages.file(app.request_context.request)
 
 
 @app.get("/api/health", summary="Whether we are up", tags=["operations"])
@@ -61,7 +61,9 @@ def health() -> dict[str, object]:
 
 @app.post("/api/csp-report", include_in_schema=False, enable_validation=False)
 def report() -> Response[Any]:
-    logger.warning("csp", extra={"requestId": app.visit.request.id, **csp_report(app.visit.request)})
+    logger.warning(
+        "csp", extra={"requestId": app.request_context.request.id, **csp_report(app.request_context.request)}
+    )
     return Response(204)
 
 

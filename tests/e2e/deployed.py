@@ -19,7 +19,7 @@ from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.accounts import Accounts
 from enhancer.adapters.dynamodb.jobs import Jobs
 from enhancer.adapters.dynamodb.ledger import Ledger
-from enhancer.adapters.dynamodb.owner_data import Estates
+from enhancer.adapters.dynamodb.owner_data import OwnerRecords
 from enhancer.adapters.dynamodb.spend import Spend
 from enhancer.adapters.dynamodb.table import Table
 from enhancer.adapters.predictors.embedded import Embedded
@@ -31,7 +31,7 @@ from enhancer.domain.jobs import DEADLINE_MS, Item, Job
 from enhancer.domain.ledger import Balance, add_up
 from enhancer.domain.owners import Owner
 from enhancer.domain.predictions import Predictor
-from enhancer.jobs.deps import Tools
+from enhancer.jobs.deps import JobDeps
 from enhancer.operations import sweep
 from enhancer.operations.sweep import GRACE_MS, Swept
 from enhancer.runtime import new_id, now
@@ -73,7 +73,7 @@ class Deployed:
         self.artifacts = Artifacts(self.s3, self.bucket)
         self.functions = stack.client("lambda")
         upscale = Embedded(lambda _: self.functions, stack.physical_id("Upscale"), self.artifacts)
-        self.tools = Tools(
+        self.job_deps = JobDeps(
             predictors={"embedded": upscale, **self._hosted(stack)},
             artifacts=self.artifacts,
             jobs=self.store.jobs,
@@ -112,7 +112,8 @@ class Deployed:
     def sweep(self, later_ms: int) -> Swept:
         """What the schedule does when its hour has come."""
         return sweep.sweep(
-            tools=replace(self.tools, now=lambda: now() + later_ms), estates=Estates(self.store.table)
+            deps=replace(self.job_deps, now=lambda: now() + later_ms),
+            owner_records=OwnerRecords(self.store.table),
         )
 
     def until(self, look: Callable[[], Found | None], what: str) -> Found:
@@ -178,7 +179,7 @@ class Deployed:
 
     def status(self, job: Job) -> str | None:
         """The status of that execution, None when there is none."""
-        return self.tools.workflow.status(job)
+        return self.job_deps.workflow.status(job)
 
     def over(self, job: Job) -> str:
         """The status of that execution once it is not running any more."""
@@ -222,7 +223,7 @@ class Deployed:
 
     def balance(self, owner: Owner) -> Balance:
         """The totals of an owner, after making sure that they add up, and that the entries say the same."""
-        balance = self.store.ledger.standing(owner, now=now()).balance
+        balance = self.store.ledger.usage_and_balance(owner, now=now()).balance
         assert balance.difference == 0, balance
         assert min(getattr(balance, name) for name in Balance.__slots__) >= 0, balance
         assert add_up(self.store.ledger.entries(owner)) == balance
@@ -230,8 +231,8 @@ class Deployed:
 
     def used(self, owner: Owner) -> tuple[int, int]:
         """Images of the day and plan tenths of the month."""
-        standing = self.store.ledger.standing(owner, now=now())
-        return standing.day_used, standing.month_used
+        usage_and_balance = self.store.ledger.usage_and_balance(owner, now=now())
+        return usage_and_balance.day_used, usage_and_balance.month_used
 
     def kinds(self, owner: Owner, job: Job | None = None) -> Counter[str]:
         """How many entries of each kind an owner has, of one job or of all."""

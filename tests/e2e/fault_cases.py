@@ -16,7 +16,7 @@ from enhancer.domain.jobs import Artifact, Item, Job, Source
 from enhancer.domain.periods import month_of
 from enhancer.domain.plans import PLANS
 from enhancer.jobs import resolve, steps, submit
-from enhancer.jobs.submit import Order
+from enhancer.jobs.submit import EnhanceOrder
 from tests.e2e.deployed import LATE_MS, SOON_MS, step_event
 from tests.e2e.faults import Bench, Case, Scenario
 from tests.support.client import picture
@@ -65,7 +65,7 @@ def upload(bench: Bench, case: Case, data: bytes) -> str:
 
 def held(bench: Bench, case: Case, *pictures: bytes) -> Job:
     """A held job over uploads, whose execution was not started."""
-    model, params = submit.interpret(Order())
+    model, params = submit.interpret(EnhanceOrder())
     caller = Caller(case.owner, PLAN, "user", "network", None)
     submitted = submit.submit_batch(
         model,
@@ -92,27 +92,27 @@ def first_shard_id(prefix: str) -> str:
 
 def claimed(bench: Bench, case: Case, job: Job, place: int = 0) -> Item:
     """Let a picture of the job be looked at and its prediction be claimed; no model runs."""
-    tools = bench.deployed.tools
+    deps = bench.deployed.job_deps
     item = steps.prepare_item(
         job,
         job.items[place],
-        tools=tools,
+        deps=deps,
         read=runtime.read_photo,
         download=lambda _: b"",
         new_name=runtime.new_name,
     )
     assert item
-    assert tools.jobs.claim(job, item, token="nobody", now=runtime.now())
+    assert deps.jobs.claim(job, item, token="nobody", now=runtime.now())
     return item
 
 
 def settled(bench: Bench, case: Case, job: Job, place: int = 0) -> None:
     """Let a picture of the job succeed, and remember what it cost."""
-    tools, item = bench.deployed.tools, claimed(bench, case, job, place)
+    deps, item = bench.deployed.job_deps, claimed(bench, case, job, place)
     bench.deployed.put_result(item)
     output = Artifact(item.target, "image/png", 9, 48, 32)
     entry_id = runtime.new_id("ent")
-    tools.ledger.settle(
+    deps.ledger.settle(
         job, item, output=output, seconds=0.1, closes=False, entry_id=entry_id, now=runtime.now()
     )
 
@@ -120,7 +120,7 @@ def settled(bench: Bench, case: Case, job: Job, place: int = 0) -> None:
 def waiting(bench: Bench, case: Case, job: Job) -> Job:
     """Start the job's execution; its step finds the prediction claimed and waits for a call that never comes."""
     deployed = bench.deployed
-    deployed.tools.workflow.start(deployed.job(job.owner, job.id), concurrency=1)
+    deployed.job_deps.workflow.start(deployed.job(job.owner, job.id), concurrency=1)
 
     def is_waiting(job: Job) -> bool:
         return any(item.prediction and item.prediction.token != "nobody" for item in job.open_items)
@@ -282,8 +282,8 @@ def retry_failed(bench: Bench) -> Case:
     case = someone(bench)
     job = held(bench, case, photo(bench), photo(bench))
     settled(bench, case, job)
-    tools = bench.deployed.tools
-    resolve.close(bench.deployed.job(job.owner, job.id), ProviderTimeout(), tools=tools)
+    deps = bench.deployed.job_deps
+    resolve.close(bench.deployed.job(job.owner, job.id), ProviderTimeout(), deps=deps)
     case.event = call(case, f"/api/ai-image/jobs/{job.id}/retry", b"", "application/json")
     return case
 
@@ -300,7 +300,7 @@ def sweep_overdue(bench: Bench) -> Case:
 def sweep_canceled(bench: Bench) -> Case:
     case = cancel_running(bench)
     job = bench.deployed.job(case.owner, case.job_id)
-    assert bench.deployed.tools.jobs.cancel(job, now=runtime.now() - 1000)
+    assert bench.deployed.job_deps.jobs.cancel(job, now=runtime.now() - 1000)
     case.event = {}
     return case
 
@@ -317,7 +317,7 @@ def sweep_stopped(bench: Bench) -> Case:
     job = held(bench, case, photo(bench))
     claimed(bench, case, job)
     waiting(bench, case, job)
-    bench.deployed.tools.workflow.stop(job.execution)
+    bench.deployed.job_deps.workflow.stop(job.execution)
     aged(bench, case, overdue=False)
     return case
 

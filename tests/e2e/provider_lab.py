@@ -220,7 +220,7 @@ class Lab:
 
     def check_spending(self, unseen: int) -> None:
         """The cap counts what was booked, and ``unseen``: the estimates of predictions whose end nobody looked at."""
-        total = self.deployed.tools.spend.total(day_of(now()))
+        total = self.deployed.job_deps.spend.total(day_of(now()))
         booked = sum(self.booked(REPLICATE, WORKERS).values())
         assert total == booked + unseen, (total, booked, unseen)
 

@@ -13,12 +13,12 @@ import pytest
 import requests
 
 from enhancer.adapters.dynamodb import keys
-from enhancer.adapters.dynamodb.stripe_links import Customers
+from enhancer.adapters.dynamodb.stripe_links import StripeLinks
 from enhancer.adapters.stripe.gateway import Payments
 from enhancer.domain.accounts import Account
 from enhancer.domain.ledger import Balance
 from enhancer.domain.owners import Owner
-from enhancer.domain.payments import Order
+from enhancer.domain.payments import CheckoutOrder
 from enhancer.runtime import new_id, new_name, now
 from local.providers import STRIPE_HOOK, STRIPE_KEY
 from tests.e2e.deployed import Deployed
@@ -50,7 +50,7 @@ class Shop:
         self.url = stack.providers.stripe_url
         self.hook = f"{stack.url}{STRIPE_HOOK}"
         self.payments = Payments(lambda _: STRIPE_KEY, self.url)
-        self.customers = Customers(deployed.store.table)
+        self.customers = StripeLinks(deployed.store.table)
         self._queue, self._sqs = stack.physical_id("BillingDeadLetters"), stack.client("sqs")
         self._letters: list[dict[str, Any]] = []
         self._numbers = itertools.count()
@@ -142,7 +142,7 @@ class Shop:
 
     def session(self, owner: Owner, customer: str, price: str, **metadata: str) -> str:
         """A checkout session as we open them, made past our API."""
-        order = Order(
+        order = CheckoutOrder(
             id=f"ord_test_{next(self._numbers)}",
             mode="payment" if "pack" in metadata else "subscription",
             price=price,

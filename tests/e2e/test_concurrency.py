@@ -50,8 +50,12 @@ def test_parallel_generates_of_one_guest_stop_exactly_at_the_day_cap(
     owner = guest_of(client)
     kinds = Counter(entry.kind for entry in store.ledger.entries(owner))
     assert kinds == {"hold": 3, "settle": 3}
-    standing = store.ledger.standing(owner, now=now)
-    assert (standing.day_used, standing.month_used, standing.balance.difference) == (3, 30, 0)
+    usage_and_balance = store.ledger.usage_and_balance(owner, now=now)
+    assert (
+        usage_and_balance.day_used,
+        usage_and_balance.month_used,
+        usage_and_balance.balance.difference,
+    ) == (3, 30, 0)
 
 
 def test_parallel_copies_with_one_key_are_one_job_and_one_charge(fresh_client: Fresh, store: Store) -> None:
@@ -100,7 +104,7 @@ def test_parallel_generates_spend_bought_credits_exactly(fresh_client: Fresh, st
     with ThreadPoolExecutor(CALLERS) as pool:
         statuses = Counter(pool.map(call, range(40)))
     assert statuses == {200: 7, 402: 33}
-    balance = store.ledger.standing(owner, now=now).balance
+    balance = store.ledger.usage_and_balance(owner, now=now).balance
     assert (balance.available, balance.held, balance.spent, balance.difference) == (0, 0, 70, 0)
     assert add_up(store.ledger.entries(owner)) == balance
     refused = client.generate(picture(seed=999)).json()["error"]

@@ -108,7 +108,7 @@ class Buyer:
 
     def check_books(self, *, spent: int, held: int) -> None:
         """The balance adds up, and so do the entries."""
-        balance = self.store.ledger.standing(self.owner, now=now()).balance
+        balance = self.store.ledger.usage_and_balance(self.owner, now=now()).balance
         assert (balance.available, balance.held, balance.spent) == (BOUGHT - spent - held, held, spent)
         assert balance.difference == 0
         assert add_up(self.store.ledger.entries(self.owner)) == balance

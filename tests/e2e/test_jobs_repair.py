@@ -78,7 +78,7 @@ def test_job_that_was_held_but_never_started_is_run(client: Client, owner: Owner
 
 def held_only(deployed: Deployed, like: Job, upload: str) -> Job:
     """A held job about an upload, as submitting leaves it before it starts the execution."""
-    now, job_id = deployed.tools.now(), deployed.tools.new_id("job")
+    now, job_id = deployed.job_deps.now(), deployed.job_deps.new_id("job")
     item = Item(0, "queued", replace(like.items[0].hold, job_id=job_id), source=Source("upload", upload))
     fresh = replace(
         like,
@@ -89,7 +89,7 @@ def held_only(deployed: Deployed, like: Job, upload: str) -> Job:
         updated_at=now,
         deadline=now + DEADLINE_MS,
     )
-    entries = [deployed.tools.new_id("ent")]
+    entries = [deployed.job_deps.new_id("ent")]
     deployed.store.ledger.hold(fresh, plan=plan_named(like.plan), key_hash=None, entry_ids=entries, now=now)
     return fresh
 
@@ -152,7 +152,7 @@ def test_model_that_fails_fails_its_job_at_once(client: Client, owner: Owner, de
     original, before = done.items[0].input.key, deployed.used(owner)
     lost = held_only(deployed, done, client.upload(picture(seed=808), "image/png"))
     gone = replace(lost.items[0], input=replace(done.items[0].input, key=f"{original}.gone"), target="x")
-    deployed.store.jobs.prepare(lost, gone, now=deployed.tools.now())
+    deployed.store.jobs.prepare(lost, gone, now=deployed.job_deps.now())
     assert deployed.sweep(SOON_MS).started == 1
     ended = deployed.ended(owner, lost.id)
     assert ended.status == "failed"

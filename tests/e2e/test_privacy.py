@@ -13,7 +13,7 @@ import requests
 
 from enhancer.accounts import owner_data
 from enhancer.adapters.dynamodb import keys
-from enhancer.adapters.dynamodb.owner_data import SETTLED_MS, Estates
+from enhancer.adapters.dynamodb.owner_data import SETTLED_MS, OwnerRecords
 from enhancer.domain.artifacts import prefixes_of
 from enhancer.runtime import now
 from tests.e2e.conftest import Store
@@ -91,7 +91,9 @@ def test_a_large_copy_is_made_in_the_background_once_and_then_linked_to(
     user, other = member(fresh_client, "premium"), member(fresh_client, "premium")
     answer = user.client.start(image=picture(700, 500, seed=3, noise=True))
     assert deployed.ended(user.owner, answer.json()["data"]["id"]).status == "succeeded"
-    assert owner_data.size_of(user.owner, estates=Estates(store.table)) > owner_data.INLINE_BYTES_MAX
+    assert (
+        owner_data.size_of(user.owner, owner_records=OwnerRecords(store.table)) > owner_data.INLINE_BYTES_MAX
+    )
     browsers = [user.client.copy() for _ in range(5)]
     with ThreadPoolExecutor(5) as pool:
         asked = list(pool.map(lambda client: client.get(EXPORT), browsers))
@@ -112,7 +114,7 @@ def test_a_large_copy_is_made_in_the_background_once_and_then_linked_to(
 
 def ready(store: Store, user: Member) -> bool:
     """Whether the copy is there."""
-    found = Estates(store.table).export(user.owner, now=now())
+    found = OwnerRecords(store.table).export(user.owner, now=now())
     return found is not None and found.status == "ready"
 
 
@@ -215,10 +217,10 @@ def test_a_deletion_that_died_is_finished_by_the_sweep(
     user.new_key()
     account = store.accounts.get(user.owner)
     assert account
-    estates = Estates(store.table)
-    estates.bury(account, now=now())
+    owner_records = OwnerRecords(store.table)
+    owner_records.mark_deleted(account, now=now())
     assert "JOB" in kinds_left(store, user)
     assert deployed.sweep(SOON_MS).purged >= 1
     assert (kinds_left(store, user), pictures(store, user)) == (LEFT, [])
     deployed.sweep(SETTLED_MS + SOON_MS)
-    assert user.owner not in estates.buried(before=now() + SETTLED_MS + SOON_MS)
+    assert user.owner not in owner_records.deleted_owners(before=now() + SETTLED_MS + SOON_MS)

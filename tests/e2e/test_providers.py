@@ -330,7 +330,7 @@ def test_rotated_token_is_picked_up_without_a_deploy(stage: Stage) -> None:
 
 def test_what_a_run_is_expected_to_cost_is_set_aside_while_it_runs(stage: Stage) -> None:
     """The day's total counts the estimate at once, and the true cost in its place when the run has ended."""
-    spend, day = stage.lab.deployed.tools.spend, day_of(now())
+    spend, day = stage.lab.deployed.job_deps.spend, day_of(now())
     before = spend.total(day)
     job = slow_job(stage)
     assert spend.total(day) == before + estimated(job.model)

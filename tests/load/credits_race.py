@@ -70,7 +70,7 @@ class Racer:
 
     def month(self, by: int) -> None:
         """Let more (or less) of the plan's month be used, by no run of ours."""
-        month = self.deployed.store.ledger.standing(self.owner, now=now()).month.name
+        month = self.deployed.store.ledger.usage_and_balance(self.owner, now=now()).month.name
         key = keys.usage(self.owner, month)
         self.deployed.store.table.update(
             key, "SET used = if_not_exists(used, :zero) + :by", values={":zero": 0, ":by": by}
@@ -79,7 +79,7 @@ class Racer:
     @property
     def balance(self) -> Balance:
         """Their totals as they are at this moment."""
-        return self.deployed.store.ledger.standing(self.owner, now=now()).balance
+        return self.deployed.store.ledger.usage_and_balance(self.owner, now=now()).balance
 
 
 @dataclass(frozen=True)

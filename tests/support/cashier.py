@@ -12,7 +12,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from enhancer.domain.errors import CashierError, IdempotencyMismatch
-from enhancer.domain.payments import Charge, Checkout, Event, Invoice, Line, NoSuchPayment, Order, Snapshot
+from enhancer.domain.payments import (
+    Charge,
+    Checkout,
+    CheckoutOrder,
+    Event,
+    Invoice,
+    Line,
+    NoSuchPayment,
+    Snapshot,
+)
 from enhancer.domain.stripe_prices import Prices
 
 PRICES = Prices(
@@ -74,7 +83,7 @@ class Cashier:
         self.customers[made] = owner_id
         return made
 
-    def open(self, order: Order, *, idempotency_key: str) -> Checkout:
+    def open(self, order: CheckoutOrder, *, idempotency_key: str) -> Checkout:
         """A checkout session; the same under the same key."""
         self._ask("open")
         if order.customer not in self.customers:
@@ -276,7 +285,7 @@ class Cashier:
 
     # ---------------------------------------------------------------------------------- internals
 
-    def _opened(self, order: Order) -> str:
+    def _opened(self, order: CheckoutOrder) -> str:
         is_pack = order.mode == "payment"
         name = order.metadata.get("pack", "")
         session_id = self._id("cs")

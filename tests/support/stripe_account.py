@@ -8,12 +8,12 @@ from typing import Any
 import requests
 
 from enhancer.adapters.stripe.gateway import Payments
-from enhancer.domain.payments import Checkout, Order
+from enhancer.domain.payments import Checkout, CheckoutOrder
 from local.standins.started import StandIn
 
 KEY = "sk_test_local"
 SUCCESS = "http://127.0.0.1:8787/api/billing/sync?session_id={CHECKOUT_SESSION_ID}"
-PACK = Order(
+PACK = CheckoutOrder(
     id="ord_1",
     mode="payment",
     price="price_pack_500",
@@ -44,13 +44,15 @@ class Cashier:
             lambda fresh: found.pop(0) if len(found) > 1 else found[0], self.stand_in.url, **options
         )
 
-    def opened(self, order: Order = PACK, payments: Payments | None = None, **change: Any) -> Checkout:
+    def opened(
+        self, order: CheckoutOrder = PACK, payments: Payments | None = None, **change: Any
+    ) -> Checkout:
         """A new session."""
         self.keys += 1
         wanted = replace(order, **{"customer": self.customer} | change)
         return (payments or self.payments).open(wanted, idempotency_key=f"checkout:{self.keys}")
 
-    def paid(self, order: Order = PACK) -> Checkout:
+    def paid(self, order: CheckoutOrder = PACK) -> Checkout:
         """A session that is paid."""
         session = self.opened(order)
         self.do("pay", session=session.id)

@@ -17,14 +17,14 @@ from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.accounts import Accounts
 from enhancer.adapters.dynamodb.jobs import Jobs
 from enhancer.adapters.dynamodb.ledger import Ledger
-from enhancer.adapters.dynamodb.owner_data import Estates
+from enhancer.adapters.dynamodb.owner_data import OwnerRecords
 from enhancer.adapters.dynamodb.rates import Rates
 from enhancer.adapters.dynamodb.spend import Spend
-from enhancer.adapters.dynamodb.stripe_links import Customers
+from enhancer.adapters.dynamodb.stripe_links import StripeLinks
 from enhancer.adapters.dynamodb.table import Table
 from enhancer.adapters.images import pixels
 from enhancer.billing import checkout, stripe_events
-from enhancer.billing.deps import Desk
+from enhancer.billing.deps import BillingDeps
 from enhancer.domain.accounts import Account
 from enhancer.domain.artifacts import incoming_key
 from enhancer.domain.callers import Caller
@@ -40,8 +40,8 @@ from enhancer.domain.plans import PLANS
 from enhancer.domain.pricing import Split
 from enhancer.domain.refs import Ref
 from enhancer.jobs import manage, run, steps, submit
-from enhancer.jobs.deps import Tools
-from enhancer.jobs.submit import Order
+from enhancer.jobs.deps import JobDeps
+from enhancer.jobs.submit import EnhanceOrder
 from enhancer.operations import sweep
 from enhancer.operations.sweep import Swept
 from tests.support import aws
@@ -88,7 +88,7 @@ class World:
         """Work on this table."""
         self.table: Table = table
         self.ledger, self.jobs, self.rates = Ledger(table), Jobs(table), Rates(table)
-        self.accounts, self.customers, self.spend = Accounts(table), Customers(table), Spend(table)
+        self.accounts, self.links, self.spend = Accounts(table), StripeLinks(table), Spend(table)
 
     def now(self) -> int:
         """The time; move it by setting ``clock``."""
@@ -128,7 +128,7 @@ class World:
     def submit(
         self,
         caller: Caller,
-        order: Order = Order(),  # noqa: B008 - frozen
+        order: EnhanceOrder = EnhanceOrder(),  # noqa: B008 - frozen
         *,
         photo: pixels.Photo | None = None,
         key: str | None = None,
@@ -152,9 +152,9 @@ class World:
         )
 
     @property
-    def tools(self) -> Tools:
+    def job_deps(self) -> JobDeps:
         """What running a job needs."""
-        return Tools(
+        return JobDeps(
             predictors={
                 "embedded": self.predictor,
                 "replicate": self.replicate,
@@ -178,11 +178,11 @@ class World:
         self.notices.append((kind, owner, fields))
 
     @property
-    def desk(self) -> Desk:
+    def billing_deps(self) -> BillingDeps:
         """What dealing with the cashier needs."""
-        return Desk(
+        return BillingDeps(
             payments=self.cashier,  # type: ignore[arg-type]
-            customers=self.customers,
+            links=self.links,
             accounts=self.accounts,
             ledger=self.ledger,
             prices=PRICES,
@@ -210,18 +210,21 @@ class World:
 
     def bought(self, account: Account, size: int = 500, *, later: bool = False) -> Checkout:
         """A pack, paid at the cashier; nobody here has heard of it."""
-        url = checkout.buy(self.visitor(account), size, desk=self.desk)
+        url = checkout.buy(self.visitor(account), size, deps=self.billing_deps)
         return self.cashier.pay(url.rpartition("/")[2], later=later)
 
     def subscribed(self, account: Account, plan: str = "pro", interval: Interval = "monthly") -> Snapshot:
         """A subscription, paid at the cashier; nobody here has heard of it."""
-        url = checkout.subscribe(self.visitor(account), plan, interval, desk=self.desk)
+        url = checkout.subscribe(self.visitor(account), plan, interval, deps=self.billing_deps)
         paid = self.cashier.pay(url.rpartition("/")[2])
         return self.cashier.subscribed[paid.subscription or ""]
 
     def told(self, *, since: int = 0) -> list[stripe_events.Outcome]:
         """Everything the cashier told so far is heard, in order."""
-        return [stripe_events.receive(event, desk=self.desk) for event in self.cashier.events_told[since:]]
+        return [
+            stripe_events.apply_event(event, deps=self.billing_deps)
+            for event in self.cashier.events_told[since:]
+        ]
 
     def enabled(self, model: Model) -> bool:
         """Whether a model may run: all but what is ``off``, by provider or alias."""
@@ -229,7 +232,7 @@ class World:
 
     def finish(self, submitted: Submitted, *, seconds_max: float = 25.0) -> Job:
         """Run what was submitted."""
-        return run.finish(submitted, tools=self.tools, seconds_max=seconds_max)
+        return run.finish(submitted, deps=self.job_deps, seconds_max=seconds_max)
 
     def upload(self, caller: Caller, data: bytes | None = None) -> str:
         """Store a picture as the caller's upload; return its key."""
@@ -241,7 +244,7 @@ class World:
         self,
         caller: Caller,
         pictures: int | Sequence[bytes | Source] = 1,
-        order: Order = Order(),  # noqa: B008 - frozen
+        order: EnhanceOrder = EnhanceOrder(),  # noqa: B008 - frozen
         *,
         key: str | None = None,
         prompts: Sequence[str | None] = (),
@@ -266,42 +269,42 @@ class World:
             jobs=self.jobs,
         )
         if launch and submitted.original is not None:
-            run.launch(submitted.job, None, concurrency=caller.plan.jobs_at_once, tools=self.tools)
+            run.launch(submitted.job, None, concurrency=caller.plan.jobs_at_once, deps=self.job_deps)
         return submitted.job
 
-    def start_item(self, job: Job, item: int = 0, *, token: str = "token", turn: int = 0) -> None:  # noqa: S107
+    def start_prediction(self, job: Job, item: int = 0, *, token: str = "token", turn: int = 0) -> None:  # noqa: S107
         """Step StartPrediction of this attempt."""
         prepare = partial(
             steps.prepare_item,
-            tools=self.tools,
+            deps=self.job_deps,
             read=self.read,
             download=self.download,
             new_name=self.new_name,
         )
-        steps.start_item(self.ref(job, item, turn), token, tools=self.tools, prepare=prepare)
+        steps.start_prediction(self.ref(job, item, turn), token, deps=self.job_deps, prepare=prepare)
 
-    def look_at_item(self, job: Job, item: int = 0, *, turn: int = 0) -> None:
+    def poll_prediction(self, job: Job, item: int = 0, *, turn: int = 0) -> None:
         """Step PollPrediction."""
-        steps.look_at_item(self.ref(job, item, turn), tools=self.tools)
+        steps.poll_prediction(self.ref(job, item, turn), deps=self.job_deps)
 
     def finish_item(
         self, job: Job, item: int = 0, *, error: str | None = None, turn: int = 0
     ) -> float | None:
         """Step FinishItem; the seconds until the next try, None when the item has ended."""
-        return steps.finish_item(self.ref(job, item, turn), error, tools=self.tools)
+        return steps.finish_item(self.ref(job, item, turn), error, deps=self.job_deps)
 
     def finish_job(self, job: Job) -> None:
         """Step FinishJob."""
-        steps.finish_job(self.ref(job), tools=self.tools)
+        steps.finish_job(self.ref(job), deps=self.job_deps)
 
     def hear(self, job: Job, prediction_id: str, item: int = 0, *, turn: int = 0) -> bool:
         """The provider calls back; whether somebody was woken."""
-        return steps.heard(self.ref(job, item, turn), prediction_id, tools=self.tools)
+        return steps.prediction_ended(self.ref(job, item, turn), prediction_id, deps=self.job_deps)
 
     def deliver(self, job: Job, item: int = 0) -> None:
         """The model that was started for this item ends."""
         stored = self.stored(job)
-        found = self.tools.predictor_of(stored, stored.items[item])
+        found = self.job_deps.predictor_of(stored, stored.items[item])
         found.deliver(stored, stored.items[item])  # type: ignore[attr-defined]
 
     def execute(self, job: Job, *, errors: dict[int, str] | None = None) -> Job:
@@ -309,7 +312,7 @@ class World:
         for item in [found.index for found in job.open_items]:
             error, turn, again = (errors or {}).get(item), job.items[item].turn, True
             while again:
-                self.start_item(job, item, token=f"token of {item}", turn=turn)
+                self.start_prediction(job, item, token=f"token of {item}", turn=turn)
                 if not error and self.stored(job).items[item].is_open:
                     self.deliver(job, item)
                 again, turn = self.finish_item(job, item, error=error, turn=turn) is not None, turn + 1
@@ -319,17 +322,17 @@ class World:
 
     def cancel(self, job: Job) -> Job:
         """Cancel it as its owner."""
-        return manage.cancel(self.stored(job), tools=self.tools)
+        return manage.cancel(self.stored(job), deps=self.job_deps)
 
     def retry(self, job: Job, caller: Caller, *, key: str | None = None) -> Job:
         """Retry it as this caller."""
         return manage.retry(
-            self.stored(job), caller=caller, idempotency_key=key, new_name=self.new_name, tools=self.tools
+            self.stored(job), caller=caller, idempotency_key=key, new_name=self.new_name, deps=self.job_deps
         )
 
     def delete(self, job: Job) -> None:
         """Delete it as its owner."""
-        manage.delete(self.stored(job), tools=self.tools)
+        manage.delete(self.stored(job), deps=self.job_deps)
 
     def stored(self, job: Job) -> Job:
         """The job as it is in the table now."""
@@ -355,7 +358,7 @@ class World:
 
     def sweep(self) -> Swept:
         """Let the sweep run now."""
-        return sweep.sweep(tools=self.tools, estates=Estates(self.table))
+        return sweep.sweep(deps=self.job_deps, owner_records=OwnerRecords(self.table))
 
     def open_jobs(self, caller: Caller) -> int:
         """How many of the plan's jobs at once are taken."""
@@ -363,14 +366,14 @@ class World:
         count: int = found.get("open_jobs", 0)
         return count
 
-    def standing(self, caller: Caller) -> tuple[int, int, int, int]:
+    def usage_and_balance(self, caller: Caller) -> tuple[int, int, int, int]:
         """Images of the day, plan tenths of the month, available and held tenths."""
-        found = self.ledger.standing(caller.owner, now=self.clock)
+        found = self.ledger.usage_and_balance(caller.owner, now=self.clock)
         return found.day_used, found.month_used, found.balance.available, found.balance.held
 
     def balance(self, caller: Caller) -> Balance:
         """The totals, after making sure that the entries say the same."""
-        stored = self.ledger.standing(caller.owner, now=self.clock).balance
+        stored = self.ledger.usage_and_balance(caller.owner, now=self.clock).balance
         assert stored.difference == 0
         assert add_up(self.ledger.entries(caller.owner)) == stored
         return stored

@@ -41,9 +41,9 @@ def apps(cloud: None) -> SimpleNamespace:
 def served(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """The handlers run on the world's clock, its scripted predictor, its state machine and its cashier."""
     monkeypatch.setattr(runtime, "now", world.now)
-    monkeypatch.setattr(runtime, "predictors", lambda: world.tools.predictors)
+    monkeypatch.setattr(runtime, "predictors", lambda: world.job_deps.predictors)
     monkeypatch.setattr(runtime, "workflow", lambda: world.workflow)
-    monkeypatch.setattr(runtime, "tools", lambda: world.tools)
+    monkeypatch.setattr(runtime, "job_deps", lambda: world.job_deps)
     monkeypatch.setattr(runtime, "payments", lambda: world.cashier)
     return world
 

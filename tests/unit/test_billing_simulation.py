@@ -18,7 +18,7 @@ from enhancer.adapters.stripe.webhook import verified
 from enhancer.billing import checkout, stripe_events
 from enhancer.domain.credits import PACKS, to_take_back
 from enhancer.domain.errors import EnhancerError, StripeUnavailable
-from enhancer.domain.ledger import AlreadyResolved, FundsMoved, add_up
+from enhancer.domain.ledger import AlreadyResolved, BalanceChanged, add_up
 from enhancer.domain.subscriptions import Paid, in_force, month_at
 from enhancer.operations import quota_reset
 from tests.support.cashier import PRICES, Cashier
@@ -71,7 +71,7 @@ class Life:
             move = self.chance.choice(moves)
             if self.chance.random() < 0.25:
                 self.mortal.fate.doom(self.chance.randrange(8), after=self.chance.random() < 0.5)
-            with suppress(EnhancerError, FundsMoved, AlreadyResolved):
+            with suppress(EnhancerError, BalanceChanged, AlreadyResolved):
                 try:
                     move()
                 except Died:
@@ -125,7 +125,7 @@ class Life:
             self.cashier.switch(found, prices[self.chance.choice(PLANS)])
 
     def cancel(self):
-        checkout.cancel(self.world.again(self.account), desk=self.world.desk)
+        checkout.cancel(self.world.again(self.account), deps=self.world.billing_deps)
 
     def end(self):
         if found := self.running():
@@ -180,7 +180,7 @@ class Life:
         self.cashier.problem = StripeUnavailable() if self.chance.random() < 0.05 else None
         self.cashier.meanwhile = self.overtaking()
         try:
-            stripe_events.receive(found, desk=self.world.desk)
+            stripe_events.apply_event(found, deps=self.world.billing_deps)
         finally:
             self.cashier.problem = self.cashier.meanwhile = None
 
@@ -205,7 +205,7 @@ class Life:
                 (self.refund, self.decide, self.dispute, self.recover, self.switch, self.end)
             )()
         for event in self.cashier.events_told[before:]:
-            stripe_events.receive(event, desk=self.world.desk)
+            stripe_events.apply_event(event, deps=self.world.billing_deps)
 
     def hear_all(self):
         """Everything in the post arrives, in any order."""
@@ -213,7 +213,7 @@ class Life:
         self.chance.shuffle(self.waiting)
         for event in self.waiting:
             self.cashier.meanwhile = self.overtaking()
-            stripe_events.receive(event, desk=self.world.desk)
+            stripe_events.apply_event(event, deps=self.world.billing_deps)
         self.cashier.meanwhile = None
         self.waiting.clear()
 
@@ -221,7 +221,9 @@ class Life:
         """A browser comes back, from any session."""
         if self.cashier.sessions:
             session = self.chance.choice(list(self.cashier.sessions))
-            checkout.sync(session, self.world.again(self.account), home="/en/account", desk=self.world.desk)
+            checkout.sync(
+                session, self.world.again(self.account), home="/en/account", deps=self.world.billing_deps
+            )
 
     def hold(self):
         job = self.world.job(self.caller, [(0, self.chance.choice((10, 35, 400)))])
@@ -253,13 +255,13 @@ class Life:
         self.world_close()
 
     def world_close(self):
-        return quota_reset.close(desk=self.world.desk, notify=self.world.notify)
+        return quota_reset.close(deps=self.world.billing_deps, notify=self.world.notify)
 
     # ---------------------------------------------------------------------------------------- truth
 
     def audit(self):
         """The books add up, and the entries say the same."""
-        balance = self.world.ledger.standing(self.account.owner, now=self.world.clock).balance
+        balance = self.world.ledger.usage_and_balance(self.account.owner, now=self.world.clock).balance
         assert balance.difference == 0
         assert add_up(self.world.ledger.entries(self.account.owner)) == balance
         assert min(balance.available, balance.held, balance.debt) >= 0
@@ -268,28 +270,30 @@ class Life:
         """Everything was heard: what we have follows from what the cashier has."""
         owner, now = self.account.owner, self.world.clock
         lots = {lot.source: lot for lot in self.world.ledger.lots(owner)}
-        standing = self.world.ledger.standing(owner, now=now)
+        usage_and_balance = self.world.ledger.usage_and_balance(owner, now=now)
         packs = [one for one in self.cashier.sessions.values() if one.mode == "payment" and one.paid]
         assert {one for one in lots if one.startswith("checkout#")} == {f"checkout#{one.id}" for one in packs}
-        assert standing.balance.purchased == sum(PACKS[int(one.metadata["pack"])].tenths for one in packs)
+        assert usage_and_balance.balance.purchased == sum(
+            PACKS[int(one.metadata["pack"])].tenths for one in packs
+        )
         for session in packs:
             lot, charge = lots[f"checkout#{session.id}"], self.cashier.charge_of(session.payment_intent)
             owed = to_take_back(lot.credits, amount=charge.amount, taken_back=charge.taken_back)
             assert (lot.credits, lot.owed_back) == (PACKS[int(session.metadata["pack"])].tenths, owed)
-        self.verify_total(lots, standing)
+        self.verify_total(lots, usage_and_balance)
         open_disputes = [one for one in self.cashier.disputes.values() if one.status == "needs_response"]
-        assert standing.disputed == bool(open_disputes)
+        assert usage_and_balance.disputed == bool(open_disputes)
         account = self.world.again(self.account)
         assert self.expected() == {one.id: (one.status, one.plan, one.paid) for one in account.subscriptions}
         assert account.plan_at(now) == in_force(account.subscriptions, "free", now)
         assert (month_at(account.subscriptions, now) is None) == (account.plan_at(now) == "free")
 
-    def verify_total(self, lots, standing):
+    def verify_total(self, lots, usage_and_balance):
         """What came, less what is owed back, went, expired or was taken by hand, is what is there."""
         entries = list(self.world.ledger.entries(self.account.owner))
         by_hand = sum(one.credits for one in entries if one.reason == "mistake")
         came = sum(lot.credits - lot.owed_back for lot in lots.values())
-        balance = standing.balance
+        balance = usage_and_balance.balance
         there = balance.available + balance.held - balance.debt
         assert there == came - balance.spent - balance.expired - by_hand
 

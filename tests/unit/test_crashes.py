@@ -57,7 +57,7 @@ def test_after_a_crash_at_any_call_nothing_is_lost_or_charged_for_nothing(cloud,
     assert open_holds() == 0
     settled = world.kinds(caller).count("settle") - 1
     assert settled == int(call > SETTLE or (call == SETTLE and after))
-    assert world.standing(caller) == ((2, 3000, 95, 0) if settled else (1, 2995, 100, 0))
+    assert world.usage_and_balance(caller) == ((2, 3000, 95, 0) if settled else (1, 2995, 100, 0))
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -70,6 +70,6 @@ def test_a_repeated_request_after_a_crash_pays_at_most_once(cloud, call, after):
     job = world.finish(world.submit(caller, photo=photo, key="another"))
     assert job.status == "succeeded"
     assert world.kinds(caller).count("settle") - 1 == 1
-    assert world.standing(caller) == (2, 3000, 95, 0)
+    assert world.usage_and_balance(caller) == (2, 3000, 95, 0)
     assert world.artifacts.exists(job.items[0].output.key)
     audit(plans(caller))

@@ -7,13 +7,13 @@ import pytest
 
 from enhancer.domain.errors import EnhancerError, ProviderFailed, ProviderThrottled
 from enhancer.domain.jobs import DEADLINE_MS, StaleAttempt
-from enhancer.jobs.submit import Order
+from enhancer.jobs.submit import EnhanceOrder
 from tests.support import aws
 from tests.support.books import audit, open_holds
 from tests.support.crashes import Died, Mortal
 from tests.support.world import World
 
-ORDER = Order(model="nano-banana", prompt="a castle")
+ORDER = EnhanceOrder(model="nano-banana", prompt="a castle")
 REQUEST_CALLS, STEP_CALLS, TURNS_MAX = 16, 36, 8
 STANDING = {None: (1, 2960, 500, 0), "flux-klein": (2, 2972, 500, 0), "nano-banana": (2, 3000, 440, 0)}
 """Images, month, available and held credits by the model whose picture was paid for."""
@@ -51,7 +51,7 @@ def by_steps(world, caller, client):
         held.append(world.batch(caller, 1, ORDER))
     client.fate.revive() if not held else None
     for turn in range(TURNS_MAX if held else 0):
-        error = stepped(client, lambda turn=turn: world.start_item(held[0], turn=turn))
+        error = stepped(client, lambda turn=turn: world.start_prediction(held[0], turn=turn))
         again = stepped(client, lambda turn=turn, error=error: again_after(world, held[0], turn, error))
         if not again:
             break
@@ -93,7 +93,7 @@ def test_a_whole_run_makes_fewer_calls_than_the_crashes_cover(cloud, way, calls)
     """Every call of a run is a point where it dies below, and one lies behind its end."""
     world, caller, client = lived(way)
     assert client.fate.calls == calls - 1
-    assert world.standing(caller) == (2, 2972, 500, 0)
+    assert world.usage_and_balance(caller) == (2, 2972, 500, 0)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -108,5 +108,5 @@ def test_after_a_crash_at_any_call_of_a_failover_the_charge_is_its_price_or_noth
     assert open_holds() == 0
     jobs, _ = world.jobs.page(caller.owner, statuses=("succeeded",), limit=9, after=None)
     made = [job.model_of(job.items[0]).alias for job in jobs if job.model == "google/nano-banana"]
-    assert world.standing(caller) == STANDING[made[0] if made else None]
+    assert world.usage_and_balance(caller) == STANDING[made[0] if made else None]
     assert len(made) == world.kinds(caller).count("settle") - 1

@@ -40,7 +40,7 @@ def test_everything_is_built_once(cloud):
         "workflow",
         "downloads",
         "payments",
-        "tools",
+        "job_deps",
     ):
         assert getattr(runtime, name)() is getattr(runtime, name)(), name
 

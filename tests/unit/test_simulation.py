@@ -27,9 +27,9 @@ from enhancer.domain.errors import (
 )
 from enhancer.domain.images import ImageInfo
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, PredictionStarted, StaleAttempt
-from enhancer.domain.ledger import AlreadyHeld, AlreadyResolved, FundsMoved, KeyUsed
+from enhancer.domain.ledger import AlreadyHeld, AlreadyResolved, BalanceChanged, KeyUsed
 from enhancer.domain.predictions import OutOfTime, StillRunning
-from enhancer.jobs.submit import Order
+from enhancer.jobs.submit import EnhanceOrder
 from enhancer.operations.sweep import Swept
 from tests.support import aws
 from tests.support.books import audit, open_holds
@@ -42,7 +42,7 @@ SEQUENCES = int(os.environ.get("SIMULATION_SEQUENCES", "24"))
 SEED = int(os.environ.get("SIMULATION_SEED", "1"))
 STEPS = 30
 GROUPS = 6
-EXPECTED = (EnhancerError, AlreadyHeld, AlreadyResolved, FundsMoved, KeyUsed, ConditionFailed, StaleAttempt,
+EXPECTED = (EnhancerError, AlreadyHeld, AlreadyResolved, BalanceChanged, KeyUsed, ConditionFailed, StaleAttempt,
             PredictionStarted, Died)  # fmt: skip
 """What a step may end with; anything else is a bug."""
 MOMENTS = ("2026-11-20 23:59:58", "2026-11-30 23:59:58", "2026-12-31 23:59:58", "2028-02-28 23:59:58")
@@ -201,7 +201,7 @@ class Life:
 
     def order(self):
         caller = self.chance.choice(self.callers)
-        order = Order(**self.chance.choice(ORDERS))
+        order = EnhanceOrder(**self.chance.choice(ORDERS))
         key, kind = self.chance.choice((None, None, "a", "b")), self.chance.choice(("sync", "sync", "async"))
         submitted = self.world.submit(caller, order, photo=self.chance.choice(PICTURES), key=key, kind=kind)
         assert submitted.job.owner == caller.owner
@@ -228,7 +228,7 @@ class Life:
         files = [
             self.chance.choice((b"0", b"1", b"2", b"3", b"damaged")) for _ in range(self.chance.randint(1, 4))
         ]
-        order = Order(**self.chance.choice(ORDERS))
+        order = EnhanceOrder(**self.chance.choice(ORDERS))
         caller, key = self.chance.choice(self.callers), self.chance.choice((None, None, "batch"))
         launch = self.chance.random() < 0.8
         self.jobs.append(self.world.batch(caller, files, order, key=key, launch=launch))
@@ -252,11 +252,11 @@ class Life:
         self.prepare(self.refusals())
         match self.chance.randrange(8):
             case 0 | 1 | 2:
-                self.world.start_item(job, item, token=self.chance.choice("xyz"), turn=turn)
+                self.world.start_prediction(job, item, token=self.chance.choice("xyz"), turn=turn)
             case 3:
                 self.end(job, job.items[item])
             case 4:
-                self.world.look_at_item(job, item, turn=turn)
+                self.world.poll_prediction(job, item, turn=turn)
             case 5 | 6:
                 self.world.finish_item(job, item, error=self.chance.choice(ERRORS), turn=turn)
             case 7:
@@ -273,7 +273,7 @@ class Life:
         """The model ends, well or badly."""
         if not item.prediction or not item.input:
             return
-        model = self.world.tools.predictor_of(job, item)
+        model = self.world.job_deps.predictor_of(job, item)
         if self.chance.random() < 0.7:
             model.deliver(job, item)
         else:
@@ -299,7 +299,7 @@ class Life:
         self.prepare(self.refusals())
         for _ in range(self.chance.randint(1, 2)):
             with suppress(ProviderError):
-                self.world.start_item(job, index, turn=turn)
+                self.world.start_prediction(job, index, turn=turn)
         started, error = self.world.stored(job).items[index], self.chance.choice(ERRORS)
         if not error:
             self.end(job, started)

@@ -126,7 +126,7 @@ def test_states_functions_folders_and_substitutions_have_one_name():
         assert RESOURCE["DefinitionSubstitutions"][name] == {"Fn::GetAtt": [name, "Arn"]}
         assert FUNCTIONS[name]["CodeUri"] == f"functions/{snake(name)}"
         assert snake(name) in functions.NAMES
-    steps = {name for name, found in FUNCTIONS.items() if "from enhancer.jobs import steps" in source(name)}
+    steps = {name for name in FUNCTIONS if f"steps.{snake(name)}(" in source(name)}
     assert set(TASKS) == steps == set(RESOURCE["DefinitionSubstitutions"]) - {"Partition"}
 
 

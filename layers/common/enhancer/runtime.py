@@ -25,7 +25,7 @@ from enhancer.adapters.dynamodb.table import Table
 from enhancer.domain.availability import Gate
 from enhancer.domain.costs import SPEND_CAP_MICROS
 from enhancer.domain.ids import RANDOM_BYTES, ordered_id, random_name
-from enhancer.jobs.deps import Tools
+from enhancer.jobs.deps import JobDeps
 from enhancer.settings import Settings
 from enhancer.telemetry import count
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
     from enhancer.adapters.aws.dead_letters import DeadLetters
     from enhancer.adapters.aws.notices import Notices
-    from enhancer.adapters.dynamodb.owner_data import Estates
+    from enhancer.adapters.dynamodb.owner_data import OwnerRecords
     from enhancer.adapters.http.download import Downloads
     from enhancer.adapters.images.pixels import Photo
     from enhancer.adapters.signin.base import SignIn
     from enhancer.adapters.stripe.gateway import Payments
-    from enhancer.billing.deps import Desk, Parked
+    from enhancer.billing.deps import BillingDeps, Parked
     from enhancer.domain.jobs import Item, Job
     from enhancer.domain.models import Model, ProviderName
     from enhancer.domain.owners import Owner
@@ -126,11 +126,11 @@ def api_keys() -> ApiKeys:
 
 
 @cache
-def estates() -> Estates:
+def owner_records() -> OwnerRecords:
     """All that is stored of one owner."""
-    from enhancer.adapters.dynamodb.owner_data import Estates  # noqa: PLC0415 - only for copies and deletions
+    from enhancer.adapters.dynamodb.owner_data import OwnerRecords  # noqa: PLC0415 - only for copies and deletions
 
-    return Estates(table())
+    return OwnerRecords(table())
 
 
 @cache
@@ -274,17 +274,17 @@ def cashier() -> Literal["live", "test"] | None:
     return "live" if payments().is_live() else "test"
 
 
-def desk(*, keyless: bool = False) -> Desk:
+def billing_deps(*, keyless: bool = False) -> BillingDeps:
     """What dealing with Stripe needs; raises `StripeNotConfigured` without a key, unless ``keyless``.
 
     Made anew each time, because the key may be another one by now.
     """
-    from enhancer.adapters.dynamodb.stripe_links import Customers  # noqa: PLC0415 - only functions about money
-    from enhancer.billing.deps import Desk  # noqa: PLC0415
+    from enhancer.adapters.dynamodb.stripe_links import StripeLinks  # noqa: PLC0415 - only functions about money
+    from enhancer.billing.deps import BillingDeps  # noqa: PLC0415
 
-    return Desk(
+    return BillingDeps(
         payments=payments(),
-        customers=Customers(table()),
+        links=StripeLinks(table()),
         accounts=accounts(),
         ledger=ledger(),
         prices=prices(),
@@ -408,9 +408,9 @@ def downloads() -> Downloads:
 
 
 @cache
-def tools() -> Tools:
+def job_deps() -> JobDeps:
     """What running jobs needs."""
-    return Tools(
+    return JobDeps(
         predictors=predictors(),
         artifacts=artifacts(),
         jobs=jobs(),

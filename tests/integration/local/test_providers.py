@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from enhancer.adapters.stripe.gateway import Payments
-from enhancer.domain.payments import Order
+from enhancer.domain.payments import CheckoutOrder
 from enhancer.settings import Settings
 from local.processes import LocalError
 from local.providers import PRICE_SETTINGS, Providers
@@ -50,7 +50,7 @@ def test_the_stand_in_sells_everything_and_tells_the_product(tmp_path: Path) -> 
             sold += [("subscription", price) for price in table.values()]
         assert len(sold) == 12
         for number, (mode, price) in enumerate(sold):
-            order = Order(str(number), mode, price, customer, "u", ORIGIN, ORIGIN)  # type: ignore[arg-type]
+            order = CheckoutOrder(str(number), mode, price, customer, "u", ORIGIN, ORIGIN)  # type: ignore[arg-type]
             assert payments.open(order, idempotency_key=str(number)).status == "open"
         hook = requests.post(f"{found.stripe_url}/_ctl/webhook", json={}, timeout=5).json()
     assert hook["url"] == f"{ORIGIN}/api/billing/stripe-webhook"

@@ -140,7 +140,7 @@ def test_the_sweep_function_gives_back_what_is_overdue(apps, served, logs):
     assert apps.sweep({}, CONTEXT) == nothing | {"expired": 1}
     assert apps.sweep({}, CONTEXT) == nothing
     assert [line["expired"] for line in logs.lines] == [1, 0]
-    assert served.standing(caller)[0] == 0
+    assert served.usage_and_balance(caller)[0] == 0
 
 
 PROMPT, EMAIL, KEY = "MARKER-prompt with a castle", "marker.person@example.com", "MARKER-idempotency-key"

@@ -9,7 +9,7 @@ from standardwebhooks import webhooks as library
 
 from enhancer import runtime
 from enhancer.jobs import callbacks
-from enhancer.jobs.submit import Order
+from enhancer.jobs.submit import EnhanceOrder
 from tests.support import aws, make_events
 from tests.support.callbacks import FOREIGN_SECRET, OLD_SECRET, WEBHOOK_SECRET, signed
 from tests.support.events import CONTEXT, Answer, http_event
@@ -20,8 +20,8 @@ NAME = "prediction-0-1-0"
 @pytest.fixture
 def job(served):
     """A job whose prediction runs; its step waits with the token ``t``."""
-    made = served.batch(served.caller("pro"), 1, Order(model="real-esrgan"))
-    served.start_item(made, token="t")
+    made = served.batch(served.caller("pro"), 1, EnhanceOrder(model="real-esrgan"))
+    served.start_prediction(made, token="t")
     return made
 
 

@@ -51,7 +51,7 @@ def test_what_was_paid_and_never_told_is_granted_and_counted(closing, served):
     session = served.bought(account, 100)
     found, counted = closing()
     assert (found["found"], counted["PaidNotGranted"]) == ([session.id], 1)
-    assert served.ledger.standing(account.owner, now=served.clock).balance.purchased == 1000
+    assert served.ledger.usage_and_balance(account.owner, now=served.clock).balance.purchased == 1000
     assert closing()[1]["PaidNotGranted"] == 0
 
 

@@ -3,14 +3,14 @@
 import pytest
 
 from enhancer.domain import errors
-from enhancer.jobs.submit import Order
+from enhancer.jobs.submit import EnhanceOrder
 from tests.support.events import CONTEXT
 
 
 @pytest.fixture
 def job(served):
     """A job of one picture for a hosted model, held and started."""
-    return served.batch(served.caller("pro"), 1, Order(model="real-esrgan"))
+    return served.batch(served.caller("pro"), 1, EnhanceOrder(model="real-esrgan"))
 
 
 def event(job, **more):

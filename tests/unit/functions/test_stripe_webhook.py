@@ -59,7 +59,7 @@ def fresh():
 
 
 def available(served, account):
-    return served.ledger.standing(account.owner, now=served.clock).balance.available
+    return served.ledger.usage_and_balance(account.owner, now=served.clock).balance.available
 
 
 def test_what_was_paid_is_granted_and_the_answer_says_so(apps, served, account, paid):
@@ -218,9 +218,9 @@ def test_who_is_refused_costs_no_import_of_stripe():
     code = (
         "import sys\n"
         "from functions.stripe_webhook import app\n"
-        "from enhancer.adapters.stripe.webhook import heard\n"
+        "from enhancer.adapters.stripe.webhook import verify_rotating\n"
         "from enhancer.domain.errors import WebhookInvalid\n"
-        "try: heard(b'{}', 't=1,v1=aa', lambda fresh: ['x'], now=1000)\n"
+        "try: verify_rotating(b'{}', 't=1,v1=aa', lambda fresh: ['x'], now=1000)\n"
         "except WebhookInvalid: pass\n"
         "print(sorted({'stripe', 'requests', 'pydantic', 'PIL'} & set(sys.modules)))\n"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from enhancer.domain.errors import CreditsTooFew, IdempotencyMismatch, NotFound
-from enhancer.domain.ledger import FundsMoved
+from enhancer.domain.ledger import BalanceChanged
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import plan_named
 from enhancer.domain.pricing import credits
@@ -73,8 +73,8 @@ def deduct(
             entry_id=entry_id,
             now=now,
         )
-    except FundsMoved:
-        available = ledger.standing(account.owner, now=now).balance.available
+    except BalanceChanged:
+        available = ledger.usage_and_balance(account.owner, now=now).balance.available
         raise CreditsTooFew(available=credits(available)) from None
     return done or _repeated(account, once, ("clawback", amount * 10), ledger)
 

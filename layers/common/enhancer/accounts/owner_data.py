@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from enhancer.adapters.aws.artifacts import Artifacts
-    from enhancer.adapters.dynamodb.owner_data import Estates
+    from enhancer.adapters.dynamodb.owner_data import OwnerRecords
     from enhancer.domain.accounts import Account
     from enhancer.domain.owners import Owner
-    from enhancer.jobs.deps import Tools
+    from enhancer.jobs.deps import JobDeps
 
 INLINE_BYTES_MAX = 3_000_000
 """Pictures of more bytes than this are packed by a function of their own; see `jobs.results.BODY_BYTES_MAX`."""
@@ -53,28 +53,28 @@ artifacts/     your pictures: originals under uploads/, results under results/
 """
 
 
-def size_of(owner: Owner, *, estates: Estates) -> int:
+def size_of(owner: Owner, *, owner_records: OwnerRecords) -> int:
     """Return how many bytes the owner's pictures have."""
-    return sum(artifact.size for job in estates.jobs(owner) for artifact in _artifacts(job))
+    return sum(artifact.size for job in owner_records.jobs(owner) for artifact in _artifacts(job))
 
 
-def pack(account: Account, out: IO[bytes], *, estates: Estates, artifacts: Artifacts) -> None:
+def pack(account: Account, out: IO[bytes], *, owner_records: OwnerRecords, artifacts: Artifacts) -> None:
     """Write a zip with everything that is stored of an owner. A picture that expired is left out."""
     owner = account.owner
     records = {
-        "jobs": list(estates.records(owner, "JOB#")),
-        "ledger": list(estates.records(owner, "LEDGER#")),
-        "lots": list(estates.records(owner, "LOT#")),
-        "keys": list(estates.records(owner, "KEY#")),
-        "usage": [{"period": one["sk"][6:], **one} for one in estates.records(owner, "USAGE#")],
-        "audit": list(estates.records(owner, "AUDIT#")),
+        "jobs": list(owner_records.records(owner, "JOB#")),
+        "ledger": list(owner_records.records(owner, "LEDGER#")),
+        "lots": list(owner_records.records(owner, "LOT#")),
+        "keys": list(owner_records.records(owner, "KEY#")),
+        "usage": [{"period": one["sk"][6:], **one} for one in owner_records.records(owner, "USAGE#")],
+        "audit": list(owner_records.records(owner, "AUDIT#")),
     }
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("README.txt", README)
         archive.writestr("profile.json", _json(asdict(account)))
         for name, found in records.items():
             archive.writestr(f"{name}.json", _json(found))
-        for key in dict.fromkeys(one.key for job in estates.jobs(owner) for one in _artifacts(job)):
+        for key in dict.fromkeys(one.key for job in owner_records.jobs(owner) for one in _artifacts(job)):
             with suppress(NoArtifact):
                 kind, name = key.split("/")[1], key.rsplit("/", 1)[-1]
                 data = artifacts.get(key)
@@ -82,19 +82,26 @@ def pack(account: Account, out: IO[bytes], *, estates: Estates, artifacts: Artif
 
 
 def export(
-    account: Account, *, asked_at: int, new_name: Callable[[], str], estates: Estates, artifacts: Artifacts
+    account: Account,
+    *,
+    asked_at: int,
+    new_name: Callable[[], str],
+    owner_records: OwnerRecords,
+    artifacts: Artifacts,
 ) -> None:
     """Make the copy that was asked for and say where it is."""
     key = export_key(account.owner, new_name())
     with TemporaryDirectory() as folder:
         path = Path(folder) / "export.zip"
         with path.open("wb") as out:
-            pack(account, out, estates=estates, artifacts=artifacts)
+            pack(account, out, owner_records=owner_records, artifacts=artifacts)
         artifacts.put_file(key, path, "application/zip")
-    estates.end_export(account.owner, key, asked_at=asked_at)
+    owner_records.end_export(account.owner, key, asked_at=asked_at)
 
 
-def erase(account: Account, *, tools: Tools, estates: Estates, unsubscribe: Callable[[str], None]) -> None:
+def erase(
+    account: Account, *, deps: JobDeps, owner_records: OwnerRecords, unsubscribe: Callable[[str], None]
+) -> None:
     """Delete an account: its subscription and its work are stopped, its name is gone, then its pictures and records.
 
     ``unsubscribe`` ends a subscription, given its id; while that cannot be done (`CashierError`), nothing is deleted.
@@ -104,19 +111,19 @@ def erase(account: Account, *, tools: Tools, estates: Estates, unsubscribe: Call
         if subscription.is_open:
             with suppress(NoSuchPayment):
                 unsubscribe(subscription.id)
-    for job in estates.jobs(account.owner):
+    for job in owner_records.jobs(account.owner):
         if job.is_open:
             with suppress(JobFinished):
-                manage.cancel(job, tools=tools)
-    estates.bury(account, now=tools.now())
-    purge(account.owner, now=tools.now(), artifacts=tools.artifacts, estates=estates)
+                manage.cancel(job, deps=deps)
+    owner_records.mark_deleted(account, now=deps.now())
+    purge(account.owner, now=deps.now(), artifacts=deps.artifacts, owner_records=owner_records)
 
 
-def purge(owner: Owner, *, now: int, artifacts: Artifacts, estates: Estates) -> None:
+def purge(owner: Owner, *, now: int, artifacts: Artifacts, owner_records: OwnerRecords) -> None:
     """Remove what is left of a deleted owner; the ledger stays, anonymous. Safe to repeat."""
     for prefix in prefixes_of(owner):
         artifacts.delete_under(prefix)
-    estates.purge(owner, now=now)
+    owner_records.purge(owner, now=now)
 
 
 def _artifacts(job: Job) -> list[Artifact]:

@@ -27,7 +27,7 @@ _SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class SignInFlow:
     """What both halves of a sign-in at one provider need. ``redirect_uri``: where it sends the browser back."""
 
     provider: str
@@ -37,13 +37,13 @@ class Way:
 
 
 def begin(
-    way: Way, *, state: str, browser: str, return_to: str | None, linking: Account | None, now: int
+    flow: SignInFlow, *, state: str, browser: str, return_to: str | None, linking: Account | None, now: int
 ) -> str:
     """Return the provider's URL to send the browser to. ``state`` and ``browser`` are 256 random bits each."""
-    pending = Pending(way.provider, safe_path(return_to), linking.owner.id if linking else None)
-    way.accounts.begin_sign_in(state, browser, pending, now=now)
-    return way.sign_in.authorize_url(
-        redirect_uri=way.redirect_uri,
+    pending = Pending(flow.provider, safe_path(return_to), linking.owner.id if linking else None)
+    flow.accounts.begin_sign_in(state, browser, pending, now=now)
+    return flow.sign_in.authorize_url(
+        redirect_uri=flow.redirect_uri,
         state=state,
         nonce=_derived("nonce", browser, state),
         verifier=_derived("verifier", browser, state),
@@ -51,7 +51,7 @@ def begin(
 
 
 def complete(
-    way: Way,
+    flow: SignInFlow,
     query: Mapping[str, str],
     *,
     browser: str | None,
@@ -71,22 +71,22 @@ def complete(
     if not is_secret(browser) or not is_secret(state):
         raise SignInFailed(reason="state")
     assert browser  # noqa: S101 - just checked
-    pending = way.accounts.take_sign_in(state, browser, way.provider, now=now)
+    pending = flow.accounts.take_sign_in(state, browser, flow.provider, now=now)
     if pending is None:
         raise SignInFailed(reason="state")
     if query.get("error") or not query.get("code"):
         raise SignInFailed(reason="denied" if query.get("error") == "access_denied" else "provider")
-    profile = way.sign_in.profile(
+    profile = flow.sign_in.profile(
         code=query["code"],
-        redirect_uri=way.redirect_uri,
+        redirect_uri=flow.redirect_uri,
         verifier=_derived("verifier", browser, state),
         nonce=_derived("nonce", browser, state),
         now=now,
     )
-    account = _account(way, profile, pending, caller, new_user, admin_email, now)
+    account = _account(flow, profile, pending, caller, new_user, admin_email, now)
     if old_token:
-        way.accounts.end_session(old_token)
-    way.accounts.start_session(account.owner, new_token, now=now)
+        flow.accounts.end_session(old_token)
+    flow.accounts.start_session(account.owner, new_token, now=now)
     return account, pending.return_to
 
 
@@ -96,7 +96,7 @@ def is_secret(text: str | None) -> bool:
 
 
 def _account(
-    way: Way,
+    flow: SignInFlow,
     profile: Profile,
     pending: Pending,
     caller: Account | None,
@@ -108,10 +108,10 @@ def _account(
     if pending.linking:
         if caller is None or caller.owner.id != pending.linking:
             raise SignInFailed(reason="state")
-        way.accounts.link(caller.owner, profile)
+        flow.accounts.link(caller.owner, profile)
         return caller
     role = "admin" if admin_email and profile.email == admin_email.lower() else "user"
-    account = way.accounts.sign_in(profile, new_user=new_user, role=role, now=now)
+    account = flow.accounts.sign_in(profile, new_user=new_user, role=role, now=now)
     if account.blocked:
         raise OwnerBlocked
     return account

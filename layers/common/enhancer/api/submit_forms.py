@@ -16,7 +16,7 @@ from enhancer.domain.jobs import Kind
 from enhancer.jobs import submit
 
 if TYPE_CHECKING:
-    from enhancer.api.http.app import Visit
+    from enhancer.api.http.app import RequestContext
     from enhancer.domain.callers import Caller
     from enhancer.domain.jobs import Submitted
 
@@ -24,9 +24,11 @@ RETRY_SECONDS = 2
 """When to look at an open job again."""
 
 
-def submit_one(visit: Visit, form: GenerateForm, idempotency_key: str | None, *, kind: Kind) -> Submitted:
+def submit_one(
+    context: RequestContext, form: GenerateForm, idempotency_key: str | None, *, kind: Kind
+) -> Submitted:
     """Check, price and hold one picture."""
-    caller = visit.caller
+    caller = context.caller
     model, params = submit.interpret(form.to_order())
     submit.permit(model, params, caller=caller, enabled=runtime.enabled)
     return submit.submit_photo(
@@ -46,10 +48,10 @@ def submit_one(visit: Visit, form: GenerateForm, idempotency_key: str | None, *,
 
 
 def submit_batch(
-    visit: Visit, form: JobForm, items: list[ItemWanted], idempotency_key: str | None
+    context: RequestContext, form: JobForm, items: list[ItemWanted], idempotency_key: str | None
 ) -> Submitted:
     """Check, price and hold one to ten pictures that are looked at later."""
-    caller, order = visit.caller, form.to_order()
+    caller, order = context.caller, form.to_order()
     model, params = submit.interpret(order)
     for place, item in enumerate(items):
         if item.prompt:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from enhancer.billing import stripe_events
-from enhancer.billing.deps import Desk, Parked
+from enhancer.billing.deps import BillingDeps, Parked
 from enhancer.domain.digests import key_hash_of
 from enhancer.domain.errors import (
     NoSubscription,
@@ -17,7 +17,7 @@ from enhancer.domain.errors import (
     SubscriptionExists,
 )
 from enhancer.domain.paths import safe_path
-from enhancer.domain.payments import Interval, NoSuchPayment, Order
+from enhancer.domain.payments import CheckoutOrder, Interval, NoSuchPayment
 
 if TYPE_CHECKING:
     from enhancer.domain.accounts import Account
@@ -39,31 +39,35 @@ class Visitor:
     idempotency_key: str | None
 
 
-def buy(visitor: Visitor, size: int, *, desk: Desk) -> str:
+def buy(visitor: Visitor, size: int, *, deps: BillingDeps) -> str:
     """Return where a pack of credits is paid. Raises `PackNotConfigured`, `CashierError`, `IdempotencyMismatch`."""
-    pack, price = desk.prices.of_pack(size)
-    wanted = Order("", "payment", price, "", visitor.account.owner.id, "", "", {"pack": f"{pack.credits}"})
-    return _opened(visitor, wanted, desk)
+    pack, price = deps.prices.of_pack(size)
+    wanted = CheckoutOrder(
+        "", "payment", price, "", visitor.account.owner.id, "", "", {"pack": f"{pack.credits}"}
+    )
+    return _opened(visitor, wanted, deps)
 
 
-def subscribe(visitor: Visitor, plan: str, interval: Interval, *, desk: Desk) -> str:
+def subscribe(visitor: Visitor, plan: str, interval: Interval, *, deps: BillingDeps) -> str:
     """Return where a subscription is paid; older checkouts of one expire. Raises `SubscriptionExists`."""
-    price = desk.prices.of_plan(plan, interval)
+    price = deps.prices.of_plan(plan, interval)
     open_one = next((one for one in visitor.account.subscriptions if one.is_open), None)
     if open_one:
         raise SubscriptionExists(plan=open_one.plan, portal=PORTAL)
     metadata = {"plan": plan, "interval": interval}
     url = _opened(
-        visitor, Order("", "subscription", price, "", visitor.account.owner.id, "", "", metadata), desk
+        visitor,
+        CheckoutOrder("", "subscription", price, "", visitor.account.owner.id, "", "", metadata),
+        deps,
     )
-    account = desk.accounts.get(visitor.account.owner) or visitor.account
-    sessions = [one for one in desk.payments.open_checkouts(account.customer) if one.mode == "subscription"]
+    account = deps.accounts.get(visitor.account.owner) or visitor.account
+    sessions = [one for one in deps.payments.open_checkouts(account.customer) if one.mode == "subscription"]
     for older in sessions[1:]:  # newest first, also of those created in the same second
-        desk.payments.expire(older.id)
+        deps.payments.expire(older.id)
     return url
 
 
-def cancel(account: Account, *, desk: Desk) -> Account:
+def cancel(account: Account, *, deps: BillingDeps) -> Account:
     """Let the subscription end with its paid period; return the account as it is then. Raises `NoSubscription`."""
     running = [one for one in account.subscriptions if one.is_open]
     if not running:
@@ -71,73 +75,73 @@ def cancel(account: Account, *, desk: Desk) -> Account:
     for one in running:
         if one.cancel_at is None:
             try:
-                desk.payments.cancel_at_period_end(one.id)
-                stripe_events.follow(account.customer, one.id, desk=desk)
+                deps.payments.cancel_at_period_end(one.id)
+                stripe_events.sync_subscription(account.customer, one.id, deps=deps)
             except NoSuchPayment:
                 raise NoSubscription from None
             except Parked as parked:
-                desk.park(parked, "cancel")
-    return desk.accounts.get(account.owner) or account
+                deps.park(parked, "cancel")
+    return deps.accounts.get(account.owner) or account
 
 
-def portal(visitor: Visitor, *, desk: Desk) -> str:
+def portal(visitor: Visitor, *, deps: BillingDeps) -> str:
     """Return where card, invoices and subscription are managed. Raises `NothingBought`."""
     if not visitor.account.customer:
         raise NothingBought
     path = safe_path(visitor.return_to, home=f"/{visitor.language}/account")
     try:
-        return desk.payments.portal(
+        return deps.payments.portal(
             visitor.account.customer, return_url=f"{visitor.origin}{path}", locale=visitor.language
         )
     except NoSuchPayment:  # deleted at the cashier, with all that was bought
         raise NothingBought from None
 
 
-def sync(session_id: str, account: Account, *, home: str, desk: Desk) -> tuple[str, State]:
+def sync(session_id: str, account: Account, *, home: str, deps: BillingDeps) -> tuple[str, State]:
     """Look a checkout up on the browser's return; return where to send it, and how the payment stands.
 
     Foreign and missing are the same `NotFound`. What is parked looks as if it were still pending.
     """
     try:
-        checkout = desk.payments.checkout(session_id)
+        checkout = deps.payments.checkout(session_id)
     except NoSuchPayment:
         raise NotFound from None
-    mine = desk.customers.owner_of(checkout.customer) == account.owner
+    mine = deps.links.owner_of(checkout.customer) == account.owner
     if not mine or checkout.metadata.get("owner") != account.owner.id:
         raise NotFound
     path = safe_path(checkout.metadata.get("returnTo"), home=home)
-    return path, _state(checkout, desk)
+    return path, _state(checkout, deps)
 
 
-def _state(checkout: Checkout, desk: Desk) -> State:
+def _state(checkout: Checkout, deps: BillingDeps) -> State:
     try:
         if checkout.mode == "payment":
-            stripe_events.credit(checkout, desk=desk)
+            stripe_events.grant_pack(checkout, deps=deps)
         elif checkout.subscription:
-            stripe_events.follow(checkout.customer, checkout.subscription, desk=desk)
+            stripe_events.sync_subscription(checkout.customer, checkout.subscription, deps=deps)
     except Parked as parked:
-        desk.park(parked, "sync")
+        deps.park(parked, "sync")
         return "pending"
     if checkout.status == "expired":
         return "failed"
     return "paid" if checkout.paid and checkout.status == "complete" else "pending"
 
 
-def _opened(visitor: Visitor, wanted: Order, desk: Desk) -> str:
+def _opened(visitor: Visitor, wanted: CheckoutOrder, deps: BillingDeps) -> str:
     """Open a checkout once per idempotency key; the cashier's own keys follow from ours."""
-    account, now = visitor.account, desk.now()
+    account, now = visitor.account, deps.now()
     path = safe_path(visitor.return_to, home=f"/{visitor.language}/account")
-    key_hash = key_hash_of(visitor.idempotency_key) or _hash(desk.new_id("once"))
+    key_hash = key_hash_of(visitor.idempotency_key) or _hash(deps.new_id("once"))
     fingerprint = _hash(f"{wanted.mode} {wanted.price} {path}")
-    place = desk.customers.order(
-        account.owner, key_hash, fingerprint=fingerprint, new_id=desk.new_id("ord"), now=now
+    place = deps.links.order(
+        account.owner, key_hash, fingerprint=fingerprint, new_id=deps.new_id("ord"), now=now
     )
     if place.url:
-        if desk.payments.checkout(place.session).status != "expired":
+        if deps.payments.checkout(place.session).status != "expired":
             return place.url
-        desk.customers.over(account.owner, key_hash, turn=place.turn)
+        deps.links.expire_checkout(account.owner, key_hash, turn=place.turn)
         place = replace(place, turn=place.turn + 1)
-    customer = account.customer or _enrolled(account, desk)
+    customer = account.customer or _enrolled(account, deps)
     order = replace(
         wanted,
         id=place.id,
@@ -148,24 +152,24 @@ def _opened(visitor: Visitor, wanted: Order, desk: Desk) -> str:
         locale=visitor.language,
     )
     try:
-        checkout = _open(order, f"checkout:{place.id}:{place.turn}", account, desk)
+        checkout = _open(order, f"checkout:{place.id}:{place.turn}", account, deps)
     except StripeUnavailable as refused:
         if refused.answered:
-            desk.customers.over(account.owner, key_hash, turn=place.turn)
+            deps.links.expire_checkout(account.owner, key_hash, turn=place.turn)
         raise
     if not checkout.url:
         raise StripeUnavailable
-    desk.customers.opened(account.owner, key_hash, checkout.id, checkout.url)
+    deps.links.opened(account.owner, key_hash, checkout.id, checkout.url)
     return checkout.url
 
 
-def _open(order: Order, key: str, account: Account, desk: Desk) -> Checkout:
+def _open(order: CheckoutOrder, key: str, account: Account, deps: BillingDeps) -> Checkout:
     """Open a checkout; where the customer was deleted at the cashier, as a new one."""
     try:
-        return desk.payments.open(order, idempotency_key=key)
+        return deps.payments.open(order, idempotency_key=key)
     except NoSuchPayment:
-        customer = _enrolled(account, desk, instead_of=order.customer)
-        return desk.payments.open(replace(order, customer=customer), idempotency_key=f"{key}:{customer}")
+        customer = _enrolled(account, deps, instead_of=order.customer)
+        return deps.payments.open(replace(order, customer=customer), idempotency_key=f"{key}:{customer}")
 
 
 def with_query(path: str, query: str) -> str:
@@ -174,13 +178,13 @@ def with_query(path: str, query: str) -> str:
     return f"{place}{'&' if '?' in place else '?'}{query}{hash_sign}{fragment}"
 
 
-def _enrolled(account: Account, desk: Desk, *, instead_of: str = "") -> str:
+def _enrolled(account: Account, deps: BillingDeps, *, instead_of: str = "") -> str:
     """Make the account a customer, once: the same key gives the same one, however often it is tried."""
     key = f"customer:{account.owner.id}:{_hash(account.email)[:16]}:{instead_of}"
-    customer = desk.payments.create_customer(
+    customer = deps.payments.create_customer(
         owner_id=account.owner.id, email=account.email, idempotency_key=key
     )
-    return desk.customers.enroll(account.owner, customer, instead_of=instead_of)
+    return deps.links.enroll(account.owner, customer, instead_of=instead_of)
 
 
 def _hash(text: str) -> str:

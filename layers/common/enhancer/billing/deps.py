@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.accounts import Accounts
     from enhancer.adapters.dynamodb.ledger import Ledger
-    from enhancer.adapters.dynamodb.stripe_links import Customers
+    from enhancer.adapters.dynamodb.stripe_links import StripeLinks
     from enhancer.adapters.stripe.gateway import Payments
     from enhancer.domain.stripe_prices import Prices
 
@@ -30,11 +30,11 @@ class Parked(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class BillingDeps:
     """What dealing with the cashier needs. ``park`` tells the operator; ``live``: whether real money moves here."""
 
     payments: Payments
-    customers: Customers
+    links: StripeLinks
     accounts: Accounts
     ledger: Ledger
     prices: Prices

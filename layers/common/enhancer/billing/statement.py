@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from enhancer.domain.errors import (
     InvalidFields,
 )
-from enhancer.domain.ledger import Entry, Standing
+from enhancer.domain.ledger import Entry, UsageAndBalance
 
 if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.ledger import Ledger
@@ -34,7 +34,7 @@ class Page:
 
     rows: Sequence[Row]
     cursor: str | None
-    standing: Standing
+    state: UsageAndBalance
 
 
 def statement(owner: Owner, *, limit: int, cursor: str | None, now: int, ledger: Ledger) -> Page:
@@ -43,20 +43,20 @@ def statement(owner: Owner, *, limit: int, cursor: str | None, now: int, ledger:
     The balance of the newest entry is what is available now; a cursor carries that of its own place along.
     """
     after, balance = _place(cursor)
-    standing = ledger.standing(owner, now=now)
+    state = ledger.usage_and_balance(owner, now=now)
     entries, following = ledger.page(owner, limit=limit, after=after)
     for _ in range(0 if cursor else READS):
-        before, standing = standing, ledger.standing(owner, now=now)
-        if before == standing:
+        before, state = state, ledger.usage_and_balance(owner, now=now)
+        if before == state:
             break
         entries, following = ledger.page(owner, limit=limit, after=after)
     if not cursor:
-        balance = standing.balance.available
+        balance = state.balance.available
     rows = []
     for entry in entries:
         rows.append(Row(entry, balance))
         balance -= entry.change
-    return Page(rows, f"{following}~{balance}" if following else None, standing)
+    return Page(rows, f"{following}~{balance}" if following else None, state)
 
 
 def _place(cursor: str | None) -> tuple[str | None, int]:

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from enhancer.billing.deps import Desk, Parked
+from enhancer.billing.deps import BillingDeps, Parked
 from enhancer.domain.credits import CURRENCY, PACKS, Pack, to_take_back
 from enhancer.domain.errors import CheckoutUnderWay, InternalError, NotFound
-from enhancer.domain.ledger import Heard, Movement, NewsMoved
+from enhancer.domain.ledger import AlreadyApplied, Movement, StaleVersion
 from enhancer.domain.payments import NoSuchPayment
 from enhancer.domain.subscriptions import OPEN, Paid, Subscription, among, seen, with_paid
 from enhancer.telemetry import count
@@ -35,38 +35,38 @@ MONEY_BACK = ("charge.refunded", "refund.failed", "charge.dispute.created", "cha
 Outcome = Literal["applied", "nothing", "repeated", "ignored", "parked"]
 
 
-def receive(event: Event, *, desk: Desk) -> Outcome:
+def apply_event(event: Event, *, deps: BillingDeps) -> Outcome:
     """Apply an event; parked ones change nothing. Whatever it raises means that it must come again.
 
     What passes by itself, a lock at the cashier or an account that goes away meanwhile, is raised as `InternalError`.
     """
     try:
-        return _apply(event, desk)
-    except Heard:
+        return _apply(event, deps)
+    except AlreadyApplied:
         return "repeated"
     except (CheckoutUnderWay, NotFound) as passing:
         raise InternalError from passing
     except NoSuchPayment:
-        desk.park(Parked("object_gone", _text(event, "id") or event.id), event.type)
+        deps.park(Parked("object_gone", _text(event, "id") or event.id), event.type)
     except Parked as parked:
-        desk.park(parked, event.type)
+        deps.park(parked, event.type)
     return "parked"
 
 
-def credit(checkout: Checkout, *, desk: Desk, event: str | None = None) -> bool:
-    """Grant the credits of a paid pack, once; return whether they came now. Raises `Parked`, `Heard`."""
-    pack = _pack_of(checkout, desk)
-    owner = _owner_of(checkout.customer, checkout.id, desk)
+def grant_pack(checkout: Checkout, *, deps: BillingDeps, event: str | None = None) -> bool:
+    """Grant the credits of a paid pack, once; return whether they came now. Raises `Parked`, `AlreadyApplied`."""
+    pack = _pack_of(checkout, deps)
+    owner = _owner_of(checkout.customer, checkout.id, deps)
     if checkout.metadata.get("owner") != owner.id:
         raise Parked("other_owner", checkout.id)
     if checkout.status != "complete" or not checkout.paid:
         return False
-    if desk.accounts.get(owner) is None:
-        if desk.ledger.came_from(owner, source_of(checkout)):
+    if deps.accounts.get(owner) is None:
+        if deps.ledger.came_from(owner, source_of(checkout)):
             return False  # it was granted while there was somebody
         raise Parked("account_gone", checkout.id)
-    movement = Movement(desk.new_id("ent"), desk.now(), f"pack_{pack.credits}", CASHIER, ref=checkout.id)
-    return desk.ledger.arrive(
+    movement = Movement(deps.new_id("ent"), deps.now(), f"pack_{pack.credits}", CASHIER, ref=checkout.id)
+    return deps.ledger.arrive(
         owner,
         pack.tenths,
         kind="purchase",
@@ -77,47 +77,49 @@ def credit(checkout: Checkout, *, desk: Desk, event: str | None = None) -> bool:
     )
 
 
-def follow(
+def sync_subscription(
     customer: str | None,
     subscription_id: str,
     *,
-    desk: Desk,
+    deps: BillingDeps,
     invoice_id: str | None = None,
     dispute: str | None = None,
     event: str | None = None,
 ) -> bool:
-    """Bring a subscription up to date; return whether anything was new. Raises `Parked`, `Heard`, `InternalError`.
+    """Bring a subscription up to date with Stripe; return whether anything was new.
+
+    Raises `Parked`, `AlreadyApplied`, `InternalError`.
 
     ``invoice_id``: one to look at again; ``dispute``: one of its payments that was opened or decided.
     """
-    owner = _owner_of(customer, subscription_id, desk)
+    owner = _owner_of(customer, subscription_id, deps)
     for _ in range(TRIES):
-        account, snapshot = desk.accounts.get(owner), desk.payments.snapshot(subscription_id)
+        account, snapshot = deps.accounts.get(owner), deps.payments.snapshot(subscription_id)
         if snapshot.customer != customer:
             raise Parked("unknown_customer", subscription_id)
         if account is None:
             if snapshot.status in OPEN:
                 raise Parked("account_gone", subscription_id)
             return False  # it ended with the account
-        changed, taken_back = _changed(account, snapshot, invoice_id, desk)
+        changed, taken_back = _changed(account, snapshot, invoice_id, deps)
         found = among(account.subscriptions, changed)
         if found == account.subscriptions and dispute is None:
-            desk.customers.note(account.owner, event, now=desk.now())
+            deps.links.note(account.owner, event, now=deps.now())
             return False
         try:
-            desk.customers.save(
+            deps.links.save(
                 account.owner,
                 found,
                 seen=account.billing_version,
-                now=desk.now(),
+                now=deps.now(),
                 dispute=(dispute, dispute in taken_back) if dispute else None,
                 event=event,
             )
-        except NewsMoved:
+        except StaleVersion:
             continue
         if found != account.subscriptions:
             count("SubscriptionChanges")
-        _look_for_two(found, desk)
+        _look_for_two(found, deps)
         return True
     raise InternalError  # somebody else is at it all the time: it comes again
 
@@ -130,47 +132,49 @@ def source_of(checkout: Checkout) -> str:
 # -------------------------------------------------------------------------------------------- events
 
 
-def _apply(event: Event, desk: Desk) -> Outcome:
-    if event.livemode != desk.live:
+def _apply(event: Event, deps: BillingDeps) -> Outcome:
+    if event.livemode != deps.live:
         raise Parked("livemode", event.id)
     kind, _, what = event.type.rpartition(".")
     customer = _text(event, "customer")
-    owner = desk.customers.owner_of(customer)
-    if owner and desk.customers.was_heard(owner, event.id):
+    owner = deps.links.owner_of(customer)
+    if owner and deps.links.was_heard(owner, event.id):
         return "repeated"
     done = False
     if kind == "checkout.session" and what in SESSIONS:
-        done = _checkout(_name(event, "id"), desk, event.id)
+        done = _checkout(_name(event, "id"), deps, event.id)
     elif kind == "customer.subscription" and what in ("created", "updated", "deleted"):
-        done = follow(customer, _name(event, "id"), desk=desk, event=event.id)
+        done = sync_subscription(customer, _name(event, "id"), deps=deps, event=event.id)
     elif kind == "invoice" and what in INVOICES:
-        done = _invoice(_name(event, "id"), desk, event.id)
+        done = _invoice(_name(event, "id"), deps, event.id)
     elif event.type in MONEY_BACK:
-        done = _money_back(event, desk)
+        done = _money_back(event, deps)
     else:
         return "ignored"
     return "applied" if done else "nothing"
 
 
-def _checkout(session_id: str, desk: Desk, event: str) -> bool:
-    checkout = desk.payments.checkout(session_id)
-    if checkout.livemode != desk.live:
+def _checkout(session_id: str, deps: BillingDeps, event: str) -> bool:
+    checkout = deps.payments.checkout(session_id)
+    if checkout.livemode != deps.live:
         raise Parked("livemode", checkout.id)
     if checkout.mode == "payment":
-        return credit(checkout, desk=desk, event=event)
+        return grant_pack(checkout, deps=deps, event=event)
     if checkout.subscription is None:
         return False
-    return follow(checkout.customer, checkout.subscription, desk=desk, event=event)
+    return sync_subscription(checkout.customer, checkout.subscription, deps=deps, event=event)
 
 
-def _invoice(invoice_id: str, desk: Desk, event: str) -> bool:
-    invoice = desk.payments.invoice(invoice_id)
+def _invoice(invoice_id: str, deps: BillingDeps, event: str) -> bool:
+    invoice = deps.payments.invoice(invoice_id)
     if invoice.subscription is None:
         return False
-    return follow(invoice.customer, invoice.subscription, desk=desk, invoice_id=invoice.id, event=event)
+    return sync_subscription(
+        invoice.customer, invoice.subscription, deps=deps, invoice_id=invoice.id, event=event
+    )
 
 
-def _money_back(event: Event, desk: Desk) -> bool:
+def _money_back(event: Event, deps: BillingDeps) -> bool:
     """A charge was refunded or disputed: what it bought goes back, credits or the paid period.
 
     A refund that fails is told as that refund's event alone; its charge then says what is still taken back.
@@ -178,44 +182,46 @@ def _money_back(event: Event, desk: Desk) -> bool:
     is_dispute = event.type.startswith("charge.dispute.")
     charge_id = _name(event, "id" if event.type == "charge.refunded" else "charge")
     dispute = _name(event, "id") if is_dispute else None
-    charge = desk.payments.charge(charge_id)
-    if charge.livemode != desk.live:
+    charge = deps.payments.charge(charge_id)
+    if charge.livemode != deps.live:
         raise Parked("livemode", charge.id)
     paid_by = charge.payment_intent
-    checkout = desk.payments.checkout_of(paid_by) if paid_by else None
+    checkout = deps.payments.checkout_of(paid_by) if paid_by else None
     if checkout and checkout.mode == "payment":
-        return _take_back(checkout, charge_id, dispute, desk, event.id)
-    invoice = desk.payments.invoice_of(paid_by) if paid_by else None
+        return _take_back(checkout, charge_id, dispute, deps, event.id)
+    invoice = deps.payments.invoice_of(paid_by) if paid_by else None
     if invoice is None or invoice.subscription is None:
         raise Parked("unknown_payment", charge_id)
-    return follow(
+    return sync_subscription(
         invoice.customer,
         invoice.subscription,
-        desk=desk,
+        deps=deps,
         invoice_id=invoice.id,
         dispute=dispute,
         event=event.id,
     )
 
 
-def _take_back(checkout: Checkout, charge_id: str, dispute: str | None, desk: Desk, event: str) -> bool:
-    credit(checkout, desk=desk)  # the news of its payment may still be on the way
-    owner = _owner_of(checkout.customer, checkout.id, desk)
+def _take_back(
+    checkout: Checkout, charge_id: str, dispute: str | None, deps: BillingDeps, event: str
+) -> bool:
+    grant_pack(checkout, deps=deps)  # the news of its payment may still be on the way
+    owner = _owner_of(checkout.customer, checkout.id, deps)
     for _ in range(TRIES):
-        seen_lot = desk.ledger.lot(owner, source_of(checkout))
+        seen_lot = deps.ledger.lot(owner, source_of(checkout))
         if seen_lot is None:
-            desk.customers.note(owner, event, now=desk.now())
+            deps.links.note(owner, event, now=deps.now())
             return False
-        charge = desk.payments.charge(charge_id)
+        charge = deps.payments.charge(charge_id)
         owed = to_take_back(seen_lot.lot.credits, amount=charge.amount, taken_back=charge.taken_back)
         try:
-            desk.ledger.take_back(
+            deps.ledger.take_back(
                 owner,
                 seen_lot,
                 owed_back=owed,
                 movement=Movement(
-                    desk.new_id("ent"),
-                    desk.now(),
+                    deps.new_id("ent"),
+                    deps.now(),
                     _why(owed - seen_lot.lot.owed_back, dispute),
                     CASHIER,
                     ref=checkout.id,
@@ -223,7 +229,7 @@ def _take_back(checkout: Checkout, charge_id: str, dispute: str | None, desk: De
                 dispute=(dispute, dispute in charge.disputes) if dispute else None,
                 event=event,
             )
-        except NewsMoved:
+        except StaleVersion:
             continue
         return owed != seen_lot.lot.owed_back
     raise InternalError
@@ -238,9 +244,9 @@ def _why(more: int, dispute: str | None) -> str:
 # ---------------------------------------------------------------------------------------- what it means
 
 
-def _pack_of(checkout: Checkout, desk: Desk) -> Pack:
+def _pack_of(checkout: Checkout, deps: BillingDeps) -> Pack:
     """Return what was bought; raise `Parked` where it or its amount is not what we sell."""
-    if checkout.livemode != desk.live:
+    if checkout.livemode != deps.live:
         raise Parked("livemode", checkout.id)
     name = checkout.metadata.get("pack", "")
     pack = PACKS.get(int(name)) if name.isascii() and name.isdigit() and len(name) < 9 else None
@@ -251,59 +257,59 @@ def _pack_of(checkout: Checkout, desk: Desk) -> Pack:
     return pack
 
 
-def _owner_of(customer: str | None, about: str, desk: Desk) -> Owner:
-    owner = desk.customers.owner_of(customer)
+def _owner_of(customer: str | None, about: str, deps: BillingDeps) -> Owner:
+    owner = deps.links.owner_of(customer)
     if owner is None:
         raise Parked("unknown_customer", about)
     return owner
 
 
 def _changed(
-    account: Account, snapshot: Snapshot, invoice_id: str | None, desk: Desk
+    account: Account, snapshot: Snapshot, invoice_id: str | None, deps: BillingDeps
 ) -> tuple[Subscription, set[str]]:
     """Return the subscription as it is now with all it paid for, and the open disputes of the invoice asked about.
 
     Of a price that is in no table nothing is believed but how the subscription stands; the plan stays.
     """
-    if snapshot.livemode != desk.live:
+    if snapshot.livemode != deps.live:
         raise Parked("livemode", snapshot.id)
     known = next((one for one in account.subscriptions if one.id == snapshot.id), None)
-    sold = desk.prices.plan_of(snapshot.price)
+    sold = deps.prices.plan_of(snapshot.price)
     if sold is None:
         if known is None:
             raise Parked("unknown_price", snapshot.id)
-        desk.park(Parked("unknown_price", snapshot.id), snapshot.price)
+        deps.park(Parked("unknown_price", snapshot.id), snapshot.price)
         sold = known.plan, known.interval
     changed = seen(known, snapshot, *sold)
     disputes: set[str] = set()
     looked_at = {one.invoice for one in changed.paid}
     for wanted in dict.fromkeys([invoice_id, snapshot.latest_invoice]):
         if wanted and (wanted == invoice_id or wanted not in looked_at):
-            invoice = desk.payments.invoice(wanted)
-            changed = with_paid(changed, invoice.id, _paid_by(invoice, desk))
+            invoice = deps.payments.invoice(wanted)
+            changed = with_paid(changed, invoice.id, _paid_by(invoice, deps))
             disputes |= set(invoice.disputes)
     return changed, disputes
 
 
-def _paid_by(invoice: Invoice, desk: Desk) -> Iterable[Paid]:
+def _paid_by(invoice: Invoice, deps: BillingDeps) -> Iterable[Paid]:
     """Return the periods that an invoice paid for; money given back for unused time is no period."""
     if not invoice.paid:
         return []
     found = []
     for line in invoice.lines:
-        sold = desk.prices.plan_of(line.price) if line.price and line.amount >= 0 else None
+        sold = deps.prices.plan_of(line.price) if line.price and line.amount >= 0 else None
         if sold:
             found.append(Paid(invoice.id, sold[0], line.start, line.end, refunded=invoice.refunded))
         elif line.price and line.amount >= 0:
-            desk.park(Parked("unknown_price", invoice.id), line.price)
+            deps.park(Parked("unknown_price", invoice.id), line.price)
     return found
 
 
-def _look_for_two(subscriptions: Iterable[Subscription], desk: Desk) -> None:
+def _look_for_two(subscriptions: Iterable[Subscription], deps: BillingDeps) -> None:
     """Two that are paid at once are a mistake that only people can undo."""
     running = [one for one in subscriptions if one.is_open and one.paid]
     if len(running) > 1:
-        desk.park(Parked("two_subscriptions", running[-1].id), running[0].id)
+        deps.park(Parked("two_subscriptions", running[-1].id), running[0].id)
 
 
 def _text(event: Event, field: str) -> str | None:

@@ -12,10 +12,10 @@
     │   ├── PromptRefused, ProviderRejected, WebhookInvalid
     │   ├── ReturnToInvalid, ApiKeyInUrl
     │   └── PackNotConfigured, PlanNotConfigured
-    ├── Unknown                 401 auth_error
+    ├── Unauthenticated         401 auth_error
     │   └── NotSignedIn, SignInFailed, InvalidApiKey
     ├── InsufficientCredits     402 insufficient_credits
-    ├── Refused                 403 forbidden
+    ├── Forbidden               403 forbidden
     │   └── OriginNotAllowed, CsrfTokenInvalid, PlanRequired, ProviderDisabled, ProviderForbidden,
     │       NotTheOwner, ScopeMissing, AdminOnly, OwnerBlocked
     ├── NotFound                404 not_found
@@ -216,25 +216,25 @@ class ApiKeyInUrl(InvalidRequest):
     code = "api_key_in_url"
 
 
-class Unknown(EnhancerError):
+class Unauthenticated(EnhancerError):
     """We do not know, or no longer, who is calling."""
 
     type = "auth_error"
 
 
-class NotSignedIn(Unknown):
+class NotSignedIn(Unauthenticated):
     """The call needs a signed-in user or an API key."""
 
     code = "sign_in_required"
 
 
-class SignInFailed(Unknown):
+class SignInFailed(Unauthenticated):
     """Signing in did not work: ``reason`` (denied, state, code, token, email_unverified, provider)."""
 
     code = "sign_in_failed"
 
 
-class InvalidApiKey(Unknown):
+class InvalidApiKey(Unauthenticated):
     """The API key is malformed, unknown or revoked; which one is not told."""
 
     code = "invalid_api_key"
@@ -247,61 +247,61 @@ class InsufficientCredits(EnhancerError):
     code = "INSUFFICIENT_CREDITS"
 
 
-class Refused(EnhancerError):
+class Forbidden(EnhancerError):
     """The caller may not do this."""
 
     type = "forbidden"
 
 
-class OriginNotAllowed(Refused):
+class OriginNotAllowed(Forbidden):
     """``Origin`` (else ``Referer``) of an unsafe cookie request is missing or foreign."""
 
     code = "origin_not_allowed"
 
 
-class CsrfTokenInvalid(Refused):
+class CsrfTokenInvalid(Forbidden):
     """Header ``X-CSRF-Token`` and cookie ``csrf_token`` are missing or differ."""
 
     code = "csrf_token_invalid"
 
 
-class PlanRequired(Refused):
+class PlanRequired(Forbidden):
     """A better plan has it: ``feature``, ``plan``, ``requiredPlan``."""
 
     code = "plan_required"
 
 
-class ProviderDisabled(Refused):
+class ProviderDisabled(Forbidden):
     """The model's provider is switched off here: ``provider``, ``model``."""
 
     code = "provider_disabled"
 
 
-class ProviderForbidden(Refused):
+class ProviderForbidden(Forbidden):
     """The provider does not accept our token, or lacks a permission: ``provider``. Trying again cannot help."""
 
     code = "provider_forbidden"
 
 
-class NotTheOwner(Refused):
+class NotTheOwner(Forbidden):
     """The result belongs to somebody else."""
 
     code = "not_the_owner"
 
 
-class ScopeMissing(Refused):
+class ScopeMissing(Forbidden):
     """The API key may not do this: ``scope`` it would need; "session" means that only a signed-in browser may."""
 
     code = "scope_missing"
 
 
-class AdminOnly(Refused):
+class AdminOnly(Forbidden):
     """The call is for administrators."""
 
     code = "admin_only"
 
 
-class OwnerBlocked(Refused):
+class OwnerBlocked(Forbidden):
     """The account was blocked by an administrator."""
 
     code = "owner_blocked"

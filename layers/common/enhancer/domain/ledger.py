@@ -42,15 +42,15 @@ class KeyUsed(Exception):
         self.free = free
 
 
-class FundsMoved(Exception):
+class BalanceChanged(Exception):
     """The plan's month or the credits no longer cover the split; look again and split anew."""
 
 
-class Heard(Exception):
+class AlreadyApplied(Exception):
     """This event was dealt with before; nothing was changed."""
 
 
-class NewsMoved(Exception):
+class StaleVersion(Exception):
     """Somebody wrote what the cashier says since it was asked; ask again."""
 
 
@@ -66,7 +66,7 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class VersionedLot:
     """A lot as it was read, to be changed only if nobody else did since."""
 
     lot: Lot
@@ -142,7 +142,7 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class UsageAndBalance:
     """What an owner has used and has left. Images of the day; plan credits of ``month`` in tenths.
 
     ``network_used``: images of the day of all guests of a network, where it was asked for. ``disputed``: a payment is

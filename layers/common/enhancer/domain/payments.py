@@ -24,7 +24,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CheckoutOrder:
     """A checkout to be opened.
 
     ``id`` is ours and never used twice for different orders; ``metadata`` is written on the session and on what comes

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class JobDeps:
     """What running a job needs. ``enabled`` says whether a model may run here now; ``chance`` is random, 0 to 1.
 
     ``notify`` is called with the kind of notice, the owner and its fields.

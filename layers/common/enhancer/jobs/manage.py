@@ -17,13 +17,13 @@ from enhancer.jobs import resolve, run, submit
 if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.jobs import Jobs
     from enhancer.domain.callers import Caller
-    from enhancer.jobs.deps import Tools
+    from enhancer.jobs.deps import JobDeps
 
 
-def find(job_id: str, *, caller: Caller, tools: Tools) -> Job:
+def find(job_id: str, *, caller: Caller, deps: JobDeps) -> Job:
     """Return a job of this browser (also one it made as a guest); a foreign one is `NotFound`, like a missing one."""
     for owner in (caller.owner, caller.guest):
-        job = tools.jobs.get(owner, job_id) if owner else None
+        job = deps.jobs.get(owner, job_id) if owner else None
         if job:
             return job
     raise NotFound
@@ -44,28 +44,28 @@ def listed(
     return shown, shown[-1].id if more or len(found) > limit else None
 
 
-def cancel(job: Job, *, tools: Tools) -> Job:
+def cancel(job: Job, *, deps: JobDeps) -> Job:
     """Stop a job and give back what was not done; raise `JobFinished` when it has ended.
 
     The status changes first: from then on no item succeeds, however late a result comes. Dying after that is
     repaired by the sweep, which ends what was begun here.
     """
-    if not tools.jobs.cancel(job, now=tools.now()):
-        current = tools.jobs.get(job.owner, job.id) or job
+    if not deps.jobs.cancel(job, now=deps.now()):
+        current = deps.jobs.get(job.owner, job.id) or job
         raise JobFinished(jobId=job.id, status=current.status)
-    return end_canceled(replace(job, status="canceled"), tools=tools)
+    return end_canceled(replace(job, status="canceled"), deps=deps)
 
 
-def end_canceled(job: Job, *, tools: Tools) -> Job:
+def end_canceled(job: Job, *, deps: JobDeps) -> Job:
     """Stop the execution and the predictions of a canceled job, release its holds and close it. Safe to repeat."""
     if job.kind == "async":
-        tools.workflow.stop(job.execution)
-    current = tools.jobs.get(job.owner, job.id) or job
+        deps.workflow.stop(job.execution)
+    current = deps.jobs.get(job.owner, job.id) or job
     for item in current.open_items:
         if item.prediction:
-            tools.predictor_of(current, item).cancel(current, item)
-    resolve.close(current, JobCanceled(), tools=tools)
-    return tools.jobs.get(job.owner, job.id) or current
+            deps.predictor_of(current, item).cancel(current, item)
+    resolve.close(current, JobCanceled(), deps=deps)
+    return deps.jobs.get(job.owner, job.id) or current
 
 
 def retry(
@@ -74,49 +74,49 @@ def retry(
     caller: Caller,
     idempotency_key: str | None,
     new_name: Callable[[], str],
-    tools: Tools,
+    deps: JobDeps,
 ) -> Job:
     """Run what failed or was canceled again, newly held; raise `NothingToRetry`.
 
     Whoever made the job pays: what a browser made as a guest is retried with the guest's plan and quota.
     """
-    payer, now = caller.as_maker(job.owner), tools.now()
+    payer, now = caller.as_maker(job.owner), deps.now()
     replayed = submit.key_holder(
-        idempotency_key, f"retry {job.id}", caller=payer, ledger=tools.ledger, jobs=tools.jobs, now=now
+        idempotency_key, f"retry {job.id}", caller=payer, ledger=deps.ledger, jobs=deps.jobs, now=now
     )
     if replayed:
         return replayed
     if job.is_open or not any(_has_failed(item) for item in job.items):
         raise NothingToRetry(jobId=job.id, status=job.status)
-    submit.permit(model_named(job.model), job.params, caller=payer, enabled=tools.enabled)
+    submit.permit(model_named(job.model), job.params, caller=payer, enabled=deps.enabled)
     again = _next_attempt(job, payer.plan.name, new_name, now)
     try:
         held = submit.hold(
             again,
             idempotency_key,
             caller=payer,
-            ledger=tools.ledger,
-            jobs=tools.jobs,
-            new_id=tools.new_id,
+            ledger=deps.ledger,
+            jobs=deps.jobs,
+            new_id=deps.new_id,
             now=now,
         )
     except AlreadyHeld:
-        current = tools.jobs.get(job.owner, job.id) or job
+        current = deps.jobs.get(job.owner, job.id) or job
         raise NothingToRetry(jobId=job.id, status=current.status) from None
     if held.attempt == again.attempt:
-        run.launch(held, None, concurrency=payer.plan.jobs_at_once, tools=tools)
+        run.launch(held, None, concurrency=payer.plan.jobs_at_once, deps=deps)
     return held
 
 
-def delete(job: Job, *, tools: Tools) -> None:
+def delete(job: Job, *, deps: JobDeps) -> None:
     """Remove a job and its artifacts; its ledger entries stay. Raise `JobOpen` while it runs."""
     if job.is_open or job.open_items:
         raise JobOpen(jobId=job.id)
     for item in job.items:
         for artifact in () if item.free else (item.input, item.output):  # a free item shows another job's
             if artifact:
-                tools.artifacts.delete(artifact.key)
-    if not tools.jobs.delete(job):
+                deps.artifacts.delete(artifact.key)
+    if not deps.jobs.delete(job):
         raise JobOpen(jobId=job.id)
 
 

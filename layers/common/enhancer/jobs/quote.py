@@ -14,7 +14,7 @@ from enhancer.domain.errors import (
     EnhancerError,
     TooManyPixels,
 )
-from enhancer.domain.ledger import Standing
+from enhancer.domain.ledger import UsageAndBalance
 from enhancer.domain.models import Model
 from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, smallest_plan_with
 from enhancer.domain.pricing import Split, credits, price, split
@@ -32,7 +32,7 @@ def quote_run(
     megapixels: float,
     caller: Caller,
     enabled: Callable[[Model], bool],
-    standing: Standing,
+    state: UsageAndBalance,
     now: int,
     key_used: int = 0,
 ) -> tuple[Split, EnhancerError | None]:
@@ -43,7 +43,7 @@ def quote_run(
     """
     total = price(model, scale=params.scale, face=params.face, quality=params.quality)
     plan = caller.plan
-    shares = split(total, plan_left=plan.quota_tenths - standing.month_used)
+    shares = split(total, plan_left=plan.quota_tenths - state.month_used)
     try:
         permit(model, params, caller=caller, enabled=enabled)
         if megapixels > plan.input_megapixels_max:
@@ -53,15 +53,15 @@ def quote_run(
             )
         check_input(model, megapixels, params)
         check_sync(model, megapixels, params)
-        if standing.day_used >= plan.images_per_day:
-            raise daily_quota_exceeded(used=standing.day_used, limit=plan.images_per_day, now_ms=now)
-        if caller.is_guest and standing.network_used >= NETWORK_IMAGES_PER_DAY:
-            raise network_quota_exceeded(used=standing.network_used, limit=NETWORK_IMAGES_PER_DAY, now_ms=now)
+        if state.day_used >= plan.images_per_day:
+            raise daily_quota_exceeded(used=state.day_used, limit=plan.images_per_day, now_ms=now)
+        if caller.is_guest and state.network_used >= NETWORK_IMAGES_PER_DAY:
+            raise network_quota_exceeded(used=state.network_used, limit=NETWORK_IMAGES_PER_DAY, now_ms=now)
         cap = caller.key.cap if caller.key else None
         if cap is not None and key_used + total > cap:
             raise key_cap_reached(used=credits(key_used), limit=credits(cap), now_ms=now)
-        if shares.credits > standing.spendable:
-            raise insufficient(total, caller, standing)
+        if shares.credits > state.spendable:
+            raise insufficient(total, caller, state)
     except EnhancerError as refusal:
         return shares, refusal
     return shares, None

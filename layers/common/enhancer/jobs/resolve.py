@@ -17,12 +17,12 @@ from enhancer.domain.pricing import Split, credits, price
 from enhancer.jobs.spending import book
 
 if TYPE_CHECKING:
-    from enhancer.jobs.deps import Tools
+    from enhancer.jobs.deps import JobDeps
 
 _BY_CODE = {leaf.code: leaf for leaf in leaves()}
 
 
-def next_try(job: Job, item: Item, problem: EnhancerError, *, tools: Tools) -> tuple[Item, float] | None:
+def next_try(job: Job, item: Item, problem: EnhancerError, *, deps: JobDeps) -> tuple[Item, float] | None:
     """Return the item as its next try finds it, and the seconds until then; None when nothing would help."""
     step = recovery.after(
         problem,
@@ -30,8 +30,8 @@ def next_try(job: Job, item: Item, problem: EnhancerError, *, tools: Tools) -> t
         params=job.params_of(item),
         tries=item.tries + 1,
         megapixels=item.megapixels,
-        enabled=tools.enabled,
-        chance=tools.chance(),
+        enabled=deps.enabled,
+        chance=deps.chance(),
     )
     after = replace(item, turn=item.turn + 1, prediction=None, retry_after=None)
     match step:
@@ -46,7 +46,7 @@ def next_try(job: Job, item: Item, problem: EnhancerError, *, tools: Tools) -> t
     return None
 
 
-def settle(job: Job, item: Item, outcome: Outcome, *, seconds: float, closes: bool, tools: Tools) -> Item:
+def settle(job: Job, item: Item, outcome: Outcome, *, seconds: float, closes: bool, deps: JobDeps) -> Item:
     """Charge for a result and return its item as it is now; raise `AlreadyResolved`.
 
     A fallback is charged at its own price, and never more than was held.
@@ -59,33 +59,33 @@ def settle(job: Job, item: Item, outcome: Outcome, *, seconds: float, closes: bo
         from_plan = min(item.hold.plan, total)
         paid = Split(plan=from_plan, credits=total - from_plan)
     charged = replace(item, cost=item.cost + outcome.cost, paid=paid)
-    tools.ledger.settle(
+    deps.ledger.settle(
         job,
         charged,
         output=outcome.output,
         seconds=seconds,
         closes=closes,
-        entry_id=tools.new_id("ent"),
-        now=tools.now(),
+        entry_id=deps.new_id("ent"),
+        now=deps.now(),
         paid=paid,
     )
-    if item.hold.credits and tools.ledger.low_once(job.owner, below=LOW_TENTHS):
-        tools.notify("credits_low", job.owner, below=credits(LOW_TENTHS))
+    if item.hold.credits and deps.ledger.low_once(job.owner, below=LOW_TENTHS):
+        deps.notify("credits_low", job.owner, below=credits(LOW_TENTHS))
     return replace(charged, status="succeeded", output=outcome.output, seconds=round(seconds, 3))
 
 
-def release(job: Job, item: Item, problem: EnhancerError, *, closes: bool, tools: Tools) -> bool:
+def release(job: Job, item: Item, problem: EnhancerError, *, closes: bool, deps: JobDeps) -> bool:
     """Give an item's hold back and record why; return False when it was resolved before."""
     error = JobError(problem.code, problem.details)
-    entry_id = tools.new_id("ent")
+    entry_id = deps.new_id("ent")
     try:
-        tools.ledger.release(job, item, error=error, closes=closes, entry_id=entry_id, now=tools.now())
+        deps.ledger.release(job, item, error=error, closes=closes, entry_id=entry_id, now=deps.now())
     except AlreadyResolved:
         return False
     return True
 
 
-def close(job: Job, problem: EnhancerError, *, tools: Tools) -> None:
+def close(job: Job, problem: EnhancerError, *, deps: JobDeps) -> None:
     """Release what is still open because of ``problem``, and end the job. Safe to repeat.
 
     A prediction that was running is taken to cost what was set aside: nobody waits to learn more.
@@ -93,12 +93,12 @@ def close(job: Job, problem: EnhancerError, *, tools: Tools) -> None:
     for item in job.open_items:
         running, micros = item.prediction, costs.estimated(job.model_of(item).slug)
         tried = replace(item, cost=item.cost + micros) if running else item
-        if release(job, tried, problem, closes=False, tools=tools) and running and micros:
-            book(job, item, micros, day=day_of(running.started_at), failed=True, tools=tools)
-    ended = tools.jobs.get(job.owner, job.id) if job.open_items else job
+        if release(job, tried, problem, closes=False, deps=deps) and running and micros:
+            book(job, item, micros, day=day_of(running.started_at), failed=True, deps=deps)
+    ended = deps.jobs.get(job.owner, job.id) if job.open_items else job
     if ended and not ended.open_items and ended.attempt == job.attempt:
         status = "canceled" if ended.status == "canceled" else ended.outcome
-        tools.ledger.close(ended, status=status, now=tools.now())
+        deps.ledger.close(ended, status=status, now=deps.now())
 
 
 def problem_of(error: JobError) -> EnhancerError:

@@ -40,7 +40,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class ArtifactResponse:
     """An answer, free of HTTP libraries."""
 
     status: int
@@ -72,7 +72,7 @@ def deliver(
     byte_range: str | None,
     download: bool,
     head: bool,
-) -> Delivery:
+) -> ArtifactResponse:
     """Return the artifact, or the part asked for; raise `NotFound` when it is not there (any more)."""
     try:
         stored = artifacts.head(place.key)
@@ -80,20 +80,20 @@ def deliver(
         raise NotFound from None
     headers = _headers(place, stored, download=download)
     if if_none_match and _matches(if_none_match, stored.etag):
-        return Delivery(304, headers)
+        return ArtifactResponse(304, headers)
     first, last = window = _window(byte_range, stored.size)
     if first > last:
-        return Delivery(416, {**headers, "Content-Range": f"bytes */{stored.size}"})
+        return ArtifactResponse(416, {**headers, "Content-Range": f"bytes */{stored.size}"})
     if head:
-        return Delivery(200, {**headers, "Content-Length": str(stored.size)}, stored.content_type)
+        return ArtifactResponse(200, {**headers, "Content-Length": str(stored.size)}, stored.content_type)
     if last - first + 1 > BODY_BYTES_MAX:
         link = artifacts.link(place.key, headers=_link_headers(stored, headers))
-        return Delivery(302, {**headers, "Cache-Control": "private, no-store", "Location": link})
+        return ArtifactResponse(302, {**headers, "Cache-Control": "private, no-store", "Location": link})
     if window == (0, stored.size - 1):
-        return Delivery(200, headers, stored.content_type, artifacts.get(place.key))
+        return ArtifactResponse(200, headers, stored.content_type, artifacts.get(place.key))
     part = artifacts.get(place.key, first=first, last=last)
     headers["Content-Range"] = f"bytes {first}-{last}/{stored.size}"
-    return Delivery(206, headers, stored.content_type, part)
+    return ArtifactResponse(206, headers, stored.content_type, part)
 
 
 def _headers(place: Place, stored: Head, *, download: bool) -> dict[str, str]:

@@ -16,7 +16,7 @@ from enhancer.domain.errors import EnhancerError, InternalError, JobExpired, Nee
 from enhancer.domain.jobs import Item, Job, Prediction, StaleAttempt
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.predictions import Outcome, OutOfTime, StillRunning
-from enhancer.jobs.deps import Tools
+from enhancer.jobs.deps import JobDeps
 from enhancer.jobs.resolve import next_try, problem_of, release, settle
 from enhancer.jobs.spending import book, set_aside
 
@@ -29,46 +29,46 @@ TRY_SECONDS_MIN = 3.0
 """With less time left in a request, another try is left to the state machine."""
 
 
-def finish(submitted: Submitted, *, tools: Tools, seconds_max: float) -> Job:
+def finish(submitted: Submitted, *, deps: JobDeps, seconds_max: float) -> Job:
     """Return the job succeeded, or still open when it takes longer than ``seconds_max``.
 
     A fresh job is run now; one that another request runs is waited for. Raises what the job failed with.
     """
     if submitted.original is None:
-        return await_end(submitted.job, jobs=tools.jobs, seconds_max=seconds_max)
-    return run(submitted.job, submitted.original, tools=tools, seconds_max=seconds_max)
+        return await_end(submitted.job, jobs=deps.jobs, seconds_max=seconds_max)
+    return run(submitted.job, submitted.original, deps=deps, seconds_max=seconds_max)
 
 
-def run(job: Job, original: bytes, *, tools: Tools, seconds_max: float) -> Job:
+def run(job: Job, original: bytes, *, deps: JobDeps, seconds_max: float) -> Job:
     """Run a single-image job and return it settled, or handed over to the state machine and still open.
 
     Whatever goes wrong, the hold is released before the error is raised. When somebody else resolved the hold first
     (`JobCanceled`, `JobExpired`), nothing is charged and the late result changes nothing.
     """
-    tries = _Tries(job, job.items[0], tools, ends=time.monotonic() + seconds_max)
+    tries = _Tries(job, job.items[0], deps, ends=time.monotonic() + seconds_max)
     problem: EnhancerError | None = InternalError()
     started = time.perf_counter()
     try:
-        _store_original(tries.item, original, tools)
+        _store_original(tries.item, original, deps)
         try:
             outcome = tries.to_end()
         except (StillRunning, OutOfTime) as unfinished:
-            handed_over = hand_over(job, tries.item, unfinished, tools=tools)
+            handed_over = hand_over(job, tries.item, unfinished, deps=deps)
             problem = None
             return handed_over
         seconds = time.perf_counter() - started
-        done = settle(job, tries.item, outcome, seconds=seconds, closes=True, tools=tools)
+        done = settle(job, tries.item, outcome, seconds=seconds, closes=True, deps=deps)
         problem = None
-        return replace(job, status="succeeded", items=(done,), updated_at=tools.now())
+        return replace(job, status="succeeded", items=(done,), updated_at=deps.now())
     except (AlreadyResolved, StaleAttempt):
-        problem = _why_resolved(job, tools)
+        problem = _why_resolved(job, deps)
         raise problem from None
     except EnhancerError as failed:
         problem = failed
         raise
     finally:
         if problem:
-            release(job, tries.item, problem, closes=True, tools=tools)
+            release(job, tries.item, problem, closes=True, deps=deps)
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class _Tries:
 
     job: Job
     item: Item
-    tools: Tools
+    deps: JobDeps
     ends: float
 
     def to_end(self) -> Outcome:
@@ -87,7 +87,7 @@ class _Tries:
                 return self._once()
             except EnhancerError as problem:
                 self.item = replace(self.item, cost=self.item.cost + problem.cost)
-                following = next_try(self.job, self.item, problem, tools=self.tools)
+                following = next_try(self.job, self.item, problem, deps=self.deps)
                 if following is None:
                     raise
                 self.item, wait = following
@@ -96,18 +96,18 @@ class _Tries:
                 time.sleep(wait)
 
     def _once(self) -> Outcome:
-        job, item, tools = self.job, self.item, self.tools
-        day = set_aside(job, item, tools=tools)
+        job, item, deps = self.job, self.item, self.deps
+        day = set_aside(job, item, deps=deps)
         left = max(self.ends - time.monotonic(), 0.1)
         try:
-            outcome = tools.predictor_of(job, item).predict(job, item, seconds_max=left)
+            outcome = deps.predictor_of(job, item).predict(job, item, seconds_max=left)
         except OutOfTime:
-            book(job, item, 0, day=day, failed=True, tools=tools)
+            book(job, item, 0, day=day, failed=True, deps=deps)
             raise
         except EnhancerError as problem:
-            book(job, item, problem.cost, day=day, failed=True, tools=tools)
+            book(job, item, problem.cost, day=day, failed=True, deps=deps)
             raise
-        book(job, item, outcome.cost, day=day, failed=False, tools=tools)
+        book(job, item, outcome.cost, day=day, failed=False, deps=deps)
         return outcome
 
     def _fits(self) -> bool:
@@ -120,27 +120,27 @@ class _Tries:
         return True
 
 
-def launch(job: Job, original: bytes | None, *, concurrency: int, tools: Tools) -> None:
+def launch(job: Job, original: bytes | None, *, concurrency: int, deps: JobDeps) -> None:
     """Give a held job to the state machine. Dying before the start is repaired by the sweep."""
     if original is not None:
-        _store_original(job.items[0], original, tools)
-    tools.workflow.start(job, concurrency=concurrency)
+        _store_original(job.items[0], original, deps)
+    deps.workflow.start(job, concurrency=concurrency)
 
 
-def hand_over(job: Job, item: Item, unfinished: StillRunning | OutOfTime, *, tools: Tools) -> Job:
+def hand_over(job: Job, item: Item, unfinished: StillRunning | OutOfTime, *, deps: JobDeps) -> Job:
     """Let the state machine go on: wait for the prediction that is running, or start the next try."""
     prediction = None
     if isinstance(unfinished, StillRunning):
-        prediction = Prediction(job.attempt, tools.now(), id=unfinished.prediction_id, turn=item.turn)
+        prediction = Prediction(job.attempt, deps.now(), id=unfinished.prediction_id, turn=item.turn)
     going_on = replace(item, prediction=prediction)
     try:
-        tools.jobs.hand_over(job, item, prediction, now=tools.now())
+        deps.jobs.hand_over(job, item, prediction, now=deps.now())
     except StaleAttempt:  # ended meanwhile, by somebody who did not know that anything runs
         if prediction:
-            tools.predictor_of(job, going_on).cancel(job, going_on)
+            deps.predictor_of(job, going_on).cancel(job, going_on)
         raise
     handed_over = replace(job, kind="async", items=(going_on,))
-    tools.workflow.start(handed_over, concurrency=1)
+    deps.workflow.start(handed_over, concurrency=1)
     return handed_over
 
 
@@ -159,13 +159,13 @@ def await_end(job: Job, *, jobs: Jobs, seconds_max: float) -> Job:
     return job
 
 
-def _why_resolved(job: Job, tools: Tools) -> EnhancerError:
+def _why_resolved(job: Job, deps: JobDeps) -> EnhancerError:
     """Return why somebody else ended the job first: it was canceled, or it took too long."""
-    current = tools.jobs.get(job.owner, job.id)
+    current = deps.jobs.get(job.owner, job.id)
     error = current.items[0].error if current else None
     return problem_of(error) if error else JobExpired(jobId=job.id)
 
 
-def _store_original(item: Item, original: bytes, tools: Tools) -> None:
+def _store_original(item: Item, original: bytes, deps: JobDeps) -> None:
     if item.input:
-        tools.artifacts.put(item.input.key, original, item.input.content_type)
+        deps.artifacts.put(item.input.key, original, item.input.content_type)

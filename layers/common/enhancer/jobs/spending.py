@@ -9,27 +9,27 @@ from enhancer.domain.jobs import Item, Job
 from enhancer.domain.periods import day_of
 
 if TYPE_CHECKING:
-    from enhancer.jobs.deps import Tools
+    from enhancer.jobs.deps import JobDeps
 
 
-def set_aside(job: Job, item: Item, *, tools: Tools) -> str:
+def set_aside(job: Job, item: Item, *, deps: JobDeps) -> str:
     """Count what a try is expected to cost against today's cap and return the day.
 
     Raises `ProviderExhausted`, and `ProviderUnavailable` for a model that was switched off since it was ordered.
     """
-    model, now = job.model_of(item), tools.now()
-    if not tools.enabled(model):
+    model, now = job.model_of(item), deps.now()
+    if not deps.enabled(model):
         raise errors.ProviderUnavailable(provider=model.provider)
     day, estimate = day_of(now), costs.estimated(model.slug)
-    if estimate and not tools.spend.set_aside(day, estimate, cap=tools.spend_cap(), now=now):
+    if estimate and not deps.spend.set_aside(day, estimate, cap=deps.spend_cap(), now=now):
         raise errors.ProviderExhausted(provider=model.provider)
     return day
 
 
-def book(job: Job, item: Item, micros: int, *, day: str, failed: bool, tools: Tools) -> None:
+def book(job: Job, item: Item, micros: int, *, day: str, failed: bool, deps: JobDeps) -> None:
     """Count what a try of this item did cost, in place of what was set aside."""
     model = job.model_of(item)
-    tools.spend.book(
+    deps.spend.book(
         day,
         provider=model.provider,
         model=model.alias,
@@ -37,5 +37,5 @@ def book(job: Job, item: Item, micros: int, *, day: str, failed: bool, tools: To
         micros=micros,
         set_aside=micros if model.provider == "embedded" else costs.estimated(model.slug),
         failed=failed,
-        now=tools.now(),
+        now=deps.now(),
     )

@@ -28,60 +28,62 @@ from enhancer.jobs.submit import look, paid_item
 
 if TYPE_CHECKING:
     from enhancer.adapters.images.pixels import Photo
-    from enhancer.jobs.deps import Tools
+    from enhancer.jobs.deps import JobDeps
 
 _TIMEOUTS = ("States.Timeout", "States.HeartbeatTimeout")
 _STOPPED = (*_TIMEOUTS, errors.ProviderTimeout.__name__)
-_KNOWN = (errors.InvalidRequest, errors.Refused, errors.Conflict, ProviderError)
+_KNOWN = (errors.InvalidRequest, errors.Forbidden, errors.Conflict, ProviderError)
 
 
-def start_item(ref: Ref, token: str, *, tools: Tools, prepare: Callable[[Job, Item], Item | None]) -> None:
+def start_prediction(
+    ref: Ref, token: str, *, deps: JobDeps, prepare: Callable[[Job, Item], Item | None]
+) -> None:
     """Step StartPrediction: look at the picture, start the model, leave ``token`` for whoever ends it.
 
     ``prepare`` returns the item ready to run, or None when it needed no run. A picture that is at fault resolves
     its item here, with the details; a `ProviderError` is for FinishItem to decide about.
     """
-    job = _current(ref, tools)
+    job = _current(ref, deps)
     item = _in_turn(job, ref)
     ready = None
     try:
         ready = _prepared(job, item, prepare)
         if ready is None or not ready.is_open:
-            tools.workflow.wake(token)
+            deps.workflow.wake(token)
             return
-        if tools.jobs.claim(job, ready, token=token, now=tools.now()):
-            _start(job, ready, token, tools)
-        elif tools.predictor_of(job, ready).ended(job, _in_turn(_current(ref, tools), ref)):
-            tools.workflow.wake(token)  # it ended before the token was there to wake us
+        if deps.jobs.claim(job, ready, token=token, now=deps.now()):
+            _start(job, ready, token, deps)
+        elif deps.predictor_of(job, ready).ended(job, _in_turn(_current(ref, deps), ref)):
+            deps.workflow.wake(token)  # it ended before the token was there to wake us
     except (
         PredictionStarted
     ):  # delivered twice; the other one was faster, and its picture is the one that counts
-        start_item(ref, token, tools=tools, prepare=prepare)
+        start_prediction(ref, token, deps=deps, prepare=prepare)
     except ProviderError:
         raise
     except EnhancerError as problem:
         tried = ready or item
-        release(job, replace(tried, cost=tried.cost + problem.cost), problem, closes=False, tools=tools)
-        tools.workflow.wake(token)
+        release(job, replace(tried, cost=tried.cost + problem.cost), problem, closes=False, deps=deps)
+        deps.workflow.wake(token)
 
 
-def look_at_item(ref: Ref, *, tools: Tools) -> None:
+def poll_prediction(ref: Ref, *, deps: JobDeps) -> None:
     """Step PollPrediction, after nobody called back: fine when it ended; raise `ProviderTimeout` if not."""
-    job = _current(ref, tools)
+    job = _current(ref, deps)
     item = _in_turn(job, ref)
-    predictor = tools.predictor_of(job, item)
+    predictor = deps.predictor_of(job, item)
     if item.is_open and not predictor.ended(job, item):
         predictor.cancel(job, item)
         raise errors.ProviderTimeout(provider=job.model_of(item).provider)
 
 
-def finish_item(ref: Ref, error: str | None, *, tools: Tools) -> float | None:
+def finish_item(ref: Ref, error: str | None, *, deps: JobDeps) -> float | None:
     """Step FinishItem: settle a result that is there; on everything else try again, or release.
 
     ``error`` is a class name. Returns the seconds until the next try, None when the item has ended.
     """
     try:
-        job = _current(ref, tools)
+        job = _current(ref, deps)
     except StaleAttempt:
         return None
     item = job.items[ref.item]
@@ -92,41 +94,41 @@ def finish_item(ref: Ref, error: str | None, *, tools: Tools) -> float | None:
     try:
         if error:
             if item.prediction and leaf_named(error) is None:  # the step broke; its prediction may go on
-                tools.predictor_of(job, item).cancel(job, item)
+                deps.predictor_of(job, item).cancel(job, item)
             raise _timed_out(job, item) if error in _STOPPED else problem_named(error)
-        outcome = tools.predictor_of(job, item).collect(job, item)
+        outcome = deps.predictor_of(job, item).collect(job, item)
     except StillRunning:
-        tools.predictor_of(job, item).cancel(job, item)
-        return _after(_timed_out(job, item), job, item, tools)
+        deps.predictor_of(job, item).cancel(job, item)
+        return _after(_timed_out(job, item), job, item, deps)
     except EnhancerError as problem:
-        return _after(problem, job, item, tools)
-    seconds = (tools.now() - _started_at(item, tools)) / 1000
+        return _after(problem, job, item, deps)
+    seconds = (deps.now() - _started_at(item, deps)) / 1000
     try:
-        settle(job, item, outcome, seconds=seconds, closes=False, tools=tools)
+        settle(job, item, outcome, seconds=seconds, closes=False, deps=deps)
     except AlreadyResolved:
         return None
-    day = day_of(_started_at(item, tools))
-    book(job, item, outcome.cost, day=day, failed=False, tools=tools)
+    day = day_of(_started_at(item, deps))
+    book(job, item, outcome.cost, day=day, failed=False, deps=deps)
     return None
 
 
-def finish_job(ref: Ref, *, tools: Tools) -> None:
+def finish_job(ref: Ref, *, deps: JobDeps) -> None:
     """Step FinishJob: nothing is left open, the job ends as its items did."""
     try:
-        job = _current(ref, tools)
+        job = _current(ref, deps)
     except StaleAttempt:
         return
-    close(job, InternalError(), tools=tools)
+    close(job, InternalError(), deps=deps)
 
 
-def heard(ref: Ref, prediction_id: str, *, tools: Tools) -> bool:
+def prediction_ended(ref: Ref, prediction_id: str, *, deps: JobDeps) -> bool:
     """A provider says that a prediction has ended: wake whoever waits for it; return whether somebody did.
 
     Nothing is taken from the message but that: FinishItem asks the provider itself. Duplicates, strangers and whatever
     comes late change nothing.
     """
     try:
-        job = _current(ref, tools)
+        job = _current(ref, deps)
         item = _in_turn(job, ref)
     except StaleAttempt:
         return False
@@ -135,8 +137,8 @@ def heard(ref: Ref, prediction_id: str, *, tools: Tools) -> bool:
         return False
     if prediction.id is None:
         with suppress(StaleAttempt):
-            tools.jobs.name_prediction(job, item, prediction_id)
-    return prediction.token is not None and tools.workflow.wake(prediction.token)
+            deps.jobs.name_prediction(job, item, prediction_id)
+    return prediction.token is not None and deps.workflow.wake(prediction.token)
 
 
 def problem_named(class_name: str) -> EnhancerError:
@@ -153,41 +155,41 @@ def _prepared(job: Job, item: Item, prepare: Callable[[Job, Item], Item | None])
     return item if item.input else prepare(job, item)
 
 
-def _start(job: Job, item: Item, token: str, tools: Tools) -> None:
+def _start(job: Job, item: Item, token: str, deps: JobDeps) -> None:
     """Start a claimed prediction and record its name; give the claim back when the provider refuses."""
-    predictor = tools.predictor_of(job, item)
+    predictor = deps.predictor_of(job, item)
     day = None
     try:
-        day = set_aside(job, item, tools=tools)
+        day = set_aside(job, item, deps=deps)
         started = predictor.start(job, item)
     except EnhancerError as problem:
-        _refused(job, item, problem, day=day, tools=tools)
+        _refused(job, item, problem, day=day, deps=deps)
         raise
     if started.id:
         try:
-            tools.jobs.name_prediction(job, item, started.id)
+            deps.jobs.name_prediction(job, item, started.id)
         except StaleAttempt:  # canceled meanwhile, by somebody who did not know the name
-            named = Prediction(job.attempt, tools.now(), id=started.id, turn=item.turn)
+            named = Prediction(job.attempt, deps.now(), id=started.id, turn=item.turn)
             predictor.cancel(job, replace(item, prediction=named))
             raise
     if started.ended:
-        tools.workflow.wake(token)
+        deps.workflow.wake(token)
 
 
-def _refused(job: Job, item: Item, problem: EnhancerError, *, day: str | None, tools: Tools) -> None:
+def _refused(job: Job, item: Item, problem: EnhancerError, *, day: str | None, deps: JobDeps) -> None:
     """Give a claim back, with the wait that was asked for and what the start did cost.
 
     Booked afterwards: dying in between leaves the estimate counted, never the correction twice.
     """
     wait = problem.retry_after if isinstance(problem, ProviderError) else None
     try:
-        tools.jobs.unclaim(job, item, retry_after=wait, cost=problem.cost, now=tools.now())
+        deps.jobs.unclaim(job, item, retry_after=wait, cost=problem.cost, now=deps.now())
     except StaleAttempt:
         if day:
-            book(job, item, problem.cost, day=day, failed=True, tools=tools)
+            book(job, item, problem.cost, day=day, failed=True, deps=deps)
         raise
     if day:
-        book(job, item, problem.cost, day=day, failed=True, tools=tools)
+        book(job, item, problem.cost, day=day, failed=True, deps=deps)
 
 
 def _timed_out(job: Job, item: Item) -> errors.ProviderTimeout:
@@ -197,29 +199,29 @@ def _timed_out(job: Job, item: Item) -> errors.ProviderTimeout:
     return problem
 
 
-def _after(problem: EnhancerError, job: Job, item: Item, tools: Tools) -> float | None:
+def _after(problem: EnhancerError, job: Job, item: Item, deps: JobDeps) -> float | None:
     """Decide what follows a failed try, once: the next one in so many seconds, or nothing (None)."""
     if isinstance(problem, ProviderError) and problem.retry_after is None:
         problem.retry_after = item.retry_after
-    following = next_try(job, item, problem, tools=tools)
+    following = next_try(job, item, problem, deps=deps)
     if following and following[0].prediction:  # what was made is fetched again, and paid once
-        tools.jobs.next_turn(job, item, following[0], now=tools.now())
+        deps.jobs.next_turn(job, item, following[0], now=deps.now())
         return following[1]
     tried = replace(item, cost=item.cost + problem.cost)
     if following:
         following = (replace(following[0], cost=tried.cost), following[1])
-        tools.jobs.next_turn(job, item, following[0], now=tools.now())
-    elif not release(job, tried, problem, closes=False, tools=tools):
+        deps.jobs.next_turn(job, item, following[0], now=deps.now())
+    elif not release(job, tried, problem, closes=False, deps=deps):
         return None
     if item.prediction:  # else its start was refused, and counted there
         day = day_of(item.prediction.started_at)
-        book(job, item, problem.cost, day=day, failed=True, tools=tools)
+        book(job, item, problem.cost, day=day, failed=True, deps=deps)
     return following[1] if following else None
 
 
-def _current(ref: Ref, tools: Tools) -> Job:
+def _current(ref: Ref, deps: JobDeps) -> Job:
     """Return the job if this attempt of it is open; raise `StaleAttempt`."""
-    job = tools.jobs.get(ref.owner, ref.job_id)
+    job = deps.jobs.get(ref.owner, ref.job_id)
     if job is None or not job.is_open or job.attempt != ref.attempt:
         raise StaleAttempt
     return job
@@ -232,15 +234,15 @@ def _in_turn(job: Job, ref: Ref) -> Item:
     return item
 
 
-def _started_at(item: Item, tools: Tools) -> int:
-    return item.prediction.started_at if item.prediction else tools.now()
+def _started_at(item: Item, deps: JobDeps) -> int:
+    return item.prediction.started_at if item.prediction else deps.now()
 
 
 def prepare_item(
     job: Job,
     item: Item,
     *,
-    tools: Tools,
+    deps: JobDeps,
     read: Callable[..., Photo],
     download: Callable[[str], bytes],
     new_name: Callable[[], str],
@@ -253,9 +255,7 @@ def prepare_item(
         raise UploadNotFound(field="source")
     try:
         data = (
-            tools.artifacts.get(item.source.ref)
-            if item.source.kind == "upload"
-            else download(item.source.ref)
+            deps.artifacts.get(item.source.ref) if item.source.kind == "upload" else download(item.source.ref)
         )
     except NoArtifact:
         raise UploadNotFound(field="uploadKey") from None
@@ -273,16 +273,14 @@ def prepare_item(
         target=seen.target,
         output_format=seen.output_format,
     )
-    earlier = tools.ledger.earlier(
-        job.owner, key_hash=None, result_digest=seen.result_digest, now=tools.now()
-    )
-    paid = paid_item(job.owner, earlier, jobs=tools.jobs, artifacts=tools.artifacts)
+    earlier = deps.ledger.earlier(job.owner, key_hash=None, result_digest=seen.result_digest, now=deps.now())
+    paid = paid_item(job.owner, earlier, jobs=deps.jobs, artifacts=deps.artifacts)
     if paid and paid[1].output:
-        entry_id = tools.new_id("ent")
+        entry_id = deps.new_id("ent")
         with suppress(AlreadyResolved):
-            tools.ledger.reuse(job, item, paid=paid[1], entry_id=entry_id, now=tools.now())
+            deps.ledger.reuse(job, item, paid=paid[1], entry_id=entry_id, now=deps.now())
         return None
     if looked_at.input:
-        tools.artifacts.put(looked_at.input.key, original, looked_at.input.content_type)
-    tools.jobs.prepare(job, looked_at, now=tools.now())
+        deps.artifacts.put(looked_at.input.key, original, looked_at.input.content_type)
+    deps.jobs.prepare(job, looked_at, now=deps.now())
     return looked_at

@@ -29,7 +29,7 @@ from enhancer.domain.errors import (
     UploadNotFound,
 )
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, Kind, Source, Submitted
-from enhancer.domain.ledger import Earlier, FundsMoved, Hold, KeyUsed, Standing
+from enhancer.domain.ledger import BalanceChanged, Earlier, Hold, KeyUsed, UsageAndBalance
 from enhancer.domain.models import DEFAULT_MODEL, Model, model_named
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import day_of
@@ -48,7 +48,7 @@ _NOBODY = Hold(job_id="", item=0, plan=FREE.plan, credits=FREE.credits, day="", 
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class EnhanceOrder:
     """What a caller asks for, as it came: None means "not said"."""
 
     model: str | None = None
@@ -63,7 +63,7 @@ class Order:
     steps: int | None = None
 
 
-def interpret(order: Order) -> tuple[Model, Params]:
+def interpret(order: EnhanceOrder) -> tuple[Model, Params]:
     """Return the model and its parameters with every default filled in; refuse what the model cannot do."""
     model = model_named(order.model or DEFAULT_MODEL)
     params = Params(
@@ -81,7 +81,7 @@ def interpret(order: Order) -> tuple[Model, Params]:
     return model, params
 
 
-def with_prompt(order: Order, prompt: str) -> Order:
+def with_prompt(order: EnhanceOrder, prompt: str) -> EnhanceOrder:
     """Return the order with another prompt."""
     return replace(order, prompt=prompt)
 
@@ -249,14 +249,16 @@ def hold(
             )
         except KeyUsed as used:
             return _replay(used, job.fingerprint, caller=caller, jobs=jobs)
-        except FundsMoved:
-            standing = ledger.standing(caller.owner, now=now, month=caller.month_at(now))
-            plan_left = caller.plan.quota_tenths - standing.month_used
-            if split(total, plan_left=plan_left).credits > standing.spendable:
-                raise insufficient(total, caller, standing) from None
+        except BalanceChanged:
+            state = ledger.usage_and_balance(caller.owner, now=now, month=caller.month_at(now))
+            plan_left = caller.plan.quota_tenths - state.month_used
+            if split(total, plan_left=plan_left).credits > state.spendable:
+                raise insufficient(total, caller, state) from None
         else:
             return held
-    raise insufficient(total, caller, ledger.standing(caller.owner, now=now, month=caller.month_at(now)))
+    raise insufficient(
+        total, caller, ledger.usage_and_balance(caller.owner, now=now, month=caller.month_at(now))
+    )
 
 
 def key_holder(
@@ -355,15 +357,15 @@ def _with_split(job: Job, each: int, plan_left: int, caller: Caller, now: int) -
     return replace(job, items=tuple(items))
 
 
-def insufficient(total: int, caller: Caller, standing: Standing) -> InsufficientCredits:
+def insufficient(total: int, caller: Caller, state: UsageAndBalance) -> InsufficientCredits:
     """Return the refusal of a price (tenths) that neither the plan's month nor bought credits cover."""
-    plan_left = max(0, caller.plan.quota_tenths - standing.month_used)
-    required, available = credits(total), credits(plan_left + standing.spendable)
+    plan_left = max(0, caller.plan.quota_tenths - state.month_used)
+    required, available = credits(total), credits(plan_left + state.spendable)
     return InsufficientCredits(
         creditsRequired=required,
         creditsAvailable=available,
         required=required,
         available=available,
         upgradeUrl="/pricing",
-        **({"blocked": True, "debt": credits(standing.balance.debt)} if standing.blocked else {}),
+        **({"blocked": True, "debt": credits(state.balance.debt)} if state.blocked else {}),
     )

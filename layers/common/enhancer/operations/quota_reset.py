@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from enhancer.billing import stripe_events
-from enhancer.billing.deps import Desk, Parked
+from enhancer.billing.deps import BillingDeps, Parked
 from enhancer.domain.credits import WARNED_DAYS, expiring
 from enhancer.domain.errors import CashierError, StripeNotConfigured
-from enhancer.domain.ledger import Balance, Movement, NewsMoved, add_up
+from enhancer.domain.ledger import Balance, Movement, StaleVersion, add_up
 from enhancer.domain.payments import NoSuchPayment
 from enhancer.domain.periods import DAY_MS
 from enhancer.domain.pricing import credits
@@ -58,57 +58,57 @@ class Closed:
             logger.exception("closing failed", extra={"about": name})
 
 
-def close(*, desk: Desk, notify: Callable[..., None]) -> Closed:
+def close(*, deps: BillingDeps, notify: Callable[..., None]) -> Closed:
     """Expire, warn, reconcile with the cashier, pay off debt, re-add every ledger. Safe to repeat.
 
     ``notify`` is called with the kind of notice, the owner and its fields.
     """
     closed = Closed()
-    _expire(desk, closed)
-    _warn(desk, notify, closed)
-    _reconcile(desk, closed)
-    for owner in desk.customers.everybody():
+    _expire(deps, closed)
+    _warn(deps, notify, closed)
+    _reconcile(deps, closed)
+    for owner in deps.links.everybody():
         with closed.on(owner.id):
-            _check(owner, desk, closed)
+            _check(owner, deps, closed)
     return closed
 
 
-def _expire(desk: Desk, closed: Closed) -> None:
-    for owner in desk.ledger.due(before=desk.now() + 1):
+def _expire(deps: BillingDeps, closed: Closed) -> None:
+    for owner in deps.ledger.due(before=deps.now() + 1):
         with closed.on(owner.id):
-            movement = Movement(desk.new_id("ent"), desk.now(), "expired", CLOSER)
-            closed.expired += credits(desk.ledger.expire(owner, movement=movement))
+            movement = Movement(deps.new_id("ent"), deps.now(), "expired", CLOSER)
+            closed.expired += credits(deps.ledger.expire(owner, movement=movement))
 
 
-def _warn(desk: Desk, notify: Callable[..., None], closed: Closed) -> None:
-    now = desk.now()
+def _warn(deps: BillingDeps, notify: Callable[..., None], closed: Closed) -> None:
+    now = deps.now()
     soon = now + WARNED_DAYS * DAY_MS
-    for owner in desk.ledger.due(before=soon):
+    for owner in deps.ledger.due(before=soon):
         with closed.on(owner.id):
-            lots = desk.ledger.lots(owner)
-            available = desk.ledger.standing(owner, now=now).balance.available
+            lots = deps.ledger.lots(owner)
+            available = deps.ledger.usage_and_balance(owner, now=now).balance.available
             left = {one.at: one.credits for one in expiring(available, lots, now) if one.at < soon}
             for lot in lots:
-                if lot.expires_at in left and desk.ledger.warn_once(owner, lot):
+                if lot.expires_at in left and deps.ledger.warn_once(owner, lot):
                     amount = credits(left.pop(lot.expires_at))
                     notify("credits_expiring", owner, credits=amount, expiresAt=lot.expires_at)
                     closed.warned += 1
 
 
-def _reconcile(desk: Desk, closed: Closed) -> None:
+def _reconcile(deps: BillingDeps, closed: Closed) -> None:
     """Ask the cashier what we did not hear: paid packs, subscriptions, money given back."""
-    since = desk.now() - LOOK_BACK_MS
+    since = deps.now() - LOOK_BACK_MS
     try:
-        for checkout in desk.payments.completed_checkouts(since_ms=since):
-            with closed.on(checkout.id), _parking(desk, closed):
-                if checkout.mode == "payment" and stripe_events.credit(checkout, desk=desk):
+        for checkout in deps.payments.completed_checkouts(since_ms=since):
+            with closed.on(checkout.id), _parking(deps, closed):
+                if checkout.mode == "payment" and stripe_events.grant_pack(checkout, deps=deps):
                     closed.found.append(checkout.id)
-        for snapshot in desk.payments.subscriptions():
-            with closed.on(snapshot.id), _parking(desk, closed):
-                closed.followed += stripe_events.follow(snapshot.customer, snapshot.id, desk=desk)
-        for event in desk.payments.events(since_ms=since, types=stripe_events.MONEY_BACK):
+        for snapshot in deps.payments.subscriptions():
+            with closed.on(snapshot.id), _parking(deps, closed):
+                closed.followed += stripe_events.sync_subscription(snapshot.customer, snapshot.id, deps=deps)
+        for event in deps.payments.events(since_ms=since, types=stripe_events.MONEY_BACK):
             with closed.on(event.id):
-                closed.heard += stripe_events.receive(event, desk=desk) == "applied"
+                closed.heard += stripe_events.apply_event(event, deps=deps) == "applied"
     except StripeNotConfigured:
         logger.info("no cashier to reconcile with")
     except CashierError:
@@ -117,37 +117,37 @@ def _reconcile(desk: Desk, closed: Closed) -> None:
 
 
 @contextmanager
-def _parking(desk: Desk, closed: Closed) -> Iterator[None]:
+def _parking(deps: BillingDeps, closed: Closed) -> Iterator[None]:
     try:
         yield
     except Parked as parked:
         closed.parked += 1
-        desk.park(parked, CLOSER)
+        deps.park(parked, CLOSER)
     except NoSuchPayment:
         closed.parked += 1
 
 
-def _check(owner: Owner, desk: Desk, closed: Closed) -> None:
-    movement = Movement(desk.new_id("ent"), desk.now(), "debt", CLOSER)
-    closed.paid_off += credits(desk.ledger.pay_off(owner, movement=movement))
-    difference = difference_of(owner, desk)
+def _check(owner: Owner, deps: BillingDeps, closed: Closed) -> None:
+    movement = Movement(deps.new_id("ent"), deps.now(), "debt", CLOSER)
+    closed.paid_off += credits(deps.ledger.pay_off(owner, movement=movement))
+    difference = difference_of(owner, deps)
     closed.checked += 1
     if difference:
         closed.differences[owner.id] = credits(difference)
         logger.error("books do not add up", extra={"owner": owner.id, "difference": credits(difference)})
 
 
-def difference_of(owner: Owner, desk: Desk) -> int:
+def difference_of(owner: Owner, deps: BillingDeps) -> int:
     """Return by how much an owner's totals and the sum of their entries differ (tenths): 0, or the books are wrong.
 
-    Raises `NewsMoved` when something moved each time they were read: nobody knows then.
+    Raises `StaleVersion` when something moved each time they were read: nobody knows then.
     """
     for _ in range(READS):
-        before = desk.ledger.standing(owner, now=desk.now()).balance
-        told = add_up(desk.ledger.entries(owner))
-        if desk.ledger.standing(owner, now=desk.now()).balance == before:
+        before = deps.ledger.usage_and_balance(owner, now=deps.now()).balance
+        told = add_up(deps.ledger.entries(owner))
+        if deps.ledger.usage_and_balance(owner, now=deps.now()).balance == before:
             return abs(before.difference) + _apart(before, told)
-    raise NewsMoved
+    raise StaleVersion
 
 
 def _apart(one: Balance, other: Balance) -> int:

@@ -15,9 +15,9 @@ from enhancer.jobs import manage, resolve
 from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
-    from enhancer.adapters.dynamodb.owner_data import Estates
+    from enhancer.adapters.dynamodb.owner_data import OwnerRecords
     from enhancer.domain.jobs import Job
-    from enhancer.jobs.deps import Tools
+    from enhancer.jobs.deps import JobDeps
 
 GRACE_MS = 60_000
 """A job and its execution are made in two steps; younger ones are left alone."""
@@ -52,70 +52,70 @@ class Swept:
             logger.exception("sweep failed", extra={"jobId": name})
 
 
-def sweep(*, tools: Tools, estates: Estates) -> Swept:
+def sweep(*, deps: JobDeps, owner_records: OwnerRecords) -> Swept:
     """Put right every job and execution that is overdue or has lost its other half. Safe to repeat."""
-    swept, now = Swept(), tools.now()
-    for job in tools.jobs.overdue(now=now):
+    swept, now = Swept(), deps.now()
+    for job in deps.jobs.overdue(now=now):
         with swept.on(job.id):
-            _end(job, tools, swept)
-    waiting = [job for job in tools.jobs.open() if job.kind == "async" and job.is_open]
+            _end(job, deps, swept)
+    waiting = [job for job in deps.jobs.open() if job.kind == "async" and job.is_open]
     for job in waiting:
         if job.updated_at < now - GRACE_MS:
             with swept.on(job.id):
-                _repair(job, tools, swept)
-    for owner in estates.buried(before=now - GRACE_MS):
+                _repair(job, deps, swept)
+    for owner in owner_records.deleted_owners(before=now - GRACE_MS):
         with swept.on(owner.id):
-            owner_data.purge(owner, now=now, artifacts=tools.artifacts, estates=estates)
+            owner_data.purge(owner, now=now, artifacts=deps.artifacts, owner_records=owner_records)
             swept.purged += 1
-    for execution, owner, job_id, attempt in tools.workflow.running(started_before=now - GRACE_MS):
+    for execution, owner, job_id, attempt in deps.workflow.running(started_before=now - GRACE_MS):
         with swept.on(execution):
-            found = tools.jobs.get(owner, job_id)
+            found = deps.jobs.get(owner, job_id)
             if found is None or not found.is_open or found.attempt != attempt:
-                tools.workflow.stop(execution)
+                deps.workflow.stop(execution)
                 swept.stopped += 1
     ends = time.monotonic() + ASK_SECONDS
     for job in sorted(
-        waiting, key=lambda _: tools.chance()
+        waiting, key=lambda _: deps.chance()
     ):  # a provider that hangs keeps nobody waiting twice
         if time.monotonic() > ends:
             break
         with swept.on(job.id):
-            swept.woken += _wake(job, tools, now)
+            swept.woken += _wake(job, deps, now)
     return swept
 
 
-def _end(job: Job, tools: Tools, swept: Swept) -> None:
+def _end(job: Job, deps: JobDeps, swept: Swept) -> None:
     """Finish a cancel that was begun, or end a job that made no progress for too long."""
     if job.status == "canceled":
-        manage.end_canceled(job, tools=tools)
+        manage.end_canceled(job, deps=deps)
         swept.canceled += 1
     else:
-        _expire(job, tools)
+        _expire(job, deps)
         swept.expired += 1
 
 
-def _expire(job: Job, tools: Tools) -> None:
+def _expire(job: Job, deps: JobDeps) -> None:
     """Too long without progress: stop everything, give everything back."""
     if job.kind == "async":
-        tools.workflow.stop(job.execution)
+        deps.workflow.stop(job.execution)
     for item in job.open_items:
         if item.prediction:
-            tools.predictor_of(job, item).cancel(job, item)
-    resolve.close(job, JobExpired(jobId=job.id), tools=tools)
+            deps.predictor_of(job, item).cancel(job, item)
+    resolve.close(job, JobExpired(jobId=job.id), deps=deps)
 
 
-def _repair(job: Job, tools: Tools, swept: Swept) -> None:
+def _repair(job: Job, deps: JobDeps, swept: Swept) -> None:
     """An open job whose execution was never started gets one; one whose execution has ended is closed."""
-    status = tools.workflow.status(job)
+    status = deps.workflow.status(job)
     if status is None:
-        tools.workflow.start(job, concurrency=plan_named(job.plan).jobs_at_once)
+        deps.workflow.start(job, concurrency=plan_named(job.plan).jobs_at_once)
         swept.started += 1
     elif status != "RUNNING":
-        resolve.close(job, InternalError(), tools=tools)
+        resolve.close(job, InternalError(), deps=deps)
         swept.closed += 1
 
 
-def _wake(job: Job, tools: Tools, now: int) -> int:
+def _wake(job: Job, deps: JobDeps, now: int) -> int:
     """Wake the steps whose call-back was lost: their prediction has ended, and nobody said so."""
     woken = 0
     for item in job.open_items:
@@ -123,6 +123,6 @@ def _wake(job: Job, tools: Tools, now: int) -> int:
         if waiting is None or waiting.token is None or waiting.started_at > now - SILENCE_MS:
             continue
         with suppress(EnhancerError):  # a provider that does not answer is asked again by the next sweep
-            if tools.predictor_of(job, item).ended(job, item):
-                woken += tools.workflow.wake(waiting.token)
+            if deps.predictor_of(job, item).ended(job, item):
+                woken += deps.workflow.wake(waiting.token)
     return woken

@@ -17,13 +17,13 @@ from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, JobError, Sta
 from enhancer.domain.ledger import (
     AlreadyHeld,
     AlreadyResolved,
+    BalanceChanged,
     Earlier,
     Entry,
     EntryKind,
-    FundsMoved,
     Hold,
     KeyUsed,
-    Standing,
+    UsageAndBalance,
     moves,
 )
 from enhancer.domain.owners import Owner
@@ -41,9 +41,9 @@ UNCAPPED = 10**12
 class Ledger(Credits):
     """The only writer of money. Every method is one transaction or one read; here: runs."""
 
-    def standing(
+    def usage_and_balance(
         self, owner: Owner, *, now: int, month: Month | None = None, network: str | None = None
-    ) -> Standing:
+    ) -> UsageAndBalance:
         """Read day, month and account in one call; with ``network``, what its guests used today too.
 
         ``month``: the one that the plan's credits are counted in; the calendar's unless given.
@@ -53,7 +53,7 @@ class Ledger(Credits):
         if network:
             wanted.append(keys.network_usage(network, today))
         day, used, account, *shared = (record or {} for record in self._table.get_many(wanted))
-        return Standing(
+        return UsageAndBalance(
             day_used=day.get("used", 0),
             month_used=used.get("used", 0),
             balance=balance_of(account),
@@ -86,8 +86,8 @@ class Ledger(Credits):
 
         A later attempt replaces the ended job and takes the price of what it runs again. Raises, first that
         applies: `KeyUsed`, `AlreadyHeld` (somebody else started this attempt), `DailyQuotaExceeded`,
-        `NetworkQuotaExceeded`, `KeyCapReached` (``key_cap``, tenths a month), `FundsMoved` (the month or the credits
-        do not cover the split), `TooManyJobs`.
+        `NetworkQuotaExceeded`, `KeyCapReached` (``key_cap``, tenths a month), `BalanceChanged` (the month or the
+        credits do not cover the split), `TooManyJobs`.
         """
         holds = [item.hold for item in job.open_items]
         writes = [_key_write(job, key_hash, now)] if key_hash else []
@@ -302,7 +302,7 @@ def _usage_writes(owner: Owner, holds: list[Hold], plan: Plan, key_cap: int | No
         writes.append(_take(used, total, UNCAPPED if key_cap is None else key_cap, now, key_full))
     if from_plan:
         month_key = keys.usage(owner, month)
-        writes.append(_take(month_key, from_plan, plan.quota_tenths, now, lambda _: FundsMoved()))
+        writes.append(_take(month_key, from_plan, plan.quota_tenths, now, lambda _: BalanceChanged()))
     return writes
 
 

@@ -9,10 +9,10 @@ from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.table import Record, Write, absent
 from enhancer.domain.errors import TooManyJobs
 from enhancer.domain.ledger import (
+    AlreadyApplied,
     Balance,
+    BalanceChanged,
     Entry,
-    FundsMoved,
-    Heard,
 )
 from enhancer.domain.owners import Owner
 
@@ -34,13 +34,13 @@ def once(key: keys.Key, taken: type[Exception]) -> Write:
     return Write("Put", key, {}, condition=absent(), refusal=lambda _: taken())
 
 
-def heard(owner: Owner, event: str | None, now: int) -> list[Write]:
-    """Return the write that lets an event count once; it raises `Heard` from then on."""
+def event_once(owner: Owner, event: str | None, now: int) -> list[Write]:
+    """Return the write that lets an event count once; it raises `AlreadyApplied` from then on."""
     if event is None:
         return []
     record = {"at": now, "expires": now // 1000 + EVENTS_KEPT_SECONDS}
     key = keys.event_once(owner, event)
-    return [Write("Put", key, record, condition=absent(), refusal=lambda _: Heard())]
+    return [Write("Put", key, record, condition=absent(), refusal=lambda _: AlreadyApplied())]
 
 
 def write_entry(owner: Owner, entry: Entry) -> Write:
@@ -62,7 +62,7 @@ def totals(
     """Move the totals of an account, and the number of its open jobs; what goes down must not fall below zero.
 
     ``unblocked``: only if there is neither debt nor an open dispute. ``seen``: only if these totals are still what they
-    were. ``dispute``: one that is open now, or no longer. `FundsMoved` when a condition fails.
+    were. ``dispute``: one that is open now, or no longer. `BalanceChanged` when a condition fails.
     """
     changes = {name: amount for name, amount in by.items() if amount}
     values: Record = {f":{name}_least": -amount for name, amount in changes.items() if amount < 0}
@@ -83,7 +83,7 @@ def totals(
     def refusal(old: Record) -> Exception:
         if jobs_cap is not None and old.get("open_jobs", 0) >= jobs_cap:
             return TooManyJobs(retry_after_seconds=JOBS_RETRY_SECONDS, scope="jobs", limit=jobs_cap)
-        return FundsMoved()
+        return BalanceChanged()
 
     update = _expression(changes, dispute, values, topped_up=topped_up)
     return Write(

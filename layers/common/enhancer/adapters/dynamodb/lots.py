@@ -7,18 +7,18 @@ from dataclasses import asdict
 from typing import Literal
 
 from enhancer.adapters.dynamodb import keys
-from enhancer.adapters.dynamodb.ledger_writes import balance_of, heard, totals, write_entry
+from enhancer.adapters.dynamodb.ledger_writes import balance_of, event_once, totals, write_entry
 from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, TableBusy, Write, absent, pause
 from enhancer.domain.credits import Lot, expired, expiry_of
 from enhancer.domain.ledger import (
     AlreadyHeld,
     Balance,
+    BalanceChanged,
     Entry,
     EntryKind,
-    FundsMoved,
     Movement,
-    NewsMoved,
-    Taken,
+    StaleVersion,
+    VersionedLot,
     moves,
 )
 from enhancer.domain.owners import Owner
@@ -49,15 +49,15 @@ class Credits:
 
         They expire counted from ``bought_at`` (epoch ms), however late the news of it come; from now unless given.
 
-        Returns False when that source was used before. ``event``: what the cashier said; raises `Heard` when that was
-        dealt with already.
+        Returns False when that source was used before. ``event``: id of the Stripe event behind it; raises
+        `AlreadyApplied` when that was applied before.
         """
         entry = _entry_of(kind, credits, movement)
         lot = Lot(source, credits, expiry_of(bought_at or movement.now))
         for attempt in range(TRIES):
             before = self._totals(owner)
             pays = min(before.debt, before.available + credits)
-            writes = [_source(owner, source, entry), *heard(owner, event, movement.now)]
+            writes = [_source(owner, source, entry), *event_once(owner, event, movement.now)]
             writes += [write_entry(owner, entry), _lot(owner, lot)]
             by = Counter(moves(kind, credits))
             if pays:
@@ -68,7 +68,7 @@ class Credits:
                 self._table.transact(writes)
             except AlreadyHeld:
                 return False
-            except FundsMoved:
+            except BalanceChanged:
                 pause(attempt)
             else:
                 return True
@@ -86,7 +86,7 @@ class Credits:
     ) -> bool:
         """Take available credits (tenths) away once per ``source``; False when it was used before.
 
-        Raises `FundsMoved` when there are not that many.
+        Raises `BalanceChanged` when there are not that many.
         """
         entry = _entry_of("clawback", credits, Movement(entry_id, now, reason, actor))
         once = _source(owner, source, entry)
@@ -103,15 +103,15 @@ class Credits:
 
     # ------------------------------------------------------------------------------------- taken back
 
-    def lot(self, owner: Owner, source: str) -> Taken | None:
+    def lot(self, owner: Owner, source: str) -> VersionedLot | None:
         """Return a lot as it is now; None when nothing came from that source."""
         record = self._table.get(keys.lot(owner, source))
-        return Taken(_lot_of(record), record["version"]) if record else None
+        return VersionedLot(_lot_of(record), record["version"]) if record else None
 
     def take_back(
         self,
         owner: Owner,
-        seen: Taken,
+        seen: VersionedLot,
         *,
         owed_back: int,
         movement: Movement,
@@ -122,7 +122,7 @@ class Credits:
 
         What is available goes back at once, the rest becomes debt; what is no longer owed back lowers the debt and
         then comes back. ``dispute``: its id and whether it is open; while one is, credits are not spent.
-        Raises `NewsMoved` when the lot was changed since ``seen``, `Heard` when the event was dealt with.
+        Raises `StaleVersion` when the lot was changed since ``seen``, `AlreadyApplied` when the event was dealt with.
         """
         more = owed_back - seen.lot.owed_back
         kind: EntryKind = "clawback" if more >= 0 else "grant"
@@ -137,7 +137,7 @@ class Credits:
                 moved = debt - more
                 clawed_back = max(0, seen.lot.clawed_back - moved)
             writes = [
-                *heard(owner, event, movement.now),
+                *event_once(owner, event, movement.now),
                 self._changed(owner, seen, owed_back, clawed_back),
                 totals(
                     owner, {**moves(kind, moved), "debt": debt}, seen={"debt": before.debt}, dispute=dispute
@@ -147,7 +147,7 @@ class Credits:
                 writes.append(write_entry(owner, _entry_of(kind, moved, movement, debt=debt)))
             try:
                 self._table.transact(writes)
-            except FundsMoved:
+            except BalanceChanged:
                 pause(attempt)
             else:
                 return
@@ -168,7 +168,7 @@ class Credits:
                         totals(owner, {**moves("clawback", pays), "debt": -pays}, seen={"debt": before.debt}),
                     ]
                 )
-            except FundsMoved:
+            except BalanceChanged:
                 pause(attempt)
             else:
                 return pays
@@ -204,7 +204,7 @@ class Credits:
                 writes += [_off_the_index(one) for one in over[:LOTS_AT_ONCE]]
             try:
                 self._table.transact(writes)
-            except FundsMoved:
+            except BalanceChanged:
                 pause(attempt)
             else:
                 return amount
@@ -234,7 +234,7 @@ class Credits:
         return balance_of(self._table.get(keys.account(owner)) or {})
 
     @staticmethod
-    def _changed(owner: Owner, seen: Taken, owed_back: int, clawed_back: int) -> Write:
+    def _changed(owner: Owner, seen: VersionedLot, owed_back: int, clawed_back: int) -> Write:
         return Write(
             "Update",
             keys.lot(owner, seen.lot.source),
@@ -246,7 +246,7 @@ class Credits:
                 ":seen": seen.version,
                 ":next": seen.version + 1,
             },
-            refusal=lambda _: NewsMoved(),
+            refusal=lambda _: StaleVersion(),
         )
 
 

@@ -35,7 +35,7 @@ class Export:
     key: str = ""
 
 
-class Estates:
+class OwnerRecords:
     """One partition of the table, and what points to it."""
 
     def __init__(self, table: Table) -> None:
@@ -87,7 +87,7 @@ class Estates:
         """Return every job of an owner."""
         return [from_record(record) for record in self.records(owner, "JOB#")]
 
-    def bury(self, account: Account, *, now: int) -> None:
+    def mark_deleted(self, account: Account, *, now: int) -> None:
         """End an account in one step: nobody signs in as it any more, and who it was is forgotten.
 
         Its totals stay, under a random id; of who was blocked also the identities, which sign nobody in. It stands in
@@ -141,7 +141,7 @@ class Estates:
                     values={":settled": now - SETTLED_MS},
                 )
 
-    def buried(self, *, before: int) -> list[Owner]:
+    def deleted_owners(self, *, before: int) -> list[Owner]:
         """Return the owners who were deleted before then and of whom something is left."""
         found = self._table.overdue(keys.PURGE, before)
         return [Owner("user", record["pk"].removeprefix("OWNER#user#")) for record in found]

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from enhancer.adapters.dynamodb import keys
-from enhancer.adapters.dynamodb.ledger_writes import heard
+from enhancer.adapters.dynamodb.ledger_writes import event_once
 from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, absent
 from enhancer.domain.errors import IdempotencyMismatch, NotFound
-from enhancer.domain.ledger import NewsMoved
+from enhancer.domain.ledger import StaleVersion
 from enhancer.domain.owners import Owner
 from enhancer.domain.subscriptions import Subscription
 
@@ -38,7 +38,7 @@ class Opened:
     url: str = ""
 
 
-class Customers:
+class StripeLinks:
     """Customers of the cashier."""
 
     def __init__(self, table: Table) -> None:
@@ -97,7 +97,7 @@ class Customers:
             names={"#session": "session", "#url": "url"},
         )
 
-    def over(self, owner: Owner, key_hash: str, *, turn: int) -> None:
+    def expire_checkout(self, owner: Owner, key_hash: str, *, turn: int) -> None:
         """Remember that nothing comes of this turn any more: the next try is a new one to the cashier."""
         self._table.update(
             keys.order(owner, key_hash),
@@ -118,7 +118,8 @@ class Customers:
     ) -> None:
         """Let these be the account's subscriptions, if nobody changed them since version ``seen`` was read.
 
-        Raises `NewsMoved` otherwise, `Heard` when the event was dealt with, `NotFound` when the account is gone.
+        Raises `StaleVersion` otherwise, `AlreadyApplied` when the event was applied before,
+        `NotFound` when the account is gone.
         """
         values: Record = {":found": [asdict(one) for one in subscriptions], ":next": seen + 1}
         unchanged = "attribute_not_exists(billing_version)"
@@ -135,14 +136,14 @@ class Customers:
             condition=f"attribute_exists(#plan) AND {unchanged}",
             names={"#plan": "plan"},
             values=values,
-            refusal=lambda found: NewsMoved() if "plan" in found else NotFound(),
+            refusal=lambda found: StaleVersion() if "plan" in found else NotFound(),
         )
-        self._table.transact([*heard(owner, event, now), account])
+        self._table.transact([*event_once(owner, event, now), account])
 
     def note(self, owner: Owner, event: str | None, *, now: int) -> None:
-        """Remember an event that changed nothing; raise `Heard` when it was dealt with."""
+        """Remember an event that changed nothing; raise `AlreadyApplied` when it was dealt with."""
         if event:
-            self._table.transact(heard(owner, event, now))
+            self._table.transact(event_once(owner, event, now))
 
     def was_heard(self, owner: Owner, event: str) -> bool:
         """Return whether an event was dealt with."""

@@ -24,7 +24,7 @@ from enhancer.telemetry import logger
 if TYPE_CHECKING:
     from enhancer.adapters.aws.artifacts import Artifacts
     from enhancer.adapters.predictors.replicate_api import Api, Run
-    from enhancer.adapters.predictors.replicate_download import Delivery
+    from enhancer.adapters.predictors.replicate_download import ReplicateDownload
 
 NAME = "replicate"
 WAIT_SECONDS_MAX = 20
@@ -148,10 +148,10 @@ class Replicate:
         return Api(self._base_url, self._token)
 
     @cached_property
-    def _delivery(self) -> Delivery:
-        from enhancer.adapters.predictors.replicate_download import Delivery  # noqa: PLC0415 - loads an HTTP client
+    def _delivery(self) -> ReplicateDownload:
+        from enhancer.adapters.predictors.replicate_download import ReplicateDownload  # noqa: PLC0415 - loads an HTTP client
 
-        return Delivery(base_url=self._base_url)
+        return ReplicateDownload(base_url=self._base_url)
 
     def _create(self, job: Job, item: Item, *, wait: int, seconds: float) -> Run:
         """POST once. Whenever the prediction may exist without our knowing, look for it before giving up."""

@@ -35,7 +35,7 @@ class Broken(Exception):
     """Not this time: the connection failed, took too long, or the server had a problem."""
 
 
-class Delivery:
+class ReplicateDownload:
     """Downloads for one API. Where that is a loopback address, so may be the hosts that deliver, over plain http."""
 
     def __init__(self, *, base_url: str, bytes_max: int = BYTES_MAX) -> None:

@@ -9,7 +9,7 @@ from enhancer.adapters.stripe import parse as read
 from enhancer.adapters.stripe.client import RETRIES, TIMEOUT, Api, Call, known
 from enhancer.adapters.stripe.parse import Json
 from enhancer.domain.errors import StripeUnavailable
-from enhancer.domain.payments import Charge, Checkout, Event, Invoice, NoSuchPayment, Order, Snapshot
+from enhancer.domain.payments import Charge, Checkout, CheckoutOrder, Event, Invoice, NoSuchPayment, Snapshot
 from enhancer.telemetry import logger
 
 LIVE = ("sk_live_", "rk_live_")
@@ -47,7 +47,7 @@ class Payments:
         options = {"idempotency_key": idempotency_key}
         return self._one(lambda client: client.customers.create(form, options), _id)
 
-    def open(self, order: Order, *, idempotency_key: str) -> Checkout:
+    def open(self, order: CheckoutOrder, *, idempotency_key: str) -> Checkout:
         """Return a new checkout session, to be paid on a page of Stripe within a day.
 
         Session and payment intent or subscription carry the order's metadata and, as ``order``, its id. Raises

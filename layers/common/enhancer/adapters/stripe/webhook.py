@@ -27,10 +27,10 @@ def verified(body: bytes, header: str, secrets: Iterable[str], *, now: int) -> E
     ``body`` is as it came, ``header`` is ``Stripe-Signature``, empty where it is missing. Raises `WebhookInvalid` for
     every other one; what was wrong with it is nobody's business.
     """
-    return heard(body, header, lambda _: secrets, now=now)
+    return verify_rotating(body, header, lambda _: secrets, now=now)
 
 
-def heard(body: bytes, header: str, secrets: Callable[[bool], Iterable[str]], *, now: int) -> Event:
+def verify_rotating(body: bytes, header: str, secrets: Callable[[bool], Iterable[str]], *, now: int) -> Event:
     """Like `verified`, with secrets that may have been rotated.
 
     Where none of ``secrets(False)`` signed, ``secrets(True)`` reads them anew; not for what is late or unsigned.

@@ -27,9 +27,9 @@ from enhancer.telemetry import logger
 
 STATUS: dict[type[EnhancerError], int] = {
     errors.InvalidRequest: 400,
-    errors.Unknown: 401,
+    errors.Unauthenticated: 401,
     errors.InsufficientCredits: 402,
-    errors.Refused: 403,
+    errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.Conflict: 409,
@@ -68,10 +68,10 @@ class App(APIGatewayHttpResolver):
     ``rate`` counts its calls against that limit; None means it has none and needs no caller. ``csrf`` is off
     only for routes that browsers post to by themselves. ``scope`` is what an API key needs for calls that change
     something (reading needs "read"); None means that no key will do. ``for_blocked``: also who is blocked may do it,
-    such as signing out and taking their data along. ``visit`` is the request being answered.
+    such as signing out and taking their data along. ``context`` is the request being answered.
     """
 
-    visit: Visit
+    request_context: RequestContext
 
     def __init__(
         self,
@@ -128,22 +128,22 @@ def create_app(
 def entrypoint(app: App) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     """Return the Lambda handler of an app: gate, route, headers, one log line."""
 
-    def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        app.visit = visit = Visit(app, event)
+    def lambda_handler(event: dict[str, Any], lambda_context: Any) -> dict[str, Any]:
+        app.request_context = context = RequestContext(app, event)
         try:
-            visit.enter()
-            answer = app.resolve(event, context)
+            context.enter()
+            answer = app.resolve(event, lambda_context)
         except EnhancerError as refused:
-            answer = _failure(visit.request, refused)
+            answer = _failure(context.request, refused)
         except Exception:  # noqa: BLE001 - the last net; everything ours was caught above
-            logger.exception("unhandled", extra={"requestId": visit.request.id})
-            answer = _failure(visit.request, errors.InternalError())
-        return visit.leave(answer)
+            logger.exception("unhandled", extra={"requestId": context.request.id})
+            answer = _failure(context.request, errors.InternalError())
+        return context.leave(answer)
 
     return lambda_handler
 
 
-class Visit:
+class RequestContext:
     """One request on its way through: who it is from, what it may still do, what it must take along."""
 
     def __init__(self, app: App, event: dict[str, Any]) -> None:
@@ -218,11 +218,11 @@ class Visit:
             csrf.check(request, allowed_origins=runtime.settings().allowed_origins)
         name = app.rate_of(request.method)
         if name:
-            self.take(name)
+            self.count_against(name)
             self.check_caller()
         app.append_context(request=request)  # type: ignore[no-untyped-call]
 
-    def take(self, name: RateClass) -> None:
+    def count_against(self, name: RateClass) -> None:
         """Count this call against a limit; raise `RateLimited`."""
         limit = rate_limit(self.caller.plan, name)
         try:
@@ -299,9 +299,9 @@ def _problem_response(app: App, problem: Exception) -> Response[str]:
         case NotFoundError():
             known = errors.NotFound()
         case _:
-            logger.error("unhandled", exc_info=problem, extra={"requestId": app.visit.request.id})
+            logger.error("unhandled", exc_info=problem, extra={"requestId": app.request_context.request.id})
             known = errors.InternalError()
-    answer = _failure(app.visit.request, known)
+    answer = _failure(app.request_context.request, known)
     return Response(answer["statusCode"], "application/json", answer["body"], answer["headers"])
 
 

@@ -32,10 +32,10 @@ def landing(app: App, place: Place) -> Callable[[Route], Route]:
             try:
                 return route(**named)
             except EnhancerError as problem:
-                request = app.visit.request
+                request = app.request_context.request
                 if not request.wants_page:
                     raise
-                app.visit.note(code=problem.code)
+                app.request_context.note(code=problem.code)
                 return go(place(request, problem))
 
         return landed

@@ -11,7 +11,7 @@ from enhancer.api.shapes.images import CreditsView
 from enhancer.api.shapes.wire import Wire
 from enhancer.domain.accounts import Account
 from enhancer.domain.api_keys import ApiKey, Scope
-from enhancer.domain.ledger import GIFT_CREDITS_MAX, Entry, Standing
+from enhancer.domain.ledger import GIFT_CREDITS_MAX, Entry, UsageAndBalance
 from enhancer.domain.pricing import credits
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
@@ -194,7 +194,7 @@ class OwnerView(Wire):
     difference: float
 
     @classmethod
-    def of(cls, account: Account, standing: Standing, now: int) -> OwnerView:
+    def of(cls, account: Account, state: UsageAndBalance, now: int) -> OwnerView:
         """Return the view of an account and its standing."""
         return cls(
             user_id=account.owner.id,
@@ -205,8 +205,8 @@ class OwnerView(Wire):
             blocked=account.blocked,
             created_at=account.created_at,
             sign_ins=sign_ins(account),
-            credits=CreditsView.of(standing, ()),
-            difference=credits(standing.balance.difference),
+            credits=CreditsView.of(state, ()),
+            difference=credits(state.balance.difference),
         )
 
 

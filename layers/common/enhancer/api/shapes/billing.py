@@ -13,7 +13,7 @@ from enhancer.api.shapes.images import ExpiringView
 from enhancer.api.shapes.wire import Wire
 from enhancer.domain.accounts import Account
 from enhancer.domain.credits import CURRENCY, PACKS, VALID_DAYS, VALID_MONTHS, Expiring
-from enhancer.domain.ledger import Balance, Entry, Standing
+from enhancer.domain.ledger import Balance, Entry, UsageAndBalance
 from enhancer.domain.payments import Interval
 from enhancer.domain.periods import DAY_MS
 from enhancer.domain.plans import PLANS, Plan, plan_named
@@ -178,8 +178,8 @@ class SubscriptionView(Wire):
     blocked: bool
 
     @classmethod
-    def of(cls, account: Account, standing: Standing, now: int) -> SubscriptionView:
-        """Return the view of an account; ``standing`` in the month of its plan."""
+    def of(cls, account: Account, state: UsageAndBalance, now: int) -> SubscriptionView:
+        """Return the view of an account; ``state`` in the month of its plan."""
         shown, plan = current(account.subscriptions, now), account.plan_at(now)
         return cls(
             plan=plan,
@@ -189,10 +189,10 @@ class SubscriptionView(Wire):
             cancel_at=shown.cancel_at if shown else None,
             next_plan=following(account.subscriptions, account.plan, now),
             grace_until=shown.late_until(now) if shown else None,
-            credits_remaining=credits(max(0, plan_named(plan).quota_tenths - standing.month_used)),
+            credits_remaining=credits(max(0, plan_named(plan).quota_tenths - state.month_used)),
             manageable=bool(account.customer),
-            debt=credits(standing.balance.debt),
-            blocked=standing.blocked,
+            debt=credits(state.balance.debt),
+            blocked=state.blocked,
         )
 
 

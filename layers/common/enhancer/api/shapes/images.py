@@ -12,7 +12,7 @@ from enhancer.domain.credits import Expiring
 from enhancer.domain.entitlement import Params
 from enhancer.domain.errors import EnhancerError
 from enhancer.domain.jobs import Item, Job, Status, Submitted
-from enhancer.domain.ledger import Standing
+from enhancer.domain.ledger import UsageAndBalance
 from enhancer.domain.models import DEFAULT_MODEL, Model, model_named
 from enhancer.domain.periods import day_reset_ms
 from enhancer.domain.plans import Plan, smallest_plan_with
@@ -92,15 +92,15 @@ class CreditsView(Wire):
     blocked: bool = False
 
     @classmethod
-    def of(cls, standing: Standing, expiring: Sequence[Expiring]) -> CreditsView:
+    def of(cls, state: UsageAndBalance, expiring: Sequence[Expiring]) -> CreditsView:
         """Return the view of a standing and of what is left of its lots, the first to expire first."""
-        balance = standing.balance
+        balance = state.balance
         return cls(
             available=credits(balance.available),
             held=credits(balance.held),
             expiring_next=ExpiringView.of(expiring[0]) if expiring else None,
             debt=credits(balance.debt),
-            blocked=standing.blocked,
+            blocked=state.blocked,
         )
 
 
@@ -121,7 +121,7 @@ class UsageView(Wire):
         cls,
         owner_type: Literal["guest", "user"],
         plan: Plan,
-        standing: Standing,
+        state: UsageAndBalance,
         expiring: Sequence[Expiring],
         now: int,
     ) -> UsageView:
@@ -129,10 +129,10 @@ class UsageView(Wire):
         return cls(
             owner_type=owner_type,
             plan=plan.name,
-            usage=day_view(plan, standing, now),
-            monthly_usage=month_view(plan, standing),
-            credits=CreditsView.of(standing, expiring),
-            credits_balance_tenths=standing.balance.available,
+            usage=day_view(plan, state, now),
+            monthly_usage=month_view(plan, state),
+            credits=CreditsView.of(state, expiring),
+            credits_balance_tenths=state.balance.available,
             entitlements=EntitlementsView.of(plan),
             limits=LEGACY_LIMITS,
         )
@@ -270,7 +270,7 @@ class GenerateView(Wire):
 
     @classmethod
     def of(
-        cls, submitted: Submitted, job: Job, *, plan: Plan, standing: Standing, now: int, total_ms: float
+        cls, submitted: Submitted, job: Job, *, plan: Plan, state: UsageAndBalance, now: int, total_ms: float
     ) -> GenerateView:
         """Return the view of a job with a result."""
         item = job.items[0]
@@ -289,8 +289,8 @@ class GenerateView(Wire):
             charge=ChargeView.of(FREE if submitted.deduplicated else item.charged),
             deduplicated=submitted.deduplicated,
             timings={"predict": round((item.seconds or 0) * 1000, 1), "total": round(total_ms, 1)},
-            usage=day_view(plan, standing, now),
-            monthly_usage=month_view(plan, standing),
+            usage=day_view(plan, state, now),
+            monthly_usage=month_view(plan, state),
             entitlements=EntitlementsView.of(plan),
             limits=LEGACY_LIMITS,
         )
@@ -460,17 +460,17 @@ class LoginView(Wire):
     role: str
 
 
-def day_view(plan: Plan, standing: Standing, now: int) -> PeriodView:
+def day_view(plan: Plan, state: UsageAndBalance, now: int) -> PeriodView:
     """Images of today."""
-    used, limit = standing.day_used, plan.images_per_day
+    used, limit = state.day_used, plan.images_per_day
     return PeriodView(used=used, limit=limit, remaining=max(0, limit - used), reset_at=day_reset_ms(now))
 
 
-def month_view(plan: Plan, standing: Standing) -> PeriodView:
+def month_view(plan: Plan, state: UsageAndBalance) -> PeriodView:
     """Plan credits of the month: the paid one of a subscription, else the calendar's."""
-    used, limit = standing.month_used, plan.quota_tenths
+    used, limit = state.month_used, plan.quota_tenths
     left = credits(max(0, limit - used))
-    resets = standing.month.resets_at
+    resets = state.month.resets_at
     return PeriodView(used=credits(used), limit=credits(limit), remaining=left, reset_at=resets)
 
 

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from enhancer.domain.jobs import ITEMS_MAX, Source
-from enhancer.jobs.submit import Order
+from enhancer.jobs.submit import EnhanceOrder
 
 Data = TypeVar("Data")
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
@@ -44,9 +44,9 @@ class ParamsForm(BaseModel):
     guidance: float | None = Field(None, ge=1, le=12)
     steps: int | None = Field(None, ge=1, le=20)
 
-    def order_for(self, model: str | None, prompt: str | None) -> Order:
+    def order_for(self, model: str | None, prompt: str | None) -> EnhanceOrder:
         """Return the order, free of HTTP."""
-        return Order(
+        return EnhanceOrder(
             model=model,
             prompt=prompt,
             scale=self.scale,
@@ -66,7 +66,7 @@ class OrderForm(ParamsForm):
     model: str | None = Field(None, description="Slug or alias of a model; the built-in one when omitted.")
     prompt: Prompt | None = None
 
-    def to_order(self) -> Order:
+    def to_order(self) -> EnhanceOrder:
         """Return the order, free of HTTP."""
         return self.order_for(self.model, self.prompt)
 
@@ -134,7 +134,7 @@ class JobForm(GenerateForm):
             raise PydanticCustomError("in_params", "belongs into params")
         return self
 
-    def to_order(self) -> Order:
+    def to_order(self) -> EnhanceOrder:
         """Return the common order, free of HTTP."""
         return (self.params or self).order_for(self.model, self.prompt)
 

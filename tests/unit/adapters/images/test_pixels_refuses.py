@@ -1,0 +1,172 @@
+"""Refusing: every bad file gets the error that says why, at a bounded cost."""
+
+from __future__ import annotations
+
+import random
+import resource
+import struct
+import subprocess
+import sys
+import zlib
+
+import pytest
+
+from enhancer.adapters.images import containers, pixels
+from enhancer.domain.errors import (
+    EnhancerError,
+    ImageAnimated,
+    ImageEmpty,
+    ImageFormatUnsupported,
+    ImageUnreadable,
+    TooManyPixels,
+)
+from tests.support import pictures
+from tests.support.pictures import PIXELS_MAX, photo, saved
+
+GOOD_IDAT = pictures.chunk(b"IDAT", zlib.compress(bytes(25 * 8)))
+
+
+def read(data: bytes) -> pixels.Photo:
+    return pixels.read(data, pixels_max=PIXELS_MAX)
+
+
+def test_no_bytes_are_refused_as_empty():
+    """0 bytes are not damaged, they are missing."""
+    with pytest.raises(ImageEmpty):
+        read(b"")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+        b"<!doctype html><script>alert(1)</script>",
+        b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n",
+        b"just text",
+        b"\xff\xd8",
+        saved(photo(), "GIF"),
+        saved(photo(), "BMP"),
+        saved(photo(), "TIFF"),
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
+        b"RIFF\x10\0\0\0WAVEfmt " + bytes(40),
+    ],
+    ids=["svg", "html", "pdf", "text", "two bytes", "gif", "bmp", "tiff", "heic", "wav"],
+)
+def test_anything_but_the_four_formats_is_unsupported(data):
+    """What the content is decides, and the error names what would be taken."""
+    with pytest.raises(ImageFormatUnsupported) as refused:
+        read(data)
+    assert refused.value.details["allowed"] == ["image/jpeg", "image/png", "image/webp", "image/avif"]
+
+
+@pytest.mark.parametrize("frames", [2, 50])
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP", "AVIF"])
+def test_animation_is_refused_with_its_number_of_frames(file_format, frames):
+    """Enhancing one frame of many would surprise."""
+    more = [photo().rotate(7 * number) for number in range(1, frames)]
+    with pytest.raises(ImageAnimated) as refused:
+        read(saved(photo(), file_format, save_all=True, append_images=more))
+    assert refused.value.details == {"frames": frames}
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("percent", [10, 50, 99])
+def test_truncated_file_is_unreadable(file_format, percent):
+    """Half a picture is never taken for a whole one."""
+    data = saved(photo(size=(200, 150)), file_format)
+    with pytest.raises(ImageUnreadable) as refused:
+        read(data[: len(data) * percent // 100])
+    assert refused.value.details == {"format": file_format.lower()}
+
+
+def test_two_and_a_half_gigapixels_are_refused_from_the_header():
+    """A 50000 x 50000 PNG of a few bytes is refused before anything is decoded; the details say how far off it is."""
+    with pytest.raises(TooManyPixels) as refused:
+        read(pictures.png(GOOD_IDAT, size=(50_000, 50_000)))
+    assert refused.value.details == {"megapixels": 2500.0, "limit": 1.0}
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_limit_is_exact(file_format):
+    """As many pixels as allowed are read, one row more is refused."""
+    data = saved(photo(size=(40, 25)), file_format)
+    assert pixels.read(data, pixels_max=1000).info.megapixels == 0.001
+    with pytest.raises(TooManyPixels):
+        pixels.read(data, pixels_max=999)
+
+
+@pytest.mark.parametrize(
+    ("kind", "head"),
+    [
+        (b"VP8X", struct.pack("<IBBBB3s3s", 10, 0, 0, 0, 0, b"\xfe\x3f\0", b"\xfe\x3f\0")),
+        (b"VP8L", struct.pack("<IBI", 20, 0x2F, 0x3FFE | 0x3FFE << 14)),
+        (b"VP8 ", struct.pack("<I3s3sHH", 20, b"\x10\0\0", b"\x9d\x01\x2a", 0x3FFF, 0x3FFF)),
+    ],
+)
+def test_webp_canvas_is_refused_before_it_is_allocated(kind, head):
+    """Every kind of WebP tells its size in its first chunk, and opening one allocates it."""
+    body = b"WEBP" + kind + head + bytes(20)
+    with pytest.raises(TooManyPixels):
+        read(b"RIFF" + struct.pack("<I", len(body)) + body)
+
+
+def test_compressed_bombs_are_refused_within_bounded_memory():
+    """A gigabyte of zeros in the image data, the profile or a text of a PNG costs neither memory nor a picture."""
+    bomb = pictures.zeros_compressed(1 << 30)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    hostile = [
+        pictures.png(pictures.chunk(b"IDAT", bomb)),
+        pictures.png(pictures.chunk(b"iCCP", b"x\0\0" + bomb), GOOD_IDAT),
+        pictures.png(pictures.chunk(b"zTXt", b"x\0\0" + bomb), GOOD_IDAT),
+        pictures.png(GOOD_IDAT, pictures.chunk(b"iTXt", b"x\0\1\0\0\0" + bomb)),
+    ]
+    for data in hostile:
+        with pytest.raises(ImageUnreadable):
+            read(data)
+    grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown_kib < 50_000
+
+
+def test_jpeg_of_endless_passes_is_refused():
+    """Each scan costs a pass over the picture, however few bytes it has."""
+    data = saved(photo(), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    scan = data[last:-2]
+    assert read(data[:last] + scan * 3 + data[-2:]).info.width == 48
+    with pytest.raises(ImageUnreadable):
+        read(data[:last] + scan * containers.JPEG_SCANS_MAX + data[-2:])
+
+
+def test_motion_photo_is_read():
+    """A film appended to a JPEG is ignored, whatever markers its bytes happen to spell."""
+    assert read(saved(photo(), "JPEG") + b"\0\0\0\x18ftypmp42" + b"\xff\xda\0\x04" * 500).info.width == 48
+
+
+def test_mutated_files_are_read_or_refused_and_never_crash():
+    """2800 damaged files of every format give a photo or one of our errors, whatever the decoder throws."""
+    chance = random.Random(20261120)  # noqa: S311 - repeatable
+    originals = pictures.originals()
+    outcomes = {"read": 0, "refused": 0}
+    for number in range(2800):
+        data = pictures.damaged(originals[number % len(originals)], chance)
+        try:
+            read(data).clean_copy()
+        except EnhancerError:
+            outcomes["refused"] += 1
+        else:
+            outcomes["read"] += 1
+    assert min(outcomes.values()) > 200  # else the mutations are too weak or too strong to prove anything
+
+
+def test_damage_is_not_warned_of_on_stderr():
+    """Logs are JSON lines, so what Pillow has to say about metadata we drop stays out of them."""
+    code = (
+        "from enhancer.adapters.images import pixels\n"
+        "from tests.support import pictures\n"
+        "data = pictures.in_jpeg(pictures.saved(pictures.photo(), 'JPEG'),"
+        " pictures.segment(0xE1, b'Exif\\0\\0MM\\0*\\0\\0\\0\\x08\\xff\\xff'))\n"
+        "assert pixels.read(data, pixels_max=10_000).info.width == 48\n"
+    )
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True)
+    assert done.stderr == b""
