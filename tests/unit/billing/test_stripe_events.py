@@ -151,7 +151,11 @@ def test_a_pack_taken_back_leaves_what_is_left_of_it_as_debt(world, how, spent):
     charge = f"ch_{checkout.payment_intent}"
     getattr(world.cashier, how)(charge)
     event = world.cashier.events_told[-1]
-    assert [apply_event(event, deps=world.billing_deps) for _ in range(3)] == ["applied", "repeated", "repeated"]
+    assert [apply_event(event, deps=world.billing_deps) for _ in range(3)] == [
+        "applied",
+        "repeated",
+        "repeated",
+    ]
     found = balance(world, account)
     assert (found.available, found.clawed_back, found.debt) == (0, 5000 - spent, spent)
 
