@@ -6,13 +6,14 @@ import argparse
 import json
 import os
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "openapi.json"
 TITLE = "AI image enhancer"
-VERSION = "0.1.0"
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 DESCRIPTION = (
     "Enhance photos. Answers come as `{success: true, data}` or `{success: false, error: {type, code, message, "
     "details?}, requestId}`. Calls with cookies need `Origin` and, for unsafe methods, `X-CSRF-Token` equal to the "

@@ -34,8 +34,8 @@ def generate(
     submitted = submit_forms.submit_one(
         context, form, idempotency_key, kind="async" if wish.is_async else "sync"
     )
-    if wish.is_async and submitted.original is not None:
-        run.launch(submitted.job, submitted.original, concurrency=1, deps=deps)
+    if wish.is_async and submitted.fresh:
+        run.launch(submitted.job, original=submitted.original, concurrency=1, deps=deps)
         job = submitted.job
     else:
         job = run.finish(submitted, deps=deps, seconds_max=wish.seconds)

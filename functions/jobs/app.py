@@ -30,9 +30,9 @@ def create(form: Annotated[JobForm, Body()], idempotency_key: Key = None) -> Res
     else:
         submitted = submit_forms.submit_one(context, form, idempotency_key, kind="async")
     job = submitted.job
-    if submitted.original is not None:
-        original, lanes = submitted.original or None, context.caller.plan.jobs_at_once
-        run.launch(job, original, concurrency=lanes, deps=deps)
+    if submitted.fresh:
+        lanes = context.caller.plan.jobs_at_once
+        run.launch(job, original=submitted.original, concurrency=lanes, deps=deps)
     context.note(jobId=job.id, model=job.model)
     now = runtime.now()
     usage = day_view(context.caller.plan, deps.ledger.usage_and_balance(context.caller.owner, now=now), now)
@@ -82,7 +82,6 @@ def retry(job_id: str, idempotency_key: Key = None) -> Response[Success[JobView]
         manage.find(job_id, caller=context.caller, deps=deps),
         caller=context.caller,
         idempotency_key=idempotency_key,
-        new_name=runtime.new_name,
         deps=deps,
     )
     return submit_forms.accepted(JobView.of(job, context.request.language))

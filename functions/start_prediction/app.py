@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from enhancer import runtime
@@ -12,12 +11,4 @@ from enhancer.jobs import steps
 
 def lambda_handler(event: dict[str, Any], context: Any) -> None:
     """Event: ownerType, ownerId, jobId, attempt, item, turn, token."""
-    deps = runtime.job_deps()
-    prepare = partial(
-        steps.prepare_item,
-        deps=deps,
-        read=runtime.read_photo,
-        download=lambda url: runtime.downloads().get(url),
-        new_name=runtime.new_name,
-    )
-    steps.start_prediction(Ref.from_event(event), event["token"], deps=deps, prepare=prepare)
+    steps.start_prediction(Ref.from_event(event), event["token"], deps=runtime.job_deps())

@@ -34,7 +34,7 @@ from enhancer.domain.predictions import Predictor
 from enhancer.jobs.deps import JobDeps
 from enhancer.operations import sweep
 from enhancer.operations.sweep import GRACE_MS, Swept
-from enhancer.runtime import new_id, now
+from enhancer.runtime import new_id, new_name, now, read_photo
 from local.stack import LocalStack
 
 Found = TypeVar("Found")
@@ -82,6 +82,9 @@ class Deployed:
             workflow=Workflow(self.states, self.machine),
             now=now,
             new_id=new_id,
+            new_name=new_name,
+            read_photo=read_photo,
+            download=lambda _: b"",
             enabled=lambda _: True,
             spend_cap=lambda: SPEND_CAP_MICROS,
             notify=lambda *_, **__: None,

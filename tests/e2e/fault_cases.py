@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 from enhancer import runtime
@@ -74,9 +75,7 @@ def held(bench: Bench, case: Case, *pictures: bytes) -> Job:
         caller=caller,
         idempotency_key=None,
         now=runtime.now(),
-        new_id=first_shard_id,
-        ledger=bench.deployed.store.ledger,
-        jobs=bench.deployed.store.jobs,
+        deps=replace(bench.deployed.job_deps, new_id=first_shard_id),
     )
     case.job_id = submitted.job.id
     return submitted.job
@@ -93,14 +92,7 @@ def first_shard_id(prefix: str) -> str:
 def claimed(bench: Bench, case: Case, job: Job, place: int = 0) -> Item:
     """Let a picture of the job be looked at and its prediction be claimed; no model runs."""
     deps = bench.deployed.job_deps
-    item = steps.prepare_item(
-        job,
-        job.items[place],
-        deps=deps,
-        read=runtime.read_photo,
-        download=lambda _: b"",
-        new_name=runtime.new_name,
-    )
+    item = steps.prepare_item(job, job.items[place], deps=deps)
     assert item
     assert deps.jobs.claim(job, item, token="nobody", now=runtime.now())
     return item

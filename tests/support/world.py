@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from random import Random
 from typing import Any
 
@@ -144,11 +143,7 @@ class World:
             caller=caller,
             idempotency_key=key,
             now=self.clock,
-            new_id=self.new_id,
-            new_name=self.new_name,
-            ledger=self.ledger,
-            jobs=self.jobs,
-            artifacts=self.artifacts,
+            deps=self.job_deps,
         )
 
     @property
@@ -167,6 +162,9 @@ class World:
             workflow=self.workflow,  # type: ignore[arg-type]
             now=self.now,
             new_id=self.new_id,
+            new_name=self.new_name,
+            read_photo=self.read,
+            download=self.download,
             enabled=self.enabled,
             spend_cap=lambda: self.spend_cap,
             notify=self.notify,
@@ -264,24 +262,15 @@ class World:
             caller=caller,
             idempotency_key=key,
             now=self.clock,
-            new_id=self.new_id,
-            ledger=self.ledger,
-            jobs=self.jobs,
+            deps=self.job_deps,
         )
-        if launch and submitted.original is not None:
-            run.launch(submitted.job, None, concurrency=caller.plan.jobs_at_once, deps=self.job_deps)
+        if launch and submitted.fresh:
+            run.launch(submitted.job, concurrency=caller.plan.jobs_at_once, deps=self.job_deps)
         return submitted.job
 
     def start_prediction(self, job: Job, item: int = 0, *, token: str = "token", turn: int = 0) -> None:  # noqa: S107
         """Step StartPrediction of this attempt."""
-        prepare = partial(
-            steps.prepare_item,
-            deps=self.job_deps,
-            read=self.read,
-            download=self.download,
-            new_name=self.new_name,
-        )
-        steps.start_prediction(self.ref(job, item, turn), token, deps=self.job_deps, prepare=prepare)
+        steps.start_prediction(self.ref(job, item, turn), token, deps=self.job_deps)
 
     def poll_prediction(self, job: Job, item: int = 0, *, turn: int = 0) -> None:
         """Step PollPrediction."""
@@ -326,9 +315,7 @@ class World:
 
     def retry(self, job: Job, caller: Caller, *, key: str | None = None) -> Job:
         """Retry it as this caller."""
-        return manage.retry(
-            self.stored(job), caller=caller, idempotency_key=key, new_name=self.new_name, deps=self.job_deps
-        )
+        return manage.retry(self.stored(job), caller=caller, idempotency_key=key, deps=self.job_deps)
 
     def delete(self, job: Job) -> None:
         """Delete it as its owner."""

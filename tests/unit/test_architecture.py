@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from benchmarks.import_graph import SCRIPT, components
 from tests.support.template import ROOT
 
 LAYER = ROOT / "layers/common/enhancer"
@@ -157,27 +158,8 @@ def test_the_runtime_is_at_the_top_and_settings_at_the_bottom():
 
 
 def circles(graph):
-    """Groups of nodes that reach each other (Tarjan); empty where the arrows all run one way."""
-    order, low, stack, found = {}, {}, [], []
-
-    def visit(node):
-        order[node] = low[node] = len(order)
-        stack.append(node)
-        for after in sorted(graph.get(node, ())):
-            if after not in order:
-                visit(after)
-            if after in stack:
-                low[node] = min(low[node], low[after])
-        if low[node] == order[node]:
-            group = stack[stack.index(node) :]
-            del stack[stack.index(node) :]
-            if len(group) > 1:
-                found.append(sorted(group))
-
-    for node in sorted(graph):
-        if node not in order:
-            visit(node)
-    return found
+    """Groups of nodes that reach each other; empty where the arrows all run one way."""
+    return [sorted(group) for group in components(graph) if len(group) > 1]
 
 
 def test_no_modules_import_each_other_in_a_circle():
@@ -198,8 +180,7 @@ def test_no_packages_import_each_other_in_a_circle():
 def test_no_scripts_of_the_page_import_each_other_in_a_circle():
     """The page's modules, too; a script that is loaded later counts like any other."""
     scripts = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "web/js").glob("*.js"))}
-    used = re.compile(r"""(?:from|import)\s*\(?\s*["']\./([\w-]+\.js)["']""")
-    graph = {name: set(used.findall(text)) - {name} for name, text in scripts.items()}
+    graph = {name: set(SCRIPT.findall(text)) - {name} for name, text in scripts.items()}
     assert sum(len(found) for found in graph.values()) > len(scripts)
     assert circles(graph) == []
 

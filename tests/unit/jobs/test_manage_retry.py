@@ -80,9 +80,7 @@ def test_of_two_retries_at_once_one_starts_and_the_other_is_told(world, half):
     caller, failed = half
     world.retry(failed, caller)
     with pytest.raises(NothingToRetry) as refused:
-        manage.retry(
-            failed, caller=caller, idempotency_key=None, new_name=world.new_name, deps=world.job_deps
-        )
+        manage.retry(failed, caller=caller, idempotency_key=None, deps=world.job_deps)
     assert refused.value.details == {"jobId": failed.id, "status": "processing"}
     assert world.stored(failed).attempt == 2
     assert world.usage_and_balance(caller)[:2] == (3, 30)

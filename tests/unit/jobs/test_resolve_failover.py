@@ -109,7 +109,7 @@ def test_the_real_model_is_not_answered_with_the_fallbacks_picture(world, caller
     down(world)
     first = run(world, caller, PLAIN, photo=photo, way=way)
     again = world.submit(caller, PLAIN, photo=photo)
-    assert (again.deduplicated, again.original is not None) == (False, True)
+    assert (again.deduplicated, again.fresh) == (False, True)
     done = world.finish(again)
     assert (world.replicate.models[-1], done.items[0].fallback) == ("real-esrgan", None)
     assert done.items[0].output.key != first.items[0].output.key

@@ -241,7 +241,7 @@ def test_a_key_taken_between_look_and_hold_is_still_a_replay(world, monkeypatch)
     """Two copies of a request at once: the loser of the race gets the winner's job."""
     caller, photo = world.caller("pro"), world.photo()
     first = world.submit(caller, photo=photo, key="k1")
-    blind = type(world.ledger.earlier(caller.owner, key_hash=None, result_digest="-", now=world.clock))()
+    blind = type(world.ledger.earlier(caller.owner, key_hash="unused", now=world.clock))()
     monkeypatch.setattr(world.ledger, "earlier", lambda *_owner, **_asked: blind)
     second = world.submit(caller, photo=photo, key="k1")
     assert (second.replayed, second.job.id) == (True, first.job.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
@@ -39,11 +40,7 @@ def submit_one(
         caller=caller,
         idempotency_key=idempotency_key,
         now=runtime.now(),
-        new_id=runtime.new_id,
-        new_name=runtime.new_name,
-        ledger=runtime.ledger(),
-        jobs=runtime.jobs(),
-        artifacts=runtime.artifacts(),
+        deps=runtime.job_deps(),
     )
 
 
@@ -55,7 +52,7 @@ def submit_batch(
     model, params = submit.interpret(order)
     for place, item in enumerate(items):
         if item.prompt:
-            submit.interpret(submit.with_prompt(order, item.prompt))
+            submit.interpret(replace(order, prompt=item.prompt))
         if item.upload_key and not _is_there(item.upload_key, caller):
             raise UploadNotFound(field=f"items.{place}.uploadKey")
     submit.permit(model, params, caller=caller, enabled=runtime.enabled)
@@ -66,9 +63,7 @@ def submit_batch(
         caller=caller,
         idempotency_key=idempotency_key,
         now=runtime.now(),
-        new_id=runtime.new_id,
-        ledger=runtime.ledger(),
-        jobs=runtime.jobs(),
+        deps=runtime.job_deps(),
     )
 
 

@@ -1,4 +1,4 @@
-"""Buying credits, subscribing and leaving, and the statement of every movement."""
+"""Buying credits, subscribing, cancelling, the customer portal, and the return from Stripe."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ State = Literal["paid", "pending", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who buys, in which language, and where the browser goes from there."""
+    """Who buys, in which language, and the path of the page that the browser goes to afterwards."""
 
     account: Account
     origin: str
@@ -39,27 +39,31 @@ class Visitor:
     idempotency_key: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a checkout is for: one of Stripe's prices, paid once or by the month; ``metadata`` names it in our words."""
+
+    mode: Literal["payment", "subscription"]
+    price: str
+    metadata: dict[str, str]
+
+
 def buy(visitor: Visitor, size: int, *, deps: BillingDeps) -> str:
-    """Return where a pack of credits is paid. Raises `PackNotConfigured`, `CashierError`, `IdempotencyMismatch`."""
+    """Return the URL on which a pack of ``size`` credits is paid.
+
+    Raises `PackNotConfigured`, `CashierError`, `IdempotencyMismatch`.
+    """
     pack, price = deps.prices.of_pack(size)
-    wanted = CheckoutOrder(
-        "", "payment", price, "", visitor.account.owner.id, "", "", {"pack": f"{pack.credits}"}
-    )
-    return _opened(visitor, wanted, deps)
+    return _opened(visitor, Wanted("payment", price, {"pack": f"{pack.credits}"}), deps)
 
 
 def subscribe(visitor: Visitor, plan: str, interval: Interval, *, deps: BillingDeps) -> str:
-    """Return where a subscription is paid; older checkouts of one expire. Raises `SubscriptionExists`."""
+    """Return the URL on which a subscription is paid; older checkouts of one expire. Raises `SubscriptionExists`."""
     price = deps.prices.of_plan(plan, interval)
     open_one = next((one for one in visitor.account.subscriptions if one.is_open), None)
     if open_one:
         raise SubscriptionExists(plan=open_one.plan, portal=PORTAL)
-    metadata = {"plan": plan, "interval": interval}
-    url = _opened(
-        visitor,
-        CheckoutOrder("", "subscription", price, "", visitor.account.owner.id, "", "", metadata),
-        deps,
-    )
+    url = _opened(visitor, Wanted("subscription", price, {"plan": plan, "interval": interval}), deps)
     account = deps.accounts.get(visitor.account.owner) or visitor.account
     sessions = [one for one in deps.payments.open_checkouts(account.customer) if one.mode == "subscription"]
     for older in sessions[1:]:  # newest first, also of those created in the same second
@@ -85,7 +89,7 @@ def cancel(account: Account, *, deps: BillingDeps) -> Account:
 
 
 def portal(visitor: Visitor, *, deps: BillingDeps) -> str:
-    """Return where card, invoices and subscription are managed. Raises `NothingBought`."""
+    """Return the URL of Stripe's portal for card, invoices and subscription. Raises `NothingBought`."""
     if not visitor.account.customer:
         raise NothingBought
     path = safe_path(visitor.return_to, home=f"/{visitor.language}/account")
@@ -93,14 +97,15 @@ def portal(visitor: Visitor, *, deps: BillingDeps) -> str:
         return deps.payments.portal(
             visitor.account.customer, return_url=f"{visitor.origin}{path}", locale=visitor.language
         )
-    except NoSuchPayment:  # deleted at the cashier, with all that was bought
+    except NoSuchPayment:  # deleted at Stripe, with all that was bought
         raise NothingBought from None
 
 
 def sync(session_id: str, account: Account, *, home: str, deps: BillingDeps) -> tuple[str, State]:
-    """Look a checkout up on the browser's return; return where to send it, and how the payment stands.
+    """Look a checkout up when the browser comes back; return the path to send it to, and how the payment stands.
 
-    Foreign and missing are the same `NotFound`. What is parked looks as if it were still pending.
+    What was paid is granted here if Stripe's webhook has not come yet. A foreign session and a missing one are the same
+    `NotFound`. A payment that is parked for the operator looks as if it were still pending.
     """
     try:
         checkout = deps.payments.checkout(session_id)
@@ -127,8 +132,8 @@ def _state(checkout: Checkout, deps: BillingDeps) -> State:
     return "paid" if checkout.paid and checkout.status == "complete" else "pending"
 
 
-def _opened(visitor: Visitor, wanted: CheckoutOrder, deps: BillingDeps) -> str:
-    """Open a checkout once per idempotency key; the cashier's own keys follow from ours."""
+def _opened(visitor: Visitor, wanted: Wanted, deps: BillingDeps) -> str:
+    """Open a checkout once per idempotency key and return its URL; the keys sent to Stripe follow from ours."""
     account, now = visitor.account, deps.now()
     path = safe_path(visitor.return_to, home=f"/{visitor.language}/account")
     key_hash = key_hash_of(visitor.idempotency_key) or _hash(deps.new_id("once"))
@@ -141,11 +146,12 @@ def _opened(visitor: Visitor, wanted: CheckoutOrder, deps: BillingDeps) -> str:
             return place.url
         deps.links.expire_checkout(account.owner, key_hash, turn=place.turn)
         place = replace(place, turn=place.turn + 1)
-    customer = account.customer or _enrolled(account, deps)
-    order = replace(
-        wanted,
+    order = CheckoutOrder(
         id=place.id,
-        customer=customer,
+        mode=wanted.mode,
+        price=wanted.price,
+        customer=account.customer or _enrolled(account, deps),
+        owner_id=account.owner.id,
         success_url=f"{visitor.origin}/api/billing/sync?session_id={{CHECKOUT_SESSION_ID}}",
         cancel_url=f"{visitor.origin}{with_query(path, 'checkout=canceled')}",
         metadata={**wanted.metadata, "owner": account.owner.id, "returnTo": path},
@@ -164,7 +170,7 @@ def _opened(visitor: Visitor, wanted: CheckoutOrder, deps: BillingDeps) -> str:
 
 
 def _open(order: CheckoutOrder, key: str, account: Account, deps: BillingDeps) -> Checkout:
-    """Open a checkout; where the customer was deleted at the cashier, as a new one."""
+    """Open a checkout; for a new customer where the one we knew was deleted at Stripe."""
     try:
         return deps.payments.open(order, idempotency_key=key)
     except NoSuchPayment:
@@ -173,13 +179,13 @@ def _open(order: CheckoutOrder, key: str, account: Account, deps: BillingDeps) -
 
 
 def with_query(path: str, query: str) -> str:
-    """Return a path with one more thing in its query."""
+    """Return a path with ``query`` (``name=value``) added to its query string."""
     place, hash_sign, fragment = path.partition("#")
     return f"{place}{'&' if '?' in place else '?'}{query}{hash_sign}{fragment}"
 
 
 def _enrolled(account: Account, deps: BillingDeps, *, instead_of: str = "") -> str:
-    """Make the account a customer, once: the same key gives the same one, however often it is tried."""
+    """Make the account a customer at Stripe and return its id; the same key gives the same one, however often."""
     key = f"customer:{account.owner.id}:{_hash(account.email)[:16]}:{instead_of}"
     customer = deps.payments.create_customer(
         owner_id=account.owner.id, email=account.email, idempotency_key=key

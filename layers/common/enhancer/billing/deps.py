@@ -1,4 +1,4 @@
-"""What dealing with Stripe needs, in one frozen object; and what cannot be right."""
+"""What dealing with Stripe needs, in one frozen object; and the exception for what only the operator can decide."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from enhancer.adapters.stripe.gateway import Payments
     from enhancer.domain.stripe_prices import Prices
 
-
 Reason = Literal[
     "livemode", "unknown_price", "unknown_pack", "unknown_customer", "unknown_payment", "amount_mismatch",
     "other_owner", "account_gone", "object_gone", "malformed", "two_subscriptions",
@@ -21,7 +20,10 @@ Reason = Literal[
 
 
 class Parked(Exception):
-    """This cannot be right, and nothing was changed: ``reason``, and the id of what it is about."""
+    """What Stripe says cannot be right, such as an unknown price; nothing was changed, and the operator must look.
+
+    ``about`` is the id of the Stripe object.
+    """
 
     def __init__(self, reason: Reason, about: str) -> None:
         super().__init__(reason)
@@ -31,7 +33,11 @@ class Parked(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BillingDeps:
-    """What dealing with the cashier needs. ``park`` tells the operator; ``live``: whether real money moves here."""
+    """What dealing with Stripe needs.
+
+    ``live``: whether real money moves here. ``now`` is the time in epoch ms, ``new_id`` an id that sorts by time, given
+    its prefix. ``park`` hands what cannot be right to the operator, with the type of event or call it came up in.
+    """
 
     payments: Payments
     links: StripeLinks

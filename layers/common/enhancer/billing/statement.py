@@ -30,7 +30,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of a statement, newest first. ``cursor`` leads on; None at the end."""
+    """Part of a statement, newest first. ``cursor`` is where the next part starts; None at the end."""
 
     rows: Sequence[Row]
     cursor: str | None

@@ -1,8 +1,8 @@
-"""What the cashier says, applied exactly once, in whatever order it comes.
+"""Applies Stripe events exactly once, in any order.
 
-An event only says where to look: the object is read again at the cashier, and what follows from it is written in one
-transaction with the event's once-key. Whoever writes has read what it changes *before* asking, and writes only if
-nobody else did since; so the last writer asked last, and the end is the same for every order of events.
+An event only says where to look: the object is read again at Stripe, and what follows from it is written in one
+transaction with the event's once-key. A writer reads the version of what it will change *before* it asks Stripe, and
+its write fails if somebody else wrote since; so the last writer asked last, and the end is the same for every order.
 
 What cannot be right (an unknown price, another amount, a stranger) changes nothing and is parked for the operator.
 """
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from enhancer.domain.payments import Checkout, Event, Invoice, Snapshot
 
 CASHIER = "stripe"
-"""The actor of what follows from a payment."""
+"""The actor of ledger entries that follow from a payment."""
 TRIES = 8
+"""Reads and writes of a record that others keep changing; after that the event must come again."""
 SESSIONS = ("completed", "async_payment_succeeded", "async_payment_failed", "expired")
 INVOICES = ("paid", "payment_succeeded", "payment_failed")
 MONEY_BACK = ("charge.refunded", "refund.failed", "charge.dispute.created", "charge.dispute.closed")
@@ -36,9 +37,9 @@ Outcome = Literal["applied", "nothing", "repeated", "ignored", "parked"]
 
 
 def apply_event(event: Event, *, deps: BillingDeps) -> Outcome:
-    """Apply an event; parked ones change nothing. Whatever it raises means that it must come again.
+    """Apply an event and say what came of it. Whatever it raises means that Stripe must send it again.
 
-    What passes by itself, a lock at the cashier or an account that goes away meanwhile, is raised as `InternalError`.
+    A lock at Stripe and an account that is deleted meanwhile pass by themselves and are raised as `InternalError`.
     """
     try:
         return _apply(event, deps)
@@ -63,7 +64,7 @@ def grant_pack(checkout: Checkout, *, deps: BillingDeps, event: str | None = Non
         return False
     if deps.accounts.get(owner) is None:
         if deps.ledger.came_from(owner, source_of(checkout)):
-            return False  # it was granted while there was somebody
+            return False  # it was granted while the account was there
         raise Parked("account_gone", checkout.id)
     movement = Movement(deps.new_id("ent"), deps.now(), f"pack_{pack.credits}", CASHIER, ref=checkout.id)
     return deps.ledger.arrive(
@@ -119,13 +120,13 @@ def sync_subscription(
             continue
         if found != account.subscriptions:
             count("SubscriptionChanges")
-        _look_for_two(found, deps)
+        _park_if_two(found, deps)
         return True
-    raise InternalError  # somebody else is at it all the time: it comes again
+    raise InternalError  # others kept changing it: Stripe sends the event again
 
 
 def source_of(checkout: Checkout) -> str:
-    """Return what the credits of a checkout are keyed by."""
+    """Return the once-key's source of the credits that a checkout pays for."""
     return f"checkout#{checkout.id}"
 
 
@@ -133,6 +134,7 @@ def source_of(checkout: Checkout) -> str:
 
 
 def _apply(event: Event, deps: BillingDeps) -> Outcome:
+    """Route an event by its type to what it changes: a pack, a subscription, money given back."""
     if event.livemode != deps.live:
         raise Parked("livemode", event.id)
     kind, _, what = event.type.rpartition(".")
@@ -155,6 +157,7 @@ def _apply(event: Event, deps: BillingDeps) -> Outcome:
 
 
 def _checkout(session_id: str, deps: BillingDeps, event: str) -> bool:
+    """A checkout session changed: grant its pack, or bring its subscription up to date."""
     checkout = deps.payments.checkout(session_id)
     if checkout.livemode != deps.live:
         raise Parked("livemode", checkout.id)
@@ -166,6 +169,7 @@ def _checkout(session_id: str, deps: BillingDeps, event: str) -> bool:
 
 
 def _invoice(invoice_id: str, deps: BillingDeps, event: str) -> bool:
+    """An invoice was paid or could not be: bring its subscription up to date."""
     invoice = deps.payments.invoice(invoice_id)
     if invoice.subscription is None:
         return False
@@ -177,7 +181,7 @@ def _invoice(invoice_id: str, deps: BillingDeps, event: str) -> bool:
 def _money_back(event: Event, deps: BillingDeps) -> bool:
     """A charge was refunded or disputed: what it bought goes back, credits or the paid period.
 
-    A refund that fails is told as that refund's event alone; its charge then says what is still taken back.
+    Of a refund that failed Stripe sends only the refund's event; the charge says what is still taken back.
     """
     is_dispute = event.type.startswith("charge.dispute.")
     charge_id = _name(event, "id" if event.type == "charge.refunded" else "charge")
@@ -205,7 +209,8 @@ def _money_back(event: Event, deps: BillingDeps) -> bool:
 def _take_back(
     checkout: Checkout, charge_id: str, dispute: str | None, deps: BillingDeps, event: str
 ) -> bool:
-    grant_pack(checkout, deps=deps)  # the news of its payment may still be on the way
+    """Take as many credits of a pack back as were refunded or are disputed of its price, or give them again."""
+    grant_pack(checkout, deps=deps)  # the event of its payment may still be on the way
     owner = _owner_of(checkout.customer, checkout.id, deps)
     for _ in range(TRIES):
         seen_lot = deps.ledger.lot(owner, source_of(checkout))
@@ -236,6 +241,7 @@ def _take_back(
 
 
 def _why(more: int, dispute: str | None) -> str:
+    """Return the reason of the ledger entry: ``more`` credits (tenths) are taken back, fewer where negative."""
     if more >= 0:
         return "dispute" if dispute else "refund"
     return "dispute_won" if dispute else "refund_failed"
@@ -258,6 +264,7 @@ def _pack_of(checkout: Checkout, deps: BillingDeps) -> Pack:
 
 
 def _owner_of(customer: str | None, about: str, deps: BillingDeps) -> Owner:
+    """Return whom a Stripe customer is here; raise `Parked` for a stranger."""
     owner = deps.links.owner_of(customer)
     if owner is None:
         raise Parked("unknown_customer", about)
@@ -269,7 +276,7 @@ def _changed(
 ) -> tuple[Subscription, set[str]]:
     """Return the subscription as it is now with all it paid for, and the open disputes of the invoice asked about.
 
-    Of a price that is in no table nothing is believed but how the subscription stands; the plan stays.
+    For a price that is in no price table only the subscription's status counts; the plan stays as it is.
     """
     if snapshot.livemode != deps.live:
         raise Parked("livemode", snapshot.id)
@@ -305,8 +312,8 @@ def _paid_by(invoice: Invoice, deps: BillingDeps) -> Iterable[Paid]:
     return found
 
 
-def _look_for_two(subscriptions: Iterable[Subscription], deps: BillingDeps) -> None:
-    """Two that are paid at once are a mistake that only people can undo."""
+def _park_if_two(subscriptions: Iterable[Subscription], deps: BillingDeps) -> None:
+    """Park two subscriptions that are paid at once: a mistake that only people can undo."""
     running = [one for one in subscriptions if one.is_open and one.paid]
     if len(running) > 1:
         deps.park(Parked("two_subscriptions", running[-1].id), running[0].id)

@@ -201,10 +201,13 @@ class Job:
 class Submitted:
     """A job and how it came about.
 
-    A fresh one brings its cleaned ``original`` and must still be run; the others were run before or are running.
+    ``fresh``: it was held just now and must still be run; ``original`` is then its cleaned picture, or empty for a
+    batch, whose pictures are looked at later. Else it ran before or is running: ``deduplicated`` because the result
+    was paid for before, ``replayed`` because the idempotency key stands for it.
     """
 
     job: Job
-    original: bytes | None = None
+    fresh: bool = False
+    original: bytes = b""
     deduplicated: bool = False
     replayed: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from enhancer.domain.entitlement import Params
 from enhancer.domain.models import Model
 
 SCALE_SURCHARGE_TENTHS = {0: 0, 2: 0, 4: 10, 6: 20, 8: 30}
@@ -33,6 +34,11 @@ def price(model: Model, *, scale: int, face: bool, quality: str) -> int:
     """Return the price of one image in tenths. ``scale`` is 0 for a model that keeps the size."""
     extras = SCALE_SURCHARGE_TENTHS[scale] + (FACE_SURCHARGE_TENTHS if face else 0)
     return max(PRICE_MIN_TENTHS, (model.base_tenths + extras) * QUALITY_FACTOR[quality])
+
+
+def price_of(model: Model, params: Params) -> int:
+    """Return the price of one image with these parameters, in tenths."""
+    return price(model, scale=params.scale, face=params.face, quality=params.quality)
 
 
 def split(total: int, *, plan_left: int) -> Split:

@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.jobs import Jobs
     from enhancer.adapters.dynamodb.ledger import Ledger
     from enhancer.adapters.dynamodb.spend import Spend
+    from enhancer.adapters.images.pixels import Photo
     from enhancer.domain.predictions import Predictor
 
 
 @dataclass(frozen=True, slots=True)
 class JobDeps:
-    """What running a job needs. ``enabled`` says whether a model may run here now; ``chance`` is random, 0 to 1.
+    """What submitting and running jobs needs.
 
-    ``notify`` is called with the kind of notice, the owner and its fields.
+    ``now`` is the time in epoch ms, ``new_id`` an id that sorts by time, given its prefix, ``new_name`` 128 random bits
+    as a name. ``read_photo`` decodes bytes (keyword ``pixels_max``), ``download`` returns the bytes behind a URL.
+    ``enabled`` says whether a model may run here now, ``spend_cap`` what all providers together may cost today in USD
+    micros, ``chance`` is random, 0 to 1. ``notify`` is called with the kind of notice, the owner and its fields.
     """
 
     predictors: Mapping[str, Predictor]
@@ -34,6 +38,9 @@ class JobDeps:
     workflow: Workflow
     now: Callable[[], int]
     new_id: Callable[[str], str]
+    new_name: Callable[[], str]
+    read_photo: Callable[..., Photo]
+    download: Callable[[str], bytes]
     enabled: Callable[[Model], bool]
     spend_cap: Callable[[], int]
     notify: Callable[..., None]

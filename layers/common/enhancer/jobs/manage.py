@@ -68,43 +68,26 @@ def end_canceled(job: Job, *, deps: JobDeps) -> Job:
     return deps.jobs.get(job.owner, job.id) or current
 
 
-def retry(
-    job: Job,
-    *,
-    caller: Caller,
-    idempotency_key: str | None,
-    new_name: Callable[[], str],
-    deps: JobDeps,
-) -> Job:
+def retry(job: Job, *, caller: Caller, idempotency_key: str | None, deps: JobDeps) -> Job:
     """Run what failed or was canceled again, newly held; raise `NothingToRetry`.
 
     Whoever made the job pays: what a browser made as a guest is retried with the guest's plan and quota.
     """
     payer, now = caller.as_maker(job.owner), deps.now()
-    replayed = submit.key_holder(
-        idempotency_key, f"retry {job.id}", caller=payer, ledger=deps.ledger, jobs=deps.jobs, now=now
-    )
+    replayed = submit.job_of_key(idempotency_key, f"retry {job.id}", caller=payer, deps=deps, now=now)
     if replayed:
         return replayed
     if job.is_open or not any(_has_failed(item) for item in job.items):
         raise NothingToRetry(jobId=job.id, status=job.status)
     submit.permit(model_named(job.model), job.params, caller=payer, enabled=deps.enabled)
-    again = _next_attempt(job, payer.plan.name, new_name, now)
+    again = _next_attempt(job, payer, deps.new_name, now)
     try:
-        held = submit.hold(
-            again,
-            idempotency_key,
-            caller=payer,
-            ledger=deps.ledger,
-            jobs=deps.jobs,
-            new_id=deps.new_id,
-            now=now,
-        )
+        held = submit.hold(again, idempotency_key, caller=payer, deps=deps, now=now)
     except AlreadyHeld:
         current = deps.jobs.get(job.owner, job.id) or job
         raise NothingToRetry(jobId=job.id, status=current.status) from None
     if held.attempt == again.attempt:
-        run.launch(held, None, concurrency=payer.plan.jobs_at_once, deps=deps)
+        run.launch(held, concurrency=payer.plan.jobs_at_once, deps=deps)
     return held
 
 
@@ -124,28 +107,39 @@ def _has_failed(item: Item) -> bool:
     return item.status in ("failed", "canceled")
 
 
-def _next_attempt(job: Job, plan: str, new_name: Callable[[], str], now: int) -> Job:
-    """The job as its next attempt starts: what failed is open again, the rest as it is."""
-    return replace(
+def _next_attempt(job: Job, payer: Caller, new_name: Callable[[], str], now: int) -> Job:
+    """Return the job as its next attempt starts: what failed is open again, the rest as it is."""
+    after = replace(
         job,
         status="processing",
         kind="async",
         counted=True,
         attempt=job.attempt + 1,
-        plan=plan,
+        plan=payer.plan.name,
         fingerprint=submit.fingerprint_of(f"retry {job.id}"),
-        items=tuple(_again(item, job, new_name) if _has_failed(item) else item for item in job.items),
         updated_at=now,
         deadline=now + DEADLINE_MS,
     )
+    items = (_again(item, after, payer, new_name) if _has_failed(item) else item for item in job.items)
+    return replace(after, items=tuple(items))
 
 
-def _again(item: Item, job: Job, new_name: Callable[[], str]) -> Item:
-    """The item as it was before it ran, with a new place for its result."""
+def _again(item: Item, job: Job, payer: Caller, new_name: Callable[[], str]) -> Item:
+    """Return the item as it was before it ran, with a new place for its result and the hold of this attempt."""
+    hold = submit.first_hold(
+        payer,
+        job.id,
+        model_named(job.model),
+        job.params,
+        item=item.index,
+        attempt=job.attempt,
+        now=job.updated_at,
+    )
     target = result_key(job.owner, new_name(), item.output_format) if item.output_format else ""
     asked = job.params_of(replace(item, fallback=None))
     return replace(
         item,
+        hold=hold,
         result_digest=digest(item.digest, job.model, asked, item.output_format) if item.digest else "",
         status="queued",
         target=target,

@@ -17,7 +17,7 @@ from enhancer.domain.errors import (
 from enhancer.domain.ledger import UsageAndBalance
 from enhancer.domain.models import Model
 from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, smallest_plan_with
-from enhancer.domain.pricing import Split, credits, price, split
+from enhancer.domain.pricing import Split, credits, price_of, split
 from enhancer.domain.refusals import daily_quota_exceeded, key_cap_reached, network_quota_exceeded
 from enhancer.jobs.submit import insufficient, permit
 
@@ -41,7 +41,7 @@ def quote_run(
     ``megapixels`` is the size of the picture, 0 when it is not known yet; ``key_used`` what the caller's API key
     used this month, in tenths.
     """
-    total = price(model, scale=params.scale, face=params.face, quality=params.quality)
+    total = price_of(model, params)
     plan = caller.plan
     shares = split(total, plan_left=plan.quota_tenths - state.month_used)
     try:

@@ -13,7 +13,7 @@ from enhancer.domain.jobs import Fallback, Item, Job, JobError
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.periods import day_of
 from enhancer.domain.predictions import Outcome
-from enhancer.domain.pricing import Split, credits, price
+from enhancer.domain.pricing import Split, credits, price_of
 from enhancer.jobs.spending import book
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def settle(job: Job, item: Item, outcome: Outcome, *, seconds: float, closes: bo
     """
     paid = None
     if item.fallback:
-        params = item.fallback.params
-        own = price(job.model_of(item), scale=params.scale, face=params.face, quality=params.quality)
+        own = price_of(job.model_of(item), item.fallback.params)
         total = min(item.hold.total, own)
         from_plan = min(item.hold.plan, total)
         paid = Split(plan=from_plan, credits=total - from_plan)

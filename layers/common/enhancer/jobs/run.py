@@ -19,6 +19,7 @@ from enhancer.domain.predictions import Outcome, OutOfTime, StillRunning
 from enhancer.jobs.deps import JobDeps
 from enhancer.jobs.resolve import next_try, problem_of, release, settle
 from enhancer.jobs.spending import book, set_aside
+from enhancer.jobs.submit import store_original
 
 if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.jobs import Jobs
@@ -34,7 +35,7 @@ def finish(submitted: Submitted, *, deps: JobDeps, seconds_max: float) -> Job:
 
     A fresh job is run now; one that another request runs is waited for. Raises what the job failed with.
     """
-    if submitted.original is None:
+    if not submitted.fresh:
         return await_end(submitted.job, jobs=deps.jobs, seconds_max=seconds_max)
     return run(submitted.job, submitted.original, deps=deps, seconds_max=seconds_max)
 
@@ -49,7 +50,7 @@ def run(job: Job, original: bytes, *, deps: JobDeps, seconds_max: float) -> Job:
     problem: EnhancerError | None = InternalError()
     started = time.perf_counter()
     try:
-        _store_original(tries.item, original, deps)
+        store_original(tries.item, original, deps=deps)
         try:
             outcome = tries.to_end()
         except (StillRunning, OutOfTime) as unfinished:
@@ -120,10 +121,14 @@ class _Tries:
         return True
 
 
-def launch(job: Job, original: bytes | None, *, concurrency: int, deps: JobDeps) -> None:
-    """Give a held job to the state machine. Dying before the start is repaired by the sweep."""
-    if original is not None:
-        _store_original(job.items[0], original, deps)
+def launch(job: Job, *, original: bytes = b"", concurrency: int, deps: JobDeps) -> None:
+    """Give a held job to the state machine, which runs ``concurrency`` of its items at once.
+
+    ``original``: the cleaned picture of a job whose picture was looked at already. A process that dies before the
+    start is repaired by the sweep.
+    """
+    if original:
+        store_original(job.items[0], original, deps=deps)
     deps.workflow.start(job, concurrency=concurrency)
 
 
@@ -164,8 +169,3 @@ def _why_resolved(job: Job, deps: JobDeps) -> EnhancerError:
     current = deps.jobs.get(job.owner, job.id)
     error = current.items[0].error if current else None
     return problem_of(error) if error else JobExpired(jobId=job.id)
-
-
-def _store_original(item: Item, original: bytes, deps: JobDeps) -> None:
-    if item.input:
-        deps.artifacts.put(item.input.key, original, item.input.content_type)

@@ -7,14 +7,12 @@ left alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from enhancer.domain import costs, errors
 from enhancer.domain.artifacts import NoArtifact
-from enhancer.domain.entitlement import check_input, check_job, check_size
 from enhancer.domain.errors import EnhancerError, InternalError, ProviderError, UploadNotFound, leaf_named
 from enhancer.domain.jobs import Item, Job, Prediction, PredictionStarted, StaleAttempt
 from enhancer.domain.ledger import AlreadyResolved
@@ -24,10 +22,9 @@ from enhancer.domain.predictions import StillRunning
 from enhancer.domain.refs import Ref
 from enhancer.jobs.resolve import close, next_try, release, settle
 from enhancer.jobs.spending import book, set_aside
-from enhancer.jobs.submit import look, paid_item
+from enhancer.jobs.submit import look, paid_item, store_original
 
 if TYPE_CHECKING:
-    from enhancer.adapters.images.pixels import Photo
     from enhancer.jobs.deps import JobDeps
 
 _TIMEOUTS = ("States.Timeout", "States.HeartbeatTimeout")
@@ -35,19 +32,17 @@ _STOPPED = (*_TIMEOUTS, errors.ProviderTimeout.__name__)
 _KNOWN = (errors.InvalidRequest, errors.Forbidden, errors.Conflict, ProviderError)
 
 
-def start_prediction(
-    ref: Ref, token: str, *, deps: JobDeps, prepare: Callable[[Job, Item], Item | None]
-) -> None:
+def start_prediction(ref: Ref, token: str, *, deps: JobDeps) -> None:
     """Step StartPrediction: look at the picture, start the model, leave ``token`` for whoever ends it.
 
-    ``prepare`` returns the item ready to run, or None when it needed no run. A picture that is at fault resolves
-    its item here, with the details; a `ProviderError` is for FinishItem to decide about.
+    A picture that is at fault resolves its item here, with the details; a `ProviderError` is raised, and FinishItem
+    decides what follows. Raises `StaleAttempt` for an attempt or turn that is over.
     """
     job = _current(ref, deps)
     item = _in_turn(job, ref)
     ready = None
     try:
-        ready = _prepared(job, item, prepare)
+        ready = item if item.input else prepare_item(job, item, deps=deps)
         if ready is None or not ready.is_open:
             deps.workflow.wake(token)
             return
@@ -55,10 +50,8 @@ def start_prediction(
             _start(job, ready, token, deps)
         elif deps.predictor_of(job, ready).ended(job, _in_turn(_current(ref, deps), ref)):
             deps.workflow.wake(token)  # it ended before the token was there to wake us
-    except (
-        PredictionStarted
-    ):  # delivered twice; the other one was faster, and its picture is the one that counts
-        start_prediction(ref, token, deps=deps, prepare=prepare)
+    except PredictionStarted:  # delivered twice: the other one was faster, and its picture counts
+        start_prediction(ref, token, deps=deps)
     except ProviderError:
         raise
     except EnhancerError as problem:
@@ -151,10 +144,6 @@ def problem_named(class_name: str) -> EnhancerError:
     return leaf()
 
 
-def _prepared(job: Job, item: Item, prepare: Callable[[Job, Item], Item | None]) -> Item | None:
-    return item if item.input else prepare(job, item)
-
-
 def _start(job: Job, item: Item, token: str, deps: JobDeps) -> None:
     """Start a claimed prediction and record its name; give the claim back when the provider refuses."""
     predictor = deps.predictor_of(job, item)
@@ -238,49 +227,35 @@ def _started_at(item: Item, deps: JobDeps) -> int:
     return item.prediction.started_at if item.prediction else deps.now()
 
 
-def prepare_item(
-    job: Job,
-    item: Item,
-    *,
-    deps: JobDeps,
-    read: Callable[..., Photo],
-    download: Callable[[str], bytes],
-    new_name: Callable[[], str],
-) -> Item | None:
+def prepare_item(job: Job, item: Item, *, deps: JobDeps) -> Item | None:
     """Fetch and decode the picture of an item that only has a source; None when its result was paid for before.
 
     Raises what is wrong with it, `StaleAttempt` or `PredictionStarted`.
     """
+    model, params = job.model_of(item), job.params_of(item)
+    photo = deps.read_photo(_fetch(item, deps), pixels_max=plan_named(job.plan).input_pixels_max)
+    picture = look(photo, model, params, kind="async")
+    earlier = deps.ledger.earlier(
+        job.owner, key_hash=None, result_digest=picture.result_digest, now=deps.now()
+    )
+    paid = paid_item(job.owner, earlier, deps=deps)
+    if paid and paid[1].output:
+        with suppress(AlreadyResolved):
+            deps.ledger.reuse(job, item, paid=paid[1], entry_id=deps.new_id("ent"), now=deps.now())
+        return None
+    ready, original = picture.described(item, job.owner, new_name=deps.new_name)
+    store_original(ready, original, deps=deps)
+    deps.jobs.prepare(job, ready, now=deps.now())
+    return ready
+
+
+def _fetch(item: Item, deps: JobDeps) -> bytes:
+    """Return the bytes of an item's upload, or of its URL; raise `UploadNotFound` or what the URL is refused for."""
     if item.source is None:
         raise UploadNotFound(field="source")
+    if item.source.kind == "url":
+        return deps.download(item.source.ref)
     try:
-        data = (
-            deps.artifacts.get(item.source.ref) if item.source.kind == "upload" else download(item.source.ref)
-        )
+        return deps.artifacts.get(item.source.ref)
     except NoArtifact:
         raise UploadNotFound(field="uploadKey") from None
-    model, params = job.model_of(item), job.params_of(item)
-    photo = read(data, pixels_max=plan_named(job.plan).input_pixels_max)
-    original, seen = look(photo, model, params, owner=job.owner, new_name=new_name)
-    check_size(model, photo.info, params, seen.output_format)
-    check_input(model, photo.info.megapixels, params)
-    check_job(model, photo.info.megapixels, params)
-    looked_at = replace(
-        item,
-        digest=seen.digest,
-        result_digest=seen.result_digest,
-        input=seen.input,
-        target=seen.target,
-        output_format=seen.output_format,
-    )
-    earlier = deps.ledger.earlier(job.owner, key_hash=None, result_digest=seen.result_digest, now=deps.now())
-    paid = paid_item(job.owner, earlier, jobs=deps.jobs, artifacts=deps.artifacts)
-    if paid and paid[1].output:
-        entry_id = deps.new_id("ent")
-        with suppress(AlreadyResolved):
-            deps.ledger.reuse(job, item, paid=paid[1], entry_id=entry_id, now=deps.now())
-        return None
-    if looked_at.input:
-        deps.artifacts.put(looked_at.input.key, original, looked_at.input.content_type)
-    deps.jobs.prepare(job, looked_at, now=deps.now())
-    return looked_at

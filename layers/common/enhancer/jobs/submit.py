@@ -1,4 +1,4 @@
-"""From a request to a job that is held: what is asked, may they, what does it cost, take it."""
+"""From an order to a held job: what is asked for, may they have it, what does it cost, take the price."""
 
 from __future__ import annotations
 
@@ -34,17 +34,16 @@ from enhancer.domain.models import DEFAULT_MODEL, Model, model_named
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import day_of
 from enhancer.domain.plans import smallest_plan_with
-from enhancer.domain.pricing import FREE, credits, price, split
+from enhancer.domain.pricing import credits, price_of, split
 
 if TYPE_CHECKING:
     from enhancer.adapters.aws.artifacts import Artifacts
-    from enhancer.adapters.dynamodb.jobs import Jobs
-    from enhancer.adapters.dynamodb.ledger import Ledger
     from enhancer.adapters.images.pixels import Photo
     from enhancer.domain.callers import Caller
+    from enhancer.jobs.deps import JobDeps
 
 SPLIT_TRIES = 10
-_NOBODY = Hold(job_id="", item=0, plan=FREE.plan, credits=FREE.credits, day="", month="")
+"""Holds tried while other runs of the owner move the balance; then the price counts as not covered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +78,6 @@ def interpret(order: EnhanceOrder) -> tuple[Model, Params]:
     )
     check_model(model, params)
     return model, params
-
-
-def with_prompt(order: EnhanceOrder, prompt: str) -> EnhanceOrder:
-    """Return the order with another prompt."""
-    return replace(order, prompt=prompt)
 
 
 def permit(model: Model, params: Params, *, caller: Caller, enabled: Callable[[Model], bool]) -> None:
@@ -124,35 +118,31 @@ def submit_photo(
     caller: Caller,
     idempotency_key: str | None,
     now: int,
-    new_id: Callable[[str], str],
-    new_name: Callable[[], str],
-    ledger: Ledger,
-    jobs: Jobs,
-    artifacts: Artifacts,
+    deps: JobDeps,
 ) -> Submitted:
-    """Return the job for this picture: a new one, held; or the one that key or picture already stands for."""
-    output_format = images.output_format(params.output_format, photo.info.format, alpha=photo.info.alpha)
-    check_size(model, photo.info, params, output_format)
-    check_input(model, photo.info.megapixels, params)
-    (check_sync if kind == "sync" else check_job)(model, photo.info.megapixels, params)
-    fingerprint = digest(photo.info.digest, model.slug, params)
-    result_digest = digest(photo.info.digest, model.slug, params, output_format)
-    key_hash = key_hash_of(idempotency_key)
-    earlier = ledger.earlier(caller.owner, key_hash=key_hash, result_digest=result_digest, now=now)
+    """Return the job for this picture: a new one, held; or the one that key or picture already stands for.
+
+    ``now`` in epoch ms. Raises what the model, the plan, the quota or the balance refuses, and `IdempotencyMismatch`.
+    """
+    picture = look(photo, model, params, kind=kind)
+    fingerprint, key_hash = digest(photo.info.digest, model.slug, params), key_hash_of(idempotency_key)
+    earlier = deps.ledger.earlier(
+        caller.owner, key_hash=key_hash, result_digest=picture.result_digest, now=now
+    )
     if earlier.key:
-        return Submitted(
-            _replay(earlier.key, fingerprint, caller=caller, jobs=jobs),
-            deduplicated=earlier.key.free,
-            replayed=True,
-        )
-    paid = paid_item(caller.owner, earlier, jobs=jobs, artifacts=artifacts)
+        job = _replay(earlier.key, fingerprint, caller=caller, deps=deps)
+        return Submitted(job, deduplicated=earlier.key.free, replayed=True)
+    paid = paid_item(caller.owner, earlier, deps=deps)
     if paid:
-        return _deduplicated(paid[0], key_hash, fingerprint, caller=caller, ledger=ledger, jobs=jobs, now=now)
-    original, looked_at = look(photo, model, params, owner=caller.owner, new_name=new_name)
-    item = replace(looked_at, status="processing", hold=_nothing_held(caller, now))
-    job = _job(model, params, (item,), kind, fingerprint, caller=caller, new_id=new_id, now=now)
-    held = hold(job, idempotency_key, caller=caller, ledger=ledger, jobs=jobs, new_id=new_id, now=now)
-    return Submitted(held, original) if held.id == job.id else Submitted(held, replayed=True)
+        return _deduplicated(paid[0], key_hash, fingerprint, caller=caller, deps=deps, now=now)
+    job_id = deps.new_id("job")
+    item = Item(index=0, status="processing", hold=first_hold(caller, job_id, model, params, now=now))
+    item, original = picture.described(item, caller.owner, new_name=deps.new_name)
+    job = _job(job_id, model, params, (item,), kind, fingerprint, caller=caller, now=now)
+    held = hold(job, idempotency_key, caller=caller, deps=deps, now=now)
+    if held.id != job.id:
+        return Submitted(held, replayed=True)
+    return Submitted(held, fresh=True, original=original)
 
 
 def submit_batch(
@@ -163,113 +153,139 @@ def submit_batch(
     caller: Caller,
     idempotency_key: str | None,
     now: int,
-    new_id: Callable[[str], str],
-    ledger: Ledger,
-    jobs: Jobs,
+    deps: JobDeps,
 ) -> Submitted:
-    """Return a held job over pictures nobody has looked at yet, each with its own prompt or the common one.
-
-    ``original`` of the answer is empty bytes for a new job, None for one that the key already stands for.
-    """
+    """Return a held job over pictures nobody has looked at yet, each with its own prompt or the common one."""
+    job_id = deps.new_id("job")
     items = tuple(
-        Item(index=index, status="queued", hold=_nothing_held(caller, now), source=source, prompt=prompt)
+        Item(
+            index=index,
+            status="queued",
+            hold=first_hold(caller, job_id, model, params, item=index, now=now),
+            source=source,
+            prompt=prompt,
+        )
         for index, (source, prompt) in enumerate(wanted)
     )
     sources = [[source.kind, source.ref, prompt] for source, prompt in wanted]
     fingerprint = digest(json.dumps(sources), model.slug, params)
-    job = _job(model, params, items, "async", fingerprint, caller=caller, new_id=new_id, now=now)
-    held = hold(job, idempotency_key, caller=caller, ledger=ledger, jobs=jobs, new_id=new_id, now=now)
-    return Submitted(held, b"") if held.id == job.id else Submitted(held, replayed=True)
+    job = _job(job_id, model, params, items, "async", fingerprint, caller=caller, now=now)
+    held = hold(job, idempotency_key, caller=caller, deps=deps, now=now)
+    return Submitted(held, fresh=True) if held.id == job.id else Submitted(held, replayed=True)
 
 
-def look(
-    photo: Photo, model: Model, params: Params, *, owner: Owner, new_name: Callable[[], str]
-) -> tuple[bytes, Item]:
-    """Return the cleaned original, and what an item knows once its picture was decoded."""
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture that the model can take, the format of its result, and the digest that result is found by."""
+
+    photo: Photo
+    output_format: str
+    result_digest: str
+
+    def described(self, item: Item, owner: Owner, *, new_name: Callable[[], str]) -> tuple[Item, bytes]:
+        """Return the item with all that is known once its picture was looked at, and the cleaned original's bytes."""
+        info = self.photo.info
+        original, original_format = self.photo.clean_copy()
+        stored = Artifact(
+            key=original_key(owner, new_name(), original_format),
+            content_type=images.CONTENT_TYPES[original_format],
+            size=len(original),
+            width=info.width,
+            height=info.height,
+        )
+        known = replace(
+            item,
+            digest=info.digest,
+            result_digest=self.result_digest,
+            input=stored,
+            target=result_key(owner, new_name(), self.output_format),
+            output_format=self.output_format,
+        )
+        return known, original
+
+
+def look(photo: Photo, model: Model, params: Params, *, kind: Kind) -> Picture:
+    """Refuse a picture that the model cannot enhance with these parameters, in a request or in a job."""
     output_format = images.output_format(params.output_format, photo.info.format, alpha=photo.info.alpha)
-    original, original_format = photo.clean_copy()
-    stored = Artifact(
-        key=original_key(owner, new_name(), original_format),
-        content_type=images.CONTENT_TYPES[original_format],
-        size=len(original),
-        width=photo.info.width,
-        height=photo.info.height,
-    )
-    return original, Item(
-        index=0,
-        status="queued",
-        hold=_NOBODY,
-        digest=photo.info.digest,
-        result_digest=digest(photo.info.digest, model.slug, params, output_format),
-        input=stored,
-        target=result_key(owner, new_name(), output_format),
-        output_format=output_format,
-    )
+    check_size(model, photo.info, params, output_format)
+    check_input(model, photo.info.megapixels, params)
+    (check_sync if kind == "sync" else check_job)(model, photo.info.megapixels, params)
+    return Picture(photo, output_format, digest(photo.info.digest, model.slug, params, output_format))
 
 
-def paid_item(owner: Owner, earlier: Earlier, *, jobs: Jobs, artifacts: Artifacts) -> tuple[Job, Item] | None:
+def store_original(item: Item, original: bytes, *, deps: JobDeps) -> None:
+    """Store the cleaned original of an item whose picture was looked at."""
+    if item.input:
+        deps.artifacts.put(item.input.key, original, item.input.content_type)
+
+
+def paid_item(owner: Owner, earlier: Earlier, *, deps: JobDeps) -> tuple[Job, Item] | None:
     """Return the job and item whose paid result is the one asked for, if its artifact is still there."""
-    job = jobs.get(owner, earlier.result_job) if earlier.result_job else None
+    job = deps.jobs.get(owner, earlier.result_job) if earlier.result_job else None
     if job is None or earlier.result_item >= len(job.items):
         return None
     item = job.items[earlier.result_item]
-    return (job, item) if item.output and artifacts.exists(item.output.key) else None
+    return (job, item) if item.output and deps.artifacts.exists(item.output.key) else None
 
 
-def hold(
-    job: Job,
-    idempotency_key: str | None,
-    *,
-    caller: Caller,
-    ledger: Ledger,
-    jobs: Jobs,
-    new_id: Callable[[str], str],
-    now: int,
-) -> Job:
+def hold(job: Job, idempotency_key: str | None, *, caller: Caller, deps: JobDeps, now: int) -> Job:
     """Take the price of every open item, and return the held job, or the one that the key already stands for.
 
-    First as if the plan's month could pay it all; if it cannot: look, split, try again.
+    First as the job says: the plan's month pays it all. If that cannot be: look what is left, split, try again.
     """
-    model, key_hash = model_named(job.model), key_hash_of(idempotency_key)
-    params = job.params
-    each = price(model, scale=params.scale, face=params.face, quality=params.quality)
-    total = each * len(job.open_items)
-    plan_left = total
+    model, params, key_hash = model_named(job.model), job.params, key_hash_of(idempotency_key)
+    total = price_of(model, params) * len(job.open_items)
+    held = job
     for _ in range(SPLIT_TRIES):
-        held = _with_split(job, each, plan_left, caller, now)
-        entry_ids = [new_id("ent") for _ in held.open_items]
         try:
-            ledger.hold(
+            deps.ledger.hold(
                 held,
                 plan=caller.plan,
                 key_hash=key_hash,
-                entry_ids=entry_ids,
+                entry_ids=[deps.new_id("ent") for _ in held.open_items],
                 now=now,
                 key_cap=caller.key.cap if caller.key else None,
             )
         except KeyUsed as used:
-            return _replay(used, job.fingerprint, caller=caller, jobs=jobs)
+            return _replay(used, job.fingerprint, caller=caller, deps=deps)
         except BalanceChanged:
-            state = ledger.usage_and_balance(caller.owner, now=now, month=caller.month_at(now))
+            state = deps.ledger.usage_and_balance(caller.owner, now=now, month=caller.month_at(now))
             plan_left = caller.plan.quota_tenths - state.month_used
             if split(total, plan_left=plan_left).credits > state.spendable:
                 raise insufficient(total, caller, state) from None
+            held = _split(job, price_of(model, params), plan_left)
         else:
             return held
-    raise insufficient(
-        total, caller, ledger.usage_and_balance(caller.owner, now=now, month=caller.month_at(now))
+    state = deps.ledger.usage_and_balance(caller.owner, now=now, month=caller.month_at(now))
+    raise insufficient(total, caller, state)
+
+
+def first_hold(
+    caller: Caller, job_id: str, model: Model, params: Params, *, item: int = 0, attempt: int = 1, now: int
+) -> Hold:
+    """Return the hold of an item as if the plan's month paid its whole price; `hold` splits it where it does not."""
+    return Hold(
+        job_id=job_id,
+        item=item,
+        attempt=attempt,
+        plan=price_of(model, params),
+        credits=0,
+        day=day_of(now),
+        month=caller.month_at(now).name,
+        network=caller.guest_network,
+        key=caller.key.id if caller.key else None,
     )
 
 
-def key_holder(
-    idempotency_key: str | None, what: str, *, caller: Caller, ledger: Ledger, jobs: Jobs, now: int
+def job_of_key(
+    idempotency_key: str | None, what: str, *, caller: Caller, deps: JobDeps, now: int
 ) -> Job | None:
     """Return the job that the key already stands for; raise `IdempotencyMismatch` when it was used for another."""
     key_hash = key_hash_of(idempotency_key)
     if key_hash is None:
         return None
-    earlier = ledger.earlier(caller.owner, key_hash=key_hash, result_digest="-", now=now)
-    return _replay(earlier.key, fingerprint_of(what), caller=caller, jobs=jobs) if earlier.key else None
+    earlier = deps.ledger.earlier(caller.owner, key_hash=key_hash, now=now)
+    return _replay(earlier.key, fingerprint_of(what), caller=caller, deps=deps) if earlier.key else None
 
 
 def fingerprint_of(what: str) -> str:
@@ -278,6 +294,7 @@ def fingerprint_of(what: str) -> str:
 
 
 def _job(
+    job_id: str,
     model: Model,
     params: Params,
     items: tuple[Item, ...],
@@ -285,12 +302,11 @@ def _job(
     fingerprint: str,
     *,
     caller: Caller,
-    new_id: Callable[[str], str],
     now: int,
 ) -> Job:
     """Return a job that is not held yet."""
     return Job(
-        id=new_id("job"),
+        id=job_id,
         owner=caller.owner,
         status="queued" if items[0].status == "queued" else "processing",
         model=model.slug,
@@ -307,51 +323,36 @@ def _job(
     )
 
 
-def _replay(used: KeyUsed, fingerprint: str, *, caller: Caller, jobs: Jobs) -> Job:
-    job = jobs.get(caller.owner, used.job_id)
+def _replay(used: KeyUsed, fingerprint: str, *, caller: Caller, deps: JobDeps) -> Job:
+    job = deps.jobs.get(caller.owner, used.job_id)
     if used.fingerprint != fingerprint or job is None:
         raise IdempotencyMismatch(header="Idempotency-Key")
     return job
 
 
 def _deduplicated(
-    paid: Job, key_hash: str | None, fingerprint: str, *, caller: Caller, ledger: Ledger, jobs: Jobs, now: int
+    paid: Job, key_hash: str | None, fingerprint: str, *, caller: Caller, deps: JobDeps, now: int
 ) -> Submitted:
+    """Return the job that paid for the result, and let the key stand for it."""
     if key_hash:
         try:
-            ledger.remember_key(
+            deps.ledger.remember_key(
                 caller.owner, key_hash=key_hash, job_id=paid.id, fingerprint=fingerprint, now=now
             )
         except KeyUsed as used:
-            job = _replay(used, fingerprint, caller=caller, jobs=jobs)
+            job = _replay(used, fingerprint, caller=caller, deps=deps)
             return Submitted(job, deduplicated=used.free, replayed=True)
     return Submitted(paid, deduplicated=True)
 
 
-def _nothing_held(caller: Caller, now: int) -> Hold:
-    """The hold before its price is split; knows the periods and the network that will pay."""
-    key = caller.key.id if caller.key else None
-    return replace(
-        _NOBODY, day=day_of(now), month=caller.month_at(now).name, network=caller.guest_network, key=key
-    )
-
-
-def _with_split(job: Job, each: int, plan_left: int, caller: Caller, now: int) -> Job:
-    """Let the plan's month pay the first items, and bought credits what it no longer covers."""
+def _split(job: Job, each: int, plan_left: int) -> Job:
+    """Let what is left of the plan's month (tenths) pay the first items, and bought credits what it does not cover."""
     items = []
     for item in job.items:
         if item.is_open:
             shares = split(each, plan_left=plan_left)
             plan_left -= shares.plan
-            taken = replace(
-                _nothing_held(caller, now),
-                job_id=job.id,
-                item=item.index,
-                attempt=job.attempt,
-                plan=shares.plan,
-                credits=shares.credits,
-            )
-            items.append(replace(item, hold=taken))
+            items.append(replace(item, hold=replace(item.hold, plan=shares.plan, credits=shares.credits)))
         else:
             items.append(item)
     return replace(job, items=tuple(items))

@@ -62,14 +62,17 @@ class Ledger(Credits):
             disputed=bool(account.get("disputes")),
         )
 
-    def earlier(self, owner: Owner, *, key_hash: str | None, result_digest: str, now: int) -> Earlier:
-        """Read what an idempotency key and a result digest stand for, in one call."""
-        wanted = [keys.result(owner, result_digest)]
+    def earlier(
+        self, owner: Owner, *, key_hash: str | None, result_digest: str | None = None, now: int
+    ) -> Earlier:
+        """Read what an idempotency key and a result digest stand for, in one call; either may be left out."""
+        wanted = [keys.result(owner, result_digest)] if result_digest else []
         if key_hash:
             wanted.append(keys.idempotency_once(owner, key_hash))
-        result, *rest = self._table.get_many(wanted)
-        key = rest[0] if rest and rest[0] and rest[0]["expires"] > now // 1000 else None
-        found = result or {}
+        records = self._table.get_many(wanted)
+        stored = records[-1] if key_hash else None
+        key = stored if stored and stored["expires"] > now // 1000 else None
+        found = (records[0] if result_digest else None) or {}
         return Earlier(_key_used(key) if key else None, found.get("job"), found.get("item", 0))
 
     def hold(
