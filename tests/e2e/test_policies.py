@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from local.stack import LocalStack
 from tests.e2e.conftest import Store
+from tests.support import template
 from tests.support.client import picture
+
+TEMPLATE = template.load()
+SECRETS = template.resources(TEMPLATE, "AWS::SecretsManager::Secret")
 
 
 def test_function_may_not_read_what_its_role_does_not_name(stack: LocalStack, store: Store) -> None:
@@ -26,3 +32,22 @@ def test_function_may_not_read_what_its_role_does_not_name(stack: LocalStack, st
     answer = json.loads(reply["Payload"].read())
     assert reply["FunctionError"] == "Unhandled"
     assert "AccessDenied" in answer["errorMessage"]
+
+
+@pytest.mark.parametrize("function", template.functions(TEMPLATE))
+def test_the_deployed_role_reads_exactly_the_secrets_that_its_function_declares(
+    stack: LocalStack, function: str
+) -> None:
+    """Rights in policies that functions share reach each role that refers to them, and no other role."""
+    iam, secrets = stack.client("iam"), stack.client("secretsmanager")
+    role = stack.client("lambda").get_function_configuration(FunctionName=stack.physical_id(function))["Role"]
+    allowed = set()
+    for name in SECRETS:
+        arn = secrets.describe_secret(SecretId=stack.physical_id(name))["ARN"]
+        (result,) = iam.simulate_principal_policy(
+            PolicySourceArn=role, ActionNames=["secretsmanager:GetSecretValue"], ResourceArns=[arn]
+        )["EvaluationResults"]
+        if result["EvalDecision"] == "allowed":
+            allowed.add(name)
+    declared = str(template.statements(TEMPLATE, function))
+    assert allowed == {name for name in SECRETS if f"'{name}'" in declared}

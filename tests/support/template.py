@@ -50,6 +50,15 @@ def functions(template: Json) -> dict[str, Json]:
     }
 
 
+def statements(template: Json, name: str) -> list[Json]:
+    """What the role of a function or state machine may do: its own policies and the shared ones it refers to."""
+    found: list[Json] = []
+    for policy in template["Resources"][name]["Properties"].get("Policies", []):
+        shared = resources(template, "AWS::IAM::ManagedPolicy").get(policy.get("Ref"))
+        found += shared["Properties"]["PolicyDocument"]["Statement"] if shared else policy["Statement"]
+    return found
+
+
 def table_definition(template: Json, name: str) -> Json:
     """Arguments of ``create_table`` for the one table of the template."""
     (table,) = resources(template, "AWS::DynamoDB::Table").values()

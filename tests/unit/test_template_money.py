@@ -12,9 +12,8 @@ def test_only_who_deals_with_stripe_reads_its_key():
     """Whoever runs models or shows pictures cannot move money."""
     readers = {
         name
-        for name, found in FUNCTIONS.items()
-        for policy in found.get("Policies", [])
-        for one in policy["Statement"]
+        for name in FUNCTIONS
+        for one in template.statements(TEMPLATE, name)
         if "StripeSecret" in str(one["Resource"])
     }
     assert readers == {"Account", "Billing", "QuotaReset", "StripeWebhook"}
@@ -62,3 +61,17 @@ def test_an_alarm_hears_everything_about_money_that_only_people_can_put_right():
     assert tuple(ours) == COUNTED
     assert metrics.count("ApproximateNumberOfMessagesVisible") == 2
     assert metrics.count("Errors") == 1
+
+
+def test_no_two_alarms_look_at_the_same_thing():
+    """The alarms take their common part from the first one: none forgets to say what it looks at, or what it means."""
+    looked_at = [
+        (
+            found["Properties"]["Namespace"],
+            found["Properties"]["MetricName"],
+            str(found["Properties"].get("Dimensions")),
+        )
+        for found in ALARMS.values()
+    ]
+    assert len(set(looked_at)) == len(looked_at)
+    assert len({found["Properties"]["AlarmDescription"] for found in ALARMS.values()}) == len(ALARMS)

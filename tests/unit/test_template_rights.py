@@ -1,0 +1,172 @@
+"""Least privilege: what the role of each function may do, by its own policy and by those that functions share."""
+
+import re
+
+import pytest
+
+from tests.support import template
+
+TEMPLATE = template.load()
+FUNCTIONS = template.functions(TEMPLATE)
+
+
+def statements(name):
+    """The policy statements of a function, those of shared policies included."""
+    return template.statements(TEMPLATE, name)
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+OURS = re.compile(
+    r"\$\{Bucket\.Arn\}/ai-enhancer/(incoming|uploads|results|exports|reports)/\*'|:execution:\$\{Enhance\.Name\}:\*'"
+)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_policy_has_a_wildcard(name):
+    """Each function may do named things to named resources; a star stands only behind a prefix of ours."""
+    for statement in statements(name):
+        for action in listed(statement["Action"]):
+            assert re.fullmatch(r"[a-z0-9]+:[A-Za-z]+", action), action
+        for resource in listed(statement["Resource"]):
+            assert isinstance(resource, dict), resource
+            text = str(resource)
+            assert "*" not in text or OURS.search(text), text
+
+
+WRITES = {
+    "Generate": {"uploads", "results"}, "Uploads": {"incoming"}, "Upscale": {"results"}, "Usage": set(),
+    "Results": set(), "DebugLogin": set(), "Sweep": set(), "Web": set(), "Jobs": {"uploads"},
+    "StartPrediction": {"uploads", "results"}, "PollPrediction": set(), "FinishItem": {"results"},
+    "FinishJob": set(), "ProviderWebhook": set(), "SignIn": set(), "Account": set(), "Admin": set(),
+    "Export": {"exports"}, "Billing": set(), "StripeWebhook": set(), "QuotaReset": {"reports"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_function_writes_only_its_own_kind_of_artifact(name):
+    """Results are written by the model and by who fetches them from a provider; only uploads hands out forms."""
+    found = {
+        match
+        for statement in statements(name)
+        if "s3:PutObject" in listed(statement["Action"])
+        for match in re.findall(r"ai-enhancer/(\w+)/", str(statement["Resource"]))
+    }
+    assert found == WRITES[name]
+
+
+def may(name):
+    """The actions of a function."""
+    return {action for one in statements(name) for action in listed(one["Action"])}
+
+
+def test_the_model_cannot_touch_money():
+    """The function that decodes pictures for minutes may read its job and wake who waits; it writes no record."""
+    assert may("Upscale") == {
+        "dynamodb:GetItem", "states:SendTaskSuccess", "states:SendTaskFailure", "s3:GetObject", "s3:PutObject",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("action", "names"),
+    [
+        ("states:StartExecution", {"Generate", "Jobs", "Sweep"}),
+        ("states:StopExecution", {"Account", "Jobs", "Sweep"}),
+        ("states:SendTaskSuccess", {"ProviderWebhook", "StartPrediction", "Sweep", "Upscale"}),
+        ("states:SendTaskFailure", {"StartPrediction", "Upscale"}),
+        ("states:DescribeExecution", {"Sweep"}),
+        ("states:ListExecutions", {"Sweep"}),
+        ("lambda:InvokeFunction", {"Account", "Generate", "StartPrediction"}),
+        ("dynamodb:DeleteItem", {"Account", "Jobs", "SignIn", "Sweep"}),
+        ("dynamodb:Query", {"Account", "Admin", "Billing", "Export", "Jobs", "QuotaReset", "Sweep", "Usage"}),
+        ("dynamodb:Scan", {"QuotaReset"}),
+        ("dynamodb:ConditionCheckItem", {"QuotaReset", "StripeWebhook"}),
+        ("sns:Publish", {"FinishItem", "Generate", "QuotaReset"}),
+        ("sqs:SendMessage", {"Billing", "QuotaReset", "StripeWebhook"}),
+        ("s3:DeleteObject", {"Account", "Jobs", "Sweep"}),
+    ],
+)
+def test_only_these_functions_may_do_it(action, names):
+    """Who gets a new power is noticed here."""
+    assert {name for name in FUNCTIONS if action in may(name)} == names
+
+
+def test_tokens_are_good_for_our_state_machine_only():
+    """A step of another machine cannot be woken with our roles."""
+    ours = (
+        "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:${AWS::StackName}-enhance"
+    )
+    (machine,) = template.resources(TEMPLATE, "AWS::Serverless::StateMachine").values()
+    assert machine["Properties"]["Name"] == {"Fn::Sub": "${AWS::StackName}-enhance"}
+    for name in ("StartPrediction", "Upscale", "ProviderWebhook", "Sweep"):
+        (found,) = [one["Resource"] for one in statements(name) if "states:SendTaskSuccess" in one["Action"]]
+        is_a_step = name in ("StartPrediction", "Upscale")  # whose Arn the machine needs first
+        assert found == ({"Fn::Sub": ours} if is_a_step else {"Ref": "Enhance"})
+
+
+READERS = {
+    "SigningSecret": {
+        "Account", "Admin", "Billing", "DebugLogin", "Generate", "Jobs", "ProviderWebhook", "Results", "SignIn",
+        "StartPrediction", "Uploads", "Usage",
+    },
+    "ProviderSecret": {
+        "Account", "FinishItem", "Generate", "Jobs", "PollPrediction", "ProviderWebhook", "StartPrediction", "Sweep",
+        "Usage",
+    },
+    "SignInSecret": {"SignIn"},
+    "StripeSecret": {"Account", "Billing", "QuotaReset", "StripeWebhook"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("secret", template.resources(TEMPLATE, "AWS::SecretsManager::Secret"))
+def test_each_secret_is_read_by_these_functions_only(secret):
+    """Whoever runs models or shows images cannot read Stripe's key; only sign-in reads the sign-in clients."""
+    readers = {
+        name
+        for name in FUNCTIONS
+        for one in statements(name)
+        if "secretsmanager:GetSecretValue" in listed(one["Action"])
+        and {"Fn::GetAtt": [secret, "Id"]} in listed(one["Resource"])
+    }
+    assert readers == READERS[secret]
+
+
+READS = {
+    "Account": {"incoming", "uploads", "results", "exports"}, "Export": {"uploads", "results"},
+    "FinishItem": {"uploads", "results"}, "Generate": {"incoming", "uploads", "results"},
+    "Jobs": {"incoming", "results"}, "PollPrediction": {"results"}, "Results": {"uploads", "results"},
+    "StartPrediction": {"incoming", "uploads", "results"}, "Sweep": {"results"}, "Upscale": {"uploads"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_function_reads_only_these_kinds_of_artifact(name):
+    """Reading is granted by prefix, and never for the whole bucket."""
+    found = {
+        match
+        for statement in statements(name)
+        if "s3:GetObject" in listed(statement["Action"])
+        for match in re.findall(r"ai-enhancer/(\w+)/", str(statement["Resource"]))
+    }
+    assert found == READS.get(name, set())
+
+
+def test_only_readers_of_artifacts_may_list_the_bucket():
+    """Listing tells a missing object (404) from a forbidden one; the embedded model needs no such difference."""
+    listing = {name for name in FUNCTIONS if "s3:ListBucket" in may(name)}
+    assert listing == set(READS) - {"Upscale"}
+
+
+@pytest.mark.parametrize("name", template.resources(TEMPLATE, "AWS::IAM::ManagedPolicy"))
+def test_a_shared_policy_grants_one_right_on_one_resource_to_more_than_one_function(name):
+    """So no function gets, with what it needs, anything that it does not need."""
+    (statement,) = TEMPLATE["Resources"][name]["Properties"]["PolicyDocument"]["Statement"]
+    assert len(listed(statement["Action"])) == len(listed(statement["Resource"])) == 1
+    assert len([one for one in FUNCTIONS.values() if {"Ref": name} in one.get("Policies", [])]) > 1
+
+
+def test_nobody_writes_secrets():
+    """A rotation is the operator's."""
+    assert {name for name in FUNCTIONS if any("PutSecret" in action for action in may(name))} == set()
