@@ -10,6 +10,7 @@
 ``digests``        what makes two requests the same, and two results
 ``entitlement``    what a model can do and a plan includes
 ``errors``         every error, with its code
+``etags``          whether a client already has what it asks for
 ``ids``            ids that sort by time
 ``images``         formats and sizes
 ``jobs``           a job and its items
