@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from enhancer.domain.periods import DAY_MS, months_later
+from enhancer.domain.pricing import tenths
 
 VALID_MONTHS, VALID_DAYS = 6, 14
 """How long credits last."""
@@ -26,7 +27,7 @@ class Pack:
     @property
     def tenths(self) -> int:
         """Its credits in tenths."""
-        return self.credits * 10
+        return tenths(self.credits)
 
 
 PACKS = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from enhancer.domain.errors import InvalidFields
+from enhancer.domain.pricing import tenths
 from enhancer.domain.rate_limits import RateLimit
 
 
@@ -31,7 +32,7 @@ class Plan:
     @property
     def quota_tenths(self) -> int:
         """Monthly credits in tenths."""
-        return self.credits_per_month * 10
+        return tenths(self.credits_per_month)
 
     @property
     def input_pixels_max(self) -> int:

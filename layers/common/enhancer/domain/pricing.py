@@ -41,6 +41,11 @@ def split(total: int, *, plan_left: int) -> Split:
     return Split(plan=from_plan, credits=total - from_plan)
 
 
-def credits(tenths: int) -> float:
-    """Tenths as shown outside: one decimal."""
-    return tenths / 10
+def tenths(amount: int) -> int:
+    """Return whole credits, as people give them, in tenths, as everything inside counts them."""
+    return amount * 10
+
+
+def credits(amount: int) -> float:
+    """Return tenths in credits, as everything outside shows them: at most one decimal."""
+    return amount / 10
