@@ -10,7 +10,7 @@ from typing import Any
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.jobs import to_record
 from enhancer.adapters.dynamodb.ledger_writes import balance_of, once, totals, write_entry
-from enhancer.adapters.dynamodb.lots import Credits
+from enhancer.adapters.dynamodb.lots import CreditLots
 from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Write, absent
 from enhancer.domain.errors import JobCanceled
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, JobError, Status
@@ -38,7 +38,7 @@ UNCAPPED = 10**12
 """For an API key without a limit of its own: what it used is counted all the same."""
 
 
-class Ledger(Credits):
+class Ledger(CreditLots):
     """The only writer of money. Every method is one transaction or one read; here: runs."""
 
     def usage_and_balance(

@@ -8,7 +8,7 @@ from typing import Literal
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.ledger_writes import balance_of, event_once, totals, write_entry
-from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, TableBusy, Write, absent, pause
+from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, absent, retried
 from enhancer.domain.credits import Lot, expired, expiry_of
 from enhancer.domain.ledger import (
     AlreadyHeld,
@@ -23,17 +23,17 @@ from enhancer.domain.ledger import (
 )
 from enhancer.domain.owners import Owner
 
-TRIES = 10
 LOTS_AT_ONCE = 90
 """A transaction has at most a hundred writes; what is left is dealt with the next day."""
 
 
-class Credits:
+class CreditLots:
     """The part of the ledger that is not about runs."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
+    @retried(BalanceChanged)
     def arrive(
         self,
         owner: Owner,
@@ -54,25 +54,20 @@ class Credits:
         """
         entry = _entry_of(kind, credits, movement)
         lot = Lot(source, credits, expiry_of(bought_at or movement.now))
-        for attempt in range(TRIES):
-            before = self._totals(owner)
-            pays = min(before.debt, before.available + credits)
-            writes = [_source(owner, source, entry), *event_once(owner, event, movement.now)]
-            writes += [write_entry(owner, entry), _lot(owner, lot)]
-            by = Counter(moves(kind, credits))
-            if pays:
-                writes.append(write_entry(owner, _paying_off(pays, movement)))
-                by.update(moves("clawback", pays))
-            writes.append(totals(owner, {**by, "debt": -pays}, seen={"debt": before.debt}, topped_up=True))
-            try:
-                self._table.transact(writes)
-            except AlreadyHeld:
-                return False
-            except BalanceChanged:
-                pause(attempt)
-            else:
-                return True
-        raise TableBusy
+        before = self._totals(owner)
+        pays = min(before.debt, before.available + credits)
+        writes = [_source(owner, source, entry), *event_once(owner, event, movement.now)]
+        writes += [write_entry(owner, entry), _lot(owner, lot)]
+        by = Counter(moves(kind, credits))
+        if pays:
+            writes.append(write_entry(owner, _paying_off(pays, movement)))
+            by.update(moves("clawback", pays))
+        writes.append(totals(owner, {**by, "debt": -pays}, seen={"debt": before.debt}, topped_up=True))
+        try:
+            self._table.transact(writes)
+        except AlreadyHeld:
+            return False
+        return True
 
     def grant(
         self, owner: Owner, credits: int, *, source: str, reason: str, actor: str, entry_id: str, now: int
@@ -108,6 +103,7 @@ class Credits:
         record = self._table.get(keys.lot(owner, source))
         return VersionedLot(_lot_of(record), record["version"]) if record else None
 
+    @retried(BalanceChanged)
     def take_back(
         self,
         owner: Owner,
@@ -126,53 +122,39 @@ class Credits:
         """
         more = owed_back - seen.lot.owed_back
         kind: EntryKind = "clawback" if more >= 0 else "grant"
-        for attempt in range(TRIES):
-            before = self._totals(owner)
-            if more >= 0:
-                moved = min(more, before.available)
-                debt = more - moved
-                clawed_back = seen.lot.clawed_back + moved
-            else:
-                debt = -min(-more, before.debt)
-                moved = debt - more
-                clawed_back = max(0, seen.lot.clawed_back - moved)
-            writes = [
-                *event_once(owner, event, movement.now),
-                self._changed(owner, seen, owed_back, clawed_back),
-                totals(
-                    owner, {**moves(kind, moved), "debt": debt}, seen={"debt": before.debt}, dispute=dispute
-                ),
-            ]
-            if more:
-                writes.append(write_entry(owner, _entry_of(kind, moved, movement, debt=debt)))
-            try:
-                self._table.transact(writes)
-            except BalanceChanged:
-                pause(attempt)
-            else:
-                return
-        raise TableBusy
+        before = self._totals(owner)
+        if more >= 0:
+            moved = min(more, before.available)
+            debt = more - moved
+            clawed_back = seen.lot.clawed_back + moved
+        else:
+            debt = -min(-more, before.debt)
+            moved = debt - more
+            clawed_back = max(0, seen.lot.clawed_back - moved)
+        writes = [
+            *event_once(owner, event, movement.now),
+            self._changed(owner, seen, owed_back, clawed_back),
+            totals(owner, {**moves(kind, moved), "debt": debt}, seen={"debt": before.debt}, dispute=dispute),
+        ]
+        if more:
+            writes.append(write_entry(owner, _entry_of(kind, moved, movement, debt=debt)))
+        self._table.transact(writes)
 
+    @retried(BalanceChanged)
     def pay_off(self, owner: Owner, *, movement: Movement) -> int:
         """Pay debt with what has become available since; return how much (tenths)."""
-        for attempt in range(TRIES):
-            before = self._totals(owner)
-            pays = min(before.debt, before.available)
-            if not pays:
-                return 0
-            entry = _paying_off(pays, movement)
-            try:
-                self._table.transact(
-                    [
-                        write_entry(owner, entry),
-                        totals(owner, {**moves("clawback", pays), "debt": -pays}, seen={"debt": before.debt}),
-                    ]
-                )
-            except BalanceChanged:
-                pause(attempt)
-            else:
-                return pays
-        raise TableBusy
+        before = self._totals(owner)
+        pays = min(before.debt, before.available)
+        if not pays:
+            return 0
+        entry = _paying_off(pays, movement)
+        self._table.transact(
+            [
+                write_entry(owner, entry),
+                totals(owner, {**moves("clawback", pays), "debt": -pays}, seen={"debt": before.debt}),
+            ]
+        )
+        return pays
 
     # ---------------------------------------------------------------------------------------- expiry
 
@@ -185,30 +167,25 @@ class Credits:
         found = dict.fromkeys(record["pk"] for record in self._table.overdue(keys.EXPIRY, before))
         return [keys.owner_of(pk) for pk in found]
 
+    @retried(BalanceChanged)
     def expire(self, owner: Owner, *, movement: Movement) -> int:
         """Let what is left of lots past their time expire; return how much (tenths). Safe to repeat.
 
         Such lots leave the index, unless held credits may come back to them.
         """
         now = movement.now
-        for attempt in range(TRIES):
-            balance = self._totals(owner)
-            records = list(self._table.under(keys.account(owner)["pk"], "LOT#"))
-            amount = expired(balance.available, map(_lot_of, records), now)
-            by = moves("expiry", amount)
-            writes = [totals(owner, by, seen={"available": balance.available, "held": balance.held})]
-            if amount:
-                writes.append(write_entry(owner, _entry_of("expiry", amount, movement)))
-            if not balance.held:
-                over = [one for one in records if "gsi1pk" in one and one["expires_at"] <= now]
-                writes += [_off_the_index(one) for one in over[:LOTS_AT_ONCE]]
-            try:
-                self._table.transact(writes)
-            except BalanceChanged:
-                pause(attempt)
-            else:
-                return amount
-        raise TableBusy
+        balance = self._totals(owner)
+        records = list(self._table.under(keys.account(owner)["pk"], "LOT#"))
+        amount = expired(balance.available, map(_lot_of, records), now)
+        by = moves("expiry", amount)
+        writes = [totals(owner, by, seen={"available": balance.available, "held": balance.held})]
+        if amount:
+            writes.append(write_entry(owner, _entry_of("expiry", amount, movement)))
+        if not balance.held:
+            over = [one for one in records if "gsi1pk" in one and one["expires_at"] <= now]
+            writes += [_off_the_index(one) for one in over[:LOTS_AT_ONCE]]
+        self._table.transact(writes)
+        return amount
 
     def warn_once(self, owner: Owner, lot: Lot) -> bool:
         """Return whether the owner is to be told that this lot expires: once."""

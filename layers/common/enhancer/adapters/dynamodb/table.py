@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 Refusal = Callable[[Record], Exception]
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 TRIES = 10
 """Attempts at a transaction that loses races; with full jitter this outlasts hundreds of writers of one item."""
 BACKOFF_SECONDS = 0.02
@@ -79,7 +83,7 @@ class Table:
         """Return the records in the order of ``keys`` (at most 100), strongly consistent, in one call."""
         wanted: list[Any] = [_pack(key) for key in keys]
         found: dict[tuple[str, str], Record] = {}
-        for attempt in range(TRIES):
+        for _ in attempts():
             request: Any = {self._name: {"Keys": wanted, "ConsistentRead": True}}
             answer = self._client.batch_get_item(RequestItems=request)
             for raw in answer["Responses"].get(self._name, []):
@@ -88,9 +92,8 @@ class Table:
             left: Any = answer.get("UnprocessedKeys", {})
             wanted = left.get(self._name, {}).get("Keys", [])
             if not wanted:
-                return [found.get((key["pk"], key["sk"])) for key in keys]
-            pause(attempt)
-        raise TableBusy
+                break
+        return [found.get((key["pk"], key["sk"])) for key in keys]
 
     def put(
         self,
@@ -197,7 +200,7 @@ class Table:
         full jitter, at most `TRIES` times.
         """
         items: Any = [{write.action: self._action(write)} for write in writes]
-        for attempt in range(TRIES):
+        for _ in attempts():
             try:
                 self._client.transact_write_items(TransactItems=items)
             except self._client.exceptions.TransactionCanceledException as canceled:
@@ -211,8 +214,6 @@ class Table:
                 pass
             else:
                 return
-            pause(attempt)
-        raise TableBusy
 
     def _action(self, write: Write) -> Record:
         action: Record = {"TableName": self._name}
@@ -247,9 +248,47 @@ class Table:
             raise ConditionFailed(_unpack(stored)) from None
 
 
+def attempts() -> Iterator[int]:
+    """Yield 0, 1, 2 … for up to `TRIES` attempts, with a `pause` after each; then raise `TableBusy`.
+
+    Leave the loop with ``break`` or ``return`` when an attempt succeeded.
+    """
+    for attempt in range(TRIES):
+        yield attempt
+        pause(attempt)
+    raise TableBusy
+
+
 def pause(attempt: int) -> None:
-    """Wait before the next attempt: exponential, bounded, with full jitter."""
+    """Sleep before the next attempt, ``attempt`` being the number of the last one, from 0.
+
+    The longest sleep doubles with each attempt up to `BACKOFF_SECONDS_MAX`; how much of it is slept is drawn at random
+    (full jitter), so that writers who lost to each other do not meet again.
+    """
     time.sleep(random.uniform(0, min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2**attempt)))  # noqa: S311
+
+
+def retried(
+    lost: type[Exception],
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """Make a function that reads and then writes start over when its write raises ``lost``.
+
+    ``lost`` means that what it read has changed since and that nothing was written. Tries and waits are those of
+    `attempts`; raises `TableBusy` after the last.
+    """
+
+    def decorate(once: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        @wraps(once)
+        def until_it_holds(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+            tries = attempts()
+            while True:
+                next(tries)
+                with suppress(lost):
+                    return once(*args, **kwargs)
+
+        return until_it_holds
+
+    return decorate
 
 
 def _pack(record: Record) -> dict[str, Any]:
