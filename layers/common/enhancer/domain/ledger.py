@@ -33,7 +33,7 @@ class AlreadyResolved(Exception):
 
 
 class KeyUsed(Exception):
-    """The idempotency key stands for another job already; nothing was changed.
+    """The idempotency key stands for a job already; nothing was changed.
 
     ``fingerprint``: the digest of the request that used the key. ``free``: the key stands for a job whose result had
     been paid for before.
