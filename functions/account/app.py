@@ -18,6 +18,7 @@ from enhancer.api.shapes.accounts import ExportView, GoneView, KeyRequest, KeysV
 from enhancer.api.shapes.wire import Success, ok
 from enhancer.domain.api_keys import ApiKey, prefix_for
 from enhancer.domain.errors import OwnerBlocked
+from enhancer.domain.pricing import tenths
 from enhancer.jobs import results
 
 app = create_app(scope=None, for_blocked=True)
@@ -49,7 +50,7 @@ def create_key(body: Annotated[KeyRequest, Body()]) -> Response[Success[NewKeyVi
         scopes=tuple(dict.fromkeys(body.scopes)),
         created_at=runtime.now(),
         hint=secret[-4:],
-        cap=None if body.monthly_credits is None else body.monthly_credits * 10,
+        cap=None if body.monthly_credits is None else tenths(body.monthly_credits),
     )
     runtime.api_keys().create(owner, key, secret)
     return ok(NewKeyView(**KeyView.of(key, 0).model_dump(), secret=secret), status=201)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from enhancer import runtime
-from enhancer.adapters.dynamodb import lots, table
+from enhancer.adapters.dynamodb import table
 from enhancer.telemetry import logger
 from tests.support import aws, functions
 from tests.support.world import World
@@ -91,6 +91,5 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Logs:
 def real_pause(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Nothing in a unit test waits: pauses between attempts cost no time. Returns the real one."""
     real = table.pause
-    for module in (table, lots):
-        monkeypatch.setattr(module, "pause", lambda attempt: None)
+    monkeypatch.setattr(table, "pause", lambda attempt: None)
     return real

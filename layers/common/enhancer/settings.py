@@ -8,13 +8,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from enhancer.domain import credits
 from enhancer.domain.paths import is_loopback
+from enhancer.domain.plans import PLANS
 
 ENVIRONMENTS = ("development", "testing", "staging", "production")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+")
 _PRICE = re.compile(r"[!-~]{1,255}")
-PACKS = ("100", "500", "1000", "1500")
-PAID_PLANS = ("pro", "premium", "team", "enterprise")
+PACKS = tuple(str(size) for size in credits.PACKS)
+PAID_PLANS = tuple(plan.name for plan in PLANS.values() if plan.eur_per_month)
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 

@@ -8,7 +8,7 @@ from enhancer.domain.errors import CreditsTooFew, IdempotencyMismatch, NotFound
 from enhancer.domain.ledger import BalanceChanged
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import plan_named
-from enhancer.domain.pricing import credits
+from enhancer.domain.pricing import credits, tenths
 
 if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.accounts import Accounts
@@ -41,14 +41,14 @@ def grant(
     """
     done = ledger.grant(
         account.owner,
-        amount * 10,
+        tenths(amount),
         source=f"admin#{once}",
         reason=reason,
         actor=actor.owner.id,
         entry_id=entry_id,
         now=now,
     )
-    return done or _repeated(account, once, ("grant", amount * 10), ledger)
+    return done or _repeated(account, once, ("grant", tenths(amount)), ledger)
 
 
 def deduct(
@@ -66,7 +66,7 @@ def deduct(
     try:
         done = ledger.deduct(
             account.owner,
-            amount * 10,
+            tenths(amount),
             source=f"admin#{once}",
             reason=reason,
             actor=actor.owner.id,
@@ -76,7 +76,7 @@ def deduct(
     except BalanceChanged:
         available = ledger.usage_and_balance(account.owner, now=now).balance.available
         raise CreditsTooFew(available=credits(available)) from None
-    return done or _repeated(account, once, ("clawback", amount * 10), ledger)
+    return done or _repeated(account, once, ("clawback", tenths(amount)), ledger)
 
 
 def set_plan(

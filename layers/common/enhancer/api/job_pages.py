@@ -12,6 +12,7 @@ from enhancer.api.http.request import Request
 from enhancer.api.shapes.images import JobView
 from enhancer.api.shapes.wire import Success
 from enhancer.api.submit_forms import RETRY_SECONDS
+from enhancer.domain import etags
 from enhancer.domain.errors import InvalidFields
 from enhancer.domain.jobs import Status
 
@@ -46,7 +47,6 @@ def current(view: JobView, request: Request, *, is_open: bool) -> Response[Any]:
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if is_open:
         headers["Retry-After"] = str(RETRY_SECONDS)
-    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if etag in known:
+    if etags.matches(request.headers.get("if-none-match"), etag):
         return Response(304, None, None, dict(headers))
     return Response(200, "application/json", Success(data=view).model_dump_json(by_alias=True), dict(headers))

@@ -21,6 +21,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from enhancer import runtime
 from enhancer.api.http.request import LANGUAGES, Request
+from enhancer.domain import etags
 from enhancer.domain.errors import EnhancerError, NotFound
 
 ASSET_FOLDERS = ("css", "js", "fonts", "img")
@@ -78,7 +79,7 @@ class Asset:
         headers = {"ETag": etag, "Cache-Control": cache, "Content-Type": CONTENT_TYPES[self.path.suffix]}
         if self.gzipped:
             headers["Vary"] = "Accept-Encoding"
-        if _matches(etag, request_headers.get("if-none-match", "")):
+        if etags.matches(request_headers.get("if-none-match"), etag):
             return 304, headers, b""
         if zipped and self.gzipped:
             headers["Content-Encoding"] = "gzip"
@@ -91,10 +92,6 @@ def accepts_gzip(request_headers: dict[str, str]) -> bool:
         re.search(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", request_headers.get("accept-encoding", ""))
         is not None
     )
-
-
-def _matches(etag: str, wanted: str) -> bool:
-    return wanted.strip() == "*" or etag in [tag.strip().removeprefix("W/") for tag in wanted.split(",")]
 
 
 class Site:

@@ -1,32 +1,33 @@
-"""The rules. Pure: standard library only, time is an argument.
+"""The product's rules. Pure: standard library only, no input and no output, time is an argument.
 
-``accounts``       accounts, sessions, sign-ins under way
-``api_keys``       what API keys look like and may do
-``artifacts``      how stored files are named
-``availability``   which models may run here: environment, switches
-``callers``        who sent a request
-``costs``          what a run costs us
-``credits``        packs, lots, expiry
-``digests``        what makes two requests the same, and two results
+``accounts``       users, their sessions, and sign-ins that were begun
+``api_keys``       form, scopes and limits of API keys
+``artifacts``      keys of stored files in the bucket
+``availability``   which models may run: by environment, by the operator's flags
+``callers``        who sent a request: a guest, a user or an API key
+``costs``          what a run costs us, in USD micros; the providers' prices
+``credits``        packs of credits, lots, expiry
+``digests``        SHA-256 of requests, results and idempotency keys
 ``entitlement``    what a model can do and a plan includes
-``errors``         every error, with its code
-``ids``            ids that sort by time
-``images``         formats and sizes
+``errors``         every error, with its type and code
+``etags``          whether a client already has what it asks for
+``ids``            random ids and names; ids sort by time
+``images``         accepted formats, limits of size
 ``jobs``           a job and its items
-``ledger``         money as immutable entries
-``models``         the catalogue
-``owners``         who owns things
-``paths``          URLs and paths of our own
+``ledger``         ledger entries, holds and balances
+``models``         the catalogue of models
+``owners``         who owns things: a guest or a user
+``paths``          paths that a browser may be sent to; loopback URLs
 ``payments``       what Stripe tells us, as values
-``periods``        days and months
+``periods``        days and months, in UTC
 ``plans``          the plans and their limits
-``predictions``    what every predictor must do
-``pricing``        what a run costs its owner
+``predictions``    the interface of every predictor
+``pricing``        what a run costs its owner, in tenths of a credit
 ``rate_limits``    rate limits as arithmetic
-``recovery``       what follows a failed try
+``recovery``       what follows a failed try: again, another model, or the end
 ``refs``           which item of which job, attempt and turn
-``refusals``       refusals by a quota that is used up
+``refusals``       the errors of quotas that are used up
 ``signatures``     keyed hashes
-``stripe_prices``  what is sold under which price of Stripe
-``subscriptions``  subscriptions and the months they paid for
+``stripe_prices``  Stripe's price ids of packs and plans
+``subscriptions``  subscriptions, and the plan and months they give
 """

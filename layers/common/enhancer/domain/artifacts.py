@@ -1,4 +1,4 @@
-"""How artifacts are named: ``ai-enhancer/<kind>/<ownerType>/<ownerId>/<128 random bits>.<ext>``."""
+"""Keys of stored files in the bucket: ``ai-enhancer/<kind>/<ownerType>/<ownerId>/<128 random bits>.<ext>``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ROOT = "ai-enhancer"
 UPLOADS, RESULTS, INCOMING = f"{ROOT}/uploads", f"{ROOT}/results", f"{ROOT}/incoming"
 EXPORTS, REPORTS = f"{ROOT}/exports", f"{ROOT}/reports"
 UPLOAD_SECONDS = 600
-"""A prepared upload must be finished within this time."""
+"""The form of a presigned upload is valid for this long."""
 
 
 class NoArtifact(Exception):
@@ -17,35 +17,35 @@ class NoArtifact(Exception):
 
 
 def original_key(owner: Owner, name: str, image_format: str) -> str:
-    """Key of a cleaned original; readable by whoever knows the name."""
+    """Return the key of an original without its private metadata; whoever knows the key may read it."""
     return f"{UPLOADS}/{owner.type}/{owner.id}/{name}.{EXTENSIONS[image_format]}"
 
 
 def result_key(owner: Owner, name: str, image_format: str) -> str:
-    """Key of a result; the owner's alone."""
+    """Return the key of a result; only its owner may read it."""
     return f"{RESULTS}/{owner.type}/{owner.id}/{name}.{EXTENSIONS[image_format]}"
 
 
 def incoming_key(owner: Owner, name: str) -> str:
-    """Key of an upload as it came; never served, read once by us."""
+    """Return the key of an upload as it came: read by us, never served to anybody."""
     return f"{INCOMING}/{owner.type}/{owner.id}/{name}"
 
 
 def is_incoming_of(key: str, owner: Owner) -> bool:
-    """Return whether ``key`` names an upload of this owner."""
+    """Return whether ``key`` lies where this owner's uploads come in."""
     return key.startswith(f"{INCOMING}/{owner.type}/{owner.id}/")
 
 
 def export_key(owner: Owner, name: str) -> str:
-    """Key of a copy of all data of an owner."""
+    """Return the key of an owner's export: a ZIP of all their data."""
     return f"{EXPORTS}/{owner.type}/{owner.id}/{name}.zip"
 
 
 def closing_report_key(day: str) -> str:
-    """Key of what the closing of a day did; for the operator."""
+    """Return the key of the JSON report that the daily `quota_reset` writes for the operator; ``day`` as 2026-11-20."""
     return f"{REPORTS}/closing/{day}.json"
 
 
 def prefixes_of(owner: Owner) -> list[str]:
-    """Where everything of an owner lies."""
+    """Return the prefixes under which every stored file of an owner lies."""
     return [f"{kind}/{owner.type}/{owner.id}/" for kind in (INCOMING, UPLOADS, RESULTS, EXPORTS)]

@@ -1,4 +1,7 @@
-"""Which models may run here at all: by environment, by key, by switch. Asked before anything is stored or held."""
+"""Which models may run at all: by environment (`Gate`) and by the operator's flags (`Flags`).
+
+Both are asked before anything is stored or held.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,12 @@ from enhancer.domain.models import Model
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The rules of an environment.
+    """Which providers an environment lets run.
 
-    ``replicate_is_local``: its base URL is a loopback address, a stand-in. ``testing_models``: slugs or aliases that
-    tests may run at Workers AI, once ``testing_workers_ai`` says that they may run any.
+    ``environment``: development, testing, staging or production. ``replicate_is_local``: Replicate's base URL is a
+    loopback address, hence a stand-in that costs nothing. ``workers_ai``: Workers AI is switched on here.
+    ``testing_models``: slugs or aliases that the testing environment may run at Workers AI, and only if
+    ``testing_workers_ai`` is set.
     """
 
     environment: str
@@ -23,7 +28,7 @@ class Gate:
     testing_models: frozenset[str]
 
     def admits(self, model: Model) -> bool:
-        """Return whether the environment lets this model run; the embedded one always does."""
+        """Return whether this environment lets the model run. The embedded model runs everywhere."""
         match model.provider:
             case "embedded":
                 return True
@@ -40,15 +45,16 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """Switches that the operator turns at run time. ``off``: providers, slugs or aliases that must not run.
+    """What the operator sets at run time.
 
-    ``spend_cap``: what all providers together may cost in a day, USD micros; None means the default of the price file.
+    ``off``: providers, or slugs or aliases of models, that must not run. ``spend_cap``: what all providers together may
+    cost us in a day, in USD micros; None means `costs.SPEND_CAP_MICROS`.
     """
 
     off: Collection[str] = ()
     spend_cap: int | None = None
 
     def admit(self, model: Model) -> bool:
-        """Return whether nobody switched this model or its provider off; the embedded one cannot be."""
+        """Return whether neither the model nor its provider is switched off. The embedded model cannot be."""
         names = {model.provider, model.slug, model.alias}
         return model.provider == "embedded" or not names & set(self.off)

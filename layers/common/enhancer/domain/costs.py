@@ -1,4 +1,4 @@
-"""What a run costs us, in USD micros (0.000001 USD). The one price file; every line has its source and date.
+"""What a run costs us, in USD micros (0.000001 USD): the providers' prices, each with its source and date.
 
 Unit prices as of 2026-11-20. Marked *unconfirmed* where only third parties state them: compare with the first invoices.
 
@@ -21,17 +21,26 @@ from math import ceil
 from typing import Literal
 
 DATED = "2026-11-20"
+"""When the prices were last looked up."""
 TILE = 512
+"""Workers AI bills FLUX.2 by tiles with sides of so many pixels."""
 LAMBDA_MICROS_PER_GB_SECOND = 16.6667
+"""AWS Lambda on x86, USD micros per second and GB of memory."""
 SPEND_CAP_MICROS = 20_000_000
-"""What providers may cost us in a day (UTC), unless the flag says otherwise; the embedded model is not counted."""
+"""What all providers together may cost us in a day (UTC) unless a flag says otherwise; the embedded model is free."""
 NEURON_MICROS = 11
-"""Workers AI, per 1,000 neurons: 11,000 micros; the first 10,000 of a day are free, which we do not count on."""
+"""Workers AI, per neuron (its unit of work): 0.011 USD per 1,000. The 10,000 free ones a day are not counted on."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnitPrice:
-    """Micros per unit. ``estimate`` is what a run is expected to cost before it ran."""
+    """How a provider bills a model. Amounts in USD micros.
+
+    ``unit``: what is counted: seconds of the provider's machine, finished images, megapixels of the result, or tiles of
+    input and result. ``estimate``: what a run is expected to cost, before it ran. ``micros``: the price of a unit; of
+    a tile that goes in where ``out_micros`` is that of one that comes out. ``steps``: (largest megapixels, price of
+    the whole image), ascending.
+    """
 
     unit: Literal["second", "output", "output_megapixels", "tiles", "none"]
     estimate: int
@@ -50,10 +59,11 @@ PRICES: dict[str, UnitPrice] = {
     "@cf/runwayml/stable-diffusion-v1-5-img2img": UnitPrice("none", 0),
     "@cf/black-forest-labs/flux-2-klein-4b": UnitPrice("tiles", 1_384, micros=59, out_micros=287),
 }
+"""By slug; a slug with a pinned version by its bare name, without owner and version."""
 
 
 def estimated(slug: str) -> int:
-    """Return what a run is expected to cost; 0 for the embedded model, which no cap stops."""
+    """Return what a run is expected to cost, USD micros; 0 for the embedded model."""
     found = _price(slug)
     return found.estimate if found else 0
 
@@ -65,10 +75,10 @@ def cost(
     input_size: tuple[int, int] = (0, 0),
     output_size: tuple[int, int] = (0, 0),
 ) -> int:
-    """Return what a prediction cost, rounded up to whole micros.
+    """Return what a prediction cost, rounded up to whole USD micros; 0 for the embedded model.
 
-    ``seconds`` are the provider's own count of active time; None, where it gave none, means the estimate. Sizes in
-    pixels, as sent and as received; an output of 0 x 0 means that there was none.
+    ``seconds``: the provider's own measure of its machine's time; None, where it gave none, means the estimate.
+    ``input_size`` and ``output_size``: (width, height) in pixels, as sent and as received; (0, 0) for no output.
     """
     found = _price(slug)
     if found is None:
@@ -88,7 +98,7 @@ def cost(
 
 
 def lambda_cost(*, seconds: float, memory_mb: int) -> int:
-    """Return what our own function costs for so long, rounded up to whole micros."""
+    """Return what a Lambda function of ours costs for so many seconds, rounded up to whole USD micros."""
     return ceil(seconds * memory_mb / 1024 * LAMBDA_MICROS_PER_GB_SECOND)
 
 

@@ -1,4 +1,4 @@
-"""Packs of credits: what they cost, how long they last, what of them is left. Amounts in tenths."""
+"""Bought and granted credits: packs on sale, lots, expiry. Amounts in tenths of a credit unless named otherwise."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from enhancer.domain.periods import DAY_MS, months_later
+from enhancer.domain.pricing import tenths
 
 VALID_MONTHS, VALID_DAYS = 6, 14
-"""How long credits last."""
+"""Credits expire six months and 14 days after they were bought or granted."""
 WARNED_DAYS = 14
-"""So long before credits expire their owner is told."""
+"""An owner is told so many days before credits expire."""
 LOW_TENTHS = 100
-"""Fewer available credits than this are few; whoever has bought some is told once."""
+"""An owner who has bought credits is told once when fewer than this (10 credits) are available."""
 CURRENCY = "usd"
+"""What packs are sold in, as Stripe writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,8 @@ class Pack:
 
     @property
     def tenths(self) -> int:
-        """Its credits in tenths."""
-        return self.credits * 10
+        """Its credits, in tenths."""
+        return tenths(self.credits)
 
 
 PACKS = {
@@ -36,10 +38,12 @@ PACKS = {
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """Credits that arrived at once. ``source`` is the once-key they came by, such as ``checkout#cs_1``.
+    """Credits that arrived together, by one purchase or grant.
 
-    ``owed_back``: of these credits, how many were to be taken back because their money was; ``clawed_back``: how many
-    were there to be taken. The difference became debt.
+    ``source``: what they came from, such as ``checkout#cs_1``: the once-key ``ONCE#<source>`` lets them arrive once.
+    ``credits``: how many arrived, in tenths. ``expires_at``: epoch ms. ``owed_back``: how many are to be taken back
+    because the payment was refunded or disputed. ``clawed_back``: how many of those were still available and were
+    taken; the difference became debt.
     """
 
     source: str
@@ -50,34 +54,35 @@ class Lot:
 
     @property
     def net(self) -> int:
-        """What of it counts."""
+        """The credits that arrived less those clawed back, in tenths."""
         return self.credits - self.clawed_back
 
 
 @dataclass(frozen=True, slots=True)
 class Expiring:
-    """Credits that expire unless they are spent before."""
+    """Credits (tenths) that expire at ``at`` (epoch ms) unless they are spent before."""
 
     credits: int
     at: int
 
 
 def expiry_of(bought_at: int) -> int:
-    """Return when credits expire that arrive now (epoch ms)."""
+    """Return when credits bought at a time expire; both epoch ms."""
     return months_later(bought_at, VALID_MONTHS) + VALID_DAYS * DAY_MS
 
 
 def expired(available: int, lots: Iterable[Lot], now: int) -> int:
-    """Return how many available credits are past their time.
+    """Return how many of the available credits (tenths) have expired and must be booked as such.
 
-    Credits are spent oldest first, so what is available lies in the newest lots: whatever does not fit into those that
-    still last is left of one that does not. Held credits are not looked at; if they come back, they are by then.
+    Credits are spent oldest first, so those available belong to the newest lots. Whatever is more than the lots still
+    valid hold is left over from an expired one. Held credits are not counted: if they are released, the next call
+    counts them.
     """
     return max(0, available - sum(lot.net for lot in lots if lot.expires_at > now))
 
 
 def expiring(available: int, lots: Sequence[Lot], now: int) -> list[Expiring]:
-    """Return what is left of each lot that still lasts, the first to expire first."""
+    """Return what is left (tenths) of each lot that is still valid, the first to expire first."""
     found, left = [], available
     for lot in sorted(lots, key=lambda lot: (lot.expires_at, lot.source), reverse=True):
         if lot.expires_at <= now or left <= 0:
@@ -90,5 +95,9 @@ def expiring(available: int, lots: Sequence[Lot], now: int) -> list[Expiring]:
 
 
 def to_take_back(credits: int, *, amount: int, taken_back: int) -> int:
-    """Return how many credits of a pack go back with that part of its price, rounded up to a tenth."""
+    """Return how many of a pack's credits (tenths, rounded up) to take back for the refunded part of its price.
+
+    ``amount``: what was paid, ``taken_back``: what of it was refunded or is disputed, both in the currency's smallest
+    unit. Nothing paid means that all credits go back.
+    """
     return credits if amount <= 0 else min(credits, -(-credits * taken_back // amount))

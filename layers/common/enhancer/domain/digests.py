@@ -1,4 +1,4 @@
-"""Fingerprints: what makes two requests the same, and two results."""
+"""SHA-256 digests that tell whether two requests, or two results, are the same."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from enhancer.domain.entitlement import Params
 from enhancer.domain.errors import InvalidIdempotencyKey
 
 KEY_CHARACTERS_MAX = 128
+"""Longest idempotency key, in characters."""
 
 
 def digest(pixels: str, model: str, params: Params, *more: str) -> str:
-    """Return the hex SHA-256 of a picture (its own digest) and everything that shapes its result."""
+    """Return the hex SHA-256 of what shapes a result: the picture's own digest, model, parameters and ``more``."""
     text = json.dumps([pixels, model, asdict(params), *more], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def key_hash_of(key: str | None) -> str | None:
-    """Return the hex SHA-256 of an idempotency key, None for none; raise `InvalidIdempotencyKey`."""
+    """Return the hex SHA-256 of an idempotency key, None where there is none.
+
+    Raises `InvalidIdempotencyKey` unless it has 1 to 128 visible ASCII characters.
+    """
     if key is None:
         return None
     if not 1 <= len(key) <= KEY_CHARACTERS_MAX or not key.isascii() or not key.isprintable():

@@ -1,4 +1,4 @@
-"""May they? What a model can do and what a plan includes, checked before anything is stored or held."""
+"""What a model can do and what a plan includes: checked before anything is stored or held."""
 
 from __future__ import annotations
 
@@ -18,18 +18,23 @@ from enhancer.domain.models import DEFAULT_SCALE, Model
 from enhancer.domain.plans import Plan, smallest_plan_with
 
 SYNC_MEGAPIXELS_MAX = {"standard": 6.0, "pro": 0.1}
-"""How much the embedded model does inside one request, in megapixels put through its network."""
+"""What the embedded model finishes within one request, by quality: megapixels that pass through its network."""
 JOB_MEGAPIXELS_MAX = {"standard": 75.0, "pro": 1.0}
-"""The same inside a job: what ends within the four minutes that its step waits."""
+"""What it finishes within the four minutes that a job's step waits for it, in the same megapixels."""
 PROVIDER_OUTPUT_MEGAPIXELS_MAX = 64.0
-"""The largest result that is taken from a provider: we decode and encode each one within the memory of a function."""
+"""Largest result taken from a provider, in megapixels: it is decoded and encoded within a function's memory."""
 SECOND_PASS_FACTOR = 5
-"""Scales 6 and 8 double the sides first, then enlarge that: 1 + 4 times the input goes through the network."""
+"""Scales 6 and 8 take two passes: first the input, then four times as many pixels; 1 + 4 times the input in all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """What is asked of a model, defaults filled in. ``scale`` is 0 for a model that keeps the size."""
+    """The parameters of a run, defaults filled in.
+
+    ``scale``: how many times longer the sides get; 0 for a model without that choice. ``face``: restore faces too.
+    ``quality``: ``standard`` or ``pro``. ``output_format``: one of `images.OUTPUT_FORMATS`. The others are for models
+    that edit by prompt; None means the model's default.
+    """
 
     scale: int
     face: bool = False
@@ -43,7 +48,10 @@ class Params:
 
 
 def resolve_scale(model: Model, scale: int | None) -> int:
-    """Return the scale to run with, or raise `ScaleNotSupported`. The provider's own default is never used."""
+    """Return the scale to run with: the one asked for, else `DEFAULT_SCALE`; 0 for a model without scales.
+
+    Raises `ScaleNotSupported`. The provider's own default is never used.
+    """
     if not model.scales:
         if scale is not None:
             raise ScaleNotSupported(scale=scale, allowed=[])
@@ -55,7 +63,7 @@ def resolve_scale(model: Model, scale: int | None) -> int:
 
 
 def check_model(model: Model, params: Params) -> None:
-    """Refuse what the model cannot do, whatever the plan."""
+    """Raise `OptionNotSupported` for what the model cannot do, `PromptRequired` where it needs a prompt."""
     if params.face and not model.face:
         raise OptionNotSupported(option="face_enhance", model=model.alias)
     if params.quality not in model.qualities:
@@ -70,7 +78,7 @@ def check_model(model: Model, params: Params) -> None:
 
 
 def check_plan(plan: Plan, params: Params) -> None:
-    """Refuse what the plan does not include; the error names the first plan that does."""
+    """Raise `PlanRequired` for what the plan does not include; the error names the smallest plan that does."""
     if params.scale > plan.scale_max:
         needed = smallest_plan_with(scale=params.scale)
         raise PlanRequired(feature=f"scale {params.scale}", plan=plan.name, requiredPlan=needed)
@@ -79,13 +87,13 @@ def check_plan(plan: Plan, params: Params) -> None:
 
 
 def check_size(model: Model, image: ImageInfo, params: Params, output_format: str) -> None:
-    """Refuse a result that its format cannot store."""
+    """Raise `OutputTooLarge` for a result that its format cannot store."""
     factor = params.scale or model.factor
     check_output_size(image.width * factor, image.height * factor, file_format=output_format)
 
 
 def check_input(model: Model, megapixels: float, params: Params) -> None:
-    """Refuse a picture that a hosted model cannot take, whatever the plan, or would make too large: ``limit`` in MP."""
+    """Raise `TooManyPixels` (``limit`` in megapixels) where a provider's input, or the result, would be too large."""
     if model.provider == "embedded":
         return
     factor = params.scale or model.factor
@@ -98,7 +106,7 @@ def check_input(model: Model, megapixels: float, params: Params) -> None:
 
 
 def check_job(model: Model, megapixels: float, params: Params) -> None:
-    """Raise `TooMuchWork` for what the embedded model does not finish even in a job."""
+    """Raise `TooMuchWork` for what the embedded model does not finish even within a job."""
     if model.provider != "embedded":
         return
     limit = _input_limit(JOB_MEGAPIXELS_MAX, params)
@@ -113,7 +121,7 @@ def _input_limit(limits: dict[str, float], params: Params) -> float:
 
 
 def check_sync(model: Model, megapixels: float, params: Params) -> None:
-    """Raise `NeedsJob` for work of the embedded model that cannot end inside one request."""
+    """Raise `NeedsJob` for what the embedded model does not finish within one request."""
     if model.provider != "embedded":
         return
     limit = _input_limit(SYNC_MEGAPIXELS_MAX, params)

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree.
+"""Everything that can go wrong for a caller, as one tree.
 
 ::
 
@@ -40,7 +40,7 @@
 
 Only leaves are raised. A leaf's ``code`` never changes; its class name doubles as ``ErrorEquals`` in the
 state machine. Keyword arguments become ``details`` in the answer and fill the message's placeholders, so
-they name the field and the limit and never carry anything private.
+they name the field and the limit and never carry anything private. A leaf's docstring lists its details.
 """
 
 from __future__ import annotations
@@ -49,7 +49,11 @@ from typing import Any, ClassVar
 
 
 class EnhancerError(Exception):
-    """Root of the tree. ``details`` are shown to the caller; ``cost`` (USD micros), what it cost us, never is."""
+    """Root of the tree.
+
+    ``type``: the kind of error, from which the HTTP status follows; ``code``: this very error. ``details``: shown to
+    the caller. ``cost``: what the failed prediction cost us, in USD micros; never shown.
+    """
 
     type: ClassVar[str]
     code: ClassVar[str]
@@ -61,13 +65,13 @@ class EnhancerError(Exception):
 
 
 class InvalidRequest(EnhancerError):
-    """The request itself is wrong; sending it again unchanged cannot help."""
+    """The request is wrong; sending it again unchanged fails again."""
 
     type = "validation_error"
 
 
 class InvalidFields(InvalidRequest):
-    """Fields failed validation: ``fields`` = ``[{"field", "problem"}]``."""
+    """Fields of the request failed validation: ``fields`` = ``[{"field", "problem"}]``."""
 
     code = "invalid_fields"
 
@@ -91,7 +95,7 @@ class ImageMissing(InvalidRequest):
 
 
 class TooManyImages(InvalidRequest):
-    """More than one image in a single-image call: ``count``, ``limit``."""
+    """More images than the call takes: ``count``, ``limit``."""
 
     code = "too_many_images"
 
@@ -109,31 +113,31 @@ class ImageUnreadable(InvalidRequest):
 
 
 class ImageAnimated(InvalidRequest):
-    """The image has several frames: ``frames``."""
+    """The image is animated: it has several ``frames``."""
 
     code = "image_animated"
 
 
 class ImageUrlRefused(InvalidRequest):
-    """We do not fetch from there: ``field``, ``reason`` (scheme, port, credentials, address, redirects, malformed)."""
+    """We do not fetch this URL: ``field``, ``reason`` (scheme, port, credentials, address, redirects, malformed)."""
 
     code = "image_url_refused"
 
 
 class ImageUrlUnreachable(InvalidRequest):
-    """Nothing to fetch there: ``field``, ``reason`` (dns, connection, tls, timeout, status), ``status`` (HTTP)."""
+    """The URL gave no image: ``field``, ``reason`` (dns, connection, tls, timeout, status), ``status`` (HTTP)."""
 
     code = "image_url_unreachable"
 
 
 class UnknownModel(InvalidRequest):
-    """No model of that name: ``model``."""
+    """There is no model with this name: ``model``."""
 
     code = "unknown_model"
 
 
 class ScaleNotSupported(InvalidRequest):
-    """The model cannot do this scale: ``scale``, ``allowed``."""
+    """The model does not offer this scale: ``scale``, ``allowed``."""
 
     code = "scale_not_supported"
 
@@ -145,19 +149,19 @@ class OptionNotSupported(InvalidRequest):
 
 
 class PromptRequired(InvalidRequest):
-    """The model edits by prompt and got none: ``model``."""
+    """The model edits by prompt, and none was sent: ``model``."""
 
     code = "prompt_required"
 
 
 class PackNotConfigured(InvalidRequest):
-    """No such pack of credits is sold here: ``pack``, ``allowed``."""
+    """No pack of so many credits is sold: ``pack``, ``allowed``."""
 
     code = "pack_not_configured"
 
 
 class PlanNotConfigured(InvalidRequest):
-    """No such subscription is sold here: ``plan``, ``interval``, ``allowed``."""
+    """The plan is not sold with this interval: ``plan``, ``interval``, ``allowed`` (plans)."""
 
     code = "plan_not_configured"
 
@@ -169,19 +173,19 @@ class UploadNotFound(InvalidRequest):
 
 
 class OutputTooLarge(InvalidRequest):
-    """The result would exceed what its format or the model can hold: ``width``, ``height``, ``limit``."""
+    """The result would be larger than its format can store or we make: ``width``, ``height``, ``limit`` (pixels)."""
 
     code = "output_too_large"
 
 
 class NeedsJob(InvalidRequest):
-    """Too much work for a synchronous call: ``megapixels``, ``limit``."""
+    """The picture is too large to be done within one request; make a job: ``megapixels``, ``limit``."""
 
     code = "needs_job"
 
 
 class TooMuchWork(InvalidRequest):
-    """More than even a job finishes in time: ``megapixels``, ``limit``, ``quality``, ``scale``."""
+    """The picture is too large to be done even in a job: ``megapixels``, ``limit``, ``quality``, ``scale``."""
 
     code = "too_much_work"
 
@@ -193,31 +197,31 @@ class PromptRefused(InvalidRequest):
 
 
 class ProviderRejected(InvalidRequest):
-    """The provider does not accept the picture or a parameter: ``provider``, ``model``."""
+    """The provider refused the picture or a parameter as invalid: ``provider``, ``model``."""
 
     code = "provider_rejected"
 
 
 class WebhookInvalid(InvalidRequest):
-    """A call-back without a signature that holds, too old or too new, or malformed."""
+    """A webhook request has no valid signature, is too old or too new, or is malformed."""
 
     code = "webhook_invalid"
 
 
 class ReturnToInvalid(InvalidRequest):
-    """Where to go after signing in must be a path of our own page: ``field``."""
+    """The address to open after signing in is not a path of our own page: ``field``."""
 
     code = "return_to_invalid"
 
 
 class ApiKeyInUrl(InvalidRequest):
-    """An API key was sent in the URL, where logs keep it: revoke it, and send the next one as a header."""
+    """An API key was sent in the URL, where logs may keep it: revoke it, and send its successor in a header."""
 
     code = "api_key_in_url"
 
 
 class Unauthenticated(EnhancerError):
-    """We do not know, or no longer, who is calling."""
+    """It is not known, or no longer, who is calling."""
 
     type = "auth_error"
 
@@ -229,13 +233,13 @@ class NotSignedIn(Unauthenticated):
 
 
 class SignInFailed(Unauthenticated):
-    """Signing in did not work: ``reason`` (denied, state, code, token, email_unverified, provider)."""
+    """Signing in with Google or GitHub failed: ``reason`` (denied, state, code, token, email_unverified, provider)."""
 
     code = "sign_in_failed"
 
 
 class InvalidApiKey(Unauthenticated):
-    """The API key is malformed, unknown or revoked; which one is not told."""
+    """The API key is malformed, unknown or revoked; the answer does not say which."""
 
     code = "invalid_api_key"
 
@@ -254,7 +258,7 @@ class Forbidden(EnhancerError):
 
 
 class OriginNotAllowed(Forbidden):
-    """``Origin`` (else ``Referer``) of an unsafe cookie request is missing or foreign."""
+    """A request that changes something came with a cookie, but ``Origin`` (else ``Referer``) is missing or foreign."""
 
     code = "origin_not_allowed"
 
@@ -266,31 +270,31 @@ class CsrfTokenInvalid(Forbidden):
 
 
 class PlanRequired(Forbidden):
-    """A better plan has it: ``feature``, ``plan``, ``requiredPlan``."""
+    """The plan does not include it: ``feature``, ``plan``, ``requiredPlan`` (the smallest plan that does)."""
 
     code = "plan_required"
 
 
 class ProviderDisabled(Forbidden):
-    """The model's provider is switched off here: ``provider``, ``model``."""
+    """The model or its provider is switched off: ``provider``, ``model``."""
 
     code = "provider_disabled"
 
 
 class ProviderForbidden(Forbidden):
-    """The provider does not accept our token, or lacks a permission: ``provider``. Trying again cannot help."""
+    """The provider refuses our token, or it lacks a permission: ``provider``. Trying again does not help."""
 
     code = "provider_forbidden"
 
 
 class NotTheOwner(Forbidden):
-    """The result belongs to somebody else."""
+    """The file belongs to somebody else."""
 
     code = "not_the_owner"
 
 
 class ScopeMissing(Forbidden):
-    """The API key may not do this: ``scope`` it would need; "session" means that only a signed-in browser may."""
+    """The API key lacks a ``scope``; "session" means that only a signed-in browser may do this."""
 
     code = "scope_missing"
 
@@ -308,21 +312,21 @@ class OwnerBlocked(Forbidden):
 
 
 class NotFound(EnhancerError):
-    """Missing, or not the caller's: the two are indistinguishable."""
+    """It does not exist, or is not the caller's; the answer does not say which."""
 
     type = "not_found"
     code = "not_found"
 
 
 class MethodNotAllowed(EnhancerError):
-    """The path exists with other verbs: ``allow``."""
+    """The path exists, but not with this HTTP method: ``allow``."""
 
     type = "method_not_allowed"
     code = "method_not_allowed"
 
 
 class Conflict(EnhancerError):
-    """The state of the thing forbids it."""
+    """The present state of what the request is about does not allow it."""
 
     type = "conflict"
 
@@ -346,13 +350,13 @@ class NothingToRetry(Conflict):
 
 
 class JobCanceled(Conflict):
-    """The job was canceled; the item was not run, or its result was dropped."""
+    """The job was canceled: the image was not enhanced, or its result was dropped."""
 
     code = "job_canceled"
 
 
 class IdentityTaken(Conflict):
-    """This Google or GitHub account already signs in somebody else here: ``provider``."""
+    """The Google or GitHub account already signs in another user: ``provider``."""
 
     code = "identity_taken"
 
@@ -364,7 +368,7 @@ class TooManyKeys(Conflict):
 
 
 class SubscriptionExists(Conflict):
-    """There is a subscription already; it is changed in the portal: ``plan``, ``portal``."""
+    """There is a subscription already; change it in Stripe's portal: ``plan``, ``portal`` (path that opens it)."""
 
     code = "subscription_exists"
 
@@ -376,25 +380,25 @@ class NoSubscription(Conflict):
 
 
 class NothingBought(Conflict):
-    """Nothing was bought yet, so there is nothing to manage."""
+    """The user never bought anything, so there is no customer portal to open."""
 
     code = "nothing_bought"
 
 
 class CheckoutUnderWay(Conflict):
-    """The same checkout is being opened by another request this very moment."""
+    """Another request with the same idempotency key is opening the checkout right now."""
 
     code = "checkout_under_way"
 
 
 class CreditsTooFew(Conflict):
-    """More was to be deducted than there is: ``available`` (credits)."""
+    """An administrator tried to take more credits than the owner has: ``available`` (credits)."""
 
     code = "credits_too_few"
 
 
 class TooLarge(EnhancerError):
-    """More than we take."""
+    """The image or the request body is larger than what is accepted."""
 
     type = "payload_too_large"
 
@@ -412,7 +416,7 @@ class TooManyPixels(TooLarge):
 
 
 class Unsupported(EnhancerError):
-    """A media type we do not take."""
+    """The media type is not accepted."""
 
     type = "unsupported_media_type"
 
@@ -437,7 +441,7 @@ class IdempotencyMismatch(EnhancerError):
 
 
 class LimitReached(EnhancerError):
-    """Waiting cures it; ``retry_after_seconds`` says how long."""
+    """A limit is reached; ``retry_after_seconds``: how long to wait, sent as the header ``Retry-After``."""
 
     type = "rate_limit"
 
@@ -453,31 +457,31 @@ class RateLimited(LimitReached):
 
 
 class DailyQuotaExceeded(LimitReached):
-    """The plan's images of today are used up: ``scope``, ``used``, ``limit``, ``resetAt`` (epoch ms)."""
+    """The plan's images of today (UTC) are used up: ``scope``, ``used``, ``limit``, ``resetAt`` (epoch ms)."""
 
     code = "daily_quota_exceeded"
 
 
 class NetworkQuotaExceeded(LimitReached):
-    """The guests of this network used up their images of today: ``scope``, ``used``, ``limit``, ``resetAt``."""
+    """Today's (UTC) images of all guests of this network are used up: ``scope``, ``used``, ``limit``, ``resetAt``."""
 
     code = "network_quota_exceeded"
 
 
 class KeyCapReached(LimitReached):
-    """The API key's own monthly credits are used up: ``scope``, ``used``, ``limit``, ``resetAt`` (epoch ms)."""
+    """The API key's own limit of credits a month is reached: ``scope``, ``used``, ``limit``, ``resetAt`` (epoch ms)."""
 
     code = "key_cap_reached"
 
 
 class TooManyJobs(LimitReached):
-    """The plan's jobs at once are all running: ``scope``, ``limit``."""
+    """As many jobs are running as the plan allows at once: ``scope``, ``limit``."""
 
     code = "too_many_jobs"
 
 
 class InternalError(EnhancerError):
-    """Ours. Never shows its cause."""
+    """A fault of ours. The answer never shows its cause."""
 
     type = "server_error"
     code = "internal_error"
@@ -491,21 +495,22 @@ class SignInUnavailable(EnhancerError):
 
 
 class CashierError(EnhancerError):
-    """Stripe cannot be asked. Nothing was bought and nothing was changed."""
+    """Stripe could not do what was asked. Nothing was bought and nothing was changed."""
 
     type = "provider_error"
 
 
 class StripeNotConfigured(CashierError):
-    """There is no key for Stripe here."""
+    """This deployment has no secret key of Stripe."""
 
     code = "stripe_not_configured"
 
 
 class StripeUnavailable(CashierError):
-    """Stripe does not answer, or not with what was asked.
+    """Stripe does not answer, or refuses.
 
-    ``answered``: it said no, and would repeat that for a day under the same idempotency key; try again with another.
+    ``answered``: it refused, and repeats that answer for 24 hours under the same idempotency key, so the next try needs
+    another one (https://docs.stripe.com/api/idempotent_requests).
     """
 
     code = "stripe_unavailable"
@@ -513,9 +518,10 @@ class StripeUnavailable(CashierError):
 
 
 class ProviderError(EnhancerError):
-    """The provider did not deliver. ``retry_after``: seconds it asked us to wait, None if it did not say.
+    """The provider returned no usable result.
 
-    ``made``: the prediction ended well, and only fetching its result failed; making it again would be paid twice.
+    ``retry_after``: seconds that it asked us to wait, None if it did not. ``made``: the prediction succeeded and only
+    fetching its result failed; a new prediction would cost us a second time.
     """
 
     type = "provider_error"
@@ -527,19 +533,19 @@ class ProviderError(EnhancerError):
 
 
 class ProviderUnavailable(ProviderError):
-    """The provider is down or broke off; worth another try."""
+    """The provider is down or the connection broke; another try may succeed."""
 
     code = "provider_unavailable"
 
 
 class ProviderThrottled(ProviderError):
-    """The provider asks for patience."""
+    """The provider refuses for now because of too many requests."""
 
     code = "provider_throttled"
 
 
 class ProviderExhausted(ProviderError):
-    """Today's allowance or budget at the provider is used up; no use before tomorrow: ``provider``."""
+    """Today's (UTC) allowance at the provider, or our own cap on its cost, is used up: ``provider``."""
 
     code = "provider_exhausted"
 
@@ -551,7 +557,7 @@ class ProviderTimeout(ProviderError):
 
 
 class ProviderFailed(ProviderError):
-    """The prediction ended as failed, and would again."""
+    """The prediction failed, and would fail again."""
 
     code = "provider_failed"
 
@@ -563,17 +569,17 @@ class ProviderOutputInvalid(ProviderError):
 
 
 class JobExpired(ProviderError):
-    """The job passed its deadline unfinished; its hold was released."""
+    """The job did not finish before its deadline; what it had held was given back."""
 
     code = "job_expired"
 
 
 def leaves(root: type[EnhancerError] = EnhancerError) -> list[type[EnhancerError]]:
-    """Return every error class that can be raised: those without subclasses."""
+    """Return every error class that can be raised: those below ``root`` without subclasses."""
     children = root.__subclasses__()
     return [leaf for child in children for leaf in leaves(child)] if children else [root]
 
 
 def leaf_named(class_name: str) -> type[EnhancerError] | None:
-    """Return the leaf with this class name: what a state machine or a Lambda reports as its error."""
+    """Return the leaf with this class name, as the state machine and Lambda report errors; None where there is none."""
     return next((leaf for leaf in leaves() if leaf.__name__ == class_name), None)

@@ -1,4 +1,4 @@
-"""Rules about pictures: what we take, what we give, and how big."""
+"""Rules about pictures: accepted and offered formats, largest files and sizes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enhancer.domain.errors import FileTooLarge, ImageFormatUnsupported, OutputTooLarge
 
 FILE_BYTES_MAX = 10_000_000
-"""Largest image in a request body."""
+"""Largest image in a request body, in bytes."""
 UPLOAD_BYTES_MAX = 25_000_000
-"""Largest image through a presigned upload."""
+"""Largest image through a presigned upload, in bytes."""
 PIXELS_MAX = 32_000_000
 """Largest input of any plan, in pixels; checked on the header, before anything is decoded."""
 SIDE_MAX = {"jpeg": 65_500, "webp": 16_383, "png": 65_535, "avif": 65_535}
@@ -20,7 +20,9 @@ OUTPUT_PIXELS_MAX = 256_000_000
 CONTENT_TYPES = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"}
 """Accepted formats, and the content type each is served with."""
 EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp", "avif": "avif"}
+"""How the names of stored files end, by format."""
 OUTPUT_FORMATS = ("same", "jpeg", "png", "webp")
+"""What a caller may ask for; "same" means the format of the source."""
 
 ENHANCED = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicallyEnhanced"
 """IPTC DigitalSourceType of a photo made larger or sharper: still the same picture."""
@@ -45,7 +47,7 @@ class ImageInfo:
 
     @property
     def megapixels(self) -> float:
-        """Input size in millions of pixels."""
+        """Its size in millions of pixels."""
         return self.width * self.height / 1_000_000
 
 
@@ -61,7 +63,7 @@ def output_format(requested: str, source_format: str, *, alpha: bool) -> str:
 
 
 def check_upload(content_type: str, size: int) -> None:
-    """Raise ImageFormatUnsupported or FileTooLarge (bytes) for an upload that could never become a picture."""
+    """Raise `ImageFormatUnsupported` or `FileTooLarge` for an upload of this content type and size (bytes)."""
     if content_type not in CONTENT_TYPES.values():
         raise ImageFormatUnsupported(field="contentType", allowed=list(CONTENT_TYPES.values()))
     if size > UPLOAD_BYTES_MAX:
@@ -69,7 +71,7 @@ def check_upload(content_type: str, size: int) -> None:
 
 
 def check_output_size(width: int, height: int, *, file_format: str) -> None:
-    """Raise OutputTooLarge unless ``file_format`` can store width x height pixels and we will make them.
+    """Raise `OutputTooLarge` unless ``file_format`` can store width x height pixels, `OUTPUT_PIXELS_MAX` at most.
 
     ``limit`` in the error is the longest side in pixels, or the total in pixels where only that is exceeded.
     """

@@ -1,4 +1,4 @@
-"""A job and its items: one run of a model over one to ten images."""
+"""A job and its items: a model, its parameters, and one to ten images to run it on."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from enhancer.domain.owners import Owner
 from enhancer.domain.pricing import FREE, Split
 
 Kind = Literal["sync", "async"]
-"""Run inside one request, or by the state machine. A slow sync job becomes async."""
+"""Run within one request (sync) or by the state machine (async). A sync job that takes too long becomes async."""
 Status = Literal["queued", "processing", "succeeded", "failed", "canceled"]
 OPEN: tuple[Status, ...] = ("queued", "processing")
-"""Statuses that can still change. The others are final."""
+"""Statuses that can still change; the others are final."""
 DEADLINE_MS = 300_000
-"""A job without an end after this long is failed and its holds released."""
+"""A job that shows no progress for so long is ended as failed, and its holds are released."""
 ITEMS_MAX = 10
-"""Images in one job."""
+"""Most images in one job."""
 KEPT_DAYS = 35
-"""Records of jobs outlive their artifacts by a few days."""
+"""The table keeps a job for so many days, a few more than the bucket keeps its images."""
 
 
 class PredictionStarted(Exception):
-    """The item's prediction was started before in this attempt."""
+    """What was to be written for this item of this attempt was written before: somebody else was faster."""
 
 
 class StaleAttempt(Exception):
-    """The job or item has ended, or a later attempt runs; whoever asked is late and must change nothing."""
+    """The job or item has ended, or a later attempt or turn runs: nothing may be changed any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A stored image. ``size`` in bytes, width and height in pixels."""
+    """A stored image: its key in the bucket, ``size`` in bytes, width and height in pixels."""
 
     key: str
     content_type: str
@@ -45,7 +45,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """Why an item failed: an error's code and the details shown with it."""
+    """Why an item failed: the code of an `EnhancerError` and the details shown with it."""
 
     code: str
     details: dict[str, Any] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class JobError:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an item's picture comes from while nobody has looked at it yet: an upload's key, or a URL."""
+    """Where an item's picture is to be read from; ``ref``: the key of an upload, or a URL."""
 
     kind: Literal["upload", "url"]
     ref: str
@@ -61,9 +61,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The provider's run of an item in one attempt. ``token`` wakes the state machine that waits for it.
+    """The provider's run of an item.
 
-    ``id`` is the provider's name for it; ``turn`` tells it from the tries before and after it.
+    ``attempt`` and ``turn``: of the job and of the item it belongs to. ``started_at``: epoch ms. ``token``: the task
+    token of the step that waits for its end, None where none waits. ``id``: the provider's id of it, None before it is
+    known.
     """
 
     attempt: int
@@ -75,7 +77,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """What an item runs on instead of what was asked for, since its try number ``turn``."""
+    """The model and parameters that an item is run with instead of those asked for, from turn ``turn`` on."""
 
     model: str
     params: Params
@@ -86,13 +88,14 @@ class Fallback:
 class Item:
     """One image of a job.
 
-    ``input``, digests, ``target`` (the key its result will have) and ``output_format`` are known once the picture
-    was looked at: at once for a picture in the request, in the first step for an upload or a URL. ``free`` means
-    that the result was paid for before.
+    ``input``, ``digest`` (of the pixels), ``result_digest`` (of the pixels and everything that shapes the result),
+    ``target`` (the key its result will have) and ``output_format`` are set once the picture was decoded: within the
+    request that brings it, or in the first step for an upload or a URL. ``output``: the stored result. ``seconds``: how
+    long it took. ``free``: the result had been paid for before.
 
-    ``turn`` counts the tries of this attempt that failed; ``retry_after`` is what the provider asked for after the
-    last one, in seconds. ``cost`` is what all tries of all attempts cost us, USD micros. ``paid`` is what was charged
-    where that is less than the hold.
+    ``turn``: how many tries of this attempt have failed. ``retry_after``: seconds that the provider asked to wait after
+    the last one. ``cost``: what all tries of all attempts cost us, in USD micros. ``paid``: what was charged, where
+    that is less than the hold.
     """
 
     index: int
@@ -123,32 +126,34 @@ class Item:
 
     @property
     def charged(self) -> Split:
-        """What this item cost its owner in the end: its hold or less if it succeeded, else nothing."""
+        """What the owner was charged: the hold, or less, if the item succeeded; otherwise nothing."""
         if self.status != "succeeded" or self.free:
             return FREE
         return self.paid or Split(self.hold.plan, self.hold.credits)
 
     @property
     def charge(self) -> int:
-        """The same in total, in tenths."""
+        """What the owner was charged in all, in tenths of a credit."""
         return self.charged.total
 
     @property
     def megapixels(self) -> float:
-        """Size of its picture, 0 while nobody has looked at it."""
+        """The size of its picture, 0.0 before it was decoded."""
         return self.input.width * self.input.height / 1e6 if self.input else 0.0
 
     @property
     def tries(self) -> int:
-        """How often the model that runs now was tried in this attempt, without the try under way."""
+        """How many tries of the present model failed in this attempt."""
         return self.turn - (self.fallback.turn if self.fallback else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Ours; the provider's run is a prediction. Times in epoch ms.
+    """An order of one to ten images, and what became of it. Times in epoch ms.
 
-    ``plan`` is the owner's at submission; a ``counted`` job takes one of the plan's jobs at once.
+    ``model``: a slug. ``fingerprint``: the digest of the request's body, which an idempotency key stands for.
+    ``deadline``: when it expires without progress. ``plan``: the owner's at submission. ``attempt``: 1, and one more
+    with each retry of the failed items. ``counted``: it takes one of the plan's jobs at once.
     """
 
     id: str
@@ -179,21 +184,21 @@ class Job:
 
     @property
     def outcome(self) -> Status:
-        """What the job ends as, once all items ended: one good picture makes it succeed."""
+        """The status the job ends with: succeeded if at least one item did."""
         return "succeeded" if any(item.status == "succeeded" for item in self.items) else "failed"
 
     def model_of(self, item: Item) -> Model:
-        """Return the model that runs an item: the one asked for, or its fallback."""
+        """Return the model that an item is run with: the one asked for, or the fallback."""
         return model_named(item.fallback.model if item.fallback else self.model)
 
     def params_of(self, item: Item) -> Params:
-        """Return what an item is run with; its own prompt comes before the common one."""
+        """Return the parameters that an item is run with; its own prompt replaces the job's."""
         params = item.fallback.params if item.fallback else self.params
         return replace(params, prompt=item.prompt) if item.prompt and not item.fallback else params
 
     @property
     def execution(self) -> str:
-        """Name of the state machine's execution that runs this attempt."""
+        """Name of the execution of the state machine that runs this attempt."""
         return f"{self.id}-{self.attempt}"
 
 

@@ -1,11 +1,12 @@
-"""Money as immutable entries. Amounts are integer tenths of a credit.
+"""Credits as immutable ledger entries and the balance they add up to. Amounts are integer tenths of a credit.
 
 Per owner and at every instant: ``available + held + spent + expired + clawed_back == purchased + granted``.
-A hold takes, then exactly one of settle and release resolves it. Plan credits are counted in the usage of a
-period and shown on the entries, but are not part of the balance: they were never bought.
+A hold takes the price of an item before it runs; exactly one settle (it succeeded) or release (it did not) resolves it.
+Plan credits are counted in the usage of a period and shown on the entries, but are no part of the balance: they
+were never bought.
 
-Debt is what should have been clawed back and was spent already. While there is some, no credits are spent; what
-arrives pays it off first.
+Debt is what should have been clawed back but was spent already. While there is debt, no credits can be spent; credits
+that arrive pay it off first.
 """
 
 from __future__ import annotations
@@ -18,22 +19,25 @@ from enhancer.domain.credits import Lot
 from enhancer.domain.periods import Month
 
 EntryKind = Literal["hold", "settle", "release", "purchase", "grant", "expiry", "clawback"]
-
-
+"""What an entry does to the balance; see `moves`."""
 GIFT_CREDITS_MAX = 100_000
-"""Credits that an administrator gives or takes at once."""
+"""Most whole credits that an administrator can give or take at once."""
 
 
 class AlreadyHeld(Exception):
-    """This item was held before."""
+    """The price of this item was taken, or these credits arrived, before; nothing was changed."""
 
 
 class AlreadyResolved(Exception):
-    """This item was settled or released before; nothing was changed."""
+    """The item was settled or released before, or the job has ended; nothing was changed."""
 
 
 class KeyUsed(Exception):
-    """The idempotency key already stands for a job; ``free``: for one that was paid for before this key."""
+    """The idempotency key stands for a job already; nothing was changed.
+
+    ``fingerprint``: the digest of the request that used the key. ``free``: the key stands for a job whose result had
+    been paid for before.
+    """
 
     def __init__(self, job_id: str, fingerprint: str, *, free: bool = False) -> None:
         super().__init__(job_id)
@@ -43,20 +47,24 @@ class KeyUsed(Exception):
 
 
 class BalanceChanged(Exception):
-    """The plan's month or the credits no longer cover the split; look again and split anew."""
+    """Balance or usage changed since they were read, or do not cover the amount; nothing was changed. Read again."""
 
 
 class AlreadyApplied(Exception):
-    """This event was dealt with before; nothing was changed."""
+    """This event of Stripe was applied before; nothing was changed."""
 
 
 class StaleVersion(Exception):
-    """Somebody wrote what the cashier says since it was asked; ask again."""
+    """Optimistic lock failed: the record changed since it was read. Nothing was changed; read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """Why credits move: id of the entry, when, for what reason, by whom, and about which checkout or invoice."""
+    """What an entry says besides its amount.
+
+    ``id``: of the entry. ``now``: epoch ms. ``reason``: shown on the statement. ``actor``: id of the user who did it,
+    or the name of a part of the system. ``ref``: id of the checkout or invoice it is about.
+    """
 
     id: str
     now: int
@@ -67,7 +75,7 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class VersionedLot:
-    """A lot as it was read, to be changed only if nobody else did since."""
+    """A lot and the version it was read with, for optimistic locking."""
 
     lot: Lot
     version: int
@@ -75,9 +83,11 @@ class VersionedLot:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What one item of a job took, and where it came from, so that a release can give it back there.
+    """What was taken for one item of a job, and from where, so that a release can give it back there.
 
-    ``key``: id of the API key that ordered it.
+    ``plan`` and ``credits``: tenths of the plan's month and of bought credits. ``day`` and ``month``: names of the
+    periods that it counts in. ``network``: hash of a guest's network, None for a user. ``key``: id of the API key that
+    the job was ordered with.
     """
 
     job_id: str
@@ -92,15 +102,17 @@ class Hold:
 
     @property
     def total(self) -> int:
-        """The whole price."""
+        """The whole price, in tenths."""
         return self.plan + self.credits
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One movement. ``credits`` is never negative; the kind says which way it goes.
+    """A ledger entry: one movement of credits.
 
-    ``debt``: how the debt changed with it. ``ref``: the checkout or invoice it is about.
+    ``at``: epoch ms. ``credits``: tenths, never negative; the kind says which way they go. ``plan``: tenths of the
+    plan's month, for the statement. ``debt``: by how much the debt changed. ``ref``: id of the checkout or invoice that
+    it is about.
     """
 
     id: str
@@ -117,13 +129,13 @@ class Entry:
 
     @property
     def change(self) -> int:
-        """How what is available changed."""
+        """By how much the available credits changed, in tenths."""
         return moves(self.kind, self.credits).get("available", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The totals of an account, and its debt."""
+    """The totals of an account and its debt, in tenths."""
 
     available: int = 0
     held: int = 0
@@ -136,17 +148,18 @@ class Balance:
 
     @property
     def difference(self) -> int:
-        """0, or the books are wrong."""
+        """What the invariant is off by: 0 unless the ledger is wrong."""
         out = self.available + self.held + self.spent + self.expired + self.clawed_back
         return out - self.purchased - self.granted
 
 
 @dataclass(frozen=True, slots=True)
 class UsageAndBalance:
-    """What an owner has used and has left. Images of the day; plan credits of ``month`` in tenths.
+    """What an owner has used in the current periods, and their balance.
 
-    ``network_used``: images of the day of all guests of a network, where it was asked for. ``disputed``: a payment is
-    disputed, and until that is decided no credits are spent.
+    ``day_used``: images today, held ones included. ``month_used``: plan credits of ``month`` in tenths, held ones
+    included. ``network_used``: images that all guests of a network made today, 0 where that was not read. ``disputed``:
+    a payment is disputed; until that is decided, no credits can be spent.
     """
 
     day_used: int
@@ -158,18 +171,22 @@ class UsageAndBalance:
 
     @property
     def blocked(self) -> bool:
-        """Whether credits are not spent for now, however many there are."""
+        """Whether no credits can be spent for now, because of debt or a dispute."""
         return self.disputed or self.balance.debt > 0
 
     @property
     def spendable(self) -> int:
-        """Credits that a run may cost."""
+        """Credits that can be spent now, in tenths."""
         return 0 if self.blocked else self.balance.available
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What is already known of a request: what its idempotency key stands for, the paid result of its picture."""
+    """What is known of a request from earlier ones.
+
+    ``key``: the job that its idempotency key stands for. ``result_job`` and ``result_item``: the job and index of the
+    item whose paid result has the same digest.
+    """
 
     key: KeyUsed | None = None
     result_job: str | None = None
@@ -177,7 +194,7 @@ class Earlier:
 
 
 def moves(kind: EntryKind, amount: int) -> dict[str, int]:
-    """Return how one entry changes the totals. The store applies exactly this, and so does `add_up`."""
+    """Return by how much an entry changes each total, by name. Both the table's writes and `add_up` apply this."""
     match kind:
         case "hold":
             return {"available": -amount, "held": amount}
@@ -196,7 +213,7 @@ def moves(kind: EntryKind, amount: int) -> dict[str, int]:
 
 
 def add_up(entries: Iterable[Entry]) -> Balance:
-    """Return the balance that follows from the entries alone."""
+    """Return the balance that follows from all entries of an owner."""
     balance = Balance()
     for entry in entries:
         changed = {name: getattr(balance, name) + by for name, by in moves(entry.kind, entry.credits).items()}

@@ -1,4 +1,4 @@
-"""The catalogue: which models there are, who runs them, what they can do and what they are sent. Data, not logic."""
+"""The catalogue of models: who runs each, what it can do, what it costs and what the provider is sent."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ Kind = Literal["upscale", "restore", "edit"]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One line of the catalogue.
+    """A model of the catalogue.
 
-    ``scales`` is empty for a model without a choice; ``factor`` is how many times larger such a model makes a
-    picture by itself. ``options`` are the further parameters of an edit. ``base_tenths`` is the price before
-    surcharges, in tenths of a credit. ``pins`` are further names that mean the same model (pinned provider
-    versions); ``version`` is the one we run, empty where the provider keeps it.
+    ``slug``: its full name at the provider; ``alias``: its short one. ``scales``: what a caller may choose; empty for a
+    model without a choice, which makes the sides ``factor`` times longer. ``face``: it can restore faces. ``prompt``:
+    it edits by prompt, by ``prompt_default`` if none is given. ``options``: further parameters of an edit.
+    ``base_tenths``: the price before surcharges, in tenths of a credit. ``pins``: further names of the same model, with
+    a pinned version of the provider; ``version``: the one we run, empty where the provider has none.
 
-    ``input`` is what the provider is sent: fixed values, and ``$name`` for what `filled` puts there. Pictures over
-    ``input_megapixels_max`` are refused (a provider's GPU memory, or its dearer price); ``work_side_max`` is the
-    longest side a picture is reduced to before it is sent, for models that make a new picture anyway.
-    ``fallback`` names the model that runs instead while this one cannot.
+    ``input``: what the provider is sent: fixed values, and ``$name`` for what `filled` puts there. ``multipart``: sent
+    as multipart/form-data instead of JSON. ``input_megapixels_max``: larger pictures are refused, because of the memory
+    or the higher price of the provider. ``work_side_max``: pictures are reduced to this longest side (pixels) before
+    they are sent, for models that draw a new picture anyway. ``fallback``: alias of the model that runs instead when
+    this one fails or is switched off.
     """
 
     slug: str
@@ -102,22 +104,22 @@ CATALOGUE: tuple[Model, ...] = (
 )  # fmt: skip
 DEFAULT_MODEL = "local/real-esrgan"
 DEFAULT_SCALE = 2
-"""An omitted scale means this, whatever the provider's own default is."""
+"""The scale of a request without one, whatever the provider's own default is."""
 DEFAULT_STRENGTH = 0.3
-"""How much an edit may change; the provider's own default, 1, would ignore the picture."""
+"""How much an edit may change, from 0 to 1. The provider's own default, 1, would ignore the picture."""
 
 _BY_NAME = {name: model for model in CATALOGUE for name in (model.slug, model.alias, *model.pins)}
 
 
 def model_named(name: str) -> Model:
-    """Return the model with this slug, alias or pinned version, or raise `UnknownModel`."""
+    """Return the model with this slug, alias or pinned version; raise `UnknownModel`."""
     if name not in _BY_NAME:
         raise UnknownModel(model=name[:200], allowed=[model.alias for model in CATALOGUE])
     return _BY_NAME[name]
 
 
 def filled(template: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a model's ``input`` with every ``$name`` replaced; a value of None leaves its field out."""
+    """Return a model's ``input`` with every ``$name`` replaced by that value; a field with value None is left out."""
 
     def fill(wanted: Any) -> Any:
         if isinstance(wanted, str) and wanted.startswith("$"):

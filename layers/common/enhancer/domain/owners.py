@@ -10,7 +10,7 @@ OwnerType = Literal["guest", "user"]
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The one identity that jobs, quotas, credits and artifacts hang on."""
+    """Whom jobs, quotas, credits and artifacts belong to. ``id`` is unique among owners of the same type."""
 
     type: OwnerType
     id: str

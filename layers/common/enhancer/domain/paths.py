@@ -1,4 +1,4 @@
-"""Where a browser may be sent back to: paths of our own page and nothing else."""
+"""Checks of paths and URLs: where a browser may be sent after sign-in, and what is on this machine."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from enhancer.domain.errors import ReturnToInvalid
 
 HOME = "/"
 RETURN_TO_MAX = 500
+"""Longest path to return to, in characters."""
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*", re.ASCII)
 
 
 def safe_path(path: str | None, *, home: str = HOME) -> str:
-    """Return a path of our own page, ``home`` for none; raise `ReturnToInvalid` for what leads anywhere else."""
+    """Return ``path`` if it leads to our own page, ``home`` if there is none.
+
+    Raises `ReturnToInvalid` for other sites, the API, ``.`` and ``..``, also where they are percent-encoded twice.
+    """
     if not path:
         return home
     plain = unquote(unquote(path))
@@ -26,7 +30,7 @@ def safe_path(path: str | None, *, home: str = HOME) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether a URL points to this machine, by address or as ``localhost``."""
+    """Return whether a URL's host is ``localhost`` or a loopback address."""
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -1,4 +1,7 @@
-"""What the cashier (Stripe) says, in our words: times in epoch ms, amounts in the currency's smallest unit."""
+"""Objects of Stripe, reduced to what we use. Times in epoch ms, amounts in the currency's smallest unit (cents).
+
+Source of names and statuses: https://docs.stripe.com/api.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Interval = Literal["monthly", "annual"]
+"""How often a subscription is paid."""
 
 
 class NoSuchPayment(Exception):
-    """The cashier knows no object of that id."""
+    """Stripe has no object with this id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened at the cashier. ``object`` is as it was then, as plain JSON; nothing of it is believed."""
+    """A webhook event of Stripe.
+
+    ``object``: the object it is about as it was then, as plain JSON. It may be outdated, so only ids are taken from it
+    and the object itself is read from Stripe again. ``livemode``: real money, not Stripe's test mode.
+    """
 
     id: str
     type: str
@@ -25,10 +33,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutOrder:
-    """A checkout to be opened.
+    """A Stripe checkout session to be opened.
 
-    ``id`` is ours and never used twice for different orders; ``metadata`` is written on the session and on what comes
-    of it (payment intent or subscription).
+    ``id``: ours; Stripe's idempotency key, so it is never used for two different orders. ``price``: Stripe's price id.
+    ``customer``: Stripe's customer id. ``metadata``: written on the session and on what it creates (a payment intent or
+    a subscription).
     """
 
     id: str
@@ -44,9 +53,10 @@ class CheckoutOrder:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A checkout session.
+    """A Stripe checkout session.
 
-    ``paid``: the money is there, or none was asked for. ``amount`` is before discounts and taxes.
+    ``status``: ``open``, ``complete`` or ``expired``. ``paid``: the payment arrived, or none was needed. ``amount``:
+    before discounts and taxes. ``url``: where the customer pays, while it is open.
     """
 
     id: str
@@ -66,10 +76,11 @@ class Checkout:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A subscription as it is at this moment.
+    """A Stripe subscription as it is now.
 
-    ``cancel_at``: when it ends by itself, however that was asked for. ``unpaid_since``: since when its latest invoice
-    waits for money, None when it does not.
+    ``status``: Stripe's word, such as ``active`` or ``past_due``. ``price``: Stripe's price id. ``period_start`` and
+    ``period_end``: its current period. ``cancel_at``: when it is set to end, whoever asked for that; None when it goes
+    on. ``unpaid_since``: since when its latest invoice has not been paid; None when it is paid.
     """
 
     id: str
@@ -87,7 +98,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of an invoice: a price, from when until when. ``amount`` is negative where money is given back."""
+    """A line of an invoice: a price, for the time from ``start`` to ``end``.
+
+    ``amount``: negative where money is given back. ``proration``: it corrects a period that had begun already.
+    """
 
     price: str
     amount: int
@@ -98,10 +112,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """An invoice. ``paid`` also when nothing was due; ``refunded`` when all that was paid was given back or disputed.
+    """A Stripe invoice.
 
-    ``reason``: ``subscription_create``, ``subscription_cycle``, ``subscription_update`` or something else.
-    ``disputes``: ids of those that are open about its payments.
+    ``paid``: also when nothing was due. ``refunded``: all that was paid was refunded or is disputed. ``reason``:
+    Stripe's ``billing_reason``, such as ``subscription_create``, ``subscription_cycle`` or ``subscription_update``.
+    ``disputes``: ids of the open disputes about its payments.
     """
 
     id: str
@@ -118,9 +133,10 @@ class Invoice:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A payment. ``taken_back``: what was refunded or is disputed (open or lost, inquiries not), at most ``amount``.
+    """A Stripe charge: one payment.
 
-    ``disputes``: ids of those that are open.
+    ``taken_back``: what was refunded or is disputed, at most ``amount``; disputes that are open or lost count,
+    inquiries do not. ``disputes``: ids of those that are open.
     """
 
     id: str

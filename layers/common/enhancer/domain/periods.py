@@ -1,4 +1,7 @@
-"""Periods and rate limits: pure arithmetic on UTC time in epoch milliseconds."""
+"""Days and months in UTC. All moments are epoch milliseconds.
+
+A period is named ``2026-11-20`` or ``2026-11``; the name is part of every key that counts usage.
+"""
 
 from __future__ import annotations
 
@@ -10,31 +13,32 @@ DAY_MS = 86_400_000
 
 
 def day_of(now_ms: int) -> str:
-    """Return the day period, for example ``2026-11-20``."""
+    """Return the day's name, such as ``2026-11-20``."""
     return _utc(now_ms).strftime("%Y-%m-%d")
 
 
 def month_of(now_ms: int) -> str:
-    """Return the month period, for example ``2026-11``."""
+    """Return the calendar month's name, such as ``2026-11``."""
     return _utc(now_ms).strftime("%Y-%m")
 
 
 def day_reset_ms(now_ms: int) -> int:
-    """Return the next midnight UTC."""
+    """Return when the day ends: the next midnight."""
     return (now_ms // DAY_MS + 1) * DAY_MS
 
 
 def month_reset_ms(now_ms: int) -> int:
-    """Return the start of the next month, UTC."""
+    """Return when the calendar month ends: midnight of the next month's first day."""
     first = _utc(now_ms).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return int((first + timedelta(days=32)).replace(day=1).timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """The period that a plan's monthly credits are counted in, and when the next one begins (epoch ms).
+    """The month that a plan's credits are counted in.
 
-    ``name`` is a calendar month such as ``2026-11``, or the dates of a paid one: ``2026-11-20/2026-12-20``.
+    ``name``: ``2026-11`` for a calendar month; the days on which a paid one begins and ends: ``2026-11-20/2026-12-20``.
+    ``resets_at``: when the next month begins.
     """
 
     name: str
@@ -42,12 +46,12 @@ class Month:
 
 
 def calendar_month(now_ms: int) -> Month:
-    """Return the month of who has no subscription."""
+    """Return the calendar month: the one that counts without a subscription."""
     return Month(month_of(now_ms), month_reset_ms(now_ms))
 
 
 def months_later(moment_ms: int, months: int) -> int:
-    """Return the same day and time so many months later, or the last day of a month that is too short."""
+    """Return the same day and time so many months later; the month's last day where it has no such day."""
     at = _utc(moment_ms)
     years, month = divmod(at.month - 1 + months, 12)
     year, month = at.year + years, month + 1
@@ -56,7 +60,7 @@ def months_later(moment_ms: int, months: int) -> int:
 
 
 def seconds_until(moment_ms: int, now_ms: int) -> int:
-    """Whole seconds to wait, rounded up, at least 1: a value for ``Retry-After``."""
+    """Return the whole seconds until then, rounded up, at least 1: a value for the header ``Retry-After``."""
     return max(1, -(-(moment_ms - now_ms) // 1000))
 
 

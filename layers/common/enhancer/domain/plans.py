@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from enhancer.domain.errors import InvalidFields
+from enhancer.domain.pricing import tenths
 from enhancer.domain.rate_limits import RateLimit
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One row of the price list.
+    """A plan and its limits.
 
-    ``credits_per_month`` is in credits; ``input_pixels_max`` in pixels; the ``*_per_minute`` limits count calls.
+    ``credits_per_month``: whole credits. ``images_per_day``: images, over all models. ``scale_max``: the largest scale.
+    ``face``: face restoration is included. ``jobs_at_once``: unfinished jobs, and images of one job worked on at a
+    time. ``generate_per_minute``, ``jobs_per_minute``, ``other_per_minute``: calls, see `rate_limit`.
+    ``eur_per_month``: whole euros, 0 for a plan that is not sold.
     """
 
     name: str
@@ -31,7 +35,7 @@ class Plan:
     @property
     def quota_tenths(self) -> int:
         """Monthly credits in tenths."""
-        return self.credits_per_month * 10
+        return tenths(self.credits_per_month)
 
     @property
     def input_pixels_max(self) -> int:
@@ -51,27 +55,27 @@ PLANS: dict[str, Plan] = {
         Plan("enterprise", 4000, 400, 8, True, 32, 10, 200, 200, 120, 99),
     )
 }
-"""Ordered from the smallest to the largest."""
+"""By name, from the smallest to the largest."""
 
 RateClass = Literal["generate", "jobs", "other", "sensitive"]
+"""Which rate limit a call counts against: enhancing one image, making jobs, anything else, or a sensitive call."""
 SENSITIVE_PER_HOUR = 20
-"""Checkout, cancelling a subscription, key creation: calls per owner and hour."""
+"""Calls per owner and hour to open a checkout, cancel a subscription or make an API key."""
 GUESTS_PER_NETWORK = 5
-"""A network's guests together get this many times one guest's images a day, so dropping the cookie buys nothing."""
-
-
+"""All guests of a network together get the images of this many, so that dropping the cookie gains little."""
 NETWORK_IMAGES_PER_DAY = GUESTS_PER_NETWORK * PLANS["guest"].images_per_day
+"""Images that all guests of a network together may make in a day."""
 
 
 def plan_named(name: str) -> Plan:
-    """Return the plan, or raise `InvalidFields`: an unknown plan is never guessed."""
+    """Return the plan with this name; raise `InvalidFields` where there is none."""
     if name not in PLANS:
         raise InvalidFields(fields=[{"field": "plan", "problem": "unknown", "allowed": list(PLANS)}])
     return PLANS[name]
 
 
 def rate_limit(plan: Plan, name: RateClass) -> RateLimit:
-    """Return how often a caller with this plan may make calls of this class."""
+    """Return the rate limit of a plan for one class of calls."""
     match name:
         case "generate":
             return RateLimit(name, plan.generate_per_minute)
@@ -84,7 +88,7 @@ def rate_limit(plan: Plan, name: RateClass) -> RateLimit:
 
 
 def smallest_plan_with(*, scale: int = 0, face: bool = False, megapixels: float = 0.0) -> str | None:
-    """Return the name of the first user plan that has all of it, or None when no plan does."""
+    """Return the name of the smallest plan of a user that includes all of this, None where no plan does."""
     for plan in PLANS.values():
         fits = plan.scale_max >= scale and (plan.face or not face) and plan.input_megapixels_max >= megapixels
         if fits and plan.name != "guest":

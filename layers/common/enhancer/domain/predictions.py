@@ -1,4 +1,4 @@
-"""What every predictor must do, whoever runs the model."""
+"""The interface of every predictor: the code that runs a model at a provider or in our own function."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from enhancer.domain.jobs import Artifact, Item, Job
 
 
 class StillRunning(Exception):
-    """The prediction did not end within the time a request has; it goes on without us.
+    """The prediction did not end in the time that was left for it; it goes on at the provider.
 
-    ``prediction_id``: the provider's name for it, where it has one.
+    ``prediction_id``: the provider's id of it, None where it has none.
     """
 
     def __init__(self, prediction_id: str | None = None) -> None:
@@ -20,12 +20,15 @@ class StillRunning(Exception):
 
 
 class OutOfTime(Exception):
-    """Nothing is running, and the time a request has is too short to start it (again)."""
+    """No prediction is running, and the time left of the request is too short to start one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A prediction that ended well: its result, decoded, encoded by us and stored; its cost to us in USD micros."""
+    """A prediction that succeeded.
+
+    ``output``: its result, decoded and encoded again by us, and stored. ``cost``: what it cost us, in USD micros.
+    """
 
     output: Artifact
     cost: int = 0
@@ -33,7 +36,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A prediction under way. ``id`` is the provider's name for it; ``ended``: there is nothing left to wait for."""
+    """A prediction that was started.
+
+    ``id``: the provider's id of it, None where it has none. ``ended``: it ended already, as with providers that answer
+    with the result.
+    """
 
     id: str | None = None
     ended: bool = False
@@ -43,33 +50,36 @@ class Predictor(Protocol):
     """Runs a model on ``item.input`` and leaves the finished image at ``item.target``.
 
     Which model and with what parameters: ``job.model_of(item)`` and ``job.params_of(item)``. Each method raises a
-    `ProviderError` when there is no usable image, an `InvalidRequest` when the picture or prompt itself is at fault,
-    `ProviderForbidden` when the provider does not accept our token. What a failed prediction cost is the error's
-    ``cost``.
+    `ProviderError` when there is no usable image, an `InvalidRequest` when the provider refuses the picture or the
+    prompt, `ProviderForbidden` when it does not accept our token. The error's ``cost`` says what the failed prediction
+    cost us, in USD micros.
     """
 
     def predict(self, job: Job, item: Item, *, seconds_max: float) -> Outcome:
-        """Run it to its end; after ``seconds_max`` raise `StillRunning`, or `OutOfTime` if nothing goes on."""
+        """Run the prediction to its end and return its result.
+
+        Raises `StillRunning` if it runs on after ``seconds_max``, `OutOfTime` if by then none is running.
+        """
         ...
 
     def start(self, job: Job, item: Item) -> Started:
-        """Start it; return at once, or when it ended if the provider knows no other way.
+        """Start the prediction and return at once, or at its end where the provider answers with the result.
 
-        Its end wakes whoever holds the item's token.
+        A later end wakes the step of the state machine that waits with the item's token.
         """
         ...
 
     def ended(self, job: Job, item: Item) -> bool:
-        """Return whether there is nothing left to wait for, well or not. Cheap: fetches no result."""
+        """Return whether the prediction ended, in success or failure. Fetches no result."""
         ...
 
     def collect(self, job: Job, item: Item) -> Outcome:
-        """Return the result of a prediction that ended, storing it first where that was not done yet. Safe to repeat.
+        """Return the result of a prediction that ended, after storing it if it is not stored yet. Safe to repeat.
 
         Raises `StillRunning` when it has not ended.
         """
         ...
 
     def cancel(self, job: Job, item: Item) -> None:
-        """Ask the provider to stop; a prediction that ended or never began is no error, and neither is silence."""
+        """Ask the provider to stop the prediction. No error if it ended or never began, or if nobody answers."""
         ...

@@ -1,4 +1,4 @@
-"""What a run costs its owner, in tenths of a credit. Integers only."""
+"""What a run costs its owner, in whole tenths of a credit."""
 
 from __future__ import annotations
 
@@ -8,30 +8,34 @@ from enhancer.domain.entitlement import Params
 from enhancer.domain.models import Model
 
 SCALE_SURCHARGE_TENTHS = {0: 0, 2: 0, 4: 10, 6: 20, 8: 30}
+"""Added to a model's base price, by scale; 0 is a model without that choice."""
 FACE_SURCHARGE_TENTHS = 5
+"""Added for face restoration."""
 QUALITY_FACTOR = {"standard": 1, "pro": 2}
+"""What base price and surcharges are multiplied with."""
 PRICE_MIN_TENTHS = 1
+"""No run costs less."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A price and who pays it: the plan's month first, then bought credits. All in tenths."""
+    """How a price is paid, in tenths: ``plan`` from the plan's credits of the month, ``credits`` from bought ones."""
 
     plan: int
     credits: int
 
     @property
     def total(self) -> int:
-        """The whole price."""
+        """The whole price, in tenths."""
         return self.plan + self.credits
 
 
 FREE = Split(plan=0, credits=0)
-"""The price of a result this owner already paid for."""
+"""The price of a result that its owner has paid for before."""
 
 
 def price(model: Model, *, scale: int, face: bool, quality: str) -> int:
-    """Return the price of one image in tenths. ``scale`` is 0 for a model that keeps the size."""
+    """Return the price of one image in tenths. ``scale`` is 0 for a model without that choice."""
     extras = SCALE_SURCHARGE_TENTHS[scale] + (FACE_SURCHARGE_TENTHS if face else 0)
     return max(PRICE_MIN_TENTHS, (model.base_tenths + extras) * QUALITY_FACTOR[quality])
 
@@ -42,11 +46,16 @@ def price_of(model: Model, params: Params) -> int:
 
 
 def split(total: int, *, plan_left: int) -> Split:
-    """Let the plan's month pay what it can and bought credits the rest."""
+    """Split a price: what is left of the plan's month (``plan_left``) first, bought credits for the rest; in tenths."""
     from_plan = min(total, max(0, plan_left))
     return Split(plan=from_plan, credits=total - from_plan)
 
 
-def credits(tenths: int) -> float:
-    """Tenths as shown outside: one decimal."""
-    return tenths / 10
+def tenths(amount: int) -> int:
+    """Return whole credits, as people give them, in tenths, as everything inside counts them."""
+    return amount * 10
+
+
+def credits(amount: int) -> float:
+    """Return tenths in credits, as everything outside shows them: at most one decimal."""
+    return amount / 10

@@ -1,4 +1,4 @@
-"""Rate limits as arithmetic: the generic cell rate algorithm, in epoch milliseconds."""
+"""Rate limits as arithmetic: the generic cell rate algorithm (GCRA). Moments in epoch milliseconds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from enhancer.domain.periods import seconds_until
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """``limit`` calls per ``window_seconds``, as a generic cell rate (GCRA).
+    """At most ``limit`` calls per ``window_seconds``.
 
-    One number per caller, the theoretical arrival time ``tat`` (epoch ms), says it all: a call moves it one
-    interval on and is refused when that would put it more than a window ahead. No window edge, so no double burst.
+    One number is stored per caller: the theoretical arrival time ``tat`` (epoch ms). A call moves it on by one
+    interval, from now if it lies in the past, and is refused if that would put it more than a window ahead. As there
+    are no fixed windows, nobody gets two bursts around the edge of one.
+    Source: https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
     """
 
     name: str
@@ -21,22 +23,22 @@ class RateLimit:
 
     @property
     def window_ms(self) -> int:
-        """The window."""
+        """The window in milliseconds."""
         return self.window_seconds * 1000
 
     @property
     def interval_ms(self) -> int:
-        """What one call uses up."""
+        """How far one call moves ``tat`` on, in milliseconds."""
         return self.window_ms // self.limit
 
     def latest_ms(self, now_ms: int) -> int:
-        """The largest ``tat`` with which a call at ``now_ms`` is still allowed."""
+        """Return the largest stored ``tat`` with which a call at ``now_ms`` is still allowed."""
         return now_ms + self.window_ms - self.interval_ms
 
     def remaining(self, tat_ms: int, now_ms: int) -> int:
-        """Calls that would be allowed at once, given the ``tat`` after the last one."""
+        """Return how many calls are allowed at once at ``now_ms``, given the stored ``tat``."""
         return max(0, (now_ms + self.window_ms - max(tat_ms, now_ms)) // self.interval_ms)
 
     def retry_after(self, tat_ms: int, now_ms: int) -> int:
-        """Whole seconds until the next call is allowed."""
+        """Return the whole seconds until the next call is allowed, at least 1."""
         return seconds_until(tat_ms, self.latest_ms(now_ms))

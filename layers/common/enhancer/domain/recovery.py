@@ -1,4 +1,4 @@
-"""What to do after a try has failed: the same model again, another model instead, or give up. Pure rules."""
+"""What follows a failed try of an item: the same model again, another model instead, or the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TRIES: dict[type[ProviderError], int] = {
     errors.ProviderUnavailable: 3,
     errors.ProviderOutputInvalid: 2,
 }
-"""How often one model is tried when it fails like this; once for every other failure."""
+"""How often a model is tried in all if it fails with this error; once with any other."""
 BACKOFF_SECONDS = 2.0
 """The longest wait before the second try; it doubles with each further one."""
 PATIENCE_SECONDS = 30.0
@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Run the same model again after so many seconds; ``keep``: fetch the result that is there, and make none anew."""
+    """Run the same model again after so many seconds; ``keep``: only fetch the result of the prediction once more."""
 
     seconds: float
     keep: bool = False
@@ -49,11 +49,12 @@ def after(
     enabled: Callable[[Model], bool],
     chance: float,
 ) -> Again | Instead | None:
-    """Return what comes after ``problem``, None when nothing would help.
+    """Return what to do after a try failed with ``problem``; None when the item has failed.
 
-    ``tries`` counts how often this model was tried, this time included. ``chance`` (0 to 1) spreads the waits, so
-    that callers who failed together do not come back together. Wrong input is nobody else's to cure, and neither is a
-    provider that does not accept our token: somebody has to look.
+    ``tries``: how often ``model`` was tried in this attempt, the failed try included. ``megapixels``: size of the
+    picture. ``enabled``: whether a model may run now. ``chance``: a random number from 0 to 1 that spreads the waits,
+    so that those who failed together do not come back together. Only a `ProviderError` is tried again: wrong input
+    stays wrong on any model, and a provider that refuses our token needs the operator.
     """
     if not isinstance(problem, ProviderError) or isinstance(problem, errors.JobExpired):
         return None
@@ -65,7 +66,7 @@ def after(
 
 
 def _wait(problem: ProviderError, tries: int, chance: float) -> float:
-    """What the provider asked for, and a little more; else exponential backoff with full jitter."""
+    """Seconds to wait: what the provider asked for and up to one more; else exponential backoff with full jitter."""
     if problem.retry_after is not None:
         return problem.retry_after + chance
     return float(BACKOFF_SECONDS * 2 ** (tries - 1) * chance)
@@ -74,7 +75,7 @@ def _wait(problem: ProviderError, tries: int, chance: float) -> float:
 def _instead(
     model: Model, params: Params, megapixels: float, enabled: Callable[[Model], bool]
 ) -> Instead | None:
-    """The first fallback down the chain that is switched on and can do it."""
+    """The first model of the chain of fallbacks that may run and can take a picture of this size."""
     while model.fallback:
         fallback = model_named(model.fallback)
         translated = _translated(params, model, fallback)
@@ -89,7 +90,7 @@ def _instead(
 
 
 def _translated(params: Params, model: Model, fallback: Model) -> Params:
-    """The parameters of the fallback that come closest; what it cannot do is left out, and not charged."""
+    """The fallback's parameters closest to those asked for; what it cannot do is left out and not charged."""
     scale = (params.scale or model.factor) if fallback.scales else 0
     kept: dict[str, Any] = {
         name: getattr(params, name) if name in fallback.options else None

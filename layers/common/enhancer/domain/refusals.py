@@ -1,4 +1,4 @@
-"""Refusals by a quota that is used up: what was used, the limit, and when to come back."""
+"""The errors of quotas that are used up: what was used, the limit, and when it is reset."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from enhancer.domain.periods import day_reset_ms, month_reset_ms, seconds_until
 
 
 def daily_quota_exceeded(*, used: int, limit: int, now_ms: int) -> DailyQuotaExceeded:
-    """Return the refusal of one more image today."""
+    """Return the error for an owner whose plan allows no further image today; counts of images."""
     reset = day_reset_ms(now_ms)
     wait = seconds_until(reset, now_ms)
     return DailyQuotaExceeded(retry_after_seconds=wait, scope="daily", used=used, limit=limit, resetAt=reset)
 
 
 def key_cap_reached(*, used: float, limit: float, now_ms: int) -> KeyCapReached:
-    """Return the refusal of more work through an API key this month; amounts in credits."""
+    """Return the error for an API key whose own limit of this calendar month is reached; amounts in credits."""
     reset = month_reset_ms(now_ms)
     wait = seconds_until(reset, now_ms)
     return KeyCapReached(retry_after_seconds=wait, scope="key", used=used, limit=limit, resetAt=reset)
 
 
 def network_quota_exceeded(*, used: int, limit: int, now_ms: int) -> NetworkQuotaExceeded:
-    """Return the refusal of one more guest image from a network today."""
+    """Return the error for a guest from whose network guests may make no further image today; counts of images."""
     reset = day_reset_ms(now_ms)
     wait = seconds_until(reset, now_ms)
     return NetworkQuotaExceeded(

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from enhancer.domain import etags
 from enhancer.domain.artifacts import RESULTS, UPLOADS, NoArtifact
 from enhancer.domain.errors import NotFound, NotTheOwner
 
@@ -79,7 +80,7 @@ def deliver(
     except NoArtifact:
         raise NotFound from None
     headers = _headers(place, stored, download=download)
-    if if_none_match and _matches(if_none_match, stored.etag):
+    if etags.matches(if_none_match, stored.etag):
         return ArtifactResponse(304, headers)
     first, last = window = _window(byte_range, stored.size)
     if first > last:
@@ -120,11 +121,6 @@ def _link_headers(stored: Head, headers: dict[str, str]) -> dict[str, str]:
     if "Content-Disposition" in headers:
         asked["ResponseContentDisposition"] = headers["Content-Disposition"]
     return asked
-
-
-def _matches(if_none_match: str, etag: str) -> bool:
-    candidates = [entry.strip().removeprefix("W/") for entry in if_none_match.split(",")]
-    return "*" in candidates or etag in candidates
 
 
 def _window(byte_range: str | None, size: int) -> tuple[int, int]:

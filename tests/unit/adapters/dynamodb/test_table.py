@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from enhancer.adapters.dynamodb import table as table_module
-from enhancer.adapters.dynamodb.table import TRIES, ConditionFailed, Table, TableBusy, Write, absent
+from enhancer.adapters.dynamodb.table import TRIES, ConditionFailed, Table, TableBusy, Write, absent, retried
 from tests.support import aws
 
 
@@ -188,3 +188,36 @@ def test_the_pause_between_attempts_grows_and_is_bounded(real_pause):
     bounds = [call.args[0] for call in sleep.call_args_list]
     assert bounds[:5] == [(0, 0.02), (0, 0.04), (0, 0.08), (0, 0.16), (0, 0.32)]
     assert set(bounds[5:]) == {(0, 0.5)}
+
+
+@pytest.mark.parametrize("races", [0, 1, TRIES - 1])
+def test_what_lost_a_race_starts_over_until_it_holds(races):
+    """The whole function runs again, at most as often as there are attempts."""
+    runs = []
+
+    @retried(First)
+    def once(name):
+        runs.append(name)
+        if len(runs) <= races:
+            raise First
+        return len(runs)
+
+    assert once("x") == races + 1
+    assert runs == ["x"] * (races + 1)
+
+
+def test_what_keeps_losing_races_is_given_up_as_busy():
+    """After the last attempt the caller learns that nothing was written; other errors are theirs at once."""
+    runs = []
+
+    @retried(First)
+    def once(problem):
+        runs.append(problem)
+        raise problem
+
+    with pytest.raises(TableBusy):
+        once(First)
+    assert runs == [First] * TRIES
+    with pytest.raises(Second):
+        once(Second)
+    assert len(runs) == TRIES + 1

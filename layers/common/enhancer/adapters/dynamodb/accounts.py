@@ -1,4 +1,4 @@
-"""Users, their sessions and identities in the table."""
+"""Accounts of users, their sessions and sign-in identities in the table."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ if TYPE_CHECKING:
     from enhancer.adapters.signin.base import Profile
 
 AUDIT_FIELDS = ("id", "action", "actor", "reason", "at", "value")
+"""What is recorded of an administrator's change of an account."""
 
 
 class NewAccountRaced(Exception):
-    """Somebody else just created the account of this identity."""
+    """Another request has just created the account of this identity; nothing was written."""
 
 
 class Accounts:
-    """Accounts and sessions. Tokens are stored hashed; whoever reads the table cannot sign in."""
+    """Accounts and sessions. Tokens are stored as SHA-256 only, so that nobody who reads the table can sign in."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def open(self, owner: Owner, *, plan: str, role: str, email: str | None, now: int) -> Account:
-        """Create the account, or change plan and role of the existing one; credits stay as they are."""
+        """Create the account, or change plan, role and address of the existing one; its credits stay as they are."""
         record = self._table.update(
             keys.account(owner),
             "SET #plan = :plan, #role = :role, email = :email, created_at = if_not_exists(created_at, :now)"
-            " REMOVE deleted_at, gsi1pk, gsi1sk",  # one that was deleted is not swept away under its owner
+            " REMOVE deleted_at, gsi1pk, gsi1sk",  # an account that had been deleted must not be purged any more
             names={"#plan": "plan", "#role": "role"},
             values={":plan": plan, ":role": role, ":email": email or "", ":now": now},
         )
@@ -42,11 +43,11 @@ class Accounts:
         return _account(owner, record)
 
     def get(self, owner: Owner) -> Account | None:
-        """Return the account, or None."""
+        """Return the account, None where there is none."""
         return account_of(owner, self._table.get(keys.account(owner)))
 
     def by_email(self, email: str) -> list[Account]:
-        """Return everybody with this address: an address is no identity."""
+        """Return all accounts with this e-mail address: several may share one."""
         found = self._table.under(keys.email(hashed(email), "")["pk"])
         accounts = [self.get(Owner("user", record["sk"])) for record in found]
         return [account for account in accounts if account]
@@ -54,7 +55,7 @@ class Accounts:
     # ----------------------------------------------------------------------------------------- sessions
 
     def start_session(self, owner: Owner, token: str, *, now: int) -> None:
-        """Let ``token`` (256 random bits) stand for the user for `SESSION_SECONDS`."""
+        """Let ``token`` (256 random bits) stand for the user for `SESSION_SECONDS`; ``now`` is epoch ms."""
         record = {
             **keys.session(hashed(token)),
             "user": owner.id,
@@ -64,24 +65,24 @@ class Accounts:
         self._table.put(record, condition=absent())
 
     def session(self, token: str, *, now: int) -> Session | None:
-        """Return whose session this is; None when unknown or over (TTL deletes late, so it is checked here)."""
+        """Return the session of a token; None when unknown or over (TTL deletes late, hence the check)."""
         record = self._table.get(keys.session(hashed(token)))
         if record is None or record["expires"] <= now // 1000:
             return None
         return Session(Owner("user", record["user"]), record.get("started_at", 0))
 
     def end_session(self, token: str) -> None:
-        """Sign one browser out."""
+        """End the session of a token."""
         self._table.delete(keys.session(hashed(token)))
 
     def end_all_sessions(self, owner: Owner, *, now: int) -> None:
-        """Sign every browser of a user out, this one too."""
+        """End every session of a user that began until now; raise `NotFound` without an account."""
         self._change(owner, "SET signed_out_at = :now", {":now": now})
 
     # ------------------------------------------------------------------------------------------ sign-in
 
     def begin_sign_in(self, state: str, browser: str, pending: Pending, *, now: int) -> None:
-        """Remember a sign-in for `SIGN_IN_SECONDS`, bound to the browser that holds the secret ``browser``."""
+        """Store a sign-in for `SIGN_IN_SECONDS` under its OAuth ``state``, bound to the browser with this secret."""
         record = {
             **keys.sign_in(hashed(state)),
             "browser": hashed(browser),
@@ -93,7 +94,7 @@ class Accounts:
         self._table.put(record, condition=absent())
 
     def take_sign_in(self, state: str, browser: str, provider: str, *, now: int) -> Pending | None:
-        """Return the sign-in under way and end it, once; None for a foreign, replayed or late state."""
+        """Return the sign-in of a ``state`` and remove it; None if it is unknown, used, late or another browser's."""
         record = self._table.take(
             keys.sign_in(hashed(state)),
             "browser = :browser AND provider = :provider AND expires > :now",
@@ -102,7 +103,10 @@ class Accounts:
         return Pending(provider, record["return_to"], record.get("linking")) if record else None
 
     def sign_in(self, profile: Profile, *, new_user: str, role: str, now: int) -> Account:
-        """Return the account of a verified identity; a new one for who was never here. One user per identity."""
+        """Return the account of a verified identity, a new one if it has none. One user per identity.
+
+        Raises `OwnerBlocked`, and `NotFound` for an identity whose account is gone.
+        """
         identity = keys.identity(profile.provider, profile.subject)
         known = self._table.get(identity)
         if known is None:
@@ -126,7 +130,10 @@ class Accounts:
         return self._returning(Owner("user", known["user"]), profile, role)
 
     def link(self, owner: Owner, profile: Profile) -> None:
-        """Let another identity sign this user in; raise `IdentityTaken` when it signs somebody else in."""
+        """Let another identity sign this user in.
+
+        Raises `IdentityTaken` when it signs somebody else in, `NotFound` when the account is gone.
+        """
         name = _name(profile)
         writes = [
             self._identity(owner, profile, IdentityTaken(provider=profile.provider)),
@@ -147,7 +154,7 @@ class Accounts:
     # -------------------------------------------------------------------------------------------- admin
 
     def change(self, owner: Owner, field: str, value: object, *, audit: Record, now: int) -> None:
-        """Set plan, role or blocked, and record who did it and why; raise `NotFound` for nobody."""
+        """Set the field plan, role or blocked, and record who did it and why; raise `NotFound` without an account."""
         entry = {**{name: audit[name] for name in AUDIT_FIELDS if name in audit}, "at": now}
         writes = [
             Write(
@@ -164,7 +171,7 @@ class Accounts:
         self._table.transact(writes)
 
     def audit(self, owner: Owner) -> list[Record]:
-        """Return what administrators did to an account, newest first."""
+        """Return what administrators changed of an account (`AUDIT_FIELDS`), newest first."""
         found = self._table.under(keys.account(owner)["pk"], "AUDIT#", newest_first=True)
         return [{name: record[name] for name in AUDIT_FIELDS if name in record} for record in found]
 
@@ -186,7 +193,7 @@ class Accounts:
         ]
 
     def _returning(self, owner: Owner, profile: Profile, role: str) -> Account:
-        """Refresh what the provider says of a user; an administrator by address becomes one, nobody stops being one."""
+        """Store address and name as the provider has them now; role ``admin`` is given here but never taken away."""
         raised = ", #role = :role" if role == "admin" else ""
         names = {"#name": "name", "#plan": "plan"} | ({"#role": "role"} if raised else {})
         values = {":email": profile.email, ":name": profile.name} | ({":role": role} if raised else {})
@@ -230,12 +237,12 @@ class Accounts:
 
 
 def account_of(owner: Owner, record: Record | None) -> Account | None:
-    """Return the account in a record, None where there is none, or no longer."""
+    """Return the account in a record; None where there is none, or it was deleted."""
     return _account(owner, record) if record and "plan" in record else None
 
 
 def hashed(text: str) -> str:
-    """Return how a token or an address is stored."""
+    """Return the hex SHA-256 under which a token or an address is stored."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

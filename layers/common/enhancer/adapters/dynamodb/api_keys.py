@@ -1,4 +1,4 @@
-"""API keys in the table: stored hashed, found by their hash, gone the moment they are revoked."""
+"""API keys in the table: stored and found by the SHA-256 of their secret."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from enhancer.domain.owners import Owner
 from enhancer.domain.periods import month_of
 
 USED_MS = 60_000
-"""``last_used`` is written at most this often."""
+"""``last_used`` is written at most once in this time (milliseconds)."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """Whom a key speaks for."""
+    """An API key and the account that it belongs to."""
 
     account: Account
     key: ApiKey
 
 
 class ApiKeys:
-    """Nothing here is cached: a revoked key is refused by the next request."""
+    """API keys of accounts. Nothing is cached, so the next request with a revoked key is refused."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def create(self, owner: Owner, key: ApiKey, secret: str) -> None:
-        """Store a new key; raise `TooManyKeys`."""
+        """Store a new key; raise `TooManyKeys` when the account has `KEYS_MAX`."""
         secret_hash = hashed(secret)
         counted = Write(
             "Update",
@@ -59,13 +59,13 @@ class ApiKeys:
         return [_key(record) for record in found]
 
     def used(self, owner: Owner, key_id: str, *, now: int) -> int:
-        """Return what was charged through a key this month, held work included, in tenths."""
+        """Return what was charged or is held through a key in this calendar month, in tenths of a credit."""
         record = self._table.get(keys.key_usage(owner, key_id, month_of(now))) or {}
         used: int = record.get("used", 0)
         return used
 
     def holder(self, secret: str, *, now: int) -> KeyHolder | None:
-        """Return whom a key speaks for, None when nobody; notes that it was used."""
+        """Return key and account of a secret, None when there is no such key; updates ``last_used``."""
         pointer = self._table.get(keys.api_key_pointer(hashed(secret)))
         if pointer is None:
             return None
@@ -82,7 +82,7 @@ class ApiKeys:
         return KeyHolder(account, key)
 
     def revoke(self, owner: Owner, key_id: str) -> None:
-        """Remove a key; raise `NotFound`."""
+        """Remove a key; raise `NotFound` where the owner has no such key."""
         record = self._table.get(keys.api_key(owner, key_id))
         if record is None:
             raise NotFound
@@ -111,7 +111,7 @@ class ApiKeys:
                 place, "SET last_used = :now", values={":now": now}, condition="attribute_exists(pk)"
             )
         except ConditionFailed:
-            return  # revoked this very moment; the next request sees it
+            return  # just revoked; the next request sees that
 
 
 def _key(record: Record) -> ApiKey:

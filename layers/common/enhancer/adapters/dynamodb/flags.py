@@ -1,4 +1,4 @@
-"""The operator's switches, read from the table and kept for a short while, so that a change is felt within a minute."""
+"""The operator's flags in the table, cached for a short while: a change takes effect within a minute."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from enhancer.adapters.dynamodb.table import Table, Write, absent
 from enhancer.domain.availability import Flags
 
 FRESH_SECONDS = 30
+"""Flags older than this are read again."""
 
 
 class FlagStore:
@@ -20,7 +21,7 @@ class FlagStore:
         self._read_at = float("-inf")
 
     def get(self) -> Flags:
-        """Return the switches, at most `FRESH_SECONDS` old."""
+        """Return the flags, at most `FRESH_SECONDS` old."""
         if time.monotonic() - self._read_at > FRESH_SECONDS:
             record = self._table.get(keys.flags()) or {}
             self._kept = Flags(off=tuple(record.get("off", ())), spend_cap=record.get("spend_cap"))
@@ -28,7 +29,7 @@ class FlagStore:
         return self._kept
 
     def set(self, flags: Flags, *, actor: str, reason: str, entry_id: str, now: int) -> None:
-        """Replace the switches, and keep who did it and why."""
+        """Replace the flags, and record who did it and why."""
         switches = {"off": sorted(flags.off), "spend_cap": flags.spend_cap}
         audit = {**switches, "actor": actor, "reason": reason, "at": now}
         self._table.transact(

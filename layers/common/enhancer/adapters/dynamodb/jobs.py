@@ -28,24 +28,26 @@ from enhancer.domain.pricing import Split
 
 _OPEN = "#status IN (:queued, :processing) AND #attempt = :attempt"
 _OPEN_NAMES = {"#status": "status", "#attempt": "attempt", "#items": "items"}
-PAGE_MAX = 100
 
 
 class Jobs:
-    """Reads, and the writes of a job that move no money; those are transactions of the ledger."""
+    """Reads of jobs, and their writes that move no credits; the others are transactions of the `Ledger`."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def get(self, owner: Owner, job_id: str) -> Job | None:
-        """Return this owner's job, or None: somebody else's job is as absent as a missing one."""
+        """Return this owner's job; None where there is none, also if another owner has one with this id."""
         record = self._table.get(keys.job(owner, job_id))
         return from_record(record) if record else None
 
     def page(
         self, owner: Owner, *, statuses: Collection[str], limit: int, after: str | None
     ) -> tuple[list[Job], str | None]:
-        """Return up to ``limit`` jobs, newest first, older than job ``after``; and where the next page starts."""
+        """Return up to ``limit`` jobs, newest first, and the id to continue after, None on the last page.
+
+        ``statuses``: only jobs with one of these; all if empty. ``after``: only jobs older than the one with this id.
+        """
         found: list[Job] = []
         for record in self._table.under(
             keys.account(owner)["pk"], "JOB#", newest_first=True, before=f"JOB#{after}" if after else None
@@ -58,11 +60,11 @@ class Jobs:
         return found, None
 
     def open(self) -> list[Job]:
-        """Return every job that is not closed, whoever owns it."""
+        """Return every unclosed job of every owner."""
         return self.overdue(now=2**62)
 
     def overdue(self, *, now: int) -> list[Job]:
-        """Return the unclosed jobs whose deadline has passed."""
+        """Return the unclosed jobs of every owner whose deadline has passed at ``now`` (epoch ms)."""
         found = []
         for shard in range(keys.OPEN_SHARDS):
             for pointer in self._table.overdue(f"OPEN#{shard}", now):
@@ -72,9 +74,9 @@ class Jobs:
         return found
 
     def prepare(self, job: Job, item: Item, *, now: int) -> None:
-        """Record what looking at the item's picture showed, before its prediction; raise `StaleAttempt`.
+        """Store what decoding the item's picture showed, before its prediction; raise `StaleAttempt`.
 
-        Raises `PredictionStarted` when another delivery was faster: its target is the one that counts.
+        Raises `PredictionStarted` when another run of the same step was faster: its ``target`` counts.
         """
         changes = {
             "status": "processing",
@@ -89,8 +91,8 @@ class Jobs:
     def claim(self, job: Job, item: Item, *, token: str | None, now: int) -> bool:
         """Take the right to start the item's prediction in this turn; raise `StaleAttempt`.
 
-        Returns False when it was taken before; then only the token is replaced, so that the newest waiter is woken, and
-        the deadline moves on: a new wait has begun.
+        Returns False when it was taken before. Then only the token is replaced, so that the step that waits now is
+        woken, and the deadline moves on, because a new wait has begun.
         """
         prediction = Prediction(job.attempt, now, token, turn=item.turn)
         changes: Record = {"status": "processing", "prediction": asdict(prediction)}
@@ -103,9 +105,9 @@ class Jobs:
         return True
 
     def unclaim(self, job: Job, item: Item, *, retry_after: float | None, cost: int, now: int) -> None:
-        """Give the right back after the provider refused to start; raise `StaleAttempt`.
+        """Give the right to start back after the provider refused; raise `StaleAttempt`.
 
-        Recorded with it: the wait it asked for, and what the start did cost (USD micros).
+        ``retry_after``: seconds that the provider asked to wait. ``cost``: what the try cost us, in USD micros.
         """
         place = f"#items[{item.index}]"
         wait, values = (f", {place}.retry_after = :wait", {":wait": retry_after}) if retry_after else ("", {})
@@ -118,15 +120,13 @@ class Jobs:
         )
 
     def name_prediction(self, job: Job, item: Item, prediction_id: str) -> None:
-        """Record what the provider calls the prediction of this turn; raise `StaleAttempt`."""
+        """Store the provider's id of the prediction of this turn; raise `StaleAttempt`."""
         self._set_in_prediction(job, item, "id", prediction_id)
 
     def next_turn(self, job: Job, item: Item, after: Item, *, now: int) -> None:
-        """Record that a try failed and that ``after`` is what the item looks like for the next one.
+        """Store that a try failed; ``after`` is the item as the next try finds it, with its prediction or without.
 
-        Its prediction stays if ``after`` has one.
-
-        Raises `StaleAttempt` when the job has ended or another delivery was faster.
+        Raises `StaleAttempt` when the job has ended or another run of the same step was faster.
         """
         place = f"#items[{item.index}]"
         changes = _progress(after)
@@ -144,7 +144,7 @@ class Jobs:
         )
 
     def hand_over(self, job: Job, item: Item, prediction: Prediction | None, *, now: int) -> None:
-        """Turn a sync job into an async one, with its running prediction if there is one; raise `StaleAttempt`."""
+        """Make a sync job async, with its running prediction if there is one; raise `StaleAttempt`."""
         place, changes = f"#items[{item.index}]", _progress(item)
         if prediction:
             changes["prediction"] = asdict(prediction)
@@ -159,9 +159,9 @@ class Jobs:
         )
 
     def cancel(self, job: Job, *, now: int) -> bool:
-        """Mark an open job as canceled; return False when it had ended.
+        """Mark an open job as canceled; return False when it has ended.
 
-        It stays in the sweep's index, due at once, until its holds are given back and it is closed.
+        It stays in the index that the sweep reads, due at once, until its holds are released and it is closed.
         """
         try:
             self._table_update(
@@ -174,7 +174,7 @@ class Jobs:
         return True
 
     def delete(self, job: Job) -> bool:
-        """Remove a closed job and the index of its results; return False when it is not closed, or runs again."""
+        """Remove a closed job and its results from the index of paid results; False if it is unclosed or runs again."""
         for item in job.items:
             if item.result_digest:
                 self._table.delete_if(
@@ -184,7 +184,10 @@ class Jobs:
         return self._table.delete_if(keys.job(job.owner, job.id), closed, this)
 
     def _change(self, job: Job, item: Item, changes: Record, *, now: int, once: str) -> None:
-        """Change an open item that has no ``once`` yet; a sign of life, so the deadline moves on."""
+        """Change an open item that has no field ``once`` yet, and move the deadline on.
+
+        Raises `PredictionStarted` when it has that field, `StaleAttempt` when job or item has ended or moved on.
+        """
         place = f"#items[{item.index}]"
         sets = [f"{place}.#{name} = :{name}" for name in changes]
         try:
@@ -212,7 +215,7 @@ class Jobs:
     def _set_in_prediction(
         self, job: Job, item: Item, field: str, value: str, *, deadline: int | None = None
     ) -> None:
-        """Change one field of the prediction of this turn, and the job's deadline where one is given."""
+        """Change one field of the prediction of this turn, and the job's deadline if given; raise `StaleAttempt`."""
         place = f"#items[{item.index}].prediction"
         later, more = (", gsi1sk = :deadline", {":deadline": deadline}) if deadline else ("", {})
         self._guarded(
@@ -268,19 +271,19 @@ def _is_open(job: Job, item: Item, record: Record) -> bool:
 
 
 def _in_turn(path: str, item: Item, value: str = ":turn") -> str:
-    """The condition that ``path`` says the item's turn; jobs stored before there were turns are in the first."""
+    """Return the condition that ``path`` is the item's turn; where it is missing, the turn is 0."""
     same = f"{path} = {value}"
     return same if item.turn else f"({same} OR attribute_not_exists({path}))"
 
 
 def _progress(item: Item) -> Record:
-    """What changes in an item while its tries fail."""
+    """Return the fields of an item that change when a try fails."""
     found: Record = {"turn": item.turn, "cost": item.cost, "result_digest": item.result_digest}
     return found | ({"fallback": asdict(item.fallback)} if item.fallback else {})
 
 
 def to_record(job: Job) -> Record:
-    """Return the job as stored, without its key."""
+    """Return the record of a job, without its key."""
     record: Record = asdict(job)
     record["items"] = [asdict(item) for item in job.items]
     record["expires"] = job.created_at // 1000 + KEPT_DAYS * 86_400
@@ -290,7 +293,7 @@ def to_record(job: Job) -> Record:
 
 
 def from_record(record: Record) -> Job:
-    """Return the job that `to_record` stored."""
+    """Return the job in a record that `to_record` made."""
     plain = {name: record[name] for name in Job.__slots__ if name in record}
     return Job(
         **{

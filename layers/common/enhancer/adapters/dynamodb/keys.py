@@ -1,44 +1,48 @@
-"""Every key of the one table.
+"""The data model of the table, and every key in it.
 
-============== ================================ ============================ ===================================
-item           pk                               sk                           for
-============== ================================ ============================ ===================================
-Account        ``OWNER#<type>#<id>``            ``ACCOUNT``                  plan, role, credits, jobs at once
-Usage          ``OWNER#<type>#<id>``            ``USAGE#2026-11-20``         images of a day (held included)
-Usage          same                             ``USAGE#2026-11``            plan credits of a month, tenths
-Ledger entry   same                             ``LEDGER#<time-ordered id>`` statement, audit
-Once-key       same                             ``ONCE#<job>#<item>#hold``   exactly one hold per item (from the
-                                                                             second attempt: ``<item>.<attempt>``)
-Once-key       same                             ``ONCE#<job>#<item>#resolution`` exactly one settle or release
-Once-key       same                             ``ONCE#key#<sha256>``        idempotency key -> job
-Once-key       same                             ``ONCE#<source>#<id>``       exactly one grant per source
-Once-key       same                             ``ONCE#event#<id>``          what the cashier said counts once; TTL
-Lot            same                             ``LOT#<source>#<id>``        credits that arrived at once
-Order          same                             ``ORDER#<sha256>``           checkout behind an idempotency key; TTL
-Customer       ``STRIPE#<customer>``            ``-``                        who pays
-Job (+items)   same                             ``JOB#<time-ordered id>``    owner gate, list newest first
-Result index   same                             ``RESULT#<digest>``          never pay twice for one picture
-Rate           ``OWNER#…`` or ``NET#<hmac>``    ``RATE#<name>``              theoretical arrival time; TTL
-Guest network  ``NET#<hmac of ip prefix>``      ``USAGE#2026-11-20``         images of a network's guests
-Session        ``SESSION#<sha256>``             ``-``                        a browser that is signed in; TTL
-Sign-in        ``SIGNIN#<sha256 of state>``     ``-``                        under way at a provider; TTL
-Identity       ``IDENTITY#google#<subject>``    ``-``                        one user per verified identity
-E-mail         ``EMAIL#<sha256>``               ``<user>``                   looking up an owner
-API key        ``OWNER#user#<id>``              ``KEY#<time-ordered id>``    name, scopes, cap, last used
-API key        ``APIKEY#<sha256>``              ``-``                        key -> owner
-Key usage      ``OWNER#user#<id>``              ``KEYUSE#<key>#2026-11``     credits of a key in a month, tenths
-Audit          ``OWNER#user#<id>``              ``AUDIT#<time-ordered id>``  what administrators did
-Export         ``OWNER#user#<id>``              ``EXPORT``                   the copy of all data, once asked for
-Cost day       ``COST#2026-11-20``              ``<provider>#<alias>#<plan>`` micros, runs, failed: the report
-Cost day       same                             ``TOTAL``                    micros of all providers: the cap
-Flags          ``FLAGS``                        ``-``                        the operator's switches
-============== ================================ ============================ ===================================
+================ ============================= ============================ ========================================
+item             pk                            sk                           for
+================ ============================= ============================ ========================================
+Account          OWNER#<type>#<id>             ACCOUNT                      plan, role, balance, subscriptions
+Usage, day       same                          USAGE#2026-11-20             images of a day; TTL
+Usage, month     same                          USAGE#2026-11                plan credits of a month; TTL
+Ledger entry     same                          LEDGER#<entry>               statement, audit
+Once: hold       same                          ONCE#<job>#<item>#hold       one hold per item and attempt
+Once: resolution same                          ONCE#<job>#<item>#resolution one settle or release per hold
+Once: source     same                          ONCE#<source>                credits come or go once per source
+Once: event      same                          ONCE#event#<event>           an event of Stripe counts once; TTL
+Idempotency key  same                          ONCE#key#<sha256>            the job that it stands for; TTL
+Lot              same                          LOT#<source>                 credits that arrived together
+Order            same                          ORDER#<sha256>               checkout of an idempotency key; TTL
+Job              same                          JOB#<job>                    a job with its items; TTL
+Result index     same                          RESULT#<digest>              item paid for with this result; TTL
+API key          same                          KEY#<key>                    an API key as its owner sees it
+Key usage        same                          KEYUSE#<key>#2026-11         what a key used in a month; TTL
+Audit            same                          AUDIT#<entry>                what administrators changed
+Export           same                          EXPORT                       the latest export of all data; TTL
+Rate limit       OWNER#… or NET#<network>      RATE#<class>                 calls of an owner or network; TTL
+Guest network    NET#<network>                 USAGE#2026-11-20             images of a network's guests; TTL
+API key: secret  APIKEY#<sha256>               -                            owner and id of the key
+Session          SESSION#<sha256>              -                            the user signed in with a token; TTL
+Sign-in          SIGNIN#<sha256>               -                            a sign-in by its OAuth state; TTL
+Identity         IDENTITY#<provider>#<subject> -                            the user whom it signs in
+E-mail           EMAIL#<sha256>                <user>                       users with this address
+Stripe customer  STRIPE#<customer>             -                            the user with this customer id
+Cost day         COST#2026-11-20               <provider>#<alias>#<plan>    figures of the cost report; TTL
+Cost day: total  same                          TOTAL                        what the daily cap is compared with; TTL
+Flags            FLAGS                         -                            the operator's flags
+Flags: audit     same                          AUDIT#<entry>                who changed them, and why
+================ ============================= ============================ ========================================
 
-``gsi1`` (sparse): an open job has ``gsi1pk = OPEN#<shard>`` and ``gsi1sk = <deadline, epoch ms>``, so the sweep
-finds what is overdue with one query per shard; a lot has ``gsi1pk = EXPIRY`` and its time as ``gsi1sk`` until it has
-expired; a deleted account has ``gsi1pk = PURGE`` until nothing of it is left.
-The period is part of the usage key, so a reset that runs late,
-twice or never changes nothing.
+``<job>``, ``<entry>`` and ``<key>`` are ids that sort by time, so that one query lists the newest first. ``<sha256>``
+is the hash of the token, secret, state, address or idempotency key; ``<network>`` a keyed hash of an address.
+``<item>`` is an item's index, from the second attempt on ``<item>.<attempt>``. The period is part of the usage key, so
+that nothing has to be reset when it ends; a paid month is named by its dates: ``USAGE#2026-11-20/2026-12-20``.
+
+``gsi1`` is a sparse index of what is due; ``gsi1sk`` is a time in epoch ms. An unclosed job has ``gsi1pk``
+``OPEN#<shard>`` and its deadline; a lot ``EXPIRY`` and when it expires, until it has been booked as expired; a deleted
+account ``PURGE`` and when it was deleted, until nothing else of it is left. TTL: the attribute ``expires``, in epoch
+seconds.
 """
 
 from __future__ import annotations
@@ -50,7 +54,9 @@ from enhancer.domain.ledger import Hold
 from enhancer.domain.owners import Owner
 
 Key = dict[str, Any]
+"""The key of an item: ``pk`` and ``sk``."""
 OPEN_SHARDS = 4
+"""Unclosed jobs are spread over so many index partitions."""
 
 
 def _owner(owner: Owner) -> str:
@@ -58,23 +64,23 @@ def _owner(owner: Owner) -> str:
 
 
 def owner_of(pk: str) -> Owner:
-    """Return whose partition this is."""
+    """Return the owner of a partition ``OWNER#<type>#<id>``."""
     _, kind, name = pk.split("#", 2)
     return Owner("guest" if kind == "guest" else "user", name)
 
 
 def account(owner: Owner) -> Key:
-    """Plan, role and totals of an owner."""
+    """Plan, role, balance and subscriptions of an owner."""
     return {"pk": _owner(owner), "sk": "ACCOUNT"}
 
 
 def usage(owner: Owner, period: str) -> Key:
-    """What an owner used in a day or month."""
+    """What an owner used in a period: a day's images or a month's plan credits."""
     return {"pk": _owner(owner), "sk": f"USAGE#{period}"}
 
 
 def network_usage(network: str, day: str) -> Key:
-    """What all guests of a network used in a day."""
+    """Images that all guests of a network made in a day; ``network`` is its hash."""
     return {"pk": f"NET#{network}", "sk": f"USAGE#{day}"}
 
 
@@ -84,12 +90,12 @@ def entry(owner: Owner, entry_id: str) -> Key:
 
 
 def hold_once(owner: Owner, hold: Hold) -> Key:
-    """Exists as soon as the item was held in this attempt."""
+    """Exists once the item was held in this attempt."""
     return {"pk": _owner(owner), "sk": f"ONCE#{hold.job_id}#{_turn(hold)}#hold"}
 
 
 def resolution_once(owner: Owner, hold: Hold) -> Key:
-    """Exists as soon as the item was settled or released in this attempt."""
+    """Exists once the item was settled or released in this attempt."""
     return {"pk": _owner(owner), "sk": f"ONCE#{hold.job_id}#{_turn(hold)}#resolution"}
 
 
@@ -103,17 +109,17 @@ def idempotency_once(owner: Owner, key_hash: str) -> Key:
 
 
 def source_once(owner: Owner, source: str) -> Key:
-    """Exists as soon as credits from this source (a checkout, an invoice, a grant) arrived."""
+    """Exists once credits from this source (a checkout, a grant, a deduction) were booked."""
     return {"pk": _owner(owner), "sk": f"ONCE#{source}"}
 
 
 def event_once(owner: Owner, event_id: str) -> Key:
-    """Exists as soon as an event of the cashier had its effect."""
+    """Exists once an event of Stripe was applied."""
     return {"pk": _owner(owner), "sk": f"ONCE#event#{event_id}"}
 
 
 def lot(owner: Owner, source: str) -> Key:
-    """Credits that arrived at once."""
+    """Credits that arrived together."""
     return {"pk": _owner(owner), "sk": f"LOT#{source}"}
 
 
@@ -123,12 +129,12 @@ def order(owner: Owner, key_hash: str) -> Key:
 
 
 def customer(customer_id: str) -> Key:
-    """Whom a customer of the cashier is here."""
+    """The user with a Stripe customer id."""
     return {"pk": f"STRIPE#{customer_id}", "sk": "-"}
 
 
 EXPIRY = "EXPIRY"
-"""The index partition of lots that have not expired."""
+"""The index partition of lots that have not been booked as expired."""
 
 
 def job(owner: Owner, job_id: str) -> Key:
@@ -137,38 +143,38 @@ def job(owner: Owner, job_id: str) -> Key:
 
 
 def result(owner: Owner, digest: str) -> Key:
-    """The paid result for the same pixels and parameters."""
+    """The item that was paid for with this result; ``digest`` is that of its pixels and parameters."""
     return {"pk": _owner(owner), "sk": f"RESULT#{digest}"}
 
 
 def rate(subject: Owner | str, name: str) -> Key:
-    """The rate-limit state of an owner, or of a network given as its hash."""
+    """A rate limit of an owner, or of a network given by its hash."""
     pk = _owner(subject) if isinstance(subject, Owner) else f"NET#{subject}"
     return {"pk": pk, "sk": f"RATE#{name}"}
 
 
 def session(token_hash: str) -> Key:
-    """A browser's sign-in."""
+    """The session of a browser, by the hash of its token."""
     return {"pk": f"SESSION#{token_hash}", "sk": "-"}
 
 
 def flags_audit(entry_id: str) -> Key:
-    """A turn of the switches, by whom and why."""
+    """A change of the flags, by whom and why."""
     return {"pk": "FLAGS", "sk": f"AUDIT#{entry_id}"}
 
 
 def sign_in(state_hash: str) -> Key:
-    """A sign-in under way at a provider."""
+    """A sign-in that was begun, by the hash of its OAuth state."""
     return {"pk": f"SIGNIN#{state_hash}", "sk": "-"}
 
 
 def identity(provider: str, subject: str) -> Key:
-    """Who a provider's account is here."""
+    """The user whom an account at Google or GitHub signs in."""
     return {"pk": f"IDENTITY#{provider}#{subject}", "sk": "-"}
 
 
 def email(address_hash: str, user_id: str) -> Key:
-    """A user with this e-mail address."""
+    """A user with an e-mail address, given by its hash."""
     return {"pk": f"EMAIL#{address_hash}", "sk": user_id}
 
 
@@ -178,36 +184,36 @@ def api_key(owner: Owner, key_id: str) -> Key:
 
 
 def api_key_pointer(key_hash: str) -> Key:
-    """Whose API key this is."""
+    """The owner and id of an API key, by the hash of its secret."""
     return {"pk": f"APIKEY#{key_hash}", "sk": "-"}
 
 
 def key_usage(owner: Owner, key_id: str, month: str) -> Key:
-    """What was charged through an API key in a month."""
+    """What was charged or is held through an API key in a calendar month."""
     return {"pk": _owner(owner), "sk": f"KEYUSE#{key_id}#{month}"}
 
 
 def audit(owner: Owner, entry_id: str) -> Key:
-    """Something an administrator did to an account."""
+    """A change of an account by an administrator."""
     return {"pk": _owner(owner), "sk": f"AUDIT#{entry_id}"}
 
 
 def export(owner: Owner) -> Key:
-    """The copy of all data of an owner."""
+    """The latest export of all data of an owner."""
     return {"pk": _owner(owner), "sk": "EXPORT"}
 
 
 PURGE = "PURGE"
-"""The index partition of deleted accounts of which something is left."""
+"""The index partition of deleted accounts whose purge has not finished."""
 
 
 def open_shard(job_id: str) -> str:
-    """The sweep's partition for a job."""
+    """Return the index partition in which the sweep finds an unclosed job."""
     return f"OPEN#{hashlib.sha256(job_id.encode()).digest()[0] % OPEN_SHARDS}"
 
 
 def spend(day: str, provider: str, model: str, plan: str) -> Key:
-    """What a model cost us on a day for the owners of a plan."""
+    """What a model cost us on a day for the owners of a plan; ``model`` is its alias."""
     return {"pk": f"COST#{day}", "sk": f"{provider}#{model}#{plan}"}
 
 
@@ -217,5 +223,5 @@ def spend_total(day: str) -> Key:
 
 
 def flags() -> Key:
-    """The operator's switches."""
+    """The operator's flags."""
     return {"pk": "FLAGS", "sk": "-"}

@@ -1,4 +1,4 @@
-"""Holds, settles and releases: each one transaction, each exactly once."""
+"""The ledger: holds, settles and releases, each in one transaction and exactly once. The only writer of credits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.jobs import to_record
 from enhancer.adapters.dynamodb.ledger_writes import balance_of, once, totals, write_entry
-from enhancer.adapters.dynamodb.lots import Credits
+from enhancer.adapters.dynamodb.lots import CreditLots
 from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Write, absent
 from enhancer.domain.errors import JobCanceled
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, JobError, Status
@@ -33,20 +33,26 @@ from enhancer.domain.pricing import Split, credits
 from enhancer.domain.refusals import daily_quota_exceeded, key_cap_reached, network_quota_exceeded
 
 USAGE_KEPT_SECONDS = 400 * 86_400
+"""How long usage and the index of paid results are stored."""
 IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
+"""How long an idempotency key stands for its job."""
 UNCAPPED = 10**12
-"""For an API key without a limit of its own: what it used is counted all the same."""
+"""The cap (tenths) of an API key without one: its usage is counted all the same."""
 
 
-class Ledger(Credits):
-    """The only writer of money. Every method is one transaction or one read; here: runs."""
+class Ledger(CreditLots):
+    """Reads and writes of an owner's credits and quotas. Every write is one transaction.
+
+    Here: the price of items is held, settled or released. `CreditLots`: credits arrive, are taken back or expire.
+    """
 
     def usage_and_balance(
         self, owner: Owner, *, now: int, month: Month | None = None, network: str | None = None
     ) -> UsageAndBalance:
-        """Read day, month and account in one call; with ``network``, what its guests used today too.
+        """Return usage of today and of the month, and the balance, read in one call at ``now`` (epoch ms).
 
-        ``month``: the one that the plan's credits are counted in; the calendar's unless given.
+        ``month``: the one that the plan's credits are counted in; the calendar month unless given. ``network``: hash of
+        a guest's network, whose usage is then read too.
         """
         today, month = day_of(now), month or calendar_month(now)
         wanted = [keys.usage(owner, today), keys.usage(owner, month.name), keys.account(owner)]
@@ -65,7 +71,7 @@ class Ledger(Credits):
     def earlier(
         self, owner: Owner, *, key_hash: str | None, result_digest: str | None = None, now: int
     ) -> Earlier:
-        """Read what an idempotency key and a result digest stand for, in one call; either may be left out."""
+        """Return what an idempotency key and a result digest stand for, read in one call; either may be left out."""
         wanted = [keys.result(owner, result_digest)] if result_digest else []
         if key_hash:
             wanted.append(keys.idempotency_once(owner, key_hash))
@@ -87,10 +93,12 @@ class Ledger(Credits):
     ) -> None:
         """Take the price of every open item and store the job, all or nothing.
 
-        A later attempt replaces the ended job and takes the price of what it runs again. Raises, first that
-        applies: `KeyUsed`, `AlreadyHeld` (somebody else started this attempt), `DailyQuotaExceeded`,
-        `NetworkQuotaExceeded`, `KeyCapReached` (``key_cap``, tenths a month), `BalanceChanged` (the month or the
-        credits do not cover the split), `TooManyJobs`.
+        A later attempt replaces the ended job and takes the price of the items that run again. ``entry_ids``: one per
+        open item. ``key_cap``: the API key's limit, tenths a month.
+
+        Raises the first that applies: `KeyUsed`, `AlreadyHeld` (this attempt was started before),
+        `DailyQuotaExceeded`, `NetworkQuotaExceeded`, `KeyCapReached`, `BalanceChanged` (month or credits do not cover
+        the split), `TooManyJobs`.
         """
         holds = [item.hold for item in job.open_items]
         writes = [_key_write(job, key_hash, now)] if key_hash else []
@@ -118,10 +126,10 @@ class Ledger(Credits):
         now: int,
         paid: Split | None = None,
     ) -> None:
-        """Turn an item's hold into spending, record its result and index it; raise `AlreadyResolved`.
+        """Charge an item's hold, store its result and index it; raise `AlreadyResolved`.
 
-        ``paid``: what is charged where that is less than the hold, because a cheaper model ran; the rest goes back
-        to where it came from.
+        ``closes``: the job ends with this item. ``paid``: what is charged where that is less than the hold, because a
+        cheaper model ran; the rest goes back to where it came from.
         """
         hold = item.hold
         charged = paid or Split(hold.plan, hold.credits)
@@ -158,13 +166,19 @@ class Ledger(Credits):
     def release(
         self, job: Job, item: Item, *, error: JobError, closes: bool, entry_id: str, now: int
     ) -> None:
-        """Give an item's hold back to the buckets and period it came from; raise `AlreadyResolved`."""
+        """End an item as failed or canceled and give its hold back to where it came from; raise `AlreadyResolved`.
+
+        ``closes``: the job ends with this item.
+        """
         status = "canceled" if error.code == JobCanceled.code else "failed"
         changes: Record = {"status": status, "error": asdict(error), **_tries_of(item)}
         self._give_back(job, item, changes, reason=error.code, closes=closes, entry_id=entry_id, now=now)
 
     def reuse(self, job: Job, item: Item, *, paid: Item, entry_id: str, now: int) -> None:
-        """Let an item succeed with the result of one that was paid for before: its own hold is given back."""
+        """Let an item succeed with the result of an item paid for before and give its own hold back.
+
+        Raises `AlreadyResolved`.
+        """
         changes: Record = {
             "status": "succeeded",
             "input": asdict(paid.input) if paid.input else None,
@@ -194,7 +208,10 @@ class Ledger(Credits):
         self._table.transact(writes)
 
     def close(self, job: Job, *, status: Status, now: int) -> bool:
-        """End a job whose items all ended, and free its place among the jobs at once; False if closed before."""
+        """End a job whose items have all ended, so that it no longer counts among the jobs at once.
+
+        Returns False when it was closed before.
+        """
         closed = Write(
             "Update",
             keys.job(job.owner, job.id),
@@ -218,7 +235,7 @@ class Ledger(Credits):
         return True
 
     def remember_key(self, owner: Owner, *, key_hash: str, job_id: str, fingerprint: str, now: int) -> None:
-        """Let an idempotency key stand for a job paid for earlier; raise `KeyUsed` if it stands for one already."""
+        """Let an idempotency key stand for a job paid for before; raise `KeyUsed` if it stands for one already."""
         record = {
             **keys.idempotency_once(owner, key_hash),
             "job": job_id,
@@ -233,7 +250,10 @@ class Ledger(Credits):
             raise _key_used(failed.record) from None
 
     def page(self, owner: Owner, *, limit: int, after: str | None) -> tuple[list[Entry], str | None]:
-        """Return up to ``limit`` entries, newest first, older than entry ``after``; and where the next page starts."""
+        """Return up to ``limit`` entries, newest first, and the id to continue after, None on the last page.
+
+        ``after``: only entries older than the one with this id.
+        """
         found: list[Entry] = []
         before = f"LEDGER#{after}" if after else None
         for record in self._table.under(
@@ -310,12 +330,12 @@ def _usage_writes(owner: Owner, holds: list[Hold], plan: Plan, key_cap: int | No
 
 
 def _calendar_month(hold: Hold) -> str:
-    """API keys are capped by the calendar, whatever month the plan counts in."""
+    """Return the calendar month of a hold: API keys are capped by it, whatever month the plan counts in."""
     return hold.day[:7]
 
 
 def _take(key: keys.Key, amount: int, cap: int, now: int, refusal: Any) -> Write:
-    """Count ``amount`` against ``cap``. When the amount alone is over the cap, no stored number may pass."""
+    """Return the write that adds ``amount`` to a usage unless that would exceed ``cap``; then it raises ``refusal``."""
     fits = "attribute_not_exists(used) OR used <= :room" if amount <= cap else "used <= :room"
     return Write(
         "Update",
@@ -343,7 +363,7 @@ def _take_off(key: keys.Key, amount: int) -> Write:
 
 
 def _tries_of(item: Item) -> Record:
-    """What an ended item says of its tries: their cost, and what ran instead of what was asked."""
+    """Return the fields of an ended item about its tries: their cost, and which model ran instead."""
     found: Record = {"cost": item.cost, "turn": item.turn}
     if item.fallback:
         found |= {"fallback": asdict(item.fallback), "result_digest": item.result_digest}
@@ -351,7 +371,7 @@ def _tries_of(item: Item) -> Record:
 
 
 def _stored(job: Job) -> Write:
-    """Store a new job; or a later attempt in place of the one that ended."""
+    """Return the write of a new job, or of a later attempt in place of the ended one; raises `AlreadyHeld`."""
     key = keys.job(job.owner, job.id)
     if job.attempt == 1:
         return Write("Put", key, to_record(job), condition=absent())
@@ -368,9 +388,10 @@ def _stored(job: Job) -> Write:
 
 
 def _item_write(job: Job, item: Item, changes: Record, *, job_status: str | None, now: int) -> Write:
-    """Change one item of a job in this attempt; ``job_status`` closes an open job with it.
+    """Return the write that changes an item of this attempt; with ``job_status`` it closes the job too.
 
-    A canceled job still gives its items back, but no item of it succeeds any more.
+    It raises `AlreadyResolved` when the job has ended or another attempt runs. Items of a canceled job can still be
+    released, but not succeed.
     """
     fields = {**changes, "updated_at": now}
     sets = [f"#items[{item.index}].#{name} = :{name}" for name in changes] + ["updated_at = :updated_at"]

@@ -1,4 +1,4 @@
-"""Writes that transactions of money are made of: once-keys, entries, totals."""
+"""Writes that the ledger's transactions are made of: once-keys, entries, totals."""
 
 from __future__ import annotations
 
@@ -17,25 +17,23 @@ from enhancer.domain.ledger import (
 from enhancer.domain.owners import Owner
 
 EVENTS_KEPT_SECONDS = 90 * 86_400
-"""The cashier repeats events for days; they are remembered for longer."""
-
-
+"""How long an applied event is remembered; Stripe repeats events for days."""
 JOBS_RETRY_SECONDS = 5
-"""When to ask again once all of a plan's jobs are running."""
+"""When a caller may try again who has as many jobs running as the plan allows."""
 
 
 def balance_of(account: Record) -> Balance:
-    """Return the totals in an account's record."""
+    """Return the balance in an account's record; 0 for what is missing."""
     return Balance(**{name: account.get(name, 0) for name in Balance.__slots__})
 
 
 def once(key: keys.Key, taken: type[Exception]) -> Write:
-    """Return the write that happens once, and raises ``taken`` from then on."""
+    """Return the write of a once-key: the first transaction with it succeeds, all later ones raise ``taken``."""
     return Write("Put", key, {}, condition=absent(), refusal=lambda _: taken())
 
 
 def event_once(owner: Owner, event: str | None, now: int) -> list[Write]:
-    """Return the write that lets an event count once; it raises `AlreadyApplied` from then on."""
+    """Return the write of an event's once-key, which raises `AlreadyApplied` from then on; none without an event."""
     if event is None:
         return []
     record = {"at": now, "expires": now // 1000 + EVENTS_KEPT_SECONDS}
@@ -59,10 +57,12 @@ def totals(
     dispute: tuple[str, bool] | None = None,
     topped_up: bool = False,
 ) -> Write:
-    """Move the totals of an account, and the number of its open jobs; what goes down must not fall below zero.
+    """Return the write that changes totals of an account by ``by`` (tenths), none of them below zero.
 
-    ``unblocked``: only if there is neither debt nor an open dispute. ``seen``: only if these totals are still what they
-    were. ``dispute``: one that is open now, or no longer. `BalanceChanged` when a condition fails.
+    ``jobs``: change of the number of open jobs, which must be below ``jobs_cap`` before it. ``unblocked``: only if
+    there is neither debt nor an open dispute. ``seen``: only if these totals still have these values. ``dispute``: id
+    of one and whether it is open now. ``topped_up``: credits arrived, so the owner may be told again when few are left.
+    It raises `TooManyJobs`, or `BalanceChanged` when another condition fails.
     """
     changes = {name: amount for name, amount in by.items() if amount}
     values: Record = {f":{name}_least": -amount for name, amount in changes.items() if amount < 0}

@@ -1,4 +1,4 @@
-"""Credits that arrive, are taken back or expire: each one transaction, each exactly once."""
+"""Credits that arrive, are taken back or expire: each in one transaction and exactly once. Amounts in tenths."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.ledger_writes import balance_of, event_once, totals, write_entry
-from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, TableBusy, Write, absent, pause
+from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, absent, retried
 from enhancer.domain.credits import Lot, expired, expiry_of
 from enhancer.domain.ledger import (
     AlreadyHeld,
@@ -23,17 +23,17 @@ from enhancer.domain.ledger import (
 )
 from enhancer.domain.owners import Owner
 
-TRIES = 10
 LOTS_AT_ONCE = 90
-"""A transaction has at most a hundred writes; what is left is dealt with the next day."""
+"""Most lots that one transaction takes out of the index, as it has at most 100 writes; the rest waits a day."""
 
 
-class Credits:
-    """The part of the ledger that is not about runs."""
+class CreditLots:
+    """The part of the `Ledger` that is not about runs: purchases, grants, clawbacks, debt and expiry."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
+    @retried(BalanceChanged)
     def arrive(
         self,
         owner: Owner,
@@ -45,48 +45,42 @@ class Credits:
         bought_at: int | None = None,
         event: str | None = None,
     ) -> bool:
-        """Add credits (tenths) once per ``source``, as a lot of their own; pay off debt with them first.
+        """Add credits (tenths) once per ``source``, as a lot of their own, and pay off debt with them first.
 
-        They expire counted from ``bought_at`` (epoch ms), however late the news of it come; from now unless given.
-
-        Returns False when that source was used before. ``event``: id of the Stripe event behind it; raises
-        `AlreadyApplied` when that was applied before.
+        ``bought_at``: epoch ms from which their expiry is counted; now unless given. ``event``: id of the Stripe event
+        that tells of them. Returns False when the source was used before; raises `AlreadyApplied` when the event was
+        applied before.
         """
         entry = _entry_of(kind, credits, movement)
         lot = Lot(source, credits, expiry_of(bought_at or movement.now))
-        for attempt in range(TRIES):
-            before = self._totals(owner)
-            pays = min(before.debt, before.available + credits)
-            writes = [_source(owner, source, entry), *event_once(owner, event, movement.now)]
-            writes += [write_entry(owner, entry), _lot(owner, lot)]
-            by = Counter(moves(kind, credits))
-            if pays:
-                writes.append(write_entry(owner, _paying_off(pays, movement)))
-                by.update(moves("clawback", pays))
-            writes.append(totals(owner, {**by, "debt": -pays}, seen={"debt": before.debt}, topped_up=True))
-            try:
-                self._table.transact(writes)
-            except AlreadyHeld:
-                return False
-            except BalanceChanged:
-                pause(attempt)
-            else:
-                return True
-        raise TableBusy
+        before = self._totals(owner)
+        pays = min(before.debt, before.available + credits)
+        writes = [_source(owner, source, entry), *event_once(owner, event, movement.now)]
+        writes += [write_entry(owner, entry), _lot(owner, lot)]
+        by = Counter(moves(kind, credits))
+        if pays:
+            writes.append(write_entry(owner, _paying_off(pays, movement)))
+            by.update(moves("clawback", pays))
+        writes.append(totals(owner, {**by, "debt": -pays}, seen={"debt": before.debt}, topped_up=True))
+        try:
+            self._table.transact(writes)
+        except AlreadyHeld:
+            return False
+        return True
 
     def grant(
         self, owner: Owner, credits: int, *, source: str, reason: str, actor: str, entry_id: str, now: int
     ) -> bool:
-        """Give credits (tenths) once per ``source``; return False when that source was used before."""
+        """Give credits (tenths) once per ``source``; return False when it was used before."""
         movement = Movement(entry_id, now, reason, actor)
         return self.arrive(owner, credits, kind="grant", source=source, movement=movement)
 
     def deduct(
         self, owner: Owner, credits: int, *, source: str, reason: str, actor: str, entry_id: str, now: int
     ) -> bool:
-        """Take available credits (tenths) away once per ``source``; False when it was used before.
+        """Take available credits (tenths) away once per ``source``; return False when it was used before.
 
-        Raises `BalanceChanged` when there are not that many.
+        Raises `BalanceChanged` when fewer are available.
         """
         entry = _entry_of("clawback", credits, Movement(entry_id, now, reason, actor))
         once = _source(owner, source, entry)
@@ -97,17 +91,18 @@ class Credits:
         return True
 
     def came_from(self, owner: Owner, source: str) -> tuple[str, int] | None:
-        """Return the kind and the credits (tenths) of the one movement from a source; None when there was none."""
+        """Return kind and credits (tenths) of the one entry that came from a source; None when there is none."""
         record = self._table.get(keys.source_once(owner, source))
         return (record["kind"], record["credits"]) if record and "kind" in record else None
 
     # ------------------------------------------------------------------------------------- taken back
 
     def lot(self, owner: Owner, source: str) -> VersionedLot | None:
-        """Return a lot as it is now; None when nothing came from that source."""
+        """Return the lot that came from a source, with its version; None when there is none."""
         record = self._table.get(keys.lot(owner, source))
         return VersionedLot(_lot_of(record), record["version"]) if record else None
 
+    @retried(BalanceChanged)
     def take_back(
         self,
         owner: Owner,
@@ -118,61 +113,48 @@ class Credits:
         dispute: tuple[str, bool] | None = None,
         event: str | None = None,
     ) -> None:
-        """Let ``owed_back`` of a lot's credits (tenths) be owed back in all, more or fewer than before.
+        """Set how many of a lot's credits (tenths) are owed back in all: more than before, or fewer.
 
-        What is available goes back at once, the rest becomes debt; what is no longer owed back lowers the debt and
-        then comes back. ``dispute``: its id and whether it is open; while one is, credits are not spent.
-        Raises `StaleVersion` when the lot was changed since ``seen``, `AlreadyApplied` when the event was dealt with.
+        If more: available credits are taken, the rest becomes debt. If fewer: the difference lowers the debt, and the
+        rest of it is given back. ``dispute``: id of one and whether it is open; while one is, no credits can be spent.
+        Raises `StaleVersion` when the lot has changed since ``seen``, `AlreadyApplied` when the event was applied
+        before.
         """
         more = owed_back - seen.lot.owed_back
         kind: EntryKind = "clawback" if more >= 0 else "grant"
-        for attempt in range(TRIES):
-            before = self._totals(owner)
-            if more >= 0:
-                moved = min(more, before.available)
-                debt = more - moved
-                clawed_back = seen.lot.clawed_back + moved
-            else:
-                debt = -min(-more, before.debt)
-                moved = debt - more
-                clawed_back = max(0, seen.lot.clawed_back - moved)
-            writes = [
-                *event_once(owner, event, movement.now),
-                self._changed(owner, seen, owed_back, clawed_back),
-                totals(
-                    owner, {**moves(kind, moved), "debt": debt}, seen={"debt": before.debt}, dispute=dispute
-                ),
-            ]
-            if more:
-                writes.append(write_entry(owner, _entry_of(kind, moved, movement, debt=debt)))
-            try:
-                self._table.transact(writes)
-            except BalanceChanged:
-                pause(attempt)
-            else:
-                return
-        raise TableBusy
+        before = self._totals(owner)
+        if more >= 0:
+            moved = min(more, before.available)
+            debt = more - moved
+            clawed_back = seen.lot.clawed_back + moved
+        else:
+            debt = -min(-more, before.debt)
+            moved = debt - more
+            clawed_back = max(0, seen.lot.clawed_back - moved)
+        writes = [
+            *event_once(owner, event, movement.now),
+            self._changed(owner, seen, owed_back, clawed_back),
+            totals(owner, {**moves(kind, moved), "debt": debt}, seen={"debt": before.debt}, dispute=dispute),
+        ]
+        if more:
+            writes.append(write_entry(owner, _entry_of(kind, moved, movement, debt=debt)))
+        self._table.transact(writes)
 
+    @retried(BalanceChanged)
     def pay_off(self, owner: Owner, *, movement: Movement) -> int:
-        """Pay debt with what has become available since; return how much (tenths)."""
-        for attempt in range(TRIES):
-            before = self._totals(owner)
-            pays = min(before.debt, before.available)
-            if not pays:
-                return 0
-            entry = _paying_off(pays, movement)
-            try:
-                self._table.transact(
-                    [
-                        write_entry(owner, entry),
-                        totals(owner, {**moves("clawback", pays), "debt": -pays}, seen={"debt": before.debt}),
-                    ]
-                )
-            except BalanceChanged:
-                pause(attempt)
-            else:
-                return pays
-        raise TableBusy
+        """Pay off debt with available credits; return how many (tenths)."""
+        before = self._totals(owner)
+        pays = min(before.debt, before.available)
+        if not pays:
+            return 0
+        entry = _paying_off(pays, movement)
+        self._table.transact(
+            [
+                write_entry(owner, entry),
+                totals(owner, {**moves("clawback", pays), "debt": -pays}, seen={"debt": before.debt}),
+            ]
+        )
+        return pays
 
     # ---------------------------------------------------------------------------------------- expiry
 
@@ -181,41 +163,36 @@ class Credits:
         return [_lot_of(record) for record in self._table.under(keys.account(owner)["pk"], "LOT#")]
 
     def due(self, *, before: int) -> list[Owner]:
-        """Return the owners of lots whose time is before then and who may still have some of them."""
+        """Return the owners of lots that expire before a time (epoch ms) and have not been booked as expired."""
         found = dict.fromkeys(record["pk"] for record in self._table.overdue(keys.EXPIRY, before))
         return [keys.owner_of(pk) for pk in found]
 
+    @retried(BalanceChanged)
     def expire(self, owner: Owner, *, movement: Movement) -> int:
-        """Let what is left of lots past their time expire; return how much (tenths). Safe to repeat.
+        """Book what is left of expired lots as expired; return how many credits (tenths). Safe to repeat.
 
-        Such lots leave the index, unless held credits may come back to them.
+        Expired lots leave the index unless the owner has held credits, which a release may give back to them.
         """
         now = movement.now
-        for attempt in range(TRIES):
-            balance = self._totals(owner)
-            records = list(self._table.under(keys.account(owner)["pk"], "LOT#"))
-            amount = expired(balance.available, map(_lot_of, records), now)
-            by = moves("expiry", amount)
-            writes = [totals(owner, by, seen={"available": balance.available, "held": balance.held})]
-            if amount:
-                writes.append(write_entry(owner, _entry_of("expiry", amount, movement)))
-            if not balance.held:
-                over = [one for one in records if "gsi1pk" in one and one["expires_at"] <= now]
-                writes += [_off_the_index(one) for one in over[:LOTS_AT_ONCE]]
-            try:
-                self._table.transact(writes)
-            except BalanceChanged:
-                pause(attempt)
-            else:
-                return amount
-        raise TableBusy
+        balance = self._totals(owner)
+        records = list(self._table.under(keys.account(owner)["pk"], "LOT#"))
+        amount = expired(balance.available, map(_lot_of, records), now)
+        by = moves("expiry", amount)
+        writes = [totals(owner, by, seen={"available": balance.available, "held": balance.held})]
+        if amount:
+            writes.append(write_entry(owner, _entry_of("expiry", amount, movement)))
+        if not balance.held:
+            over = [one for one in records if "gsi1pk" in one and one["expires_at"] <= now]
+            writes += [_off_the_index(one) for one in over[:LOTS_AT_ONCE]]
+        self._table.transact(writes)
+        return amount
 
     def warn_once(self, owner: Owner, lot: Lot) -> bool:
-        """Return whether the owner is to be told that this lot expires: once."""
+        """Return whether to tell the owner that this lot expires soon: True the first time only."""
         return self._mark(keys.lot(owner, lot.source), "warned", "attribute_exists(pk)")
 
     def low_once(self, owner: Owner, *, below: int) -> bool:
-        """Return whether the owner is to be told that few credits are left: once until more arrive."""
+        """Return whether to tell the owner that fewer than ``below`` (tenths) are left: once until credits arrive."""
         return self._mark(keys.account(owner), "low_noticed", "available < :below", {":below": below})
 
     def _mark(self, key: keys.Key, name: str, condition: str, values: Record | None = None) -> bool:
@@ -277,7 +254,7 @@ def _paying_off(credits: int, movement: Movement) -> Entry:
 
 
 def _source(owner: Owner, source: str, entry: Entry) -> Write:
-    """Like `once`, and says what came from the source."""
+    """Return the write of a source's once-key, with what came from it; raises `AlreadyHeld`."""
     record = {"kind": entry.kind, "credits": entry.credits}
     return Write(
         "Put", keys.source_once(owner, source), record, condition=absent(), refusal=lambda _: AlreadyHeld()

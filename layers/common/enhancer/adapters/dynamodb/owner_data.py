@@ -1,4 +1,4 @@
-"""Everything that is stored of one owner: for the copy they may have, and for its end."""
+"""All records of one owner, for export and account deletion."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from enhancer.domain.jobs import Job
 from enhancer.domain.owners import Owner
 
 RUNNING_MS = 900_000
-"""A copy that is not ready after this long was never finished, and may be asked for again."""
+"""An export that is not ready after this long has failed, and may be asked for again."""
 READY_MS = 86_400_000
-"""A copy is kept this long."""
+"""A finished export can be downloaded for this long."""
 SETTLED_MS = 900_000
-"""However late something was still made for a deleted owner, by a request that had begun before, it is by now."""
+"""This long after the deletion, no request that had begun before it can write anything any more."""
 KEPT = ("LEDGER#", "LOT#", "USAGE#", "ACCOUNT")
-"""What remains of a deleted owner: numbers and dates under a random id."""
+"""What stays of a deleted owner, by sort key: numbers and dates under a random id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A copy asked for at ``asked_at`` (epoch ms); ``key`` names it once it is ready."""
+    """An export asked for at ``asked_at`` (epoch ms); ``key``: of the file in the bucket once it is ready."""
 
     status: Literal["running", "ready"]
     asked_at: int
@@ -36,13 +36,13 @@ class Export:
 
 
 class OwnerRecords:
-    """One partition of the table, and what points to it."""
+    """The records of an owner: one partition of the table, and the records elsewhere that point to it."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def export(self, owner: Owner, *, now: int) -> Export | None:
-        """Return the copy that is being made or is ready, None when there is none to wait for."""
+        """Return the export that is being made or is ready; None when there is none, it failed or is too old."""
         record = self._table.get(keys.export(owner))
         if record is None:
             return None
@@ -51,7 +51,7 @@ class OwnerRecords:
         return found if age < (RUNNING_MS if found.status == "running" else READY_MS) else None
 
     def begin_export(self, owner: Owner, *, now: int) -> bool:
-        """Take the right to make a copy; return False when one is being made."""
+        """Take the right to make an export; return False when one is being made."""
         record = {
             **keys.export(owner),
             "status": "running",
@@ -70,7 +70,7 @@ class OwnerRecords:
         return True
 
     def end_export(self, owner: Owner, key: str, *, asked_at: int) -> None:
-        """Say that the copy is ready under ``key``."""
+        """Record that the export is ready under ``key`` in the bucket."""
         ready = {
             "status": "ready",
             "asked_at": asked_at,
@@ -80,7 +80,7 @@ class OwnerRecords:
         self._table.put({**keys.export(owner), **ready})
 
     def records(self, owner: Owner, prefix: str) -> Iterable[Record]:
-        """Yield what is stored of an owner under a prefix of the sort key."""
+        """Yield the owner's records whose sort key starts with ``prefix``."""
         return self._table.under(keys.account(owner)["pk"], prefix)
 
     def jobs(self, owner: Owner) -> list[Job]:
@@ -88,11 +88,11 @@ class OwnerRecords:
         return [from_record(record) for record in self.records(owner, "JOB#")]
 
     def mark_deleted(self, account: Account, *, now: int) -> None:
-        """End an account in one step: nobody signs in as it any more, and who it was is forgotten.
+        """Delete an account in one transaction: its address, name and identities are removed, and nobody can sign in.
 
-        Its totals stay, under a random id; of who was blocked also the identities, which sign nobody in. It stands in
-        the index until `purge` has finished. Raises `NotFound`, and `TableBusy` when an identity was added since
-        ``account`` was read: it would be left behind.
+        Its totals stay, under a random id. A blocked account keeps its identities, so that they cannot open a new one.
+        Until `purge` has finished, the account is in the index of deleted ones. Raises `NotFound`, and `TableBusy` when
+        an identity was added since ``account`` was read, which would be left behind.
         """
         owner = account.owner
         known, counted = "attribute_not_exists(identities)", {}
@@ -115,9 +115,9 @@ class OwnerRecords:
         self._table.transact([tombstone, *(Write("Delete", key) for key in gone)])
 
     def purge(self, owner: Owner, *, now: int) -> None:
-        """Remove every record but the anonymous numbers. Safe to repeat.
+        """Remove every record of a deleted owner but those of `KEPT` and once-keys of credits. Safe to repeat.
 
-        The owner leaves the index once no job is open and `SETTLED_MS` have passed.
+        The owner leaves the index once no job is open and `SETTLED_MS` have passed since the deletion.
         """
         finished = True
         for record in self._table.under(keys.account(owner)["pk"]):
@@ -127,9 +127,9 @@ class OwnerRecords:
             if sk.startswith("LEDGER#") and "actor" in record:
                 self._table.update({"pk": record["pk"], "sk": sk}, "REMOVE reason")
             if sk.startswith("JOB#") and "gsi1pk" in record:
-                finished = False  # its holds are given back first
+                finished = False  # its holds must be released first
             elif sk.startswith("KEYUSE#") and not finished:
-                continue  # sorts behind the jobs: an open one takes off from it what it gives back
+                continue  # comes after the jobs; an open one still subtracts from it what it releases
             elif not sk.startswith(KEPT) and not _is_proof(sk):
                 self._table.delete({"pk": record["pk"], "sk": sk})
         if finished:
@@ -142,11 +142,11 @@ class OwnerRecords:
                 )
 
     def deleted_owners(self, *, before: int) -> list[Owner]:
-        """Return the owners who were deleted before then and of whom something is left."""
+        """Return the owners deleted before a time (epoch ms) whose purge has not finished."""
         found = self._table.overdue(keys.PURGE, before)
         return [Owner("user", record["pk"].removeprefix("OWNER#user#")) for record in found]
 
 
 def _is_proof(sk: str) -> bool:
-    """Once-keys of money outlive their owner; idempotency keys do not."""
+    """Return whether a sort key is a once-key of credits, which outlives its owner; idempotency keys do not."""
     return sk.startswith("ONCE#") and not sk.startswith("ONCE#key#")

@@ -11,11 +11,15 @@ from enhancer.domain.owners import Owner
 from enhancer.domain.rate_limits import RateLimit
 
 TTL_MARGIN_SECONDS = 3600
+"""How long a rate limit's record is stored after its window is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateState:
-    """What is left of a limit after a call: calls at once, and seconds until all of it is back."""
+    """What is left of a rate limit after a call.
+
+    ``remaining``: calls that are allowed at once. ``reset_seconds``: whole seconds until the whole limit is free again.
+    """
 
     limit: RateLimit
     remaining: int
@@ -23,17 +27,17 @@ class RateState:
 
 
 class Rates:
-    """Kept on items of their own, so that a call never conflicts with a transaction on the account."""
+    """Rate limits, on items of their own, so that a call never conflicts with a transaction on the account."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def take(self, subject: Owner | str, limit: RateLimit, *, now: int) -> RateState:
-        """Count one call of an owner (or of a network, by its hash); raise `RateLimited` when it is one too many.
+        """Count one call of an owner, or of a network given by its hash; raise `RateLimited` when it is not allowed.
 
-        An update expression has no max(): the idle form serves a caller whose ``tat`` lies in the past, the
-        busy form one whose ``tat`` lies ahead. A refused condition returns the record, which tells which of the
-        two applies, or that neither does.
+        DynamoDB's update expressions have no max(), hence two updates: one for a ``tat`` that lies in the past, one for
+        a ``tat`` that lies ahead. A refused condition returns the record, which tells whether the other one applies or
+        the limit is reached. Raises `TableBusy` when other calls are always faster.
         """
         key = keys.rate(subject, limit.name)
         idle = True

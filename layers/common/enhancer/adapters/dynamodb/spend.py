@@ -1,4 +1,4 @@
-"""What providers cost us, by day: a cap that is never passed, and the figures for the report."""
+"""What providers cost us, by day (UTC): a cap that is never exceeded, and the figures of the cost report."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.table import ConditionFailed, Table
 
 KEPT_SECONDS = 400 * 86_400
+"""How long the counters of a day are stored."""
 
 
 class Spend:
-    """Counters in USD micros. What a run will cost is set aside before it starts and corrected when it ended.
+    """Counters in USD micros. The estimated cost of a run is set aside before it starts and corrected at its end.
 
-    A run that dies in between stays counted as estimated: the cap errs on the safe side.
+    A run without an end stays counted as estimated, so the cap errs on the safe side.
     """
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def set_aside(self, day: str, micros: int, *, cap: int, now: int) -> bool:
-        """Count what is about to be spent; return False, and count nothing, when it would pass ``cap``."""
+        """Count an estimated cost; return False, and count nothing, when the day's total would exceed ``cap``."""
         if micros > cap:
             return False
         try:
@@ -44,7 +45,7 @@ class Spend:
         failed: bool,
         now: int,
     ) -> None:
-        """Count an ended run by provider, model and plan, and correct what was set aside for it."""
+        """Count the cost of an ended run by provider, model and plan, and correct what was set aside for it."""
         self._table.update(
             keys.spend(day, provider, model, plan),
             "SET expires = :ttl ADD micros :micros, runs :one, failed :failed",
@@ -58,7 +59,7 @@ class Spend:
             )
 
     def total(self, day: str) -> int:
-        """Return what the providers cost on a day, running ones as estimated."""
+        """Return what all providers cost on a day in USD micros, running predictions as estimated."""
         used: int = (self._table.get(keys.spend_total(day)) or {}).get("used", 0)
         return used
 

@@ -1,4 +1,4 @@
-"""Who is who at the cashier: customers, their orders under way, and what they subscribe to."""
+"""Links between our accounts and Stripe: customer ids, open checkouts, subscriptions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from enhancer.domain.owners import Owner
 from enhancer.domain.subscriptions import Subscription
 
 ORDER_KEPT_SECONDS = 23 * 3600
-"""A checkout can be paid for a day; an idempotency key stands for it a little less long."""
+"""How long an idempotency key stands for its checkout: a little less than the day in which that can be paid."""
 
 
 class Enrolled(Exception):
-    """The account is a customer already."""
+    """The account has another Stripe customer id already: ``customer``."""
 
     def __init__(self, customer: str) -> None:
         super().__init__(customer)
@@ -27,9 +27,11 @@ class Enrolled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What an idempotency key stands for: our id of the order, and its checkout session and page once they are known.
+    """The checkout that an idempotency key stands for.
 
-    ``turn`` counts the times the cashier said no, or the session expired: it would repeat that under the same key.
+    ``id``: ours. ``session`` and ``url``: of Stripe's checkout session, empty until it is open. ``turn``: how often
+    Stripe refused or the session expired; it is part of the idempotency key at Stripe, which would otherwise repeat
+    that answer.
     """
 
     id: str
@@ -39,20 +41,20 @@ class Opened:
 
 
 class StripeLinks:
-    """Customers of the cashier."""
+    """What is stored of our users as customers of Stripe."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def owner_of(self, customer: str | None) -> Owner | None:
-        """Return whom a customer is here, None for a stranger."""
+        """Return the owner with this Stripe customer id, None where there is none."""
         record = self._table.get(keys.customer(customer)) if customer else None
         return Owner("user", record["user"]) if record else None
 
     def enroll(self, owner: Owner, customer: str, *, instead_of: str = "") -> str:
-        """Let the account be this customer; return the one that it is, which may be another. Raises `NotFound`.
+        """Store the account's Stripe customer id and return it; if it has one already, return that one.
 
-        ``instead_of``: the customer it was, who is no more.
+        ``instead_of``: the id it had, of a customer that was deleted at Stripe. Raises `NotFound` without an account.
         """
         pointer = Write("Put", keys.customer(customer), {"user": owner.id})
         account = Write(
@@ -71,7 +73,10 @@ class StripeLinks:
         return customer
 
     def order(self, owner: Owner, key_hash: str, *, fingerprint: str, new_id: str, now: int) -> Opened:
-        """Return what the idempotency key stands for; raise `IdempotencyMismatch` where that is something else."""
+        """Return the checkout that the idempotency key stands for, a new one with ``new_id`` if none.
+
+        Raises `IdempotencyMismatch` when the key stands for a request with another fingerprint.
+        """
         record = {
             **keys.order(owner, key_hash),
             "id": new_id,
@@ -89,7 +94,7 @@ class StripeLinks:
         return Opened(new_id)
 
     def opened(self, owner: Owner, key_hash: str, session: str, url: str) -> None:
-        """Remember where the order is paid."""
+        """Store id and URL of the checkout session that was opened for the order."""
         self._table.update(
             keys.order(owner, key_hash),
             "SET #session = :session, #url = :url",
@@ -98,7 +103,7 @@ class StripeLinks:
         )
 
     def expire_checkout(self, owner: Owner, key_hash: str, *, turn: int) -> None:
-        """Remember that nothing comes of this turn any more: the next try is a new one to the cashier."""
+        """Store that this turn's session was refused or has expired: the next try opens another one."""
         self._table.update(
             keys.order(owner, key_hash),
             "SET turn = :next REMOVE #session, #url",
@@ -116,10 +121,10 @@ class StripeLinks:
         dispute: tuple[str, bool] | None = None,
         event: str | None = None,
     ) -> None:
-        """Let these be the account's subscriptions, if nobody changed them since version ``seen`` was read.
+        """Replace the account's subscriptions if they still have version ``seen``.
 
-        Raises `StaleVersion` otherwise, `AlreadyApplied` when the event was applied before,
-        `NotFound` when the account is gone.
+        ``dispute``: id of one and whether it is open; while one is, no credits can be spent. Raises `StaleVersion` when
+        they were changed since, `AlreadyApplied` when the event was applied before, `NotFound` without an account.
         """
         values: Record = {":found": [asdict(one) for one in subscriptions], ":next": seen + 1}
         unchanged = "attribute_not_exists(billing_version)"
@@ -141,15 +146,15 @@ class StripeLinks:
         self._table.transact([*event_once(owner, event, now), account])
 
     def note(self, owner: Owner, event: str | None, *, now: int) -> None:
-        """Remember an event that changed nothing; raise `AlreadyApplied` when it was dealt with."""
+        """Mark an event that changes nothing as applied; raise `AlreadyApplied` when it was applied before."""
         if event:
             self._table.transact(event_once(owner, event, now))
 
     def was_heard(self, owner: Owner, event: str) -> bool:
-        """Return whether an event was dealt with."""
+        """Return whether an event was applied before."""
         return self._table.get(keys.event_once(owner, event)) is not None
 
     def everybody(self) -> Iterable[Owner]:
-        """Yield every owner with an account, guests and deleted ones too; reads the whole table."""
+        """Yield every owner with an account record, also guests and deleted ones; scans the whole table."""
         for record in self._table.everywhere("ACCOUNT"):
             yield keys.owner_of(record["pk"])

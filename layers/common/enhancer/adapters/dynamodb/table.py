@@ -1,13 +1,15 @@
-"""The DynamoDB table: reads, conditional writes, transactions whose first refusal names the error."""
+"""The DynamoDB table: reads, conditional writes, transactions, optimistic retries."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
@@ -18,19 +20,25 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Record = dict[str, Any]
+"""An item of the table with all its attributes."""
 Refusal = Callable[[Record], Exception]
+"""Makes the exception for a failed condition from the stored record, {} when nothing is stored."""
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 TRIES = 10
-"""Attempts at a transaction that loses races; with full jitter this outlasts hundreds of writers of one item."""
+"""Most attempts at a write that loses races; with full jitter enough for hundreds of writers of one item at once."""
 BACKOFF_SECONDS = 0.02
+"""The longest wait after the first attempt; it doubles with each further one."""
 BACKOFF_SECONDS_MAX = 0.5
+"""No wait is longer."""
 PASSING = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-"""Cancellation reasons that a later attempt cures."""
+"""DynamoDB's reasons for a canceled transaction that pass by themselves: it is tried again."""
 
 _serializer, _deserializer = TypeSerializer(), TypeDeserializer()
 
 
 class ConditionFailed(Exception):
-    """A condition did not hold; ``record`` is what is stored there ({} when nothing is)."""
+    """The condition of a write did not hold; ``record``: what is stored under the key, {} when nothing is."""
 
     def __init__(self, record: Record) -> None:
         super().__init__("condition failed")
@@ -38,14 +46,16 @@ class ConditionFailed(Exception):
 
 
 class TableBusy(Exception):
-    """A transaction kept losing races; nothing was written."""
+    """Every attempt lost against other writers; nothing was written. Trying again later may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One part of a transaction and the error it means when its condition fails.
+    """One write of a transaction.
 
-    ``refusal`` gets the stored record ({} when there is none) and returns the exception to raise.
+    ``record``: the attributes of a Put, without the key. ``update``, ``condition``, ``values``, ``names``: DynamoDB's
+    update and condition expressions with their values and names. ``refusal``: makes the exception to raise when the
+    condition does not hold.
     """
 
     action: Literal["Put", "Update", "Delete", "ConditionCheck"]
@@ -59,27 +69,27 @@ class Write:
 
 
 def absent() -> str:
-    """The condition that nothing is stored under the key yet."""
+    """Return the condition that nothing is stored under the key."""
     return "attribute_not_exists(pk)"
 
 
 class Table:
-    """One table, spoken to in plain Python values (integers stay integers)."""
+    """One DynamoDB table in plain Python values: integers stay integers, None is not stored."""
 
     def __init__(self, client: DynamoDBClient, name: str) -> None:
         self._client = client
         self._name = name
 
     def get(self, key: Key) -> Record | None:
-        """Return the record, strongly consistent, or None."""
+        """Return the record, None where there is none. Strongly consistent."""
         answer = self._client.get_item(TableName=self._name, Key=_pack(key), ConsistentRead=True)
         return _unpack(answer["Item"]) if "Item" in answer else None
 
     def get_many(self, keys: Sequence[Key]) -> list[Record | None]:
-        """Return the records in the order of ``keys`` (at most 100), strongly consistent, in one call."""
+        """Return the records of at most 100 keys, in their order. Strongly consistent; raises `TableBusy`."""
         wanted: list[Any] = [_pack(key) for key in keys]
         found: dict[tuple[str, str], Record] = {}
-        for attempt in range(TRIES):
+        for _ in attempts():
             request: Any = {self._name: {"Keys": wanted, "ConsistentRead": True}}
             answer = self._client.batch_get_item(RequestItems=request)
             for raw in answer["Responses"].get(self._name, []):
@@ -88,9 +98,8 @@ class Table:
             left: Any = answer.get("UnprocessedKeys", {})
             wanted = left.get(self._name, {}).get("Keys", [])
             if not wanted:
-                return [found.get((key["pk"], key["sk"])) for key in keys]
-            pause(attempt)
-        raise TableBusy
+                break
+        return [found.get((key["pk"], key["sk"])) for key in keys]
 
     def put(
         self,
@@ -113,7 +122,7 @@ class Table:
         names: dict[str, str] | None = None,
         condition: str | None = None,
     ) -> Record:
-        """Change the record and return it as it is afterwards; raise `ConditionFailed` if refused."""
+        """Change the record and return it as it is then; raise `ConditionFailed` when the condition does not hold."""
         answer = self._single(
             self._client.update_item,
             Key=_pack(key),
@@ -138,7 +147,7 @@ class Table:
         return True
 
     def take(self, key: Key, condition: str, values: Record) -> Record | None:
-        """Remove the record if the condition holds, and return it as it was; None when it did not hold."""
+        """Remove the record if the condition holds and return it as it was; None when it does not hold."""
         try:
             answer = self._single(
                 self._client.delete_item,
@@ -154,7 +163,10 @@ class Table:
     def under(
         self, pk: str, prefix: str = "", *, newest_first: bool = False, before: str | None = None
     ) -> Iterable[Record]:
-        """Yield all records of a partition whose sort key starts with ``prefix``; only those below ``before``."""
+        """Yield the records of a partition whose sort key starts with ``prefix``, in order of the sort key.
+
+        ``before``: only those with a smaller sort key; for ``newest_first``.
+        """
         below = " AND begins_with(sk, :prefix)" if prefix else ""
         start: Any = {"ExclusiveStartKey": _pack({"pk": pk, "sk": before})} if before else {}
         pages = self._client.get_paginator("query").paginate(
@@ -169,7 +181,7 @@ class Table:
             yield from map(_unpack, page["Items"])
 
     def overdue(self, shard: str, before: int) -> Iterable[Record]:
-        """Yield the index entries of a shard with a deadline before ``before`` (epoch ms)."""
+        """Yield the entries of an index partition whose time lies before ``before`` (epoch ms), the earliest first."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             IndexName="gsi1",
@@ -180,7 +192,7 @@ class Table:
             yield from map(_unpack, page["Items"])
 
     def everywhere(self, sk: str) -> Iterable[Record]:
-        """Yield the keys of all records with this sort key, in no order: a scan of the whole table."""
+        """Yield the keys of all records with this sort key, in no order; scans the whole table."""
         pages = self._client.get_paginator("scan").paginate(
             TableName=self._name,
             FilterExpression="sk = :sk",
@@ -191,13 +203,13 @@ class Table:
             yield from map(_unpack, page["Items"])
 
     def transact(self, writes: Sequence[Write]) -> None:
-        """Do all writes or none.
+        """Do all writes (at most 100) or none.
 
-        The first write in order whose condition failed decides the exception. Lost races are tried again with
-        full jitter, at most `TRIES` times.
+        Raises the ``refusal`` of the first write, in their order, whose condition does not hold. Lost races are tried
+        again (see `attempts`); raises `TableBusy` after the last.
         """
         items: Any = [{write.action: self._action(write)} for write in writes]
-        for attempt in range(TRIES):
+        for _ in attempts():
             try:
                 self._client.transact_write_items(TransactItems=items)
             except self._client.exceptions.TransactionCanceledException as canceled:
@@ -211,8 +223,6 @@ class Table:
                 pass
             else:
                 return
-            pause(attempt)
-        raise TableBusy
 
     def _action(self, write: Write) -> Record:
         action: Record = {"TableName": self._name}
@@ -247,9 +257,47 @@ class Table:
             raise ConditionFailed(_unpack(stored)) from None
 
 
+def attempts() -> Iterator[int]:
+    """Yield 0, 1, 2 … for up to `TRIES` attempts, with a `pause` after each; then raise `TableBusy`.
+
+    Leave the loop with ``break`` or ``return`` when an attempt succeeded.
+    """
+    for attempt in range(TRIES):
+        yield attempt
+        pause(attempt)
+    raise TableBusy
+
+
 def pause(attempt: int) -> None:
-    """Wait before the next attempt: exponential, bounded, with full jitter."""
+    """Sleep before the next attempt, ``attempt`` being the number of the last one, from 0.
+
+    The longest sleep doubles with each attempt up to `BACKOFF_SECONDS_MAX`; how much of it is slept is drawn at random
+    (full jitter), so that writers who lost to each other do not meet again.
+    """
     time.sleep(random.uniform(0, min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2**attempt)))  # noqa: S311
+
+
+def retried(
+    lost: type[Exception],
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """Make a function that reads and then writes start over when its write raises ``lost``.
+
+    ``lost`` means that what it read has changed since and that nothing was written. Tries and waits are those of
+    `attempts`; raises `TableBusy` after the last.
+    """
+
+    def decorate(once: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        @wraps(once)
+        def until_it_holds(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+            tries = attempts()
+            while True:
+                next(tries)
+                with suppress(lost):
+                    return once(*args, **kwargs)
+
+        return until_it_holds
+
+    return decorate
 
 
 def _pack(record: Record) -> dict[str, Any]:
@@ -261,7 +309,7 @@ def _unpack(raw: dict[str, Any]) -> Record:
 
 
 def _exact(value: Any) -> Any:
-    """DynamoDB has no floats: pass them as the decimal they print as."""
+    """Return a value as boto3 takes it: floats as the decimal they print as, because it refuses floats."""
     if isinstance(value, float):
         return Decimal(str(value))
     if isinstance(value, dict):

@@ -1,0 +1,57 @@
+"""Rules about pictures: formats, upload sizes, result sizes."""
+
+import pytest
+
+from enhancer.domain import images
+from enhancer.domain.errors import FileTooLarge, ImageFormatUnsupported, OutputTooLarge
+
+
+@pytest.mark.parametrize(
+    ("requested", "source", "alpha", "result"),
+    [
+        ("same", "jpeg", False, "jpeg"), ("same", "jpeg", True, "png"), ("same", "png", True, "png"),
+        ("same", "webp", True, "webp"), ("same", "avif", False, "avif"), ("jpeg", "png", True, "jpeg"),
+        ("png", "jpeg", False, "png"), ("webp", "avif", True, "webp"),
+    ],
+)  # fmt: skip
+def test_the_result_keeps_its_format_unless_told_or_transparent(requested, source, alpha, result):
+    """A wish wins; "same" never loses transparency."""
+    assert images.output_format(requested, source, alpha=alpha) == result
+
+
+@pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "image/webp", "image/avif"])
+def test_an_upload_of_an_accepted_type_up_to_25_mb_is_prepared(content_type):
+    """The limit itself is allowed."""
+    assert images.check_upload(content_type, 25_000_000) is None
+
+
+def test_an_upload_one_byte_too_large_is_refused():
+    """The refusal says size and limit."""
+    with pytest.raises(FileTooLarge) as refused:
+        images.check_upload("image/png", 25_000_001)
+    assert refused.value.details == {"field": "size", "size": 25_000_001, "limit": 25_000_000}
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", "image/gif", "image/svg+xml", "IMAGE/PNG", "image/png; a=b", "text/html"]
+)
+def test_an_upload_of_another_type_is_refused(content_type):
+    """What could never become a picture is refused before it is uploaded."""
+    with pytest.raises(ImageFormatUnsupported):
+        images.check_upload(content_type, 1)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "limit"), [(65_536, 1, 65_535), (1, 65_536, 65_535), (16_000, 16_001, 256_000_000)]
+)
+def test_a_result_beyond_side_or_total_is_refused(width, height, limit):
+    """Side and total are two limits; the refusal names the one that was hit."""
+    with pytest.raises(OutputTooLarge) as refused:
+        images.check_output_size(width, height, file_format="png")
+    assert refused.value.details == {"width": width, "height": height, "limit": limit}
+
+
+def test_a_result_at_its_limits_is_made():
+    """Exactly the limits are allowed."""
+    assert images.check_output_size(16_000, 16_000, file_format="png") is None
+    assert images.check_output_size(65_500, 1, file_format="jpeg") is None
