@@ -13,10 +13,9 @@ from typing import Any
 
 from enhancer.adapters.aws.artifacts import Head
 from enhancer.domain.artifacts import NoArtifact
-from enhancer.domain.entitlement import Params
 from enhancer.domain.jobs import Artifact, Item, Job, Prediction
 from enhancer.domain.ledger import Hold
-from enhancer.domain.models import model_named
+from enhancer.domain.models import Params, model_named
 from enhancer.domain.owners import Owner
 from tests.support.images import encoded, picture
 

@@ -28,11 +28,10 @@ from enhancer.domain.accounts import Account
 from enhancer.domain.artifacts import incoming_key
 from enhancer.domain.callers import Caller
 from enhancer.domain.costs import SPEND_CAP_MICROS
-from enhancer.domain.entitlement import Params
 from enhancer.domain.ids import ordered_id, random_name
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, JobError, Kind, Source, Submitted
 from enhancer.domain.ledger import Balance, Hold, add_up
-from enhancer.domain.models import Model
+from enhancer.domain.models import Model, Params
 from enhancer.domain.owners import Owner
 from enhancer.domain.payments import Checkout, Interval, Snapshot
 from enhancer.domain.plans import PLANS

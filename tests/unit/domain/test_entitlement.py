@@ -6,7 +6,6 @@ import pytest
 
 from enhancer.domain.entitlement import (
     SYNC_MEGAPIXELS_MAX,
-    Params,
     check_input,
     check_job,
     check_model,
@@ -26,7 +25,7 @@ from enhancer.domain.errors import (
     TooMuchWork,
 )
 from enhancer.domain.images import ImageInfo
-from enhancer.domain.models import model_named
+from enhancer.domain.models import Params, model_named
 from enhancer.domain.plans import PLANS
 
 LOCAL = model_named("local")

@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from enhancer.domain import errors
-from enhancer.domain.entitlement import JOB_MEGAPIXELS_MAX, Params, check_model
-from enhancer.domain.models import CATALOGUE, model_named
+from enhancer.domain.entitlement import JOB_MEGAPIXELS_MAX, check_model
+from enhancer.domain.models import CATALOGUE, Params, model_named
 from enhancer.domain.pricing import price
 from enhancer.domain.recovery import BACKOFF_SECONDS, PATIENCE_SECONDS, TRIES, Again, Instead, after
 

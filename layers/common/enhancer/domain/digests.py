@@ -6,8 +6,8 @@ import hashlib
 import json
 from dataclasses import asdict
 
-from enhancer.domain.entitlement import Params
 from enhancer.domain.errors import InvalidIdempotencyKey
+from enhancer.domain.models import Params
 
 KEY_CHARACTERS_MAX = 128
 """Longest idempotency key, in characters."""

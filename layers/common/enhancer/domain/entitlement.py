@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from enhancer.domain.errors import (
     NeedsJob,
     OptionNotSupported,
@@ -14,7 +12,7 @@ from enhancer.domain.errors import (
     TooMuchWork,
 )
 from enhancer.domain.images import ImageInfo, check_output_size
-from enhancer.domain.models import DEFAULT_SCALE, Model
+from enhancer.domain.models import DEFAULT_SCALE, Model, Params
 from enhancer.domain.plans import Plan, smallest_plan_with
 
 SYNC_MEGAPIXELS_MAX = {"standard": 6.0, "pro": 0.1}
@@ -25,26 +23,6 @@ PROVIDER_OUTPUT_MEGAPIXELS_MAX = 64.0
 """Largest result taken from a provider, in megapixels: it is decoded and encoded within a function's memory."""
 SECOND_PASS_FACTOR = 5
 """Scales 6 and 8 take two passes: first the input, then four times as many pixels; 1 + 4 times the input in all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """The parameters of a run, defaults filled in.
-
-    ``scale``: how many times longer the sides get; 0 for a model without that choice. ``face``: restore faces too.
-    ``quality``: ``standard`` or ``pro``. ``output_format``: one of `images.OUTPUT_FORMATS`. The others are for models
-    that edit by prompt; None means the model's default.
-    """
-
-    scale: int
-    face: bool = False
-    quality: str = "standard"
-    output_format: str = "same"
-    prompt: str | None = None
-    negative_prompt: str | None = None
-    strength: float | None = None
-    guidance: float | None = None
-    steps: int | None = None
 
 
 def resolve_scale(model: Model, scale: int | None) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from enhancer.domain.entitlement import Params
 from enhancer.domain.ledger import Hold
-from enhancer.domain.models import Model, model_named
+from enhancer.domain.models import Model, Params, model_named
 from enhancer.domain.owners import Owner
 from enhancer.domain.pricing import FREE, Split
 

@@ -51,6 +51,26 @@ class Model:
     fallback: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Params:
+    """The parameters of a run, defaults filled in.
+
+    ``scale``: how many times longer the sides get; 0 for a model without that choice. ``face``: restore faces too.
+    ``quality``: ``standard`` or ``pro``. ``output_format``: one of `images.OUTPUT_FORMATS`. The others are for models
+    that edit by prompt; None means the model's default.
+    """
+
+    scale: int
+    face: bool = False
+    quality: str = "standard"
+    output_format: str = "same"
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    strength: float | None = None
+    guidance: float | None = None
+    steps: int | None = None
+
+
 _ESRGAN = "nightmareai/real-esrgan"
 _ESRGAN_VERSION = "42fed1c4974146d4d2414e2be2c5277c7fcf05fcc3a73abf41610695738c1d7b"
 _GFPGAN_VERSION = "0fbacf7afc6c144e5be9767cff80f25aff23e52b0708f17e20f9879b2f21516c"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from enhancer.domain.entitlement import Params
-from enhancer.domain.models import Model
+from enhancer.domain.models import Model, Params
 
 SCALE_SURCHARGE_TENTHS = {0: 0, 2: 0, 4: 10, 6: 20, 8: 30}
 """Added to a model's base price, by scale; 0 is a model without that choice."""

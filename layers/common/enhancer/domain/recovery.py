@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from enhancer.domain import errors
-from enhancer.domain.entitlement import Params, check_job
+from enhancer.domain.entitlement import check_job
 from enhancer.domain.errors import EnhancerError, ProviderError, TooMuchWork
-from enhancer.domain.models import Model, model_named
+from enhancer.domain.models import Model, Params, model_named
 
 TRIES: dict[type[ProviderError], int] = {
     errors.ProviderThrottled: 3,

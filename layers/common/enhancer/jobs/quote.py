@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from enhancer.domain.entitlement import (
-    Params,
-    check_input,
-    check_sync,
-)
+from enhancer.domain.entitlement import check_input, check_sync
 from enhancer.domain.errors import (
     EnhancerError,
     TooManyPixels,
 )
 from enhancer.domain.ledger import UsageAndBalance
-from enhancer.domain.models import Model
+from enhancer.domain.models import Model, Params
 from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, smallest_plan_with
 from enhancer.domain.pricing import Split, credits, price_of, split
 from enhancer.domain.refusals import daily_quota_exceeded, key_cap_reached, network_quota_exceeded

@@ -12,7 +12,6 @@ from enhancer.domain import images
 from enhancer.domain.artifacts import NoArtifact, is_incoming_of, original_key, result_key
 from enhancer.domain.digests import digest, key_hash_of
 from enhancer.domain.entitlement import (
-    Params,
     check_input,
     check_job,
     check_model,
@@ -30,7 +29,7 @@ from enhancer.domain.errors import (
 )
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, Kind, Source, Submitted
 from enhancer.domain.ledger import BalanceChanged, Earlier, Hold, KeyUsed, UsageAndBalance
-from enhancer.domain.models import DEFAULT_MODEL, Model, model_named
+from enhancer.domain.models import DEFAULT_MODEL, Model, Params, model_named
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import day_of
 from enhancer.domain.plans import smallest_plan_with

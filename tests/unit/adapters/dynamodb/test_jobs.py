@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from enhancer.adapters.dynamodb import keys
-from enhancer.domain.entitlement import Params
+from enhancer.domain.models import Params
 from enhancer.domain.owners import Owner
 
 

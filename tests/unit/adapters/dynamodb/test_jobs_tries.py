@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from enhancer.adapters.dynamodb import keys
-from enhancer.domain.entitlement import Params
 from enhancer.domain.jobs import DEADLINE_MS, Fallback, Prediction, StaleAttempt
+from enhancer.domain.models import Params
 
 FALLBACK = Fallback("local/real-esrgan", Params(2, face=False, strength=0.35), 1)
 

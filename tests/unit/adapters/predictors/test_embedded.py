@@ -17,8 +17,8 @@ from botocore.stub import Stubber
 
 from enhancer.adapters.predictors.embedded import Embedded
 from enhancer.domain import errors
-from enhancer.domain.entitlement import Params
 from enhancer.domain.jobs import Artifact, Fallback
+from enhancer.domain.models import Params
 from enhancer.domain.predictions import Outcome, Started, StillRunning
 from tests.support.world import World
 

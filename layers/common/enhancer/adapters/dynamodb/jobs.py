@@ -8,7 +8,6 @@ from typing import Any
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table
-from enhancer.domain.entitlement import Params
 from enhancer.domain.jobs import (
     DEADLINE_MS,
     KEPT_DAYS,
@@ -23,6 +22,7 @@ from enhancer.domain.jobs import (
     StaleAttempt,
 )
 from enhancer.domain.ledger import Hold
+from enhancer.domain.models import Params
 from enhancer.domain.owners import Owner
 from enhancer.domain.pricing import Split
 

@@ -9,11 +9,10 @@ from typing import Any, Literal
 from enhancer.api.shapes.error_texts import message
 from enhancer.api.shapes.wire import Wire
 from enhancer.domain.credits import Expiring
-from enhancer.domain.entitlement import Params
 from enhancer.domain.errors import EnhancerError
 from enhancer.domain.jobs import Item, Job, Status, Submitted
 from enhancer.domain.ledger import UsageAndBalance
-from enhancer.domain.models import DEFAULT_MODEL, Model, model_named
+from enhancer.domain.models import DEFAULT_MODEL, Model, Params, model_named
 from enhancer.domain.periods import day_reset_ms
 from enhancer.domain.plans import Plan, smallest_plan_with
 from enhancer.domain.pricing import FREE, Split, credits, price
