@@ -47,11 +47,11 @@ test-integration: venv  ## handlers against the emulators
 test-e2e: venv browser  ## the deployed local stack and a real browser
 	@$(PY) -m pytest tests/e2e
 
-faults: venv  ## kill every step of a job at every AWS call; write docs/faults.md
-	@PYTHONPATH=layers/common:layers/vision $(PY) -m tests.e2e.faults
+faults: venv  ## kill every step of a job at every AWS call (STEPS="sweep ..."); print and sum up what follows
+	@PYTHONPATH=layers/common:layers/vision $(PY) -m tests.e2e.faults $(STEPS)
 
-provider-faults: venv  ## play every fault of the providers; write docs/provider-faults.md
-	@PYTHONPATH=layers/common:layers/vision $(PY) -m tests.e2e.provider_faults
+provider-faults: venv  ## play every fault of the providers (FAULTS="429 ..."); print and sum up what follows
+	@PYTHONPATH=layers/common:layers/vision $(PY) -m tests.e2e.provider_faults $(FAULTS)
 
 contract: venv  ## the same assertions against stand-ins and, where their keys are set, the real providers
 	@$(PY) -m pytest tests/contract

@@ -2,8 +2,9 @@
 
 The handlers run in this process against the deployed stack, so that a call can be chosen to die at; from then on
 every further call dies too, as in a process that is gone. What follows is what production does: the step is
-delivered again, or the caller asks again, and the sweep runs. ``python -m tests.e2e.faults`` prints the table and
-writes docs/faults.md.
+delivered again, or the caller asks again, and the sweep runs. ``python -m tests.e2e.faults`` prints every row, and
+writes the full table to .local/faults.md and its summary to docs/faults.md. Words behind it choose the steps to run, by
+parts of their names, and then nothing is written.
 """
 
 from __future__ import annotations
@@ -30,11 +31,9 @@ from enhancer.domain.predictions import StillRunning
 from enhancer.domain.pricing import credits
 from local.stack import REGION, LocalStack
 from tests.e2e.deployed import Deployed
+from tests.e2e.fault_tables import AFTER, BEFORE, DOCUMENT, TABLE, TWICE, WHOLE, Row, summary, table
 from tests.support.functions import load
-from tests.support.template import ROOT
 
-BEFORE, AFTER, TWICE = "before", "after", "twice"
-DOCUMENT = ROOT / "docs/faults.md"
 READS = ("Get", "Query", "Head", "List", "Describe")
 ENVIRONMENTS = ("Jobs", "StartPrediction", "Generate")
 """Functions whose variables together are those of all."""
@@ -189,23 +188,6 @@ class Scenario:
         return run
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table. ``charge`` in tenths."""
-
-    step: str
-    call: str
-    moment: str
-    left: str
-    ended: str
-    charge: int
-
-    @property
-    def name(self) -> tuple[str, str, str]:
-        """What was done to what."""
-        return self.step, self.call, self.moment
-
-
 def rows(bench: Bench, scenario: Scenario, *, every: bool = True) -> Iterator[Row]:
     """Deliver the step twice, then kill it at each of its calls; check the books each time, at once and in the end.
 
@@ -213,7 +195,7 @@ def rows(bench: Bench, scenario: Scenario, *, every: bool = True) -> Iterator[Ro
     """
     case = scenario.arrange(bench)
     whole = scenario.deliver(bench, case)
-    yield _row(bench, scenario, case, "whole step", TWICE, whole)
+    yield _row(bench, scenario, case, WHOLE, TWICE, whole)
     for call in count(1):
         for moment in (BEFORE, AFTER):
             case = scenario.arrange(bench)
@@ -277,69 +259,28 @@ def _in_the_end(bench: Bench, scenario: Scenario, case: Case) -> tuple[str, int]
     return (jobs[0].status if jobs else "no job"), charge
 
 
-def markdown(found: list[Row], seconds: float) -> str:
-    """The table, as docs/faults.md has it."""
-    lines = [
-        "# Faults",
-        "",
-        "Every step of a job, run against the deployed local stack and killed before and after each of its AWS calls",
-        "(what had its effect stays, nothing more gets through), and delivered twice: at once and again after the end.",
-        "Then comes what production does: the step is delivered again or the caller asks again, and the sweep runs.",
-        "Checked in each row: the books add up at once and in the end, what is held belongs to open pictures; in the",
-        "end nothing is held, no job and no execution is open, every hold was resolved once, no picture paid twice.",
-        "",
-        "The number of a call counts the calls of its kind. A run that is killed where its picture is held but not",
-        "stored fails and is free; the others end as if nothing had happened, or at the job's deadline.",
-        "",
-        f"Written by `make faults` ({len(found)} rows in {seconds:.0f} s). `tests/e2e/test_faults.py` runs them too,",
-        "but kills a read only before it: the moment after a read is the moment before the next call.",
-    ]
-    for step in dict.fromkeys(row.step for row in found):
-        lines += [
-            "",
-            f"## {step}",
-            "",
-            "| call | killed | left at once | ended as | charge |",
-            "|---|---|---|---|---|",
-        ]
-        for row in found:
-            if row.step == step:
-                killed = row.moment if row.moment != TWICE else "no: delivered twice"
-                cells = [row.call, killed, row.left, row.ended, f"{credits(row.charge)}"]
-                lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def documented() -> set[tuple[str, str, str]]:
-    """What docs/faults.md has rows for."""
-    found, step = set(), ""
-    for line in DOCUMENT.read_text("utf-8").splitlines():
-        if line.startswith("## "):
-            step = line.removeprefix("## ")
-        elif line.startswith("| ") and not line.startswith("| call"):
-            call, killed = (cell.strip() for cell in line.split("|")[1:3])
-            found.add((step, call, TWICE if killed.startswith("no") else killed))
-    return found
-
-
 def main() -> None:
-    """Run every scenario on a stack of its own, print the table, write the document."""
+    """Run the scenarios on a stack of its own and print their rows; after all of them, write the documents."""
     from tests.e2e.fault_cases import SCENARIOS
 
-    started, found = time.monotonic(), list[Row]()
+    words, started, found = sys.argv[1:], time.monotonic(), list[Row]()
+    chosen = [one for one in SCENARIOS if not words or any(word in one.name for word in words)]
     with (
         tempfile.TemporaryDirectory() as folder,
         LocalStack(port=0, emulator_port=0, state=Path(folder) / "state") as stack,
         Bench(Deployed(stack)).open() as bench,
     ):
-        for scenario in SCENARIOS:
+        for scenario in chosen:
             for row in rows(bench, scenario):
                 found.append(row)
                 sys.stdout.write(
                     f"{row.step:46} {row.call:34} {row.moment:7} {row.left:36} {row.ended:10} {credits(row.charge)}\n"
                 )
                 sys.stdout.flush()
-    DOCUMENT.write_text(markdown(found, time.monotonic() - started), "utf-8")
+    if not words:
+        TABLE.parent.mkdir(exist_ok=True)
+        TABLE.write_text(table(found), "utf-8")
+        DOCUMENT.write_text(summary(found, time.monotonic() - started), "utf-8")
 
 
 if __name__ == "__main__":

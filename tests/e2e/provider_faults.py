@@ -1,12 +1,14 @@
 """Every fault of a provider, met by a request that waits and by a job, on the deployed local stack.
 
-``python -m tests.e2e.provider_faults`` prints the table and writes docs/provider-faults.md. Words behind it choose the
-faults to play, by parts of their names, and then nothing is written.
+``python -m tests.e2e.provider_faults`` prints every row, and writes the full table to .local/provider-faults.md and its
+summary to docs/provider-faults.md. Words behind it choose the faults to play, by parts of their names, and then nothing
+is written.
 """
 
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 import tempfile
 import threading
@@ -23,13 +25,31 @@ from local.stack import LocalStack
 from tests.e2e import provider_cases, provider_cases_workers
 from tests.e2e.deployed import Deployed
 from tests.e2e.provider_lab import Lab
-from tests.e2e.provider_play import Fault, Line, play
+from tests.e2e.provider_play import FALLBACK, GENERATE, JOB, OWN, Fault, Line, play
 from tests.support.client import Client
 from tests.support.template import ROOT
 
 DOCUMENT = ROOT / "docs/provider-faults.md"
+TABLE = ROOT / ".local/provider-faults.md"
 SECONDS = 0.4
 """How long a prediction of the stand-ins takes."""
+INTRODUCTION = """\
+# Faults of the providers
+
+What happens when a provider misbehaves: played by the stand-ins on the deployed local stack, each through
+`generate` (which waits for the result) and through a job. A model with a fallback is run by that one where
+another try does not help; `gfpgan` and `sd15` have none.
+
+Checked in each row: the books add up and nothing is held or open; a failure is free; a model that ran
+instead costs its own price, never more than the one asked for; what was booked as our cost is what the job
+says; no token reached the delivery host or a host that it redirected to; where an answer was lost, its
+prediction is found and not made again. In the end the day's total is, to the micro, what was booked and the
+estimates of predictions whose end nobody saw (`job_expired`).
+
+A run ends with a picture, of the model that was asked for or of its fallback, or with the code of an error. Our
+cost is what the provider bills us, in USD micros.
+
+"""
 
 
 def chapters(canary_url: str) -> dict[str, tuple[Fault, ...]]:
@@ -37,7 +57,7 @@ def chapters(canary_url: str) -> dict[str, tuple[Fault, ...]]:
     return {
         "Replicate: requests": provider_cases.REQUESTS,
         "Replicate: results": (*provider_cases.OUTCOMES, provider_cases.redirects(canary_url)),
-        "Ends nobody hears of, caps and switches": provider_cases.ENDINGS,
+        "Webhooks, deadlines, spend caps and switches": provider_cases.ENDINGS,
         "Workers AI": provider_cases_workers.RUNS,
     }
 
@@ -93,42 +113,84 @@ def row(line: Line) -> list[str]:
     return [line.fault, line.model, line.via, line.saw, str(line.calls), charge, held, str(line.cost)]
 
 
-def markdown(found: list[Line], canary_url: str, seconds: float) -> str:
-    """The table, as docs/provider-faults.md has it."""
-    lines = [
-        "# Faults of the providers",
-        "",
-        "What happens when a provider misbehaves: played by the stand-ins on the deployed local stack, each through",
-        "`generate` (which waits for the result) and through a job. A model with a fallback is run by that one where",
-        "another try does not help; `gfpgan` and `sd15` have none.",
-        "",
-        "Checked in each row: the books add up and nothing is held or open; a failure is free; a model that ran",
-        "instead costs its own price, never more than the one asked for; what was booked as our cost is what the job",
-        "says; no token reached the delivery host or a host that it redirected to; where an answer was lost, its",
-        "prediction is found and not made again. In the end the day's total is, to the micro, what was booked and the",
-        "estimates of predictions whose end nobody saw (`job_expired`).",
-        "",
-        "The caller sees a status; after `202` comes what the job came to: the model that made the picture, or the",
-        "error. Calls are requests that the provider heard; the number of `gets`, which ask how a prediction stands,",
-        "depends on the machine. Cost is what the provider bills us, in USD micros.",
-        "",
-        f"Written by `make provider-faults` ({len(found)} rows in {seconds:.0f} s).",
-        "`tests/e2e/test_provider_faults.py` plays the most telling ones.",
-    ]
-    by_name = {line.name: line for line in found}
-    for title, faults in chapters(canary_url).items():
+def table(found: list[Line], canary_url: str) -> str:
+    """Every row, under the heading of its chapter.
+
+    Calls are requests that the provider received; the number of ``gets``, which ask how a prediction stands, depends
+    on the machine.
+    """
+    lines = ["# Faults of the providers, every row"]
+    for title, mine in _by_chapter(found, canary_url).items():
         lines += ["", f"## {title}", ""]
         lines += ["| fault | model | through | the caller sees | calls | credits | held | cost |"]
         lines += ["|---|---|---|---|---|---|---|---|"]
-        for fault in faults:
-            for via in fault.via:
-                if line := by_name.get((fault.name, fault.model, via)):
-                    lines.append(f"| {' | '.join(row(line))} |")
+        lines += [f"| {' | '.join(row(line))} |" for line in mine]
     return "\n".join(lines) + "\n"
 
 
+def summary(found: list[Line], canary_url: str, seconds: float) -> str:
+    """The faults by what became of the run, as docs/provider-faults.md has them."""
+    lines = [
+        f"`make provider-faults` prints all {len(found)} rows, with the calls made, in {seconds / 60:.0f} minutes.",
+        "It writes them to `.local/provider-faults.md`, and this summary anew. `make provider-faults FAULTS=429` plays",
+        "only the faults named so. `tests/e2e/test_provider_faults.py` plays the most telling ones.",
+        "",
+        "| where | ended with | rows | credits | our cost | faults |",
+        "|---|---|---|---|---|---|",
+    ]
+    for title, mine in _by_chapter(found, canary_url).items():
+        for end in sorted({line.ended for line in mine}, key=lambda end: (end != OWN, end != FALLBACK, end)):
+            some = [line for line in mine if line.ended == end]
+            paid = [f"{credits(tenths)}" for tenths in sorted({line.charge for line in some})]
+            cost = [f"{micros}" for micros in sorted({line.cost for line in some})]
+            cells = [title, end, f"{len(some)}", _range(paid), _range(cost), _faults(some)]
+            lines.append(f"| {' | '.join(cells)} |")
+    return INTRODUCTION + "\n".join(lines) + "\n"
+
+
+def _by_chapter(found: list[Line], canary_url: str) -> dict[str, list[Line]]:
+    by_name = {line.name: line for line in found}
+    return {
+        title: [
+            by_name[name]
+            for fault in faults
+            for via in fault.via
+            if (name := (fault.name, fault.model, via)) in by_name
+        ]
+        for title, faults in chapters(canary_url).items()
+    }
+
+
+def _range(ordered: list[str]) -> str:
+    return ordered[0] if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}"
+
+
+def _faults(lines: list[Line]) -> str:
+    """Their names and models, with the call if it is met by one only."""
+    vias: dict[tuple[str, str], list[str]] = {}
+    for line in lines:
+        vias.setdefault((line.fault, line.model), []).append(line.via)
+    return "; ".join(
+        f"{fault} ({model})" if len(met) > 1 else f"{fault} ({model}, {met[0]} only)"
+        for (fault, model), met in vias.items()
+    )
+
+
+def documented() -> list[tuple[str, str, str]]:
+    """The names of the rows that docs/provider-faults.md sums up."""
+    found = list[tuple[str, str, str]]()
+    for line in DOCUMENT.read_text("utf-8").splitlines():
+        if line.startswith("| ") and not line.startswith("| where"):
+            for shown in line.split("|")[-2].strip().split("; "):
+                parts = re.fullmatch(r"(.+) \(([^(), ]+)(?:, (\w+) only)?\)", shown)
+                assert parts, shown
+                fault, model, only = parts.groups()
+                found += [(fault, model, via) for via in ([only] if only else (GENERATE, JOB))]
+    return found
+
+
 def main() -> int:
-    """Play every fault on a stack of its own, print the lines, write the document."""
+    """Play the faults on a stack of its own and print their lines; after all of them, write the documents."""
     words = sys.argv[1:]
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -149,7 +211,10 @@ def main() -> int:
             if not words or any(word in f"{fault.name} {fault.model}" for word in words)
         ]
         found, wrong = play_all(opened, chosen, told)
-        document = markdown(found, opened.canary.url, time.monotonic() - started)
+        documents = {
+            TABLE: table(found, opened.canary.url),
+            DOCUMENT: summary(found, opened.canary.url, time.monotonic() - started),
+        }
         try:
             opened.check_spending(
                 sum(estimated(model_named(line.model).slug) for line in found if "job_expired" in line.saw)
@@ -159,7 +224,9 @@ def main() -> int:
     if wrong:
         sys.stdout.write("\n".join(["", "WENT WRONG", *wrong]))
     elif not words:
-        DOCUMENT.write_text(document, "utf-8")
+        TABLE.parent.mkdir(exist_ok=True)
+        for path, text in documents.items():
+            path.write_text(text, "utf-8")
     return len(wrong)
 
 

@@ -18,6 +18,7 @@ from tests.e2e.provider_lab import PLANS, REPLICATE, WORKERS, Calls, Lab, size_o
 from tests.support.client import Client, picture
 
 GENERATE, JOB = "generate", "job"
+OWN, FALLBACK = "a picture of the model", "a picture of its fallback"
 ALWAYS = 20
 """More often than anybody tries."""
 PROMPT = "a calm harbour at dawn"
@@ -106,6 +107,14 @@ class Line:
     def name(self) -> tuple[str, str, str]:
         """What was played how."""
         return self.fault, self.model, self.via
+
+    @property
+    def ended(self) -> str:
+        """`OWN`, `FALLBACK`, "canceled", or the code of the error that the caller saw, at once or in the job."""
+        last = self.saw.split(" ")[-1]
+        if ":" in self.saw or "," not in self.saw:
+            return last
+        return {self.model: OWN, "canceled": last}.get(last, FALLBACK)
 
 
 def play(lab: Lab, fault: Fault, *vias: str) -> list[Line]:

@@ -1,9 +1,8 @@
-"""Every event file under Lambda's own Runtime Interface Emulator: the real runtime client, from the built artefacts."""
+"""Every example event under Lambda's Runtime Interface Emulator: the real runtime client, from the built artefacts."""
 
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator
 
 import pytest
@@ -13,19 +12,18 @@ from enhancer.domain.availability import Flags
 from local import rie
 from local.stack import LocalStack
 from tests.e2e.conftest import Store
-from tests.support import make_events
 from tests.support.aws import SIGNING_KEY
+from tests.support.event_cases import CASES, STORED
 
-OUTCOMES: dict[str, int | str] = tomllib.loads((make_events.FOLDER / "outcomes.toml").read_text("utf-8"))
 ORIGIN = "http://127.0.0.1:8787"
 """Of ``make run``; this stack has another port."""
-FUNCTIONS = sorted({name.partition(".")[0] for name in OUTCOMES})
+FUNCTIONS = sorted({case.function for case in CASES.values()})
 
 
 @pytest.fixture(scope="module")
 def given(stack: LocalStack, store: Store) -> Iterator[None]:
     """What the events expect: their objects, and the key that signed their guest, as if just rotated out."""
-    for key, data in make_events.GIVEN.items():
+    for key, data in STORED.items():
         store.s3.put_object(Bucket=store.bucket, Key=key, Body=data, ContentType="image/png")
     secrets, name = stack.client("secretsmanager"), stack.physical_id("SigningSecret")
     before = secrets.get_secret_value(SecretId=name)["SecretString"]
@@ -41,15 +39,14 @@ def given(stack: LocalStack, store: Store) -> Iterator[None]:
 def test_every_event_ends_as_expected_under_the_runtime_emulator(
     stack: LocalStack, store: Store, given: None, function: str
 ) -> None:
-    """Statuses, return values and error classes are those of ``events/outcomes.toml``."""
+    """Statuses, return values and error classes are those that the cases declare."""
     logical_id = "".join(part.capitalize() for part in function.split("_"))
-    names = [name for name in OUTCOMES if name.partition(".")[0] == function]
+    cases = [case for case in CASES.values() if case.function == function]
     found: dict[str, int | str] = {}
     switched = Flags(off=("replicate", "workers_ai"))  # as the events expect it
     FlagStore(store.table).set(switched, actor="tests", reason="events", entry_id=f"act_{function}", now=0)
     with rie.runtime(stack, logical_id) as invoke:
-        for name in names:
-            text = (make_events.FOLDER / f"{name}.json").read_text("utf-8")
-            answer = invoke(json.loads(text.replace(ORIGIN, stack.url))) or {}
-            found[name] = answer.get("statusCode") or answer.get("errorType") or "returns"
-    assert found == {name: OUTCOMES[name] for name in names}
+        for case in cases:
+            answer = invoke(json.loads(case.text.replace(ORIGIN, stack.url))) or {}
+            found[case.name] = answer.get("statusCode") or answer.get("errorType") or "returns"
+    assert found == {case.name: case.outcome for case in cases}

@@ -10,8 +10,9 @@ from standardwebhooks import webhooks as library
 from enhancer import runtime
 from enhancer.jobs import callbacks
 from enhancer.jobs.submit import EnhanceOrder
-from tests.support import aws, make_events
-from tests.support.callbacks import FOREIGN_SECRET, OLD_SECRET, WEBHOOK_SECRET, signed
+from tests.support import aws
+from tests.support.callbacks import FOREIGN_SECRET, OLD_SECRET, RECORDED_AT, WEBHOOK_SECRET, signed
+from tests.support.event_cases import CASES
 from tests.support.events import CONTEXT, Answer, http_event
 
 NAME = "prediction-0-1-0"
@@ -147,7 +148,7 @@ def test_the_log_names_the_job_and_nothing_of_the_message(apps, served, job, log
 @pytest.fixture
 def recorded(monkeypatch):
     """The moment at which the events were signed."""
-    moment = datetime.fromtimestamp(make_events.RECORDED_AT + 10, UTC)
+    moment = datetime.fromtimestamp(RECORDED_AT + 10, UTC)
 
     class Then(datetime):
         @classmethod
@@ -167,6 +168,6 @@ def recorded(monkeypatch):
 def test_a_recorded_event_is_answered_by_what_it_is_when_its_time_is_now(
     apps, served, recorded, name, status
 ):
-    """The files of events/ at the moment they were signed; sent twice, answered alike."""
-    event = json.loads((make_events.FOLDER / f"provider_webhook.{name}.json").read_text("utf-8"))
+    """The recorded cases at the moment they were signed; sent twice, answered alike."""
+    event = json.loads(CASES[f"provider_webhook.{name}"].text)
     assert [Answer(apps.provider_webhook(event, CONTEXT)).status for _ in range(2)] == [status] * 2

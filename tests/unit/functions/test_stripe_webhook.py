@@ -10,8 +10,9 @@ import pytest
 from enhancer import runtime
 from enhancer.adapters.stripe.gateway import Payments
 from enhancer.domain.errors import CheckoutUnderWay, StripeUnavailable
-from tests.support import aws, make_events
+from tests.support import aws
 from tests.support.callbacks import RECORDED_AT, stripe_signed
+from tests.support.event_cases import CASES
 from tests.support.events import CONTEXT, Answer, http_event
 
 PATH = "/api/billing/stripe-webhook"
@@ -207,9 +208,9 @@ def test_the_log_names_event_type_and_outcome_and_nobody(apps, served, account, 
     ],
 )  # fmt: skip
 def test_a_recorded_event_is_answered_by_what_it_is_when_its_time_is_now(apps, served, name, status):
-    """The files of events/ at the moment they were signed; sent twice, answered alike."""
+    """The recorded cases at the moment they were signed; sent twice, answered alike."""
     served.clock = (RECORDED_AT + 10) * 1000
-    event = json.loads((make_events.FOLDER / f"stripe_webhook.{name}.json").read_text("utf-8"))
+    event = json.loads(CASES[f"stripe_webhook.{name}"].text)
     assert [Answer(apps.stripe_webhook(event, CONTEXT)).status for _ in range(2)] == [status] * 2
 
 
