@@ -48,26 +48,28 @@ def after(
     megapixels: float,
     enabled: Callable[[Model], bool],
     chance: float,
+    asked: float | None = None,
 ) -> Again | Instead | None:
     """Return what comes after ``problem``, None when nothing would help.
 
     ``tries`` counts how often this model was tried, this time included. ``chance`` (0 to 1) spreads the waits, so
     that callers who failed together do not come back together. Wrong input is nobody else's to cure, and neither is a
-    provider that does not accept our token: somebody has to look.
+    provider that does not accept our token: somebody has to look. ``asked`` is the wait in seconds that the provider
+    asked for when the try was refused, for a problem that does not carry it.
     """
     if not isinstance(problem, ProviderError) or isinstance(problem, errors.JobExpired):
         return None
-    wait = _wait(problem, tries, chance)
+    wait = _wait(asked if problem.retry_after is None else problem.retry_after, tries, chance)
     may_run = problem.made or enabled(model)
     if tries < TRIES.get(type(problem), 1) and wait <= PATIENCE_SECONDS and may_run:
         return Again(wait, keep=problem.made)
     return _instead(model, params, megapixels, enabled)
 
 
-def _wait(problem: ProviderError, tries: int, chance: float) -> float:
+def _wait(asked: float | None, tries: int, chance: float) -> float:
     """What the provider asked for, and a little more; else exponential backoff with full jitter."""
-    if problem.retry_after is not None:
-        return problem.retry_after + chance
+    if asked is not None:
+        return asked + chance
     return float(BACKOFF_SECONDS * 2 ** (tries - 1) * chance)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -17,13 +16,11 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from enhancer.adapters.http.bounded import TooLong, body_of
+from enhancer.adapters.http.bounded import USER_AGENT, BodyTooLong, read_body
 from enhancer.adapters.signin.base import Provider
 from enhancer.domain.errors import SignInFailed, SignInUnavailable
 from enhancer.domain.paths import is_loopback
 from enhancer.telemetry import logger
-
-logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # its other lines name URLs
 
 SECONDS = 12.0
 """For everything that one sign-in asks its provider."""
@@ -34,7 +31,7 @@ HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
     "Connection": "close",
-    "User-Agent": "image-enhancer/1.0",
+    "User-Agent": USER_AGENT,
 }
 
 _CODE = re.compile(r"[!-~]{1,2048}")
@@ -161,8 +158,8 @@ class _Bounded(HTTPAdapter):
             with super().send(request, stream=True, timeout=(connect, read), proxies={}) as response:
                 if 300 <= response.status_code < 400:  # before anybody reads where to
                     raise Unusable("redirect")
-                body = body_of(response, bytes_max=BODY_BYTES_MAX, deadline=self._deadline - read)
-        except TooLong:
+                body = read_body(response, bytes_max=BODY_BYTES_MAX, deadline=self._deadline - read)
+        except BodyTooLong:
             raise Unusable("long") from None
         except (OSError, HTTPError, ValueError):  # the first is also what requests and time-outs raise
             raise Unusable("broken") from None

@@ -146,9 +146,7 @@ def _refuse(told: StripeError) -> NoReturn:
         logger.warning("stripe does not answer", extra=shown)
     else:
         logger.error("stripe refuses", extra=shown)
-    problem = StripeUnavailable()
-    problem.answered = bool(error) and status not in UNKEPT
-    raise problem from None
+    raise StripeUnavailable(answered=bool(error) and status not in UNKEPT) from None
 
 
 def _word(value: Any) -> str:
