@@ -1,4 +1,4 @@
-"""The AWS emulator on loopback, with every correction of local.corrections applied.
+"""The AWS emulator on loopback, with every correction of `local.corrections` applied.
 
 Run as ``python -m local.emulator`` by :class:`local.stack.LocalStack`, which gives it its environment and
 ends it.
@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.corrections import Json, Module, correct_all
+from local.corrections import correct_all
+from local.corrections.release import Json, Module
 
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 

@@ -20,7 +20,7 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from local.corrections import CLIENT_HEADER, HOST_HEADER
+from local.corrections.http_events import CLIENT_HEADER, HOST_HEADER
 
 API_BODY_BYTES = 10 * 1024 * 1024  # API Gateway: the largest request body
 EVENT_BYTES = 6_291_556  # Lambda: the largest event, in which a binary body is base64
