@@ -14,9 +14,9 @@ Asgi = Callable[[Json, Any, Any], Awaitable[None]]
 def correct_bucket_access(app_module: Module, s3: Module) -> None:
     """S3 answers a browser by the bucket's CORS rules, and an unsigned GET of an object with 403.
 
-    ministack lets every origin in and serves every object to anyone, which would hide a missing CORS rule and
-    a leak. Its other services ask for no signature, so any web site open in a browser here could use them: they
-    answer no request that a page sends past the front door.
+    ministack allows every origin and serves every object to anyone, which would hide a missing CORS rule or a leak.
+    Its other services need no signature, so any web site open in a browser on this machine could use them: they refuse
+    every request with an ``Origin`` that does not come through the front door.
     """
     inner: Asgi = app_module.app
 
@@ -59,7 +59,7 @@ def correct_bucket_access(app_module: Module, s3: Module) -> None:
 
 
 def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Headers in the form an ASGI server takes."""
+    """Return headers in the form that an ASGI server takes."""
     return [(name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in headers.items()]
 
 

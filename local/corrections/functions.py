@@ -38,8 +38,8 @@ def correct_interpreter(runtime: Module) -> None:
 def correct_layers(runtime: Module, service: Module) -> None:
     """AWS mounts one copy of a layer at /opt for all environments, and sets the documented variables.
 
-    ministack unpacks every layer anew for every worker, which makes a cold start of a large layer seconds
-    long, and leaves out ``_HANDLER``, ``AWS_EXECUTION_ENV``, ``AWS_LAMBDA_LOG_GROUP_NAME``,
+    ministack unpacks every layer for every worker, which makes a cold start with a large layer take seconds, and
+    leaves out ``_HANDLER``, ``AWS_EXECUTION_ENV``, ``AWS_LAMBDA_LOG_GROUP_NAME``,
     ``AWS_LAMBDA_INITIALIZATION_TYPE`` and ``TZ``.
     """
     require(hasattr(runtime.Worker, "_spawn"), "Worker._spawn")
@@ -63,7 +63,7 @@ def correct_layers(runtime: Module, service: Module) -> None:
 
 
 def runtime_variables(config: Json) -> dict[str, str]:
-    """The variables AWS sets for every function and ministack does not."""
+    """Return the environment variables that AWS sets for every function and ministack does not."""
     return {
         "_HANDLER": config.get("Handler", ""),
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{config.get('Runtime', '')}",
@@ -74,7 +74,7 @@ def runtime_variables(config: Json) -> dict[str, str]:
 
 
 def unpack_once(archive: bytes | None) -> str:
-    """The folder that holds this layer's files, unpacked by whoever comes first."""
+    """Return the folder with a layer's files; unpack the archive if no process did so before."""
     require(archive, "a layer version without content")
     content = archive or b""
     folder = Path(os.environ["EMULATOR_LAYERS"]) / hashlib.sha256(content).hexdigest()[:32]
@@ -101,7 +101,7 @@ def correct_import_order(runtime: Module) -> None:
 
 
 def rewrite_worker(runtime: Module, old: str, new: str) -> None:
-    """Change one place of the script that runs inside every function's process."""
+    """Replace one piece of the script that runs inside every function's process; it must occur exactly once."""
     script = runtime._PYTHON_WORKER_SCRIPT
     require(script.count(old) == 1, f"the worker script around {old.strip()[:40]!r}")
     runtime._PYTHON_WORKER_SCRIPT = script.replace(old, new)
@@ -170,8 +170,7 @@ def correct_response_size(service: Module) -> None:
 def correct_log_wait(runtime: Module) -> None:
     """AWS does not make a caller wait for logs; ministack waits 50 ms for a first line.
 
-    Only functions that log nothing pay it. With a shorter wait a late line may land in the next invocation's
-    log.
+    Only functions that log nothing wait so long. With a shorter wait a late line may be in the next invocation's log.
     """
     drain = runtime.Worker._drain_stderr_bounded
 

@@ -40,8 +40,8 @@ def cookies_apart(event: Json) -> None:
 def client_connection(event: Json) -> None:
     """AWS describes the client's own connection: ``sourceIp``, Host, domain name, ``x-forwarded-*``.
 
-    ministack always says 127.0.0.1. The front door passes what it saw in two headers that it takes from no
-    client.
+    ministack always says 127.0.0.1. The front door passes the client's address and Host in two headers that it drops
+    from clients.
     """
     headers, context = event["headers"], event["requestContext"]
     address = headers.pop(CLIENT_HEADER, "")
@@ -76,8 +76,8 @@ def correct_function_errors(service: Module) -> None:
 def correct_options(gateway: Module) -> None:
     """Without a CORS configuration AWS routes OPTIONS like any verb, also to ANY; ministack answers 403.
 
-    ministack decides by comparing with ``"OPTIONS"`` before it looks at routes. Methods arrive in capitals,
-    so a lower case one passes that question; both steps after it get the capitals back.
+    ministack compares the method with ``"OPTIONS"`` before it matches routes. Methods arrive in capitals, so one in
+    lower case passes that comparison; both steps after it get it in capitals again.
     """
     handle, match, invoke = (
         gateway._handle_execute_in_scope,

@@ -37,7 +37,7 @@ def correct_http_api(provisioners: Module) -> None:
 
 
 def import_routes(provisioners: Any, api_id: str, body: Json) -> None:
-    """Create the routes of an OpenAPI Body. An authorizer stops the deployment: open would be worse."""
+    """Create the routes of an OpenAPI Body; ValueError for an authorizer, because its route would be open to all."""
     for path, operations in (body.get("paths") or {}).items():
         for method, operation in operations.items():
             target = operation.get("x-amazon-apigateway-integration") if isinstance(operation, dict) else None
@@ -52,7 +52,7 @@ def import_routes(provisioners: Any, api_id: str, body: Json) -> None:
 
 
 def add_route(provisioners: Any, api_id: str, key: str, target: Json) -> None:
-    """One route with its Lambda integration."""
+    """Create one route with its Lambda integration."""
     integration = {
         "ApiId": api_id,
         "IntegrationType": "AWS_PROXY",
@@ -73,7 +73,7 @@ def add_route(provisioners: Any, api_id: str, key: str, target: Json) -> None:
 
 
 def forget_routes(gateway: Any, api_id: str) -> None:
-    """Drop what an earlier import made, and keep natively declared routes."""
+    """Delete the routes of an earlier import, and keep those declared as resources."""
     integrations, routes = gateway._integrations[api_id], gateway._routes[api_id]
     ours = {name for name, value in integrations.items() if value.get("description") == IMPORTED}
     for route_id in [name for name, value in routes.items() if value["target"].split("/")[-1] in ours]:
@@ -83,7 +83,7 @@ def forget_routes(gateway: Any, api_id: str) -> None:
 
 
 def api_tags(props: Json) -> dict[str, str]:
-    """The tags of an API, which SAM writes into ``Body.tags``; ``ms-custom-id`` fixes the API's id."""
+    """Return the tags of an API, which SAM writes into ``Body.tags``; ``ms-custom-id`` sets the API's id."""
     in_body = {
         tag["name"]: tag.get("x-amazon-apigateway-tag-value", "")
         for tag in (props.get("Body") or {}).get("tags") or []
@@ -93,7 +93,7 @@ def api_tags(props: Json) -> dict[str, str]:
 
 
 def api_cors(props: Json) -> Json | None:
-    """The CORS settings with the camelCase keys that the emulator reads."""
+    """Return the CORS settings with the camelCase keys that ministack reads."""
     cors = props.get("CorsConfiguration") or (props.get("Body") or {}).get("x-amazon-apigateway-cors")
     if not isinstance(cors, dict):
         return None

@@ -41,7 +41,7 @@ def correct_callback_errors(machines: Module) -> None:
 def correct_token_policies(actions: Module, machines: Module) -> None:
     """Sending a task token back is authorised on the state machine that waits; ministack asks for ``*``.
 
-    Which machine a token belongs to is not kept there, so this answers with the only one there is.
+    ministack does not keep which machine a token belongs to, so this returns the only one there is.
     """
     extract = actions.extract_resource_arn
 
@@ -76,7 +76,7 @@ def correct_execution_timeout(machines: Module) -> None:
 
 
 def end_as_timed_out(machines: Module, execution: Json) -> None:
-    """Close a running execution; its loop looks at the status before every state and stops there."""
+    """End a running execution as TIMED_OUT; its loop checks the status before every state and stops."""
     if execution.get("status") != "RUNNING":
         return
     execution.update(status="TIMED_OUT", stopDate=machines.now_iso(), error="States.Timeout")
