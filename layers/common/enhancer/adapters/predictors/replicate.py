@@ -251,7 +251,7 @@ class Replicate:
         model = job.model_of(item)
         cost = _cost(model, item, run)
         if run.status != "succeeded":
-            raise error_of_run(model, run, cost((0, 0)))
+            raise error_of_run(model, status=run.status, error=run.error, cost=cost((0, 0)))
         url, expected = _output_url(run), cost(expected_size(job, item))
         if url is None:  # an output that we cannot read is billed all the same
             raise output_invalid(model, expected if run.output else cost((0, 0)))

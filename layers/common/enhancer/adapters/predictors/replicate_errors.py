@@ -7,15 +7,11 @@ https://replicate.com/docs/reference/error-codes.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from enhancer.domain import errors
 from enhancer.domain.errors import EnhancerError
 from enhancer.domain.models import Model
 from enhancer.telemetry import logger
-
-if TYPE_CHECKING:
-    from enhancer.adapters.predictors.replicate_api import Run
 
 NAME = "replicate"
 _CONTENT_FILTER = re.compile(r"nsfw|sensitive|safety|flagged", re.IGNORECASE)
@@ -65,15 +61,15 @@ def error_of_request(failed: RequestFailed, model: Model) -> EnhancerError:
     return errors.ProviderUnavailable(provider=NAME, retry_after=retry_after)
 
 
-def error_of_run(model: Model, run: Run, cost: int) -> EnhancerError:
+def error_of_run(model: Model, *, status: str, error: str, cost: int) -> EnhancerError:
     """Return our error for a prediction that did not succeed and cost us so many USD micros.
 
-    Its error text decides which one it is, and is not part of it.
+    ``status`` and ``error`` are the prediction's; the error text is not part of ours.
     """
-    if run.status in ("canceled", "aborted"):
+    if status in ("canceled", "aborted"):
         return errors.ProviderTimeout(provider=NAME, cost=cost)
-    if _CONTENT_FILTER.search(run.error):
+    if _CONTENT_FILTER.search(error):
         return errors.PromptRefused(model=model.alias, cost=cost)
-    if _START_TIMEOUT in run.error:
+    if _START_TIMEOUT in error:
         return errors.ProviderUnavailable(provider=NAME, cost=cost)
     return errors.ProviderFailed(provider=NAME, cost=cost)
