@@ -1,9 +1,9 @@
-"""Cold start: import a handler and build its clients in a fresh process, as a ratio to a bare minimum.
+"""Measure cold starts: import a handler and build its clients in a fresh process, as a ratio to a minimal one.
 
 ``python -m benchmarks.cold_start [--rounds 9] [--json]``
 
-BASE is a Logger and a DynamoDB client. Processes run round-robin on the built layer (with its bytecode), so that
-noise hits all alike; medians are compared. The figures are this machine's; only the ratios carry over to Lambda.
+BASE is a Logger and a DynamoDB client. Processes run in turn on the built layer (with its bytecode), so that noise
+affects all alike; medians are compared. The times are those of this machine; only the ratios hold for Lambda.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Subject:
 
 
 def handler(name: str, budget: float, *builders: str) -> Subject:
-    """A handler with the clients its first request needs."""
+    """Return the subject for a handler and the clients that its first request needs."""
     calls = "\n".join(f"runtime.{builder}()" for builder in builders)
     return Subject(name, f"import app\nfrom enhancer import runtime\n{calls}", budget, name)
 
@@ -91,7 +91,7 @@ def measure(subject: Subject, layer: Path) -> dict[str, object]:
 
 
 def main() -> int:
-    """Print the table; exit 1 when a budget is exceeded or an unwanted module is loaded."""
+    """Print the table; exit with 1 if a budget is exceeded or an unwanted module is loaded."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", action="store_true")
@@ -122,7 +122,7 @@ def main() -> int:
 
 
 def row(subject: Subject, runs: dict[str, list[dict[str, object]]]) -> dict[str, object]:
-    """Medians of one subject beside the base."""
+    """Return the medians of one subject, and their ratio to BASE."""
 
     def median(name: str, field: str) -> float:
         return statistics.median(float(str(run[field])) for run in runs[name])

@@ -1,4 +1,4 @@
-"""The standard network as an ONNX graph, from the same weights, so that another runtime can be measured on it.
+"""Convert the standard network to ONNX, with the same weights, to measure another runtime on it.
 
 The network (SRVGG) is a chain of 3x3 convolutions with PReLU, a pixel shuffle, and the input enlarged by repetition
 added to it. ncnn's weight file is that chain in order: per convolution a flag (16-bit or 32-bit floats), the weights,
@@ -20,20 +20,20 @@ HALF = 0x01306B47
 
 
 class Weights:
-    """Reads ncnn's weight file front to back."""
+    """A reader of ncnn's weight file, front to back."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
 
     def floats(self, count: int) -> NDArray[np.float32]:
-        """``count`` 32-bit floats."""
+        """Return the next ``count`` 32-bit floats."""
         values = np.frombuffer(self._data, "<f4", count, self._at)
         self._at += 4 * count
         return values.astype(np.float32)
 
     def tagged(self, count: int) -> NDArray[np.float32]:
-        """``count`` floats behind a flag that tells their width."""
+        """Return the next ``count`` floats, after a flag for their width (16 or 32 bits)."""
         (flag,) = struct.unpack_from("<I", self._data, self._at)
         self._at += 4
         if flag != HALF:
@@ -43,7 +43,7 @@ class Weights:
         return values.astype(np.float32)
 
     def finished(self) -> bool:
-        """Whether every byte was read, which is the proof that the layout was understood."""
+        """Whether every byte was read, which shows that the layout was read correctly."""
         return self._at == len(self._data)
 
 

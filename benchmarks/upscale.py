@@ -1,9 +1,9 @@
-"""Measure our upscaler beside its peers: seconds per input megapixel, peak memory, difference to the untiled result.
+"""Compare our upscaler with others: seconds per input megapixel, peak memory, difference to the untiled result.
 
 ``python -m benchmarks.upscale [--json] [--repeat N] [--sizes 256 512 1000]``
 
 Every figure comes from a fresh process, since peak memory never falls. Rounds go through all engines in turn, so that a
-busy moment of the machine hits each of them; the best round counts for time, the worst for memory. The task is
+busy moment of the machine affects each of them; the best round counts for time, the worst for memory. The task is
 always the same: a photo of size x size pixels, four times the sides. Needs requirements/vision.txt and bench.txt.
 """
 # ruff: noqa: PLC0415 - an engine is loaded only by the process that measures it, or it would count for all
@@ -39,7 +39,7 @@ ENGINES = {
 
 
 def photo(size: int) -> Any:
-    """The sample photo at size x size pixels."""
+    """Return the sample photo at size x size pixels."""
     from PIL import Image
 
     image = Image.open(ROOT / "samples" / "astronaut.jpg").convert("RGB")
@@ -47,7 +47,7 @@ def photo(size: int) -> Any:
 
 
 def engine(name: str) -> Callable[[Any], Any]:
-    """A loaded engine: RGB image in, RGB image with four times the sides out."""
+    """Load an engine; return a function from an RGB image to one with sides four times as long."""
     if name == "lanczos":
         from PIL.Image import Resampling
 
@@ -97,7 +97,7 @@ def child(name: str, size: int, result: Path) -> None:
 
 
 def measure(name: str, size: int, scratch: Path) -> dict[str, float]:
-    """One round of one engine in a fresh process."""
+    """Measure one engine once in a fresh process."""
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/common'}:{ROOT / 'layers/vision'}"}
     result = scratch / f"{name}-{size}.png"
     command = [sys.executable, "-m", "benchmarks.upscale", "--child", name, str(size), str(result)]
@@ -107,7 +107,7 @@ def measure(name: str, size: int, scratch: Path) -> dict[str, float]:
 
 
 def difference(one: Path, other: Path) -> float:
-    """Mean absolute difference of two pictures, of 255."""
+    """Return the mean absolute difference of two pictures, of 255."""
     from PIL import Image, ImageChops, ImageStat
 
     with Image.open(one) as first, Image.open(other) as second:
@@ -115,7 +115,7 @@ def difference(one: Path, other: Path) -> float:
 
 
 def compare(sizes: list[int], repeat: int, scratch: Path) -> list[dict[str, Any]]:
-    """All engines on all sizes; one row each."""
+    """Measure all engines on all sizes; return one row each."""
     rows = []
     for size in sizes:
         rounds = [{name: measure(name, size, scratch) for name in ENGINES} for _ in range(repeat)]
@@ -130,7 +130,7 @@ def compare(sizes: list[int], repeat: int, scratch: Path) -> list[dict[str, Any]
 
 
 def machine() -> dict[str, str]:
-    """What the figures hold for."""
+    """Return the machine and versions that the figures are for."""
     cpu = next(
         line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
     )
@@ -147,7 +147,7 @@ def machine() -> dict[str, str]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows as Markdown."""
+    """Return the rows as a Markdown table."""
     lines = [
         "| input | engine | s per input MP | peak MB | mean difference to untiled |",
         "|---|---|---|---|---|",
@@ -161,7 +161,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def verdict(rows: list[dict[str, Any]]) -> dict[str, bool]:
-    """Whether our largest run meets the targets."""
+    """Return whether our largest run meets the targets."""
     ours = max((row for row in rows if row["engine"] == "ours"), key=lambda row: row["size"])
     return {
         f"<= {TARGET_SECONDS_PER_MEGAPIXEL} s per MP": ours["seconds_per_megapixel"]
@@ -172,7 +172,7 @@ def verdict(rows: list[dict[str, Any]]) -> dict[str, bool]:
 
 
 def main() -> None:
-    """Parse, measure, print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--repeat", type=int, default=3, help="rounds (default 3)")

@@ -1,4 +1,19 @@
-"""Everything that exists only on a laptop: the emulator, the stand-ins, the front door. May use the product's layer."""
+"""The product on a laptop: AWS emulator, front door, stand-ins for providers. The product imports nothing from here.
+
+``build``        build the template with SAM, find an interpreter without packages
+``check``        the self-check of `make run`
+``corrections``  what the AWS emulator does differently from AWS, corrected
+``emulator``     the process of the AWS emulator
+``frontdoor``    the HTTP server in front of the emulator, with the limits of API Gateway and Lambda
+``openapi``      write docs/openapi.json from the handlers
+``processes``    start and stop processes, find free ports
+``providers``    stand-ins, or the real services if their keys are set
+``rie``          one function under AWS's Lambda Runtime Interface Emulator
+``run``          `make run`
+``seed``         demo accounts
+``stack``        all of this together, for `make run` and the tests
+``standins``     Replicate, Workers AI, Stripe, Google and GitHub as local servers
+"""
 
 import sys
 from pathlib import Path

@@ -26,12 +26,12 @@ LAYERS_KEPT = 16
 
 
 def template_parameters(template: Path) -> set[str]:
-    """Names of the parameters a template declares."""
+    """Return the names of the parameters that a template declares."""
     return set(yaml_parse(template.read_text()).get("Parameters") or {})
 
 
 def source_files(root: Path) -> Iterator[Path]:
-    """Every file a build reads, in a fixed order."""
+    """Yield every file that a build reads, in a fixed order."""
     yield from (path for path in [root / "docs" / "openapi.json"] if path.exists())  # served by the page
     for name in SOURCES:
         for folder, folders, files in os.walk(root / name):
@@ -40,7 +40,7 @@ def source_files(root: Path) -> Iterator[Path]:
 
 
 def content_hash(template: Path) -> str:
-    """One name for this template, these sources, this interpreter and this machine."""
+    """Return a hash of the template, the sources, this interpreter and this machine."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {platform.machine()} {sys.platform}".encode())
     for path in [template, *source_files(template.parent)]:
         content = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -49,10 +49,10 @@ def content_hash(template: Path) -> str:
 
 
 def built_template(template: Path, env: Mapping[str, str]) -> Path:
-    """The path of the built template; runs ``sam build`` only when the content is new.
+    """Return the path of the built template; run ``sam build`` only if the content is new.
 
-    Builds live under their content's name and appear by a rename, so several stacks may build and start side
-    by side.
+    A build is in a folder named after its `content_hash`, moved there when it is complete, so several stacks may build
+    and start at the same time.
     """
     final = CACHE / "builds" / content_hash(template)
     if not (final / "sam" / "template.yaml").exists():
@@ -73,7 +73,7 @@ def built_template(template: Path, env: Mapping[str, str]) -> Path:
 
 
 def layer_target() -> dict[str, str]:
-    """What layers are built for: this interpreter here, where AWS has the template's runtime."""
+    """Return the environment that makes layers for this interpreter, instead of the template's runtime."""
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     system = {"linux": "unknown-linux-gnu", "darwin": "apple-darwin"}.get(sys.platform, "unknown-linux-gnu")
     machine = {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
@@ -81,7 +81,7 @@ def layer_target() -> dict[str, str]:
 
 
 def layer_cache() -> Path:
-    """Where emulators keep unpacked layers, each under the name of its content."""
+    """Return the folder of unpacked layers, each named after the hash of its content."""
     folder = CACHE / "layers"
     folder.mkdir(parents=True, exist_ok=True)
     forget_old(folder, LAYERS_KEPT)
@@ -89,7 +89,7 @@ def layer_cache() -> Path:
 
 
 def forget_old(folder: Path, kept: int) -> None:
-    """Keep the folders used last."""
+    """Delete all but the most recently used folders."""
     used = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     for old in used[kept:]:
         shutil.rmtree(old, ignore_errors=True)
@@ -124,7 +124,7 @@ def run_sam(command: list[str], *, env: Mapping[str, str], cwd: Path) -> None:
 
 
 def bare_interpreter() -> Path:
-    """An interpreter with nothing installed: a library that a layer lacks is missing locally as well."""
+    """Return an interpreter without packages, so that a library missing from a layer is missing locally too."""
     folder = CACHE / f"python-{sys.version_info[0]}.{sys.version_info[1]}.{sys.version_info[2]}"
     python = folder / "bin" / "python"
     if not python.exists():

@@ -1,4 +1,4 @@
-"""The self-check of `make run`: enhance the sample photos as a browser would, and look at what comes back."""
+"""The self-check of `make run`: enhance the sample photos as a browser would, and check the size of each result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JOB_TIMEOUT_S = 120.0
 
 
 def enhance_samples(url: str, samples: Path, results: Path) -> Iterator[str]:
-    """One line per sample: name, size before and after, seconds, where the result is."""
+    """Yield one line per sample: name, size before and after in pixels, seconds, URL and file of the result."""
     browser = sign_in(url)
     results.mkdir(parents=True, exist_ok=True)
     for sample in sorted(samples.glob("*.jpg")):
@@ -39,7 +39,7 @@ def enhance_samples(url: str, samples: Path, results: Path) -> Iterator[str]:
 
 
 def sign_in(url: str) -> requests.Session:
-    """A browser with the cookies of the self-check's own account, so that no guest's quota is used."""
+    """Return a session signed in to the self-check's own account, so that no guest quota is used."""
     browser = requests.Session()
     browser.trust_env = False  # no proxy and no .netrc between us and loopback
     expect(browser.get(f"{url}/api/ai-image/usage", timeout=30), 200)
@@ -51,12 +51,12 @@ def sign_in(url: str) -> requests.Session:
 
 
 def own_headers(browser: requests.Session, url: str) -> dict[str, str]:
-    """What a page of ours sends with an unsafe request."""
+    """Return the headers that our page sends with an unsafe request (CSRF)."""
     return {"Origin": url, "X-CSRF-Token": browser.cookies.get("csrf_token") or ""}
 
 
 def enhance(browser: requests.Session, url: str, sample: Path) -> tuple[str, bool]:
-    """The path of the enhanced image, and whether the product had it already."""
+    """Return the path of the enhanced image, and whether it was a stored result of an earlier run."""
     with sample.open("rb") as image:
         answer = browser.post(
             f"{url}/api/ai-image/generate",
@@ -72,7 +72,7 @@ def enhance(browser: requests.Session, url: str, sample: Path) -> tuple[str, boo
 
 
 def await_job(browser: requests.Session, job_url: str) -> str:
-    """The result of a job that took longer than a request may."""
+    """Wait for a job and return the path of its result; LocalError if it fails or takes too long."""
     deadline = time.monotonic() + JOB_TIMEOUT_S
     while time.monotonic() < deadline:
         job = expect(browser.get(job_url, timeout=30), 200)["data"]
@@ -85,7 +85,7 @@ def await_job(browser: requests.Session, job_url: str) -> str:
 
 
 def expect(answer: requests.Response, status: int) -> dict[str, Any]:
-    """The answer's JSON; LocalError when it has another status."""
+    """Return the answer's JSON; LocalError if it has another status."""
     if answer.status_code != status:
         where = f"{answer.request.method} {answer.request.path_url}"
         raise LocalError(f"{where} answered {answer.status_code}: {answer.text[:300]}")
@@ -93,11 +93,11 @@ def expect(answer: requests.Response, status: int) -> dict[str, Any]:
 
 
 def absolute(url: str, path: str) -> str:
-    """A URL of the product from a path or a whole URL."""
+    """Return a whole URL for a path of the product or a whole URL."""
     return path if "://" in path else url + path
 
 
 def dimensions(image: bytes) -> tuple[int, int]:
-    """Width and height in pixels."""
+    """Return width and height of an image file in pixels."""
     with Image.open(io.BytesIO(image)) as opened:
         return opened.size

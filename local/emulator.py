@@ -1,7 +1,6 @@
-"""The AWS emulator on loopback, with every correction of local.corrections applied.
+"""The AWS emulator on loopback, with every correction of `local.corrections` applied.
 
-Run as ``python -m local.emulator`` by :class:`local.stack.LocalStack`, which gives it its environment and
-ends it.
+`local.stack.LocalStack` runs it as ``python -m local.emulator``, gives it its environment and ends it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.corrections import Json, Module, correct_all
+from local.corrections import correct_all
+from local.corrections.release import Json, Module
 
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
@@ -29,11 +29,10 @@ def environment(
     mark: Path,
     region: str,
 ) -> dict[str, str]:
-    """The environment for the emulator process.
+    """Return the environment of the emulator process, out of the ``host``'s.
 
-    The emulator hands its whole environment to every function. A list of what is kept, and nothing of
-    ``AWS_*``, means that a function sees what its template gives it, as on AWS, and never a developer's real
-    keys.
+    The emulator passes its whole environment to every function. Only `KEPT_VARIABLES` are kept and nothing of
+    ``AWS_*``, so a function sees what its template gives it, as on AWS, and never a developer's real keys.
     """
     return {
         **{name: host[name] for name in KEPT_VARIABLES if name in host},
@@ -59,7 +58,7 @@ def environment(
 
 
 def write_function_logs(service: Module) -> None:
-    """Append what every invocation logged to ``EMULATOR_FUNCTION_LOG``, to read it without a log client."""
+    """Append the log lines of every invocation to the file ``EMULATOR_FUNCTION_LOG``."""
     execute, file = service._execute_function_warm, Path(os.environ["EMULATOR_FUNCTION_LOG"])
 
     def execute_and_write(func: Json, event: Any, request_id: str) -> Json:
@@ -74,7 +73,7 @@ def write_function_logs(service: Module) -> None:
 
 
 def stop_with_parent() -> None:
-    """End cleanly when the process that holds the other end of standard input is gone, however it ended."""
+    """Send ourselves SIGTERM when the process at the other end of standard input has ended, for whatever reason."""
 
     def watch() -> None:
         os.read(0, 1)

@@ -1,7 +1,7 @@
-"""The one door of the local stack: http://127.0.0.1:8787 in front of the emulator's HTTP API.
+"""The front door: the HTTP server at http://127.0.0.1:8787 in front of the emulator's HTTP API.
 
-It does what API Gateway and Lambda do and the emulator does not: limits on sizes, headers and time. It passes
-the client's address on, which the emulator turns into ``sourceIp``.
+It enforces the limits of API Gateway and Lambda that the emulator lacks: sizes of body and headers, and time. It passes
+the client's address on, which the emulator puts into ``sourceIp``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from local.corrections import CLIENT_HEADER, HOST_HEADER
+from local.corrections.http_events import CLIENT_HEADER, HOST_HEADER
 
 API_BODY_BYTES = 10 * 1024 * 1024  # API Gateway: the largest request body
 EVENT_BYTES = 6_291_556  # Lambda: the largest event, in which a binary body is base64
@@ -47,13 +47,13 @@ class Answer:
 
     @classmethod
     def of_json(cls, status: int, document: object) -> Answer:
-        """A JSON answer of the door itself."""
+        """Return an answer of the front door itself, as JSON."""
         return cls(status, [("content-type", "application/json")], json.dumps(document).encode())
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where requests go: the emulator's port, the API's id there, and how long an integration may take."""
+    """Where requests go: the emulator's port, the API's id there, and the integration time-out in seconds."""
 
     port: int
     api_id: str
@@ -61,7 +61,7 @@ class Route:
 
 
 class FrontDoor:
-    """A threaded proxy on 127.0.0.1; a context manager."""
+    """A threaded HTTP proxy on 127.0.0.1; a context manager."""
 
     def __init__(self, port: int, route: Route, log: Callable[[str], None] | None = None) -> None:
         self._server = _Server(("127.0.0.1", port), _Handler)
@@ -90,7 +90,7 @@ class _Server(ThreadingHTTPServer):
     log: Callable[[str], None]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no error of ours; anything else is shown."""
+        """Print an error, unless it is that of a client that closed its connection."""
         problem = sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]
         if not isinstance(problem, ConnectionError | TimeoutError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
@@ -102,10 +102,10 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     timeout = IDLE_TIMEOUT_S
     server: _Server
-    _asked_first = False  # the client waits for a word before it sends a body that is too large
+    _asked_first = False  # whether the client sent Expect: 100-continue with a body that is too large
 
     def __getattr__(self, name: str) -> Callable[[], None]:
-        """Every verb is handled alike; BaseHTTPRequestHandler looks for ``do_<VERB>``."""
+        """Handle every verb alike; BaseHTTPRequestHandler looks for ``do_<VERB>``."""
         if name.startswith("do_"):
             return self._serve
         raise AttributeError(name)
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         return forward(self.server.route, self.command, target, self._headers_onward(), body)
 
     def _refusal_by_headers(self) -> Answer | None:
-        """What is wrong before the body is looked at."""
+        """Return the refusal of a request by its headers alone, None if they are fine."""
         if header_bytes(self.requestline, self.headers) > HEADER_BYTES:
             self.close_connection = True
             return Answer.of_json(431, {"message": "Request Header Fields Too Large"})
@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _exceeded_limit(self, target: str, body: bytes, size: int) -> int | None:
-        """The limit in bytes of body that this request exceeds; None when it fits.
+        """Return the limit in bytes of body that this request exceeds, None if it fits.
 
         HTTP APIs put a body into the event as base64, except text, JSON, XML and JavaScript, which grow by
         escapes.
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         return room if size > room else None
 
     def handle_expect_100(self) -> bool:
-        """A client that asks first learns of a refusal before it sends the body."""
+        """Refuse before the body is sent, for a client with ``Expect: 100-continue``."""
         self._asked_first = int(self.headers.get("content-length", "0") or 0) > API_BODY_BYTES
         if not self._asked_first:
             self.send_response_only(100)
@@ -166,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def _read_body(self) -> tuple[bytes, int]:
-        """The body and its size; of one that will be refused only the size is right.
+        """Return the body and its size in bytes; for a body that will be refused only the size is right.
 
         It is read to the end even then: a client still sending when we close sees a reset and no answer.
 
@@ -185,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
         return bytes(kept), size
 
     def _pieces(self) -> Iterator[bytes]:
-        """The request body as it comes, decoded from chunks where it comes in chunks."""
+        """Yield the request body in pieces, decoded if it comes in chunks."""
         if "chunked" not in self.headers.get("transfer-encoding", "").lower():
             yield from self._read(int(self.headers.get("content-length", "0")))
             return
@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             yield piece
 
     def _headers_onward(self) -> list[tuple[str, str]]:
-        """The client's headers without those of the connection, plus what only we may say."""
+        """Return the client's headers without those of the connection, plus the front door's own."""
         own = {CLIENT_HEADER, HOST_HEADER}
         listed = {name.strip().lower() for name in self.headers.get("connection", "").split(",")}
         dropped = HOP_BY_HOP | own | listed | {"host", "content-length", "expect"}
@@ -229,7 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.connection.shutdown(socket.SHUT_WR)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What the parser of the standard library refuses, as JSON."""
+        """Answer with JSON what the parser of the standard library refuses."""
         del explain
         self.close_connection = True
         phrase = message or self.responses.get(code, ("Error", ""))[0]
@@ -237,7 +237,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._write(Answer.of_json(code, {"message": phrase}))
 
     def log_message(self, *_: Any) -> None:
-        """Silent: one line per request is written in _serve."""
+        """Log nothing here: `_serve` writes one line per request."""
 
 
 def forward(route: Route, method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
@@ -267,12 +267,12 @@ def forward(route: Route, method: str, target: str, headers: list[tuple[str, str
 
 
 def header_bytes(line: str, headers: Message) -> int:
-    """The size API Gateway limits: the request line and every header."""
+    """Return the size in bytes that API Gateway limits: the request line and every header."""
     return len(line) + sum(len(name) + len(value) for name, value in headers.items())
 
 
 def too_large_document(limit: int, size: int) -> dict[str, object]:
-    """The product's envelope for a body that cannot come this way."""
+    """Return the product's error document for a body that is too large."""
     return {
         "success": False,
         "error": {
@@ -287,7 +287,7 @@ def too_large_document(limit: int, size: int) -> dict[str, object]:
 
 
 def log_line(method: str, target: str, status: int, milliseconds: float, size: int) -> str:
-    """Time, method, path, status, duration and size; the query may hold secrets and is left out."""
+    """Return time, method, path, status, duration and size; not the query, which may hold secrets."""
     colour = {2: 32, 3: 36, 4: 33}.get(status // 100, 31)
     path, query = target.partition("?")[::2]
     shown = path + ("?…" if query else "")

@@ -1,4 +1,4 @@
-"""Write ``docs/openapi.json`` from the handlers' own types: ``python -m local.openapi [--check]``."""
+"""Write ``docs/openapi.json`` from the types of the handlers: ``python -m local.openapi [--check]``."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def document() -> dict[str, Any]:
 
 
 def _operations(verbs: dict[str, Any]) -> dict[str, Any]:
-    """Our validation errors are 400 in our envelope, not the library's 422."""
+    """Replace the library's 422 by our validation error: 400 in our envelope."""
     for method in METHODS:
         if operation := verbs.get(method):
             operation["responses"].pop("422", None)
@@ -67,7 +67,7 @@ def _operations(verbs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _failure_schema() -> dict[str, Any]:
-    """The error envelope, with every code there is."""
+    """Return the schema of the error envelope, with every error code."""
     from enhancer.domain.errors import leaves
 
     classes = leaves()
@@ -94,7 +94,7 @@ def _failure_schema() -> dict[str, Any]:
 
 
 def main() -> int:
-    """Write the file, or with ``--check`` only say whether it is current."""
+    """Write the file, or with ``--check`` only report whether it is current."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="fail when docs/openapi.json is not current")
     text = json.dumps(document(), indent=2, ensure_ascii=False, sort_keys=False) + "\n"

@@ -1,4 +1,4 @@
-"""Start a process in a group of its own, find ports, and stop everything that was started."""
+"""Start processes, each in a process group of its own, stop them, and find free ports."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ STOP_GRACE_S = 5.0
 
 
 class LocalError(Exception):
-    """Something a developer can mend; its message is one line."""
+    """A problem that a developer can solve; its message is shown without a traceback."""
 
 
 class Process:
-    """A child with its own process group, its output in a file, and a pipe that tells it when we are gone."""
+    """A child process with its own process group and its output in the file ``log``.
+
+    Its standard input is a pipe that ends when this process ends, so that it can stop then.
+    """
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str], log: Path, cwd: Path) -> None:
         self.log = log
@@ -36,19 +39,19 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The child's id, which is its group's id too."""
+        """The child's process id, which is also its group's."""
         return self._child.pid
 
     def running(self) -> bool:
-        """Whether the child has not ended."""
+        """Return whether the child is still running."""
         return self._child.poll() is None
 
     def tail(self, lines: int = 5) -> str:
-        """The end of what the child printed."""
+        """Return the last lines that the child printed."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self) -> bool:
-        """TERM, five seconds, KILL of the group. True when the child ended by itself within that time."""
+        """Send SIGTERM, wait five seconds, kill the group; return True if the child ended by itself in that time."""
         clean = True
         if self.running():
             self._child.terminate()
@@ -65,14 +68,14 @@ class Process:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 nobody listens on right now."""
+    """Return a port of 127.0.0.1 on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on this port of 127.0.0.1."""
+    """Return whether nothing listens on this port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -83,7 +86,7 @@ def is_free(port: int) -> bool:
 
 
 def require_free(port: int, what: str) -> None:
-    """Raise LocalError when somebody listens on this port of 127.0.0.1."""
+    """Raise LocalError if something listens on this port of 127.0.0.1; ``what`` is for the message."""
     if not is_free(port):
         raise LocalError(
             f"Port {port}, for {what}, is taken: stop that program or set PORT=… or EMULATOR_PORT=…"

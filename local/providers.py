@@ -1,7 +1,7 @@
-"""The providers on this machine: stand-ins, or the real services where their keys are in the environment.
+"""The providers of the local stack: stand-ins, or the real services if their keys are in the environment.
 
-Real Replicate is reached through a relay on loopback: in development the product talks to nothing else, and pictures
-in the local bucket can be fetched by nobody outside.
+Real Replicate is reached through a relay on loopback, because in development the product only calls loopback, and
+Replicate could not fetch images from the local bucket.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PRICES = {
     "PricingTable": {plan: f"price_{plan}_monthly" for plan in PLANS},
     "PricingTableAnnual": {plan: f"price_{plan}_annual" for plan in PLANS},
 }
-"""What the stand-in for Stripe sells."""
+"""The prices that the stand-in for Stripe sells."""
 PRICE_SETTINGS = {
     "CreditsPricingTable": "CREDITS_PRICING_TABLE",
     "PricingTable": "PRICING_TABLE",
@@ -49,10 +49,10 @@ KEPT = (
 
 @dataclass
 class Providers:
-    """Start by `start`; `parameters` and `secret` are what the stack needs to find them.
+    """All providers; `start` starts them, `parameters` and the secrets are what the stack passes to the product.
 
     ``seconds``: how long a prediction of the stand-ins takes; ``ports`` of Replicate, its deliveries, Workers AI,
-    Google, GitHub and Stripe; ``origin`` of the product, where sign-ins come back to and Stripe tells its events.
+    Google, GitHub and Stripe; ``origin`` of the product, to which sign-ins return and Stripe sends its events.
     """
 
     state: Path
@@ -69,28 +69,28 @@ class Providers:
 
     @property
     def replicate_url(self) -> str:
-        """Where the stand-in for Replicate (or the relay) answers; its control channel too."""
+        """The URL of the stand-in for Replicate (or the relay) and its control channel."""
         return f"http://127.0.0.1:{self.replicate_port}"
 
     @property
     def workers_url(self) -> str:
-        """Where the stand-in for Workers AI answers; its control channel too."""
+        """The URL of the stand-in for Workers AI and its control channel."""
         return f"http://127.0.0.1:{self.workers_port}"
 
     @property
     def real_replicate(self) -> str | None:
-        """The real token, if there is one in the environment."""
+        """The real API token of Replicate in the environment, None without one."""
         return self.environ.get("REPLICATE_API_TOKEN")
 
     @property
     def real_workers(self) -> tuple[str, str] | None:
-        """Account and token of the real Workers AI, if both are in the environment."""
+        """Account and token of the real Workers AI in the environment, None unless both are there."""
         found = self.environ.get("CLOUDFLARE_ACCOUNT_ID"), self.environ.get("CLOUDFLARE_API_TOKEN")
         return (found[0], found[1]) if found[0] and found[1] else None
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Template parameters that point the product here."""
+        """The template parameters that point the product to these providers."""
         real = {} if self.real_workers else {"WorkersAiBaseUrl": f"{self.workers_url}/client/v4"}
         sign_in: dict[str, str] = {}
         if not self.real_google:
@@ -102,7 +102,7 @@ class Providers:
 
     @property
     def secret(self) -> dict[str, str]:
-        """What belongs into the secret of the providers."""
+        """The content of the secret with the providers' tokens."""
         account, token = self.real_workers or (ACCOUNT, WORKERS_TOKEN)
         return {
             "replicate": self.real_replicate or REPLICATE_TOKEN,
@@ -113,27 +113,27 @@ class Providers:
 
     @property
     def google_url(self) -> str:
-        """Where the stand-in for Google answers."""
+        """The URL of the stand-in for Google."""
         return f"http://127.0.0.1:{self.google_port}"
 
     @property
     def github_url(self) -> str:
-        """Where the stand-in for GitHub answers, its API too."""
+        """The URL of the stand-in for GitHub and its API."""
         return f"http://127.0.0.1:{self.github_port}"
 
     @property
     def real_google(self) -> bool:
-        """Whether there is a real client in the environment."""
+        """Whether a real client of Google is in the environment."""
         return bool(self.environ.get("GOOGLE_CLIENT_ID") and self.environ.get("GOOGLE_CLIENT_SECRET"))
 
     @property
     def real_github(self) -> bool:
-        """Whether there is a real client in the environment."""
+        """Whether a real client of GitHub is in the environment."""
         return bool(self.environ.get("GITHUB_CLIENT_ID") and self.environ.get("GITHUB_CLIENT_SECRET"))
 
     @property
     def sign_in_secret(self) -> dict[str, str]:
-        """What belongs into the secret of the sign-in."""
+        """The content of the secret with the clients of Google and GitHub."""
         real = self.environ
         google_id, google_secret = GOOGLE_CLIENT
         github_id, github_secret = GITHUB_CLIENT
@@ -150,12 +150,12 @@ class Providers:
 
     @property
     def stripe_url(self) -> str:
-        """Where the stand-in for Stripe answers: API, pages and control channel."""
+        """The URL of the stand-in for Stripe: API, pages and control channel."""
         return f"http://127.0.0.1:{self.stripe_port}"
 
     @property
     def real_stripe(self) -> str | None:
-        """The real key, if there is one in the environment; LocalError for one that moves real money."""
+        """The real key of Stripe in the environment, None without one; LocalError for one that moves real money."""
         key = self.environ.get("STRIPE_SECRET")
         if key and not key.startswith(("sk_test_", "rk_test_")):
             raise LocalError(
@@ -165,7 +165,7 @@ class Providers:
 
     @property
     def stripe_secret(self) -> dict[str, str]:
-        """What belongs into the secret of Stripe."""
+        """The content of the secret with Stripe's key and webhook secret."""
         key = self.real_stripe
         if key:
             return {"secretKey": key, "webhookSecret": self.environ.get("STRIPE_WEBHOOK_SECRET", "")}
@@ -180,7 +180,7 @@ class Providers:
 
     @property
     def shown(self) -> list[str]:
-        """One line per provider: who answers, and where."""
+        """One line per provider for the terminal: stand-in or real service, and its URL."""
         replicate = "the real service, through a relay" if self.real_replicate else "stand-in"
         workers = "the real service" if self.real_workers else f"stand-in, {self.workers_url}"
         stripe = "the real service in test mode" if self.real_stripe else f"stand-in, {self.stripe_url}"
@@ -193,7 +193,7 @@ class Providers:
         ]
 
     def start(self, stop_later: Callable[[Callable[[], object]], object]) -> None:
-        """Start what is not real and wait until it answers; each one's end is left with ``stop_later``."""
+        """Start the stand-ins and wait until they answer; ``stop_later`` gets a function that ends each."""
         real_stripe = self.real_stripe  # refused before anything runs
         started = [self._replicate()]
         if not self.real_workers:

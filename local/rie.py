@@ -1,6 +1,6 @@
-"""One function under the real Lambda Runtime Interface Emulator, with the emulator as AWS.
+"""Run one function under AWS's Lambda Runtime Interface Emulator, with the local AWS emulator as its AWS.
 
-It has Lambda's own runtime client, timeout and error answers, which the AWS emulator only imitates::
+It has Lambda's own runtime client, time-out and error answers, which ministack only imitates::
 
     with runtime(stack, "GenerateFunction") as invoke:
         answer = invoke(json.loads(event_file.read_text()))
@@ -30,7 +30,8 @@ from local.processes import LocalError, Process, free_port
 from local.stack import REGION, LocalStack
 
 Json = dict[str, Any]
-RUNTIME_CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")  # what AWS puts beside a function
+RUNTIME_CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
+"""Packages that Lambda's runtime adds to a function."""
 START_TIMEOUT_S = 10.0
 INVOKE_TIMEOUT_S = 120.0
 
@@ -42,9 +43,9 @@ def available() -> bool:
 
 @contextmanager
 def runtime(stack: LocalStack, logical_id: str) -> Iterator[Callable[[Json], Any]]:
-    """A callable that sends one event and returns the function's answer, or Lambda's error document.
+    """Yield a callable that sends one event and returns the function's answer, or Lambda's error document.
 
-    One event at a time; the first one imports the function.
+    It takes one event at a time; the first one imports the function.
     """
     deployed = stack.client("lambda").get_function_configuration(FunctionName=stack.physical_id(logical_id))
     code, layers = artefacts(stack.built, logical_id)
@@ -64,7 +65,7 @@ def runtime(stack: LocalStack, logical_id: str) -> Iterator[Callable[[Json], Any
 
 
 def artefacts(built: Path, logical_id: str) -> tuple[Path, list[Path]]:
-    """The built code of a function and of its layers."""
+    """Return the folders with the built code of a function and of its layers."""
     template = yaml_parse(built.read_text())
     resources = template["Resources"]
     properties = resources[logical_id]["Properties"]
@@ -78,7 +79,7 @@ def artefacts(built: Path, logical_id: str) -> tuple[Path, list[Path]]:
 
 
 def environment(deployed: Json, *, code: Path, layers: list[Path], endpoint: str) -> dict[str, str]:
-    """What the function finds in its environment: the deployed variables, and AWS as the emulator."""
+    """Return the function's environment: the deployed variables, Lambda's own, and the emulator as AWS."""
     search = [*(layer / "python" for layer in reversed(layers)), runtime_client()]
     return {
         "PATH": os.environ.get("PATH", ""),
@@ -99,7 +100,7 @@ def environment(deployed: Json, *, code: Path, layers: list[Path], endpoint: str
 
 
 def emulator_binary() -> Path:
-    """Lambda's emulator, which comes inside the SAM CLI, as an executable."""
+    """Return an executable copy of the Lambda Runtime Interface Emulator in the SAM CLI."""
     if not available():
         raise LocalError("The Lambda Runtime Interface Emulator runs on Linux only.")
     name = f"aws-lambda-rie-{'arm64' if platform.machine() in ('aarch64', 'arm64') else 'x86_64'}"
@@ -117,7 +118,7 @@ def emulator_binary() -> Path:
 
 
 def runtime_client() -> Path:
-    """A folder with Lambda's runtime client and nothing else of this environment."""
+    """Return a folder with Lambda's runtime client and no other package of this environment."""
     folder = build.CACHE / f"runtime-client-{sys.version_info[0]}.{sys.version_info[1]}"
     folder.mkdir(parents=True, exist_ok=True)
     for name in RUNTIME_CLIENT:
@@ -140,7 +141,7 @@ def await_listener(process: Process, port: int) -> None:
 
 
 def invoke(port: int, event: Json) -> Any:
-    """Send one event. A timeout is the one answer that is text."""
+    """Send one event and return the answer; a time-out is the only one that is not JSON."""
     url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
     with urllib.request.urlopen(url, data=json.dumps(event).encode(), timeout=INVOKE_TIMEOUT_S) as answer:
         text = answer.read().decode()

@@ -1,4 +1,4 @@
-"""`make run`: the product on this machine, checked by enhancing a sample, up until Ctrl-C."""
+"""`make run`: start the product on this machine, check it by enhancing the samples, serve until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Progress:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Start, check, stay up; 1 when the stack could not start."""
+    """Start the stack, check it and serve; return the exit code, 1 if the stack could not start."""
     options = parse(arguments)
     interrupt_on_signals()
     progress = Progress()
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
     parser.add_argument("--port", type=int, default=8787, help="of the product; 0 takes a free one")
     parser.add_argument(
@@ -85,7 +85,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def show_accounts(stack: LocalStack) -> None:
-    """Open the accounts to try the product with, and print their keys."""
+    """Create the demo accounts, and print them with their API keys."""
     if not stack.declares("Table"):
         return
     table = Table(stack.client("dynamodb"), stack.physical_id("Table"))
@@ -97,12 +97,12 @@ def show_accounts(stack: LocalStack) -> None:
 
 
 def provider_ports() -> tuple[int, ...]:
-    """The usual ports where they are free, so that a kept deployment still fits; others where they are not."""
+    """Return the usual port of each provider if it is free, so that a kept deployment still fits; else 0."""
     return tuple(port if is_free(port) else 0 for port in PROVIDER_PORTS)
 
 
 def interrupt_on_signals() -> None:
-    """The first signal ends whatever is going on; later ones must not disturb the clean stop."""
+    """Raise KeyboardInterrupt at the first SIGINT, SIGTERM or SIGHUP; ignore later ones, to stop cleanly."""
 
     def interrupt(*_: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -114,7 +114,7 @@ def interrupt_on_signals() -> None:
 
 
 def check(stack: LocalStack) -> None:
-    """Enhance the samples through the front door and say what came out; a failure is shown, not fatal."""
+    """Enhance the samples through the front door and print the results; a failure is printed and not fatal."""
     try:
         for line in enhance_samples(stack.url, ROOT / "samples", RESULTS):
             print(f"          {line}", flush=True)

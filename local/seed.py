@@ -1,4 +1,4 @@
-"""Accounts to try the product with: one per plan and an administrator, each with an API key that is always the same."""
+"""Demo accounts: one per plan and an administrator, each with 100 credits and an API key that is always the same."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ADMIN = "admin@example.com"
 
 @dataclass(frozen=True)
 class Seeded:
-    """An account as it is shown at the start."""
+    """A demo account with its API key, as `make run` prints it."""
 
     email: str
     plan: str
@@ -31,7 +31,7 @@ class Seeded:
 
 
 def seed(table: Table) -> list[Seeded]:
-    """Open the accounts that are not there yet; safe to repeat."""
+    """Create the demo accounts that do not exist yet and return all of them; safe to repeat."""
     wanted = [(f"{plan}@example.com", plan, "user") for plan in PLANS if plan != "guest"]
     return [_opened(table, *one) for one in [*wanted, (ADMIN, "enterprise", "admin")]]
 

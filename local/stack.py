@@ -1,4 +1,4 @@
-"""The whole product on this machine: emulator, built and deployed template, front door.
+"""The whole product on this machine: AWS emulator, built and deployed template, stand-ins, front door.
 
 Used by ``make run`` with kept state, and by tests on free ports with a temporary folder::
 
@@ -38,11 +38,11 @@ HOST_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_D
 
 
 def report_nothing(_step: str) -> None:
-    """Tests need no progress."""
+    """Ignore a step: tests show no progress."""
 
 
 class LocalStack:
-    """Start it by ``with``; every process it started is gone afterwards.
+    """A context manager that starts everything and ends every process it started.
 
     Args:
         port: of the front door; 0 takes a free one.
@@ -86,12 +86,12 @@ class LocalStack:
 
     @property
     def url(self) -> str:
-        """Where the product answers."""
+        """The URL of the product."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def endpoint(self) -> str:
-        """Where AWS clients find the emulator."""
+        """The URL of the emulator, for AWS clients."""
         return f"http://127.0.0.1:{self.emulator_port}"
 
     def __enter__(self) -> Self:
@@ -106,7 +106,7 @@ class LocalStack:
         self._closing.close()
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the emulator."""
+        """Return a boto3 client of the emulator."""
         connect: Any = boto3.client  # typed per service name, which is not known here
         return connect(
             service,
@@ -118,25 +118,25 @@ class LocalStack:
         )
 
     def watch(self) -> None:
-        """Return only by an exception: LocalError when the emulator ends by itself."""
+        """Wait until interrupted; raise LocalError if the emulator ends by itself."""
         while self._emulator and self._emulator.running():
             time.sleep(1)
         tail = self._emulator.tail() if self._emulator else ""
         raise LocalError(f"The AWS emulator stopped:\n{tail}")
 
     def physical_id(self, logical_id: str) -> str:
-        """The name a resource of the template got, such as a table's or a bucket's."""
+        """Return the physical name of a resource of the template, such as a table's or a bucket's."""
         detail = self.client("cloudformation").describe_stack_resource(
             StackName=STACK_NAME, LogicalResourceId=logical_id
         )
         return str(detail["StackResourceDetail"]["PhysicalResourceId"])
 
     def declares(self, logical_id: str) -> bool:
-        """Whether the template has such a resource."""
+        """Return whether the template has such a resource."""
         return f"\n  {logical_id}:\n" in self.template.read_text("utf-8")
 
     def function_log(self, function: str, lines: int = 20) -> list[str]:
-        """The newest log lines of a function, by its physical name."""
+        """Return the newest log lines of a function, by its physical name."""
         events = self.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
         return [str(event["message"]) for event in events[-lines:]]
 
@@ -181,7 +181,7 @@ class LocalStack:
         self._await(f"{self.endpoint}/_ministack/ready", "the AWS emulator")
 
     def _deploy(self, built: Path) -> None:
-        """Deploy unless exactly this was deployed into this state before."""
+        """Deploy the template unless the same one was deployed into this state before."""
         overrides = self._overrides()
         wanted = hashlib.sha256(json.dumps([built.parents[1].name, overrides]).encode()).hexdigest()
         mark = self.state / "deployed"
@@ -204,7 +204,7 @@ class LocalStack:
         mark.write_text(wanted)
 
     def _give_keys(self) -> None:
-        """Put the providers' tokens where the product reads them, as an operator does."""
+        """Write the providers' tokens into Secrets Manager, as an operator does on AWS."""
         secrets = self.client("secretsmanager")
         wanted = {
             "ProviderSecret": self.providers.secret,
@@ -216,7 +216,7 @@ class LocalStack:
                 secrets.put_secret_value(SecretId=self.physical_id(name), SecretString=json.dumps(value))
 
     def _overrides(self) -> list[str]:
-        """Parameters as SAM takes them; only those the template declares."""
+        """Return the parameters that the template declares, in SAM's notation."""
         known = {
             "Environment": "development",
             "AppOrigin": self.url,
@@ -230,7 +230,7 @@ class LocalStack:
         return [f"{name}={json.dumps(values[name])}" for name in sorted(values) if name in declared]
 
     def _stack_exists(self) -> bool:
-        """Whether the emulator came back with the stack."""
+        """Return whether the emulator's kept state holds the deployed stack."""
         cloudformation = self.client("cloudformation")
         stacks = cloudformation.list_stacks()["StackSummaries"]
         return any(s["StackName"] == STACK_NAME and s["StackStatus"].endswith("_COMPLETE") for s in stacks)
@@ -243,7 +243,7 @@ class LocalStack:
         raise LocalError("The template has no HTTP API.")
 
     def _tool_environment(self) -> dict[str, str]:
-        """For sam: the emulator as AWS, no profile, no telemetry, our own tools first."""
+        """Return the environment of ``sam``: the emulator as AWS, no profile, no telemetry, our tools first in PATH."""
         kept = {name: os.environ[name] for name in HOST_VARIABLES if name in os.environ}
         return {
             **kept,
@@ -274,7 +274,7 @@ class LocalStack:
             ) from None
 
     def _await(self, url: str, what: str) -> None:
-        """Return when the URL answers 200; an error other than 503 is final."""
+        """Wait until the URL answers 200; raise LocalError for an error other than 503."""
         deadline = time.monotonic() + READY_TIMEOUT_S
         while time.monotonic() < deadline:
             if self._emulator and not self._emulator.running():

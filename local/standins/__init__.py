@@ -1,1 +1,4 @@
-"""Stand-ins for the providers: own processes on loopback that speak a provider's wire format and play its faults."""
+"""Stand-ins for Replicate, Workers AI, Stripe, Google and GitHub: processes on loopback with the provider's HTTP API.
+
+Tests script faults, read the log of requests and move the clock through the control channel (`control`).
+"""

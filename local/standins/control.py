@@ -1,4 +1,4 @@
-"""What every stand-in has: a log of requests, a clock that can be moved, and faults played on demand.
+"""The control channel of every stand-in: a log of requests, a clock that can be moved, and scripted faults.
 
 The control channel is JSON under ``/_ctl`` of the API port: ``ready``, ``reset``, ``log``, ``clock``, ``script``.
 """
@@ -25,22 +25,22 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One scripted fault: what happens, and the numbers and texts it needs."""
+    """One scripted fault: its kind and parameters."""
 
     kind: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def number(self, name: str, default: float) -> float:
-        """A numeric parameter."""
+        """Return a numeric parameter."""
         return float(self.parameters.get(name, default))
 
     def text(self, name: str, default: str) -> str:
-        """A text parameter."""
+        """Return a text parameter."""
         return str(self.parameters.get(name, default))
 
 
 class Clock:
-    """Real time plus what was added to it; everything that waits for a simulated moment waits here."""
+    """Simulated time: real time plus what was added to it."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()  # also the lock of everything whose change others wait for
@@ -51,19 +51,19 @@ class Clock:
         return time.time() + self._offset_s
 
     def advance(self, seconds: float) -> None:
-        """Move on, and wake whoever waits for a moment that has come."""
+        """Move the clock forward, and wake the threads whose time has come."""
         with self.changed:
             self._offset_s += seconds
             self.changed.notify_all()
 
     def reset(self) -> None:
-        """Back to real time."""
+        """Return to real time."""
         with self.changed:
             self._offset_s = 0.0
             self.changed.notify_all()
 
     def wait(self, until: float, done: Callable[[], bool] = lambda: False) -> bool:
-        """Wait for a simulated moment or for ``done``, whichever comes first; True when done."""
+        """Wait for a simulated time or for ``done``, whichever comes first; return True for ``done``."""
         with self.changed:
             while not done():
                 left = until - self.now()
@@ -74,7 +74,7 @@ class Clock:
 
 
 class Names:
-    """Ids nobody guesses; a seed makes a run repeat them (and collide with what an earlier run left behind)."""
+    """Random ids; with a seed every run has the same ones (and they collide with those of an earlier run)."""
 
     def __init__(self, seed: str | None) -> None:
         self._seed = secrets.token_hex(16) if seed is None else seed
@@ -82,14 +82,14 @@ class Names:
         self._lock = threading.Lock()
 
     def next(self, length: int = 26) -> str:
-        """The next id: lower-case hexadecimal, at most 64 digits."""
+        """Return a new id: lower-case hexadecimal, at most 64 digits."""
         with self._lock:
             self._count += 1
             return hashlib.sha256(f"{self._seed}:{self._count}".encode()).hexdigest()[:length]
 
 
 class Log:
-    """Every request on every port except the control channel."""
+    """The log of every request on every port, except those of the control channel."""
 
     def __init__(self) -> None:
         self._requests: deque[Json] = deque()
@@ -97,7 +97,7 @@ class Log:
         self._lock = threading.Lock()
 
     def record(self, port: int) -> None:
-        """Write the current request down; reads its body."""
+        """Add the current request; reads its body."""
         body = body_text(request.get_data(cache=True))
         entry = {
             "method": request.method,
@@ -115,19 +115,19 @@ class Log:
                 self._bytes -= len(self._requests.popleft()["body"])
 
     def entries(self) -> list[Json]:
-        """What was recorded, oldest first; header names in lower case."""
+        """Return the requests, oldest first; header names in lower case."""
         with self._lock:
             return list(self._requests)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all entries."""
         with self._lock:
             self._requests.clear()
             self._bytes = 0
 
 
 def body_text(body: bytes) -> str:
-    """A body as text, or ``<n bytes>`` where it is none."""
+    """Return a body as text, or ``<n bytes>`` if it is not text."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -156,7 +156,7 @@ class Control:
         self._released = threading.Event()
 
     def take(self, route: str, fits: Callable[[Fault], bool] = lambda fault: True) -> Fault | None:  # noqa: ARG005
-        """The first fault of a route that fits this call, if any; each is taken once, in order."""
+        """Remove and return the first fault for this call of a route, None without one."""
         with self._lock:
             queue = self._queues[route]
             found = next((fault for fault in queue if fits(fault)), None)
@@ -165,11 +165,11 @@ class Control:
             return found
 
     def pause(self, seconds: float) -> None:
-        """Do nothing for real seconds; a reset ends it."""
+        """Wait for real seconds; a reset ends it."""
         self._released.wait(seconds)
 
     def reset(self) -> None:
-        """Forget faults, log and moved clock, and let go of everything that hangs."""
+        """Delete faults and log, return to real time, and end everything that hangs."""
         with self._lock:
             for queue in self._queues.values():
                 queue.clear()
@@ -181,7 +181,7 @@ class Control:
         self.log.clear()
 
     def script(self, order: Json) -> str | None:
-        """Queue what was asked for; the answer says what is wrong with it, None when nothing is."""
+        """Queue the faults of a command; return what is wrong with it, None if nothing is."""
         parameters = dict(order)
         route, kind = parameters.pop("route", None), parameters.pop("fault", None)
         if route not in self._known:
@@ -200,7 +200,7 @@ class Control:
         return None
 
     def watch(self, app: Flask, port: int) -> None:
-        """Write every request of this application into the log, and let its errors be seen."""
+        """Log every request of an application, and show its errors."""
         app.config["PROPAGATE_EXCEPTIONS"] = True
         app.json.sort_keys = False  # type: ignore[attr-defined]
 
@@ -210,7 +210,7 @@ class Control:
                 self.log.record(port)
 
     def routes(self) -> Blueprint:
-        """The control channel."""
+        """Return the routes of the control channel."""
         channel = Blueprint("control", __name__, url_prefix="/_ctl")
 
         @channel.get("/ready")
@@ -243,13 +243,13 @@ class Control:
 
 
 def json_object() -> Json:
-    """The body of the current request where it is a JSON object, else nothing."""
+    """Return the body of the current request if it is a JSON object, else {}."""
     body = request.get_json(force=True, silent=True)
     return body if isinstance(body, dict) else {}
 
 
 def answer_json(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Any JSON value as an answer."""
+    """Return any JSON value as an answer."""
     response = jsonify(document)
     response.status_code = status
     for name, value in (headers or {}).items():
@@ -258,7 +258,7 @@ def answer_json(document: object, status: int = 200, headers: Mapping[str, str] 
 
 
 def error_page(status: int) -> Response:
-    """What a proxy in front of a provider answers: HTML, whatever was asked for."""
+    """Return an HTML error page, as a proxy in front of a provider sends it."""
     phrase = HTTPStatus(status).phrase
     page = f"<html><head><title>{status} {phrase}</title></head><body><center><h1>{status} {phrase}</h1></center>"
     return Response(f"{page}<hr><center>nginx</center></body></html>\n", status, content_type="text/html")

@@ -1,7 +1,7 @@
-"""The GitHub sign-in stand-in: OAuth 2 with a code, and the two routes of the API that tell who signed in.
+"""The GitHub sign-in stand-in: OAuth 2 with an authorization code, and the two API routes about the signed-in user.
 
-Deviations: redirects must be registered exactly, where GitHub also takes paths below; the port is both of github.com
-and of its API; Mallory shows an address in ``/user`` that is not verified, which GitHub would not allow.
+Differences from GitHub: redirects must be registered exactly, where GitHub also takes paths below; one port is both
+github.com and its API; Mallory shows an address in ``/user`` that is not verified, which GitHub would not allow.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from werkzeug.exceptions import HTTPException
 from local.standins.control import Control, Fault, Json, answer_json, json_object
 from local.standins.signin_flow import (
     AUTHORIZE_FAULTS,
-    Asked,
+    AuthorizationRequest,
     BadCode,
     Client,
     Consent,
-    Grants,
-    Held,
+    GrantStore,
     Refused,
+    TokenGrant,
     add_routes,
     checked_challenge,
     options_for,
     single,
 )
-from local.standins.signin_pages import Choice, Look
+from local.standins.signin_pages import Branding, Choice
 from local.standins.transport import TRANSPORT, serve
 
 DOCUMENTATION = "https://docs.github.com/rest"
@@ -50,7 +50,7 @@ FAULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One address of an account."""
+    """One e-mail address of an account."""
 
     email: str
     primary: bool = False
@@ -70,7 +70,7 @@ class Account:
 
 
 def plain(number: int, login: str, name: str) -> Account:
-    """An account that shows its only address."""
+    """Return an account whose only address is public."""
     email = f"{login}@example.com"
     return Account(number, login, name, email, (Address(email, primary=True),))
 
@@ -107,28 +107,28 @@ ACCOUNTS = {
 
 
 class GitHub:
-    """The provider: one registered application, its codes and tokens."""
+    """The provider with one registered application, its codes and tokens."""
 
     def __init__(self, client: Client) -> None:
         self.control = Control(FAULTS)
         self._client = client
-        self._grants = Grants(self.control, prefix="", revoke_replayed=False)
+        self._grants = GrantStore(self.control, prefix="", revoke_replayed=False)
         choices = [
             Choice(login, account.name, f"{login}@example.com", account.note)
             for login, account in ACCOUNTS.items()
         ]
-        look = Look("GitHub", "#6e40c9")
+        look = Branding("GitHub", "#6e40c9")
         self.consent = Consent(self.control, self._grants, look=look, choices=choices, denial=DENIAL)
 
     def authorize(self, fault: Fault | None) -> Response:
-        """Check the request, then ask who it is; what is wrong is told here and never sent anywhere."""
+        """Check an authorization request, then show the accounts; errors are shown here, never redirected."""
         try:
             return self.consent.ask(self._asked(), fault)
         except Refused as problem:
             return self.consent.refused(problem)
 
     def token(self, fault: Fault | None) -> Response:
-        """An access token for a code; an error comes with 200 too."""
+        """Exchange a code for an access token; errors have status 200 too, as at GitHub."""
         try:
             document = self._token(fault)
         except Refused as problem:
@@ -139,7 +139,7 @@ class GitHub:
         return Response(urlencode(document), 200, headers, content_type="application/x-www-form-urlencoded")
 
     def user(self, fault: Fault | None) -> Response:
-        """The account that the token belongs to."""
+        """Return the account of the access token."""
         account, scopes = self._bearer()
         hidden = fault is not None and fault.kind == "no_email"
         document = {
@@ -154,7 +154,7 @@ class GitHub:
         return answer_json(document, 200, {"X-OAuth-Scopes": ", ".join(sorted(scopes))})
 
     def emails(self, fault: Fault | None) -> Response:
-        """The addresses of the account, for whoever was allowed to see them."""
+        """Return the addresses of the account, 404 without the scope for them."""
         account, scopes = self._bearer()
         if not scopes & {"user", "user:email"}:
             raise Refused("Not Found", "", 404)
@@ -170,7 +170,7 @@ class GitHub:
         ]
         return answer_json([] if kind == "no_email" else found)
 
-    def _asked(self) -> Asked:
+    def _asked(self) -> AuthorizationRequest:
         given = single(request.args)
         if given.get("client_id") != self._client.id:
             raise Refused("not_found", "There is no such application.", 404)
@@ -178,7 +178,7 @@ class GitHub:
         if redirect_uri not in self._client.redirects:
             raise Refused("redirect_uri_mismatch", TEXTS["redirect_uri_mismatch"])
         scopes = frozenset(given.get("scope", "").replace(",", " ").split())
-        return Asked(redirect_uri, scopes, given.get("state", ""), checked_challenge(given))
+        return AuthorizationRequest(redirect_uri, scopes, given.get("state", ""), checked_challenge(given))
 
     def _token(self, fault: Fault | None) -> dict[str, str]:
         given = {**single(request.form), **{name: str(value) for name, value in json_object().items()}}
@@ -199,7 +199,7 @@ class GitHub:
             mismatch = problem.reason == "redirect"
             raise refused("redirect_uri_mismatch" if mismatch else "bad_verification_code") from problem
         token, scopes = f"gho_{self._grants.names.next(36)}", grant.asked.scopes
-        self._grants.hold(grant, token, Held(ACCOUNTS[grant.user], scopes, math.inf))
+        self._grants.hold(grant, token, TokenGrant(ACCOUNTS[grant.user], scopes, math.inf))
         return {"access_token": token, "scope": ",".join(sorted(scopes)), "token_type": "bearer"}
 
     def _bearer(self) -> tuple[Account, frozenset[str]]:
@@ -213,18 +213,18 @@ class GitHub:
 
 
 def refused(error: str) -> Refused:
-    """One of the errors that the token route documents."""
+    """Return an error of the token route."""
     return Refused(error, TEXTS[error])
 
 
 def problem_json(message: str, status: int) -> Response:
-    """An error of the API."""
+    """Return an error of the API."""
     document: Json = {"message": message, "documentation_url": DOCUMENTATION, "status": str(status)}
     return answer_json(document, status)
 
 
 def github_app(github: GitHub, port: int) -> Flask:
-    """The application of the port."""
+    """Return the application of the port."""
     app = Flask("github")
     github.control.watch(app, port)
 

@@ -1,7 +1,7 @@
-"""The Google sign-in stand-in: OpenID Connect with a code, PKCE and an id_token, and people who are always the same.
+"""The Google sign-in stand-in: OpenID Connect with an authorization code, PKCE, an id_token, and fixed demo accounts.
 
-Deviations: PKCE, ``state`` and exactly registered redirects on loopback are demanded, which Google does not; one
-port stands for all of its hosts.
+Differences from Google: PKCE, ``state`` and exactly registered redirects on loopback are required, which Google does
+not do; one port stands for all of its hosts.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from werkzeug.exceptions import HTTPException
 from local.standins.control import Control, Fault, Json, answer_json, error_page, json_object
 from local.standins.signin_flow import (
     AUTHORIZE_FAULTS,
-    Asked,
+    AuthorizationRequest,
     BadCode,
     Client,
+    CodeGrant,
     Consent,
-    Grant,
-    Grants,
-    Held,
+    GrantStore,
     Refused,
+    TokenGrant,
     add_routes,
     checked_challenge,
     options_for,
     single,
 )
-from local.standins.signin_pages import Choice, Look
+from local.standins.signin_pages import Branding, Choice
 from local.standins.signin_tokens import KINDS, LIFETIME_S, Keys, at_hash
 from local.standins.transport import TRANSPORT, serve
 
@@ -63,7 +63,7 @@ class Person:
     verified: bool = True
 
     def claims(self, scopes: frozenset[str]) -> Json:
-        """What these scopes allow to be told."""
+        """Return the claims that these scopes allow."""
         told: Json = {"sub": self.sub}
         if "email" in scopes and self.email:
             told |= {"email": self.email, "email_verified": self.verified}
@@ -82,14 +82,14 @@ PEOPLE = {
 
 
 class Google:
-    """The provider: one registered application, its codes and tokens."""
+    """The provider with one registered application, its codes and tokens."""
 
     def __init__(self, client: Client, port: int) -> None:
         self.control = Control(FAULTS, {"id_token": KINDS})
         self.base = f"http://127.0.0.1:{port}"
         self.keys = Keys()
         self._client = client
-        self._grants = Grants(self.control, prefix="4/0A", revoke_replayed=True)
+        self._grants = GrantStore(self.control, prefix="4/0A", revoke_replayed=True)
         choices = [
             Choice(key, person.name, str(person.email), "" if person.verified else "e-mail not verified")
             for key, person in PEOPLE.items()
@@ -97,14 +97,14 @@ class Google:
         self.consent = Consent(
             self.control,
             self._grants,
-            look=Look("Google", "#1a66d6"),
+            look=Branding("Google", "#1a66d6"),
             choices=choices,
             extra=lambda asked: {"scope": long_scopes(asked.scopes), "authuser": "0", "prompt": "consent"},
         )
         self.control.on_reset += [self.keys.reset]
 
     def discovery(self, fault: Fault | None) -> Response:
-        """Where everything is."""
+        """Return the discovery document."""
         del fault
         document = {
             "issuer": self.base,
@@ -125,19 +125,19 @@ class Google:
         return answer_json(document, 200, {"Cache-Control": "public, max-age=3600"})
 
     def jwks(self, fault: Fault | None) -> Response:
-        """The public keys."""
+        """Return the public keys (JWK set)."""
         del fault
         return answer_json(self.keys.jwks(), 200, {"Cache-Control": "public, max-age=19800, must-revalidate"})
 
     def authorize(self, fault: Fault | None) -> Response:
-        """Check the request, then ask who it is; what is wrong is told here and never sent anywhere."""
+        """Check an authorization request, then show the accounts; errors are shown here, never redirected."""
         try:
             return self.consent.ask(self._asked(), fault)
         except Refused as problem:
             return self.consent.refused(problem)
 
     def token(self, fault: Fault | None) -> Response:
-        """Tokens for a code."""
+        """Exchange a code for tokens."""
         try:
             return self._tokens(fault)
         except Refused as problem:
@@ -145,7 +145,7 @@ class Google:
             return answer_json(document, problem.status, {"Cache-Control": "no-store"})
 
     def userinfo(self, fault: Fault | None) -> Response:
-        """What the bearer of an access token may know."""
+        """Return the claims of an access token's account."""
         del fault
         held = self._grants.holder()
         if held is None or not isinstance(held.user, Person):
@@ -158,7 +158,7 @@ class Google:
         self.keys.rotate(drop=json_object().get("drop") is True)
         return jsonify(kids=self.keys.kids())
 
-    def _asked(self) -> Asked:
+    def _asked(self) -> AuthorizationRequest:
         given = single(request.args)
         if given.get("client_id") != self._client.id:
             raise Refused("invalid_client", "The OAuth client was not found.", 401)
@@ -180,7 +180,7 @@ class Google:
         if not challenge:
             raise Refused("invalid_request", "Missing required parameter: code_challenge")
         scopes = frozenset(SHORT[scope] for scope in wanted)
-        return Asked(redirect_uri, scopes, given["state"], challenge, given.get("nonce", ""))
+        return AuthorizationRequest(redirect_uri, scopes, given["state"], challenge, given.get("nonce", ""))
 
     def _tokens(self, fault: Fault | None) -> Response:
         given = single(request.form)
@@ -200,7 +200,7 @@ class Google:
         return self._issued(grant, fault.text("kind", "") if fault else "")
 
     def _authenticate(self, given: Json) -> None:
-        """By post or by basic, not by both."""
+        """Check the client's credentials, in the form or in Basic authorization, not in both."""
         basic = request.authorization
         if basic is None or basic.type != "basic":
             client_id, secret = given.get("client_id", ""), given.get("client_secret", "")
@@ -213,15 +213,15 @@ class Google:
         if not self._client.known_by(client_id, secret):
             raise Refused("invalid_client", "Unauthorized", 401)
 
-    def _issued(self, grant: Grant, kind: str) -> Response:
-        """The answer to a good code: an access token, and an id_token that a fault may spoil."""
+    def _issued(self, grant: CodeGrant, kind: str) -> Response:
+        """Return the answer to a valid code: an access token, and an id_token that a fault may spoil."""
         now, scopes, person = self.control.clock.now(), grant.asked.scopes, PEOPLE[grant.user]
         if kind == "unverified_email":
             person = replace(person, verified=False)
         if kind == "no_email":
             person = replace(person, email=None)
         access_token = f"ya29.{self._grants.names.next(48)}"
-        self._grants.hold(grant, access_token, Held(person, scopes, now + LIFETIME_S))
+        self._grants.hold(grant, access_token, TokenGrant(person, scopes, now + LIFETIME_S))
         claims = {
             "iss": self.base,
             "azp": self._client.id,
@@ -243,12 +243,12 @@ class Google:
 
 
 def long_scopes(scopes: frozenset[str]) -> str:
-    """Scopes as Google writes them."""
+    """Return scopes as Google writes them."""
     return " ".join(long for name, long in LONG.items() if name in scopes)
 
 
 def google_app(google: Google, port: int) -> Flask:
-    """The application of the port."""
+    """Return the application of the port."""
     app = Flask("google")
     google.control.watch(app, port)
 

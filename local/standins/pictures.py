@@ -1,4 +1,4 @@
-"""Pictures that look enhanced: real files, made with Pillow in a fraction of the time a model takes."""
+"""Make images that look enhanced, with Pillow, in a fraction of the time that a model takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg"}
 
 
 def decode(data: bytes) -> Image.Image:
-    """A file as a picture: upright, RGB, or RGBA where it has transparency.
+    """Return an image file decoded: orientation applied, RGB, or RGBA if it has transparency.
 
     Raises:
         OSError: the bytes are no picture.
@@ -31,7 +31,7 @@ def decode(data: bytes) -> Image.Image:
 
 
 def encode(picture: Image.Image, extension: str) -> bytes:
-    """A picture as a ``png`` or ``jpg`` file."""
+    """Return a picture as a ``png`` or ``jpg`` file."""
     out = BytesIO()
     if extension == "png":
         picture.save(out, "PNG", compress_level=1)
@@ -41,7 +41,7 @@ def encode(picture: Image.Image, extension: str) -> bytes:
 
 
 def upscaled(picture: Image.Image, scale: float) -> Image.Image:
-    """``scale`` times as wide and high, sharper and with a little more contrast."""
+    """Return a picture ``scale`` times as wide and high, sharper and with a little more contrast."""
     larger = picture.resize(scaled(picture.size, scale), Image.Resampling.LANCZOS)
     return on_colours(
         larger,
@@ -50,7 +50,7 @@ def upscaled(picture: Image.Image, scale: float) -> Image.Image:
 
 
 def restored(picture: Image.Image) -> Image.Image:
-    """The same size, as an old photo after a cleaning: full range, stronger colours, sharper."""
+    """Return a picture of the same size with full range, stronger colours and sharper edges."""
 
     def clean(rgb: Image.Image) -> Image.Image:
         vivid = ImageEnhance.Color(ImageOps.autocontrast(rgb, cutoff=1)).enhance(1.3)
@@ -60,7 +60,7 @@ def restored(picture: Image.Image) -> Image.Image:
 
 
 def edited(picture: Image.Image, prompt: str, strength: float) -> Image.Image:
-    """The same composition in a tint and a number of tones that the prompt decides.
+    """Return the picture in a tint and a number of tones that depend on the prompt.
 
     Args:
         picture: what is edited.
@@ -79,7 +79,7 @@ def edited(picture: Image.Image, prompt: str, strength: float) -> Image.Image:
 
 
 def imagined(prompt: str, size: tuple[int, int]) -> Image.Image:
-    """A picture made of the prompt alone: a gradient between two of its colours, with rings."""
+    """Return a picture that depends on the prompt alone: a gradient between two colours, with rings."""
     digest = hashlib.sha256(prompt.encode()).digest()
     slope = Image.linear_gradient("L").rotate(digest[2] // 64 * 90)
     rings = Image.radial_gradient("L").point([(value * (3 + digest[3] % 5)) % 256 for value in range(256)])
@@ -88,17 +88,17 @@ def imagined(prompt: str, size: tuple[int, int]) -> Image.Image:
 
 
 def black(size: tuple[int, int]) -> Image.Image:
-    """Nothing to see."""
+    """Return a black picture."""
     return Image.new("RGB", size)
 
 
 def scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """A size in pixels times a factor, at least one pixel."""
+    """Return a size in pixels times a factor, each side at least one pixel."""
     return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
 
 
 def on_colours(picture: Image.Image, change: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """Change the colours and keep the transparency."""
+    """Apply a change to the colours and keep the transparency."""
     if picture.mode != "RGBA":
         return change(picture)
     changed = change(picture.convert("RGB"))
@@ -107,14 +107,14 @@ def on_colours(picture: Image.Image, change: Callable[[Image.Image], Image.Image
 
 
 def hue(position: int, value: float) -> tuple[int, int, int]:
-    """A colour: 0 to 255 around the circle, ``value`` from dark 0 to bright 1."""
+    """Return an RGB colour: hue 0 to 255, ``value`` from dark 0 to bright 1."""
     red, green, blue = colorsys.hsv_to_rgb(position / 256, 0.75, value)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 @lru_cache(maxsize=1)
 def bomb() -> bytes:
-    """A valid PNG of 110 kB that unpacks to 30,000 × 30,000 pixels."""
+    """Return a decompression bomb: a valid PNG of 110 kB with 30,000 × 30,000 pixels."""
     row = bytes(1 + BOMB_SIDE // 8)
     packer = zlib.compressobj(9)
     packed = b"".join(packer.compress(row * 1000) for _ in range(BOMB_SIDE // 1000)) + packer.flush()

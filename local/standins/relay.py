@@ -1,7 +1,7 @@
-"""A way from loopback to the real Replicate, for a laptop that has a real token.
+"""A proxy from loopback to the real Replicate, for a laptop with a real token.
 
-Pictures that only this machine can fetch are uploaded to Replicate's own file store on the way, and call-backs that
-could never arrive are taken out; the product then learns of the end by asking. Everything else passes as it is.
+It uploads input images that only this machine can fetch to Replicate's Files API, and removes webhooks that could not
+reach this machine; the product then polls. Everything else passes unchanged.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LOOPBACK = ("http://127.0.0.1", "http://localhost")
 
 
 def app_for(real: str) -> Flask:
-    """Return the relay to ``real``, a base URL."""
+    """Return the application that forwards to ``real``, the base URL of Replicate."""
     app, session = Flask(__name__), requests.Session()
 
     @app.get("/_ctl/ready")
@@ -51,7 +51,7 @@ def app_for(real: str) -> Flask:
 
 
 def _reachable(body: dict[str, Any], real: str, authorization: str) -> dict[str, Any]:
-    """Return a create request that makes sense outside this machine."""
+    """Return a create request without URLs that only this machine can reach."""
     if str(body.get("webhook", "")).startswith(LOOPBACK):
         body = {name: value for name, value in body.items() if not name.startswith("webhook")}
 
@@ -71,7 +71,7 @@ def _reachable(body: dict[str, Any], real: str, authorization: str) -> dict[str,
 
 
 def main() -> None:
-    """Serve until the end."""
+    """Serve until stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--real", default=REAL)

@@ -1,6 +1,7 @@
-"""The Replicate stand-in: its HTTP API on one port, the outputs on another.
+"""The Replicate stand-in: its HTTP API on one port, the host of outputs on another.
 
-Deviation: a webhook may go to http on loopback, because nothing here has a certificate.
+See https://replicate.com/docs/reference/http. Difference from Replicate: a webhook may go to http on loopback, because
+nothing here has a certificate.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from local.standins.replicate_delivery import OUTPUT_FAULTS, delivery_app
 from local.standins.replicate_files import Files
 from local.standins.replicate_models import BY_NAME, BY_VERSION, Model, violation
 from local.standins.replicate_predictions import STARTING_SHARE, Prediction, Worker
-from local.standins.replicate_webhooks import EVENTS, Courier, allowed, signed
+from local.standins.replicate_webhooks import EVENTS, WebhookSender, allowed, signed
 from local.standins.transport import TRANSPORT, play, serve
 
 PAGE = 100
@@ -44,7 +45,7 @@ FAULTS = {
 
 
 class Refused(Exception):
-    """A request that Replicate answers with a problem document."""
+    """A request that is answered with an error (problem document)."""
 
     def __init__(self, status: int, title: str, detail: str, invalid: list[Json] | None = None) -> None:
         super().__init__(title)
@@ -55,12 +56,12 @@ class Refused(Exception):
 
 
 def not_found() -> Refused:
-    """No such thing, or not in this account."""
+    """Return the 404 for an object that does not exist or belongs to another account."""
     return Refused(404, "Not found", "The requested resource could not be found.")
 
 
 class Replicate:
-    """The account, its predictions and files."""
+    """One account with its predictions and files, and the handlers of the API's routes."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.control = Control(FAULTS)
@@ -70,7 +71,7 @@ class Replicate:
         self.predictions: dict[str, Prediction] = {}
         self.names = Names(options.seed)
         self.files = Files(self.control.clock, self.names, self.base)
-        self.courier = Courier(self.control, secret=self.secret, names=self.names, body_of=self.body_of)
+        self.courier = WebhookSender(self.control, secret=self.secret, names=self.names, body_of=self.body_of)
         self.worker = Worker(
             self.control.clock,
             self.names,
@@ -83,22 +84,22 @@ class Replicate:
         self.control.on_reset += [self._forget]
 
     def view(self, prediction: Prediction) -> Json:
-        """The prediction object as of now."""
+        """Return the prediction object of the API as it is now."""
         with self.control.clock.changed:
             return prediction.view(self.base, self.control.clock.now())
 
     def body_of(self, prediction: Prediction) -> bytes:
-        """What a webhook says: the prediction object."""
+        """Return the body of a webhook: the prediction object."""
         return json.dumps(self.view(prediction)).encode()
 
     def prediction(self, prediction_id: str) -> Prediction:
-        """A prediction of the account."""
+        """Return a prediction of the account, or raise 404."""
         if found := self.predictions.get(prediction_id):
             return found
         raise not_found()
 
     def create(self, official: str | None = None) -> Response:
-        """Start a prediction, by version or by the name of an official model, and answer as ``Prefer`` asks."""
+        """Start a prediction, by version or by the name of an official model; wait as ``Prefer`` asks."""
         body = json_object()
         model, version = target(body, official)
         if invalid := problems(body, model):
@@ -118,17 +119,17 @@ class Replicate:
         return answer_json(early, 201, headers | ({"Preference-Applied": "wait"} if wait_s else {}))
 
     def get(self, prediction_id: str) -> Response:
-        """A prediction as of now."""
+        """Return a prediction as it is now."""
         return jsonify(self.view(self.prediction(prediction_id)))
 
     def cancel(self, prediction_id: str) -> Response:
-        """Stop a prediction; one that is over stays as it is."""
+        """Cancel a prediction; one that has ended stays as it is."""
         prediction = self.prediction(prediction_id)
         self.worker.end(prediction, "canceled", self.control.clock.now())
         return jsonify(self.view(prediction))
 
     def page(self) -> Response:
-        """A page of predictions, newest first."""
+        """Return a page of predictions, newest first."""
         newest = list(reversed(self.predictions.values()))
         start = 0
         if cursor := request.args.get("cursor"):
@@ -140,7 +141,7 @@ class Replicate:
         return jsonify(previous=None, next=following, results=[self.view(found) for found in shown])
 
     def upload(self) -> Response:
-        """Keep a file."""
+        """Store an uploaded file."""
         content = request.files.get("content")
         if content is None:
             invalid = [violation("content", "required", "content is required")]
@@ -156,23 +157,23 @@ class Replicate:
         return answer_json(stored, 201)
 
     def get_file(self, file_id: str) -> Response:
-        """What is known about a file."""
+        """Return the file object of the API."""
         if found := self.files.view(file_id):
             return jsonify(found)
         raise not_found()
 
     def delete_file(self, file_id: str) -> Response:
-        """Forget a file."""
+        """Delete a file."""
         if not self.files.remove(file_id):
             raise not_found()
         return Response(status=204)
 
     def deliveries(self) -> Response:
-        """Every attempt to deliver a webhook, with what came back."""
+        """Return every attempt to deliver a webhook, with its answer."""
         return jsonify(deliveries=list(self.courier.attempts))
 
     def event(self) -> Response:
-        """Deliver a webhook about a prediction, known or not, now, and say what the receiver answered."""
+        """Deliver a webhook about a prediction, existing or not, now, and return the receiver's answer."""
         order = json_object()
         prediction = self.predictions.get(str(order.get("id")))
         url = order.get("url") or (prediction and prediction.webhook)
@@ -233,7 +234,7 @@ class Replicate:
 
 
 def target(body: Json, official: str | None) -> tuple[Model, str]:
-    """The model that is asked for, and the ``version`` its prediction will show.
+    """Return the requested model, and the ``version`` that its prediction shows.
 
     Args:
         body: the request.
@@ -264,7 +265,7 @@ def target(body: Json, official: str | None) -> tuple[Model, str]:
 
 
 def problems(body: Json, model: Model) -> list[Json]:
-    """What is wrong with a request, field by field."""
+    """Return what is wrong with a request, field by field."""
     found = [
         violation(name, "additional_property", f"Additional property {name} is not allowed")
         for name in sorted(set(body) - FIELDS)
@@ -279,7 +280,7 @@ def problems(body: Json, model: Model) -> list[Json]:
 
 
 def preferred_wait() -> int:
-    """Seconds that the current request wants to wait for the end, 0 for none."""
+    """Return the seconds that ``Prefer: wait`` of the current request asks for, 0 without it."""
     for preference in request.headers.get("Prefer", "").split(","):
         name, _, value = preference.strip().partition("=")
         if name.lower() == "wait":
@@ -290,7 +291,7 @@ def preferred_wait() -> int:
 
 
 def cancel_after() -> float | None:
-    """Seconds after which the current request's prediction is to be stopped."""
+    """Return the seconds of the current request's ``Cancel-After``."""
     given = request.headers.get("Cancel-After")
     if given is None:
         return None
@@ -303,7 +304,7 @@ def cancel_after() -> float | None:
 
 
 def api_app(account: Replicate, port: int) -> Flask:
-    """The application of the API port."""
+    """Return the application of the API port."""
     app = Flask("replicate")
     account.control.watch(app, port)
 
@@ -331,7 +332,7 @@ def api_app(account: Replicate, port: int) -> Flask:
 
 
 def add_routes(app: Flask, account: Replicate) -> None:
-    """The provider's own routes, each under the name that scripts use."""
+    """Add the API's routes, each with the name that scripted faults use."""
     control = account.control
 
     def route(verb: str, path: str, name: str, work: Callable[..., Response]) -> None:

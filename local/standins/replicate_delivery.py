@@ -1,4 +1,4 @@
-"""The delivery host of the Replicate stand-in: the outputs, on a port of their own, for anybody who knows the URL."""
+"""The delivery host of the Replicate stand-in: serves outputs on a port of its own, without a token."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><script>aler
 
 
 def delivery_app(control: Control, worker: Worker, port: int) -> Flask:
-    """The application of the delivery port; no token is asked for, and none should ever arrive."""
+    """Return the application of the delivery port, which needs no token and should never get one."""
     app = Flask("replicate_delivery")
     control.watch(app, port)
 
@@ -43,17 +43,17 @@ def delivery_app(control: Control, worker: Worker, port: int) -> Flask:
 
 
 def plain(output: Output) -> Response:
-    """A result as it is."""
+    """Return an output unchanged."""
     return Response(output.data, content_type=output.content_type, headers={"Cache-Control": "public"})
 
 
 def html(page: str | bytes) -> Response:
-    """Something that says it is a page."""
+    """Return an HTML page."""
     return Response(page, content_type="text/html; charset=utf-8")
 
 
 def spoilt(control: Control, fault: Fault, output: Output) -> Response:
-    """A result that nobody should store."""
+    """Return an output spoilt as a fault says: nothing that should be stored."""
     data, content_type = output.data, output.content_type
     match fault.kind:
         case "truncated":
@@ -82,14 +82,14 @@ def spoilt(control: Control, fault: Fault, output: Output) -> Response:
 
 
 def declared(pieces: Iterator[bytes], size: int, content_type: str) -> Response:
-    """A stream that claims a length in bytes."""
+    """Return a stream with the given Content-Length in bytes."""
     response = Response(pieces, content_type=content_type)
     response.headers["Content-Length"] = str(size)
     return response
 
 
 def padded(data: bytes, size: int) -> Iterator[bytes]:
-    """The file, and zeros until there are ``size`` bytes."""
+    """Yield the file, then zeros up to ``size`` bytes."""
     yield data[:size]
     left = size - len(data)
     while left > 0:
@@ -98,7 +98,7 @@ def padded(data: bytes, size: int) -> Iterator[bytes]:
 
 
 def drops(control: Control, data: bytes, seconds: float) -> Iterator[bytes]:
-    """The whole file, evenly over so many seconds."""
+    """Yield the whole file slowly, spread over so many seconds."""
     step = max(len(data) // DRIPS, 1)
     for start in range(0, len(data), step):
         yield data[start : start + step]

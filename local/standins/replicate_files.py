@@ -43,7 +43,7 @@ class StoredFile:
 
 
 class Files:
-    """Uploaded files, for a day.
+    """The uploaded files, kept for a day.
 
     Args:
         clock: decides what has expired.
@@ -58,7 +58,7 @@ class Files:
         self._base = base
 
     def add(self, upload: FileStorage, metadata: Json) -> Json | None:
-        """Keep an upload; its object, None for a file over 100 MB, which is not kept."""
+        """Store an upload and return its object; None for a file over 100 MB, which is not stored."""
         data = upload.stream.read()
         if len(data) > FILE_BYTES:
             return None
@@ -70,16 +70,16 @@ class Files:
         return stored.view(self._base)
 
     def view(self, file_id: str) -> Json | None:
-        """The object of a file that is still there."""
+        """Return the object of a file that has not expired, None without one."""
         stored = self._present(file_id)
         return stored.view(self._base) if stored else None
 
     def remove(self, file_id: str) -> bool:
-        """Delete a file; False when there is none."""
+        """Delete a file; return False if there is none."""
         return self._files.pop(file_id, None) is not None
 
     def content(self, url: str) -> bytes | None:
-        """What is behind a URL of ours, which needs the account's token and hence is ours to read; else None."""
+        """Return the content of a file by its API URL, None for any other URL."""
         prefix = f"{self._base}/v1/files/"
         stored = self._present(url.removeprefix(prefix)) if url.startswith(prefix) else None
         return stored.data if stored else None

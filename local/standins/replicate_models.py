@@ -1,4 +1,4 @@
-"""The models the Replicate stand-in knows: what they take, and what they make of it."""
+"""The models of the Replicate stand-in: their inputs, and how they make an output."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ URI = re.compile(r"(https?://|data:)\S+")
 
 
 class ModelFailure(Exception):
-    """A prediction ends as failed; the message is what a caller reads as ``error``."""
+    """A prediction fails; the message becomes its ``error``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Field:
     choices: tuple[str, ...] = ()
 
     def problem(self, value: object) -> tuple[str, str] | None:
-        """The kind of violation and a sentence about it; None when the value is fine."""
+        """Return the kind of a violation and a sentence about it, None for a valid value."""
         if not isinstance(value, TYPES[self.kind]) or (self.kind == "number" and isinstance(value, bool)):
             return "invalid_type", f"Invalid type. Expected: {self.kind}, given: {type(value).__name__}"
         if self.kind == "uri" and not is_uri(value):
@@ -63,7 +63,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model: how it may be called, its inputs, and how it paints.
+    """A model: how it is called, its inputs, and how it makes an output.
 
     Attributes:
         versions: ids it may be called by; official models can be called by name too.
@@ -83,7 +83,7 @@ class Model:
     unreadable: str = "cannot identify image file"
 
     def problems(self, given: object) -> list[Json]:
-        """What is wrong with an input, as Replicate lists it under ``invalid_fields``."""
+        """Return what is wrong with an input, as Replicate lists it under ``invalid_fields``."""
         if not isinstance(given, dict):
             return [violation("input", "required", "input is required")]
         found = [
@@ -101,44 +101,44 @@ class Model:
         return found
 
     def sources(self, given: Json) -> list[str]:
-        """The URLs of the pictures in an input."""
+        """Return the URLs of the images in an input."""
         urls = [given[name] for name, field in self.fields.items() if field.kind == "uri" and name in given]
         lists = [given[name] for name, field in self.fields.items() if field.kind == "uris" and name in given]
         return urls + [url for several in lists for url in several]
 
     def extension_for(self, given: Json) -> str:
-        """``png`` or ``jpg``."""
+        """Return ``png`` or ``jpg``, the output format of an input."""
         return str(given.get("output_format", self.extension))
 
 
 def violation(field: str, kind: str, description: str) -> Json:
-    """One entry of ``invalid_fields``."""
+    """Return one entry of ``invalid_fields``."""
     return {"type": kind, "field": field, "description": description}
 
 
 def is_uri(value: object) -> bool:
-    """Whether an input can be fetched: http, https, or a data URL that is not too long."""
+    """Return whether an input can be fetched: http, https, or a data URL that is not too long."""
     return isinstance(value, str) and len(value) <= DATA_URL_CHARACTERS and bool(URI.fullmatch(value))
 
 
 def paint_real_esrgan(given: Json, inputs: Sequence[Image.Image]) -> Image.Image:
-    """The input times ``scale``, which is 4 for those who do not say."""
+    """Return the input enlarged by ``scale`` (4 by default)."""
     result = enlarge(inputs[0], float(given.get("scale", 4)))
     return pictures.restored(result) if given.get("face_enhance") else result
 
 
 def paint_gfpgan(given: Json, inputs: Sequence[Image.Image]) -> Image.Image:
-    """A restored face, twice the size for those who do not say."""
+    """Return the input restored and enlarged by ``scale`` (2 by default)."""
     return pictures.restored(enlarge(inputs[0], float(given.get("scale", 2))))
 
 
 def paint_topaz(given: Json, inputs: Sequence[Image.Image]) -> Image.Image:
-    """The input cleaned, and enlarged by ``upscale_factor``."""
+    """Return the input restored, and enlarged by ``upscale_factor``."""
     return pictures.restored(enlarge(inputs[0], FACTORS[given.get("upscale_factor", "None")]))
 
 
 def paint_nano_banana(given: Json, inputs: Sequence[Image.Image]) -> Image.Image:
-    """The first input edited by the prompt at about a megapixel, in its own aspect ratio or in the one asked for."""
+    """Return the first input edited by the prompt at about a megapixel, in its own or the requested aspect ratio."""
     ratio = str(given.get("aspect_ratio", "match_input_image"))
     width, height = 1, 1
     if ratio != "match_input_image":
@@ -232,7 +232,7 @@ BY_VERSION = {version: model for model in MODELS for version in model.versions}
 
 
 def check_fit(model: Model, inputs: Sequence[Image.Image], most: int | None) -> None:
-    """Refuse pictures that do not fit into the model's memory.
+    """Raise ModelFailure for images that do not fit into the model's memory.
 
     Args:
         model: whose memory.

@@ -1,4 +1,4 @@
-"""Predictions of the Replicate stand-in: their states by the clock, their work, and their outputs."""
+"""Predictions of the Replicate stand-in: their states by the simulated clock, their work, and their outputs."""
 
 from __future__ import annotations
 
@@ -61,17 +61,17 @@ class Prediction:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether it has ended."""
         return self.forgotten or self.status in OVER
 
     @property
     def limit(self) -> float:
-        """The moment at which it is stopped, done or not."""
+        """The simulated time at which it is stopped."""
         latest = self.created_at + RUN_LIMIT_S
         return latest if self.deadline is None else min(self.deadline, latest)
 
     def removed(self, now: float) -> bool:
-        """Whether its data has been deleted."""
+        """Whether its data were deleted."""
         return self.completed_at is not None and now >= self.completed_at + KEPT_S
 
     def view(self, base: str, now: float) -> Json:
@@ -100,7 +100,7 @@ class Prediction:
         }
 
     def metrics(self) -> Json:
-        """Seconds, once it is over: of work, and since it was asked for."""
+        """Return ``predict_time`` and ``total_time`` in seconds of an ended prediction."""
         if self.completed_at is None or self.outcome.kind == "no_metrics":
             return {}
         total = {"total_time": round(self.completed_at - self.created_at, 6)}
@@ -110,7 +110,7 @@ class Prediction:
 
 
 def iso(moment: float | None) -> str | None:
-    """A moment as Replicate writes it."""
+    """Return a time as Replicate writes it (ISO 8601)."""
     if moment is None:
         return None
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -156,12 +156,12 @@ class Worker:
         self._most_pixels = most_pixels
 
     def start(self, prediction: Prediction) -> None:
-        """Begin, and return."""
+        """Start a prediction in its thread."""
         self._drop_expired()
         threading.Thread(target=self._run, args=(prediction,), daemon=True).start()
 
     def end(self, prediction: Prediction, status: str, at: float, error: str | None = None) -> None:
-        """Finish a prediction unless it is finished. ``aborted`` is told to nobody."""
+        """End a prediction unless it has ended; ``aborted`` sends no webhook."""
         with self._clock.changed:
             if prediction.over:
                 return
@@ -208,7 +208,7 @@ class Worker:
         self.end(prediction, "succeeded", finished)
 
     def _reached(self, prediction: Prediction, moment: float) -> bool:
-        """Wait for a moment; False when the prediction was over or stopped before."""
+        """Wait for a simulated time; return False if the prediction ended before."""
         if self._clock.wait(min(moment, prediction.limit), lambda: prediction.over):
             return False
         if prediction.limit < moment:
@@ -242,7 +242,7 @@ class Worker:
         return picture.resize(pictures.scaled(picture.size, 0.75)) if kind == "wrong_size" else picture
 
     def _fetch(self, url: str) -> bytes:
-        """The bytes behind an input URL, really fetched, with no token of ours.
+        """Return the bytes at an input URL, fetched over HTTP without our token.
 
         Raises:
             ModelFailure: they are not to be had.
@@ -262,7 +262,7 @@ class Worker:
             raise ModelFailure(f"Failed to download input: {problem}") from problem
 
     def _publish(self, prediction: Prediction, data: bytes) -> Any:
-        """Put a result on the delivery host; the output that names it."""
+        """Put a result on the delivery host and return the output with its URL."""
         extension = prediction.model.extension_for(prediction.input)
         path = f"{self._names.next(48)}/output.{extension}"
         content_type = pictures.CONTENT_TYPES[extension]
@@ -282,7 +282,7 @@ class Worker:
 
 
 def filled(value: Any, names: dict[str, str]) -> Any:
-    """A JSON value with the placeholders in its texts replaced."""
+    """Return a JSON value with the placeholders in its texts replaced."""
     match value:
         case str():
             for name, text in names.items():
@@ -297,12 +297,12 @@ def filled(value: Any, names: dict[str, str]) -> Any:
 
 
 def data_url(data: bytes, content_type: str) -> str:
-    """A file as a data URL."""
+    """Return a file as a data URL."""
     return f"data:{content_type};base64,{base64.b64encode(data).decode()}"
 
 
 def data_url_content(url: str) -> bytes:
-    """The bytes in a base64 data URL.
+    """Return the bytes in a base64 data URL.
 
     Raises:
         ValueError: it holds none.

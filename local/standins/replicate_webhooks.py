@@ -1,4 +1,4 @@
-"""Webhooks of the Replicate stand-in: signed, retried for a minute, and delivered wrongly on demand."""
+"""Webhooks of the Replicate stand-in: signed, retried for a minute, with faults on demand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ATTEMPTS_KEPT = 1000
 
 
 def allowed(url: object) -> bool:
-    """Whether a webhook may go there: https, or http on loopback (which the real one refuses)."""
+    """Return whether a webhook may go to a URL: https, or http on loopback (which the real Replicate refuses)."""
     if not isinstance(url, str):
         return False
     parts = urlsplit(url)
@@ -36,7 +36,7 @@ def allowed(url: object) -> bool:
 
 
 def signed(secret: str, message_id: str, body: bytes, signature: str = "good") -> dict[str, str]:
-    """The headers of a delivery, signed by Standard Webhooks.
+    """Return the headers of a delivery, signed as Standard Webhooks specifies.
 
     Args:
         secret: ``whsec_`` and the key in base64.
@@ -58,7 +58,7 @@ def signed(secret: str, message_id: str, body: bytes, signature: str = "good") -
     }
 
 
-class Courier:
+class WebhookSender:
     """Delivers webhooks, one thread per prediction.
 
     Args:
@@ -78,14 +78,14 @@ class Courier:
         self._body_of = body_of
 
     def announce(self, prediction: Prediction, event: str) -> None:
-        """Something happened; ``""`` says that it was the last thing."""
+        """Queue an event of a prediction for delivery; ``""`` means that no other follows."""
         if not event:
             prediction.mail.put(None)
         elif prediction.webhook and event in prediction.events:
             prediction.mail.put((event, self._body_of(prediction)))
 
     def follow(self, prediction: Prediction) -> None:
-        """Deliver what is announced of a prediction, in order, until the last thing."""
+        """Deliver the queued events of a prediction, in order, until the last one."""
         threading.Thread(target=self._follow, args=(prediction,), daemon=True).start()
 
     def send(
@@ -97,7 +97,7 @@ class Courier:
         signature: str = "good",
         event: str = "",
     ) -> Json:
-        """One attempt: what was sent, and ``status`` and ``body`` of the answer, or an ``error``."""
+        """Make one attempt; return what was sent, and ``status`` and ``body`` of the answer, or an ``error``."""
         headers = signed(self._secret, message_id or self.new_id(), body, signature)
         attempt: Json = {"url": url, "event": event, "webhook_id": headers["webhook-id"], "at": time.time()}
         try:
@@ -113,7 +113,7 @@ class Courier:
         return attempt
 
     def new_id(self) -> str:
-        """The id of a message."""
+        """Return the id of a new message."""
         return f"msg_{self._names.next()}"
 
     def _follow(self, prediction: Prediction) -> None:
@@ -147,7 +147,7 @@ class Courier:
             self._until_taken(prediction, message_id, body)
 
     def _until_taken(self, prediction: Prediction, message_id: str, body: bytes) -> None:
-        """Try for about a minute, then never again; a redirect counts as taken and is not followed."""
+        """Try for about a minute; a redirect counts as delivered and is not followed."""
         first, signature = self._control.clock.now(), self._signature(prediction)
         for offset in ATTEMPTS_AT_S:
             if self._control.clock.wait(first + offset, lambda: prediction.forgotten):
@@ -165,7 +165,7 @@ class Courier:
 
 
 def renamed(body: bytes, prediction_id: str) -> bytes:
-    """The same news about a prediction of another id."""
+    """Return the same event about a prediction with another id."""
     document = json.loads(body)
     text = json.dumps(document).replace(document["id"], prediction_id)
     return text.encode()

@@ -15,7 +15,7 @@ from flask import Flask, Response, request
 from werkzeug.datastructures import MultiDict
 
 from local.standins.control import Control, Fault, Names
-from local.standins.signin_pages import Choice, Look, chooser, refusal, sent_back
+from local.standins.signin_pages import Branding, Choice, chooser, refusal, sent_back
 from local.standins.transport import TRANSPORT, play
 
 CODE_S = 600.0
@@ -33,7 +33,7 @@ class Refused(Exception):
 
 
 class BadCode(Exception):
-    """A code that gives no token; ``reason`` says why, which providers tell in words of their own."""
+    """A code that gives no token; ``reason`` says why, and each provider has its own words for it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -42,7 +42,7 @@ class BadCode(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The one application that is registered."""
+    """The one registered application (OAuth client)."""
 
     id: str
     secret: str
@@ -50,17 +50,17 @@ class Client:
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Client:
-        """The application that the command line names."""
+        """Return the application that the command line names."""
         return cls(options.client_id, options.client_secret, tuple(options.redirect))
 
     def known_by(self, client_id: str, secret: str) -> bool:
-        """Whether these are its credentials."""
+        """Return whether these are its credentials."""
         return compare_digest(f"{client_id}\0{secret}".encode(), f"{self.id}\0{self.secret}".encode())
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a valid authorization request asks for; ``""`` stands for what was not sent."""
+class AuthorizationRequest:
+    """The parameters of a valid authorization request; ``""`` for one that was not sent."""
 
     redirect_uri: str
     scopes: frozenset[str]
@@ -70,26 +70,26 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Grant:
-    """What a code stands for."""
+class CodeGrant:
+    """What an authorization code was issued for."""
 
     user: str
-    asked: Asked
+    asked: AuthorizationRequest
     expires_at: float
     redeemed: bool = False
     tokens: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What an access token stands for."""
+class TokenGrant:
+    """What an access token was issued for."""
 
     user: object
     scopes: frozenset[str]
     expires_at: float
 
 
-class Grants:
+class GrantStore:
     """Codes and access tokens.
 
     Args:
@@ -103,27 +103,27 @@ class Grants:
         self._clock = control.clock
         self._prefix = prefix
         self._revoke_replayed = revoke_replayed
-        self._codes: dict[str, Grant] = {}
-        self._held: dict[str, Held] = {}
+        self._codes: dict[str, CodeGrant] = {}
+        self._held: dict[str, TokenGrant] = {}
         self._last_redeemed = ""
         self._lock = threading.Lock()
         control.on_reset += [self._forget]
 
-    def code(self, user: str, asked: Asked) -> str:
-        """A new code for a user's consent."""
+    def code(self, user: str, asked: AuthorizationRequest) -> str:
+        """Return a new code for a user's consent."""
         code = self._prefix + self.names.next(40)
         with self._lock:
-            self._codes[code] = Grant(user, asked, self._clock.now() + CODE_S)
+            self._codes[code] = CodeGrant(user, asked, self._clock.now() + CODE_S)
         return code
 
-    def replayed_code(self, user: str, asked: Asked) -> str:
-        """The code that was used last, or a new one as good as used."""
+    def replayed_code(self, user: str, asked: AuthorizationRequest) -> str:
+        """Return the code that was used last, or a new one that counts as used."""
         if not self._last_redeemed:
             self._last_redeemed = self.code(user, asked)
             self._codes[self._last_redeemed].redeemed = True
         return self._last_redeemed
 
-    def redeem(self, code: str, *, redirect_uri: str | None, verifier: str) -> Grant:
+    def redeem(self, code: str, *, redirect_uri: str | None, verifier: str) -> CodeGrant:
         """Use a code up; only the call that returns may issue a token. A refused one leaves the code as it was.
 
         Args:
@@ -151,14 +151,14 @@ class Grants:
             self._last_redeemed = code
         return grant
 
-    def hold(self, grant: Grant, token: str, held: Held) -> None:
-        """Make an access token work."""
+    def hold(self, grant: CodeGrant, token: str, held: TokenGrant) -> None:
+        """Register an access token."""
         with self._lock:
             grant.tokens.append(token)
             self._held[token] = held
 
-    def holder(self) -> Held | None:
-        """What the current request's bearer token stands for; None when it is good for nothing."""
+    def holder(self) -> TokenGrant | None:
+        """Return the grant of the current request's bearer token, None for an unknown or expired one."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         held = self._held.get(token)
         if held is None or scheme.lower() != "bearer" or self._clock.now() >= held.expires_at:
@@ -173,7 +173,7 @@ class Grants:
 
 
 class Consent:
-    """Asks who signs in, and sends the browser back with a code or an error.
+    """The consent page: lists the accounts, and redirects the browser with a code or an error.
 
     Args:
         control: where a reset is announced.
@@ -187,25 +187,25 @@ class Consent:
     def __init__(
         self,
         control: Control,
-        grants: Grants,
+        grants: GrantStore,
         *,
-        look: Look,
+        look: Branding,
         choices: Sequence[Choice],
         denial: Mapping[str, str] | None = None,
-        extra: Callable[[Asked], Mapping[str, str]] | None = None,
+        extra: Callable[[AuthorizationRequest], Mapping[str, str]] | None = None,
     ) -> None:
         self._grants, self._look, self._extra = grants, look, extra
         self._choices = {choice.key: choice for choice in choices}
         self._denial = denial or {}
-        self._pending: dict[str, tuple[Asked, Fault | None]] = {}
+        self._pending: dict[str, tuple[AuthorizationRequest, Fault | None]] = {}
         control.on_reset += [self._pending.clear]
 
     def refused(self, problem: Refused) -> Response:
-        """The page of a request that is wrong."""
+        """Return the page of an invalid request."""
         return refusal(self._look, problem.error, problem.text, problem.status)
 
-    def ask(self, asked: Asked, fault: Fault | None) -> Response:
-        """Show the page, or answer at once when a fault or ``auto=1`` with a ``login_hint`` says so."""
+    def ask(self, asked: AuthorizationRequest, fault: Fault | None) -> Response:
+        """Show the page, or redirect at once if a fault or ``auto=1`` with a ``login_hint`` says so."""
         if fault and fault.kind == "denied":
             return self._denied(asked, fault.text("error", "access_denied"))
         if "1" in (request.args.get("auto"), request.headers.get("Auto")):
@@ -218,7 +218,7 @@ class Consent:
         )
 
     def choose(self, fault: Fault | None) -> Response:
-        """What the page's form posts."""
+        """Handle the page's form."""
         del fault  # those of this route are the connection's
         found = self._pending.get(request.form.get("asked", ""))
         user = request.form.get("user", "")
@@ -231,14 +231,14 @@ class Consent:
         return self._agreed(*found, user)
 
     def _named(self, hint: str) -> str:
-        """The key of whoever has this key or address."""
+        """Return the key of the account with this key or address."""
         return next((key for key in self._choices if hint in (key, f"{key}@example.com")), "")
 
-    def _denied(self, asked: Asked, error: str) -> Response:
+    def _denied(self, asked: AuthorizationRequest, error: str) -> Response:
         extra = self._denial if error == "access_denied" else {}
         return sent_back(asked.redirect_uri, {"error": error, **extra, "state": asked.state})
 
-    def _agreed(self, asked: Asked, fault: Fault | None, user: str) -> Response:
+    def _agreed(self, asked: AuthorizationRequest, fault: Fault | None, user: str) -> Response:
         kind, state = (fault.kind if fault else ""), asked.state
         if fault and kind == "wrong_state":
             state = fault.text("state", self._grants.names.next())
@@ -248,7 +248,7 @@ class Consent:
 
 
 def single(values: MultiDict[str, str]) -> dict[str, str]:
-    """Parameters, none of which may come twice.
+    """Return the parameters, each of which may come only once.
 
     Raises:
         Refused: one does.
@@ -260,7 +260,7 @@ def single(values: MultiDict[str, str]) -> dict[str, str]:
 
 
 def checked_challenge(given: Mapping[str, str]) -> str:
-    """The PKCE challenge of a request, ``""`` for none.
+    """Return the PKCE challenge of a request, ``""`` without one.
 
     Raises:
         Refused: it is not one of S256.
@@ -290,19 +290,19 @@ def check_verifier(challenge: str, verifier: str) -> None:
 
 
 def s256(verifier: str) -> str:
-    """The challenge of a verifier."""
+    """Return the S256 challenge of a verifier (RFC 7636, 4.2)."""
     return base64url(hashlib.sha256(verifier.encode()).digest())
 
 
 def base64url(data: bytes) -> str:
-    """Base64 for URLs, without padding."""
+    """Return base64url without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def add_routes(
     app: Flask, control: Control, table: Sequence[tuple[str, str, str, Callable[[Fault | None], Response]]]
 ) -> None:
-    """Routes as (verb, path, the name that scripts use, what answers)."""
+    """Add routes given as (verb, path, name for scripted faults, handler)."""
 
     def add(verb: str, path: str, name: str, work: Callable[[Fault | None], Response]) -> None:
         def view() -> Response:
@@ -316,7 +316,7 @@ def add_routes(
 
 
 def options_for(provider: str) -> argparse.Namespace:
-    """The command line of a sign-in stand-in: the port, and the application that is registered."""
+    """Parse the command line of a sign-in stand-in: the port and the registered application."""
     name = provider.lower()
     parser = argparse.ArgumentParser(description=f"A stand-in for signing in with {provider}, on 127.0.0.1")
     parser.add_argument("--port", type=int, required=True)

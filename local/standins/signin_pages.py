@@ -1,4 +1,4 @@
-"""What a person sees of a sign-in stand-in: the list of people to be, and the page of a refused request."""
+"""Web pages of a sign-in stand-in: the list of accounts, and the page of an invalid request."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ REFUSAL = FRAME.replace(
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One person on the page.
+    """One account on the page.
 
     Args:
         key: what names them in the form and in ``login_hint``.
@@ -95,7 +95,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Branding:
     """The provider's name, and a colour that tells the stand-ins apart."""
 
     provider: str
@@ -107,8 +107,8 @@ class Look:
         return f"Stand-in for {self.provider}"
 
 
-def chooser(look: Look, choices: Sequence[Choice], *, asked: str, redirect_uri: str) -> Response:
-    """The list of people; its form posts ``asked`` and ``user`` or ``cancel``."""
+def chooser(look: Branding, choices: Sequence[Choice], *, asked: str, redirect_uri: str) -> Response:
+    """Return the list of accounts; its form posts ``asked`` and ``user`` or ``cancel``."""
     where = urlsplit(redirect_uri).netloc
     page = render_template_string(
         CHOOSER, title=look.title, tint=look.tint, choices=choices, asked=asked, where=where
@@ -116,14 +116,14 @@ def chooser(look: Look, choices: Sequence[Choice], *, asked: str, redirect_uri: 
     return Response(page, headers=HEADERS)
 
 
-def refusal(look: Look, error: str, text: str, status: int) -> Response:
-    """The page of a request that is wrong: its sender is not to be trusted with a redirect."""
+def refusal(look: Branding, error: str, text: str, status: int) -> Response:
+    """Return the page of an invalid request, whose sender must not get a redirect."""
     page = render_template_string(REFUSAL, title=look.title, tint=look.tint, error=error, text=text)
     return Response(page, status, HEADERS)
 
 
 def sent_back(redirect_uri: str, parameters: Mapping[str, str]) -> Response:
-    """Send the browser to the application; parameters without a value are left out."""
+    """Redirect the browser to the application; parameters without a value are left out."""
     query = urlencode({name: value for name, value in parameters.items() if value})
     joint = "&" if urlsplit(redirect_uri).query else "?"
     headers = {"Location": f"{redirect_uri}{joint}{query}", "Cache-Control": "no-store"}

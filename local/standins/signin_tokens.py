@@ -1,4 +1,4 @@
-"""The signing keys of the Google stand-in, and its id_tokens, good ones and bad ones."""
+"""The signing keys of the Google stand-in, and its id_tokens, valid and invalid ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KINDS = SIGNATURES | set(CLAIMS)
 
 
 class Keys:
-    """The keys of the key set; the newest signs."""
+    """The keys of the key set; the newest one signs."""
 
     def __init__(self) -> None:
         self._names = Names(None)
@@ -41,26 +41,26 @@ class Keys:
         self._lock = threading.Lock()
 
     def jwks(self) -> Json:
-        """The public halves, newest first."""
+        """Return the public keys (JWK set), newest first."""
         return {"keys": [key.as_dict(private=False) for key in reversed(self._listed)]}
 
     def kids(self) -> list[str]:
-        """The ids in the key set, newest first."""
+        """Return the key ids in the key set, newest first."""
         return [str(key.kid) for key in reversed(self._listed)]
 
     def rotate(self, *, drop: bool) -> None:
-        """Sign with a new key from now on; the older ones stay listed unless they are dropped."""
+        """Sign with a new key from now on; older ones stay in the set unless they are dropped."""
         fresh = self._new()
         with self._lock:
             self._listed = [fresh] if drop else [*self._listed, fresh]
 
     def reset(self) -> None:
-        """Back to the key of the start."""
+        """Return to the first key."""
         with self._lock:
             self._listed = [self._first]
 
     def id_token(self, claims: Json, kind: str) -> str:
-        """Sign claims as they are, or spoil claims or signature as a kind of fault says."""
+        """Return signed claims, with claims or signature spoilt as a kind of fault says."""
         if kind in CLAIMS:
             claims = CLAIMS[kind](claims)
         key = self._listed[-1]
@@ -83,7 +83,7 @@ class Keys:
                 return jwt.encode(header, claims, key)
 
     def _of_nobody(self) -> RSAKey:
-        """A key that is never listed."""
+        """Return a key that is never in the key set."""
         with self._lock:
             self._stranger = self._stranger or self._new()
             return self._stranger
@@ -94,16 +94,16 @@ class Keys:
 
 
 def compact(header: Json, claims: Json, sign: Callable[[bytes], bytes]) -> str:
-    """A token that no library would make."""
+    """Return a token with any header, signed by the given function: what no library would make."""
     signed = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
     return f"{signed}.{base64url(sign(signed.encode()))}"
 
 
 def moved(claims: Json, seconds: int) -> Json:
-    """The same claims, made earlier or later."""
+    """Return the claims with their times moved."""
     return claims | {"iat": claims["iat"] + seconds, "exp": claims["exp"] + seconds}
 
 
 def at_hash(access_token: str) -> str:
-    """What binds an access token to the id_token next to it."""
+    """Return the ``at_hash`` of an access token (OpenID Connect Core 1.0, 3.1.3.6)."""
     return base64url(hashlib.sha256(access_token.encode()).digest()[:16])

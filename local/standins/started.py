@@ -50,26 +50,26 @@ class StandIn:
         self.stop()
 
     def stop(self) -> bool:
-        """End it; False when it had to be killed."""
+        """Stop it; return False if it had to be killed."""
         self._session.close()
         return self._process.stop()
 
     def ready(self) -> bool:
-        """Whether it answers."""
+        """Return whether it answers."""
         try:
             return self._session.get(f"{self.url}/_ctl/ready", timeout=2).status_code == 200
         except (requests.ConnectionError, requests.Timeout):
             return False
 
     def control(self, what: str, **order: Any) -> Json:
-        """POST to ``/_ctl/<what>``; LocalError when the order is refused."""
+        """POST to ``/_ctl/<what>``; LocalError if the command is refused."""
         answer = self._session.post(f"{self.url}/_ctl/{what}", json=order, timeout=CALL_TIMEOUT_S)
         if answer.status_code != 200:
             raise LocalError(f"/_ctl/{what} answered {answer.status_code}: {answer.text}")
         return dict(answer.json())
 
     def script(self, route: str, fault: str, **parameters: Any) -> None:
-        """The next call of a route (the next ``times`` calls) plays a fault."""
+        """Play a fault at the next call of a route, or at the next ``times`` calls."""
         self.control("script", route=route, fault=fault, **parameters)
 
     def advance(self, seconds: float) -> None:
@@ -81,6 +81,6 @@ class StandIn:
         self.control("reset")
 
     def log(self) -> list[Json]:
-        """Every request so far except those of the control channel; header names in lower case."""
+        """Return every request so far except those of the control channel; header names in lower case."""
         answer = self._session.get(f"{self.url}/_ctl/log", timeout=CALL_TIMEOUT_S)
         return list(answer.json()["requests"])

@@ -1,7 +1,7 @@
-"""The Stripe stand-in: its API, a checkout page and a portal on one port, and signed webhooks.
+"""The Stripe stand-in: API, checkout page and customer portal on one port, and signed webhooks.
 
-Deviations: money is never prorated, taxed or converted; payment methods have ids and no objects; one API version is
-spoken; sessions sell prices of the catalogue only.
+Differences from Stripe: no proration, taxes or conversion of money; payment methods have ids and no objects; only one
+API version; sessions sell prices of the catalogue only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from local.standins.control import Control, Fault, Json, Names, answer_json, err
 from local.standins.stripe_actions import Actions
 from local.standins.stripe_api import CALLS, Api, Call
 from local.standins.stripe_checkout import Checkout
-from local.standins.stripe_events import DELIVERED, Courier, Events
+from local.standins.stripe_events import DELIVERED, Events, WebhookSender
 from local.standins.stripe_events import FAULTS as DELIVERY_FAULTS
 from local.standins.stripe_http import API_VERSION, Idempotency, Refused, authorised, check, given
 from local.standins.stripe_invoices import Invoices
@@ -52,7 +52,7 @@ DEFAULT_SECRET = "whsec_local_stripe_secret"  # noqa: S105
 
 
 def default_catalogue() -> list[Json]:
-    """What is sold unless told: packs of credits in USD, plans in EUR by the month and by the year."""
+    """Return the default prices: packs of credits in USD, plans in EUR by the month and by the year."""
     packs = [
         {"id": f"price_pack_{size}", "product": f"credits_{size}", "amount": amount, "currency": "usd"}
         for size, amount in PACKS.items()
@@ -72,7 +72,7 @@ def default_catalogue() -> list[Json]:
 
 
 class Stripe:
-    """An account: its objects, what they do, and the endpoint that hears of it."""
+    """One account: its objects, their behaviour, and its webhook endpoint."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.key: str = options.key
@@ -81,7 +81,7 @@ class Stripe:
         self.store = Store(control.clock, self.names)
         self.idempotency = Idempotency(control.clock)
         secrets = [secret for secret in (options.webhook_secret, options.second_secret) if secret]
-        self.courier = Courier(control, url=options.webhook_url, secrets=secrets, tick=self.sweep)
+        self.courier = WebhookSender(control, url=options.webhook_url, secrets=secrets, tick=self.sweep)
         events = Events(control, self.store, self.courier, DELIVERED | set(options.events.split()))
         base = options.base or f"http://127.0.0.1:{options.port}"
         payments = Payments(self.store, events)
@@ -97,7 +97,7 @@ class Stripe:
         self._stock()
 
     def reset(self) -> None:
-        """As on the first day."""
+        """Delete everything but the catalogue."""
         with self.control.clock.changed:
             self.courier.reset()
             self.idempotency.clear()
@@ -105,13 +105,13 @@ class Stripe:
             self._stock()
 
     def sweep(self) -> None:
-        """What the clock has brought."""
+        """Apply what is due by the clock: expired sessions, ended subscriptions."""
         with self.control.clock.changed:
             self.checkout.sweep()
             self.subscriptions.sweep()
 
     def call(self, name: str, work: Call, values: Json) -> Response:
-        """Answer a call of the API: once for each idempotency key, and as a fault says."""
+        """Answer a call of the API, once for each idempotency key, or as a scripted fault says."""
         fault = self.control.take(name) or self.control.take("any")
         return play(
             self.control, fault, lambda: self.idempotency.run(lambda: self._answer(name, work, values, fault))
@@ -156,7 +156,7 @@ class Stripe:
 
 
 def scripted_error(fault: Fault) -> Response:
-    """An error object as the script describes it."""
+    """Return an error object as the script describes it."""
     status = int(fault.number("status", 500))
     g.unkept = fault.parameters.get("kept") is False  # the key stays free: a retry is a first try
     response = Refused(
@@ -174,7 +174,7 @@ def scripted_error(fault: Fault) -> Response:
 
 
 def stripe_app(account: Stripe, port: int) -> Flask:
-    """The application of the port."""
+    """Return the application of the port."""
     app = Flask("stripe")
     account.control.watch(app, port)
 
@@ -215,7 +215,7 @@ def stripe_app(account: Stripe, port: int) -> Flask:
 
 
 def add_routes(app: Flask, account: Stripe) -> None:
-    """Every call of the API, and the pages."""
+    """Add the routes of the API and the pages."""
 
     def call(verb: str, path: str, name: str, work: Call) -> None:
         def view(**values: Any) -> Response:
@@ -242,7 +242,7 @@ def add_routes(app: Flask, account: Stripe) -> None:
 
 
 def catalogue(text: str) -> list[Json]:
-    """The catalogue of the command line.
+    """Return the catalogue given on the command line.
 
     Raises:
         ArgumentTypeError: it is not one.
@@ -260,7 +260,7 @@ def catalogue(text: str) -> list[Json]:
 
 
 def sellable(entry: Json) -> bool:
-    """Whether a price of the command line is complete."""
+    """Return whether a price of the command line is complete."""
     interval = entry.get("recurring")
     return {"id", "product", "currency"} <= set(entry) and int(entry["amount"]) >= 0 and interval in INTERVALS
 

@@ -1,4 +1,4 @@
-"""What tests do to the Stripe stand-in: pay, settle, renew, refund, and deliver events as badly as they like."""
+"""Commands of tests to the Stripe stand-in: pay, settle, renew, refund, and deliver events with faults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify
 
 from local.standins.control import Control, Json, answer_json, json_object
 from local.standins.stripe_checkout import Checkout
-from local.standins.stripe_events import Courier, Events, body_of, put
+from local.standins.stripe_events import Events, WebhookSender, body_of, put
 from local.standins.stripe_http import Refused
 from local.standins.stripe_payments import Payments
 from local.standins.stripe_store import Store, public
@@ -21,14 +21,14 @@ DRAIN_S = 20.0
 
 
 class Actions:
-    """The orders that Stripe's customers, their banks and its dashboard give."""
+    """What customers, their banks and Stripe's dashboard would do, as routes under ``/_ctl``."""
 
     def __init__(
         self,
         control: Control,
         store: Store,
         events: Events,
-        courier: Courier,
+        courier: WebhookSender,
         payments: Payments,
         subscriptions: Subscriptions,
         checkout: Checkout,
@@ -42,7 +42,7 @@ class Actions:
         self._checkout = checkout
 
     def add_to(self, channel: Blueprint) -> None:
-        """The routes under ``/_ctl``."""
+        """Add the routes under ``/_ctl``."""
         orders: dict[str, Callable[[Json], Json]] = {
             "pay": self.pay,
             "pay_later": lambda order: self.pay(order | {"later": True}),
@@ -72,19 +72,19 @@ class Actions:
         channel.add_url_rule("/deliveries", "deliveries", self.deliveries, methods=["GET"])
 
     def pay(self, order: Json) -> Json:
-        """The customer pays, now or later; ``email`` and ``name`` say who it is."""
+        """Pay a session, now or later, as the customer ``email``, ``name``."""
         session = self._store.get("checkout.session", order.get("session"))
         self._checkout.pay(session, later=bool(order.get("later")), who=order)
         return session
 
     def renew(self, order: Json) -> Json:
-        """The period ends and the next one is paid; ``amount`` is what it costs this time."""
+        """End the period and pay the next one; ``amount`` is its price."""
         subscription = self._subscription(order)
         self._subscriptions.renew(subscription, amount=order.get("amount"))
         return subscription
 
     def fail_renewal(self, order: Json) -> Json:
-        """The next period is not paid, or again not; ``final`` is ``canceled`` or ``unpaid``."""
+        """Let the payment of the next period fail, once more if it failed; ``final`` is ``canceled`` or ``unpaid``."""
         subscription, final = self._subscription(order), order.get("final")
         if final not in (None, "canceled", "unpaid"):
             raise Refused("final is canceled or unpaid")
@@ -93,7 +93,7 @@ class Actions:
         return subscription
 
     def recover(self, order: Json) -> Json:
-        """The open invoice is paid after all."""
+        """Pay the open invoice."""
         subscription = self._subscription(order)
         self._subscriptions.recover(subscription)
         return subscription
@@ -110,25 +110,25 @@ class Actions:
         return subscription
 
     def switch(self, order: Json) -> Json:
-        """Another price from now on."""
+        """Change the price of a subscription."""
         subscription = self._subscription(order)
         price = self._store.get("price", order.get("price"), "price")
         self._subscriptions.switch(subscription, price, order.get("proration_behavior", "create_prorations"))
         return subscription
 
     def fail_refund(self, order: Json) -> Json:
-        """A refund comes back."""
+        """Let a refund fail."""
         return self._payments.fail_refund(self._store.get("refund", order.get("refund")))
 
     def close_dispute(self, order: Json) -> Json:
-        """The bank decides: ``status`` is ``won`` or ``lost``."""
+        """Close a dispute; ``status`` is ``won`` or ``lost``."""
         dispute, status = self._store.get("dispute", order.get("dispute")), order.get("status")
         if status not in ("won", "lost"):
             raise Refused("status is won or lost")
         return self._payments.close_dispute(dispute, status)
 
     def change(self, order: Json) -> Json:
-        """Set fields of an object at dotted places, whatever they mean; nothing is told about it."""
+        """Set fields of an object at dotted paths without an event."""
         found = self._store.objects.get(str(order.get("id")))
         if found is None:
             raise Refused("No such object", status=404)
@@ -137,7 +137,7 @@ class Actions:
         return found
 
     def event(self) -> Response:
-        """Tell an event that Stripe did not have to tell: ``type``, and the ``object`` or its id."""
+        """Make and deliver an event: ``type``, and the ``object`` or its id."""
         order, about = json_object(), json_object().get("object")
         found = self._store.objects.get(about) if isinstance(about, str) else about
         if not isinstance(found, dict) or not isinstance(order.get("type"), str):
@@ -181,7 +181,7 @@ class Actions:
         return answer_json({"drained": done}, 200 if done else 504)
 
     def webhook(self) -> Response:
-        """Where events go, and which secrets sign: ``active`` is a list of ``first``, ``second`` or secrets."""
+        """Set the webhook's URL and the secrets that sign: ``active`` is a list of ``first``, ``second`` or secrets."""
         order, secrets = json_object(), self._courier.secrets
         named = dict(zip(("first", "second"), secrets, strict=False))
         with self._control.clock.changed:
@@ -192,21 +192,21 @@ class Actions:
         return jsonify(url=self._courier.url, active=self._courier.active)
 
     def listed(self) -> Response:
-        """Every event, oldest first."""
+        """Return every event, oldest first."""
         with self._control.clock.changed:
             return jsonify(events=[public(one) for one in reversed(self._store.all("event"))])
 
     def objects(self, kind: str) -> Response:
-        """Every object of a kind, oldest first."""
+        """Return every object of a kind, oldest first."""
         with self._control.clock.changed:
             return jsonify(objects=[public(one) for one in reversed(self._store.all(kind))])
 
     def deliveries(self) -> Response:
-        """Every attempt to deliver, with what came back."""
+        """Return every attempt to deliver, with its answer."""
         return jsonify(deliveries=list(self._courier.attempts))
 
     def _copies(self, events: list[Json], order: Json) -> list[Json]:
-        """The events in the order asked for, and as twins where ``twin`` asks for it."""
+        """Return the events in the requested order, each twice if ``twin`` is set."""
         asked = order.get("order")
         if asked == "reverse":
             events.reverse()
@@ -233,7 +233,7 @@ class Actions:
         return run
 
     def _ordered(self, work: Callable[[Json], Json]) -> Callable[[], Response]:
-        """A route that does the work and answers the object and the events it caused."""
+        """Return a route that does the work and answers with the object and the events it caused."""
 
         def view() -> Response:
             with self._control.clock.changed:
@@ -247,7 +247,7 @@ class Actions:
 
 
 def refusing(work: Callable[[], Response]) -> Callable[[], Response]:
-    """An order that cannot be carried out answers 400 and why."""
+    """Answer 400 and the reason for a command that cannot be carried out."""
 
     def view() -> Response:
         try:
@@ -259,5 +259,5 @@ def refusing(work: Callable[[], Response]) -> Callable[[], Response]:
 
 
 def texts(order: Json) -> Json:
-    """Numbers as a form has them."""
+    """Return numbers as the texts of a form."""
     return {name: str(value) if isinstance(value, int) else value for name, value in order.items()}

@@ -1,4 +1,4 @@
-"""The calls of Stripe's API: each takes the parameters of the request and answers an object or a list."""
+"""The calls of the Stripe stand-in's API: each takes the parameters of the request and returns an object or a list."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ EVENTS_KEPT_S = 30 * 86400
 
 
 class Api:
-    """An account as its owner's programs see it."""
+    """The API of one account."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Api:
         self._base = base
 
     def calls(self) -> list[tuple[str, str, str, Call]]:
-        """Every call: verb, path, the name that scripts use, what answers."""
+        """Return every call: verb, path, name for scripted faults, handler."""
         table: list[tuple[str, str, str, Call]] = []
         for name, (path, kind) in RESOURCES.items():
             table.append(("GET", path, f"{name}.list", self._lister(name, path, kind)))
@@ -260,13 +260,13 @@ class Api:
 
 
 def any_fits(found: Json, form: Json) -> bool:
-    """What is asked for by fields alone."""
+    """Return whether an object has the requested values of its fields."""
     del found, form
     return True
 
 
 def subscription_fits(found: Json, form: Json) -> bool:
-    """Whether it is of the status and price asked for; those that are over are shown only when asked for."""
+    """Return whether a subscription has the requested status and price; ended ones only if requested."""
     status, price = form.get("status"), form.get("price")
     if price and price not in [item["price"]["id"] for item in items_of(found)]:
         return False
@@ -276,19 +276,19 @@ def subscription_fits(found: Json, form: Json) -> bool:
 
 
 def invoice_fits(found: Json, form: Json) -> bool:
-    """Whether it is of the subscription asked for."""
+    """Return whether an invoice is of the requested subscription."""
     wanted = form.get("subscription")
     return wanted is None or found["parent"]["subscription_details"]["subscription"] == wanted
 
 
 def invoice_payment_fits(found: Json, form: Json) -> bool:
-    """Whether it is by the payment asked for."""
+    """Return whether an invoice payment is by the requested payment."""
     wanted: Any = form.get("payment")
     return wanted is None or found["payment"]["payment_intent"] == wanted.get("payment_intent")
 
 
 def event_fits(found: Json, form: Json) -> bool:
-    """Whether it is of one of the types asked for; ``invoice.*`` is all of an object's."""
+    """Return whether an event has one of the requested types; ``invoice.*`` means all of that object."""
     types = form.get("types")
     return not types or any(
         found["type"] == kind or kind == f"{found['type'].split('.')[0]}.*" for kind in types
@@ -296,5 +296,5 @@ def event_fits(found: Json, form: Json) -> bool:
 
 
 def price_fits(found: Json, form: Json) -> bool:
-    """Whether it is of the product and keys asked for."""
+    """Return whether a price has the requested product and lookup keys."""
     return form.get("lookup_keys") is None or found["lookup_key"] in form["lookup_keys"]

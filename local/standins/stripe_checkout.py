@@ -1,4 +1,4 @@
-"""Checkout sessions of the Stripe stand-in: what is sold, and what becomes of it."""
+"""Checkout sessions of the Stripe stand-in: created, paid, settled later, declined, expired."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COPIED = (
 
 
 class Checkout:
-    """Sells packs and subscriptions."""
+    """The checkout sessions of the account."""
 
     def __init__(
         self, store: Store, events: Events, payments: Payments, subscriptions: Subscriptions, base: str
@@ -39,7 +39,7 @@ class Checkout:
         store.hidden["checkout.session", "line_items"] = self.lines
 
     def create(self, form: Json) -> Json:
-        """A session that can be paid for a day."""
+        """Create a session, which can be paid for a day."""
         mode = self._mode(form)
         lines = self._lines(form, mode)
         data = form.get("payment_intent_data") or form.get("subscription_data") or {}
@@ -68,14 +68,14 @@ class Checkout:
         return self._store.add(session)
 
     def lines(self, session: Json) -> Json:
-        """What is sold, as a list."""
+        """Return the line items of a session."""
         url = f"/v1/checkout/sessions/{session['id']}/line_items"
         return {"object": "list", "data": session["_lines"], "has_more": False, "url": url}
 
     def pay(self, session: Json, *, later: bool = False, who: Json | None = None) -> None:
-        """The customer pays, or promises to."""
+        """Pay a session, at once or with a delayed payment method."""
         self._must_be_open(session)
-        self._meet(session, who or {})
+        self._set_customer(session, who or {})
         free = not session["amount_total"]
         if session["mode"] == "payment":
             self._pay_once(session, later=later)
@@ -86,7 +86,7 @@ class Checkout:
         self._events.tell("checkout.session.completed", session)
 
     def settle(self, session: Json) -> None:
-        """What was promised arrives."""
+        """Let a delayed payment succeed."""
         self._must_wait(session)
         if session["mode"] == "payment":
             intent = self._store.get("payment_intent", session["payment_intent"])
@@ -97,7 +97,7 @@ class Checkout:
         self._events.tell("checkout.session.async_payment_succeeded", session)
 
     def fail(self, session: Json) -> None:
-        """The card is declined and the session stays open, or what was promised does not arrive."""
+        """Decline the card, so that the session stays open, or let a delayed payment fail."""
         if session["status"] == "open":
             self._decline(session)
             return
@@ -111,7 +111,7 @@ class Checkout:
         self._events.tell("checkout.session.async_payment_failed", session)
 
     def expire(self, session: Json) -> Json:
-        """Nobody can pay it any more."""
+        """Expire a session."""
         if session["status"] != "open":
             message = 'Only Checkout Sessions with a status in ["open"] can be expired. This one is '
             raise Refused(f"{message}{session['status']}.")
@@ -120,7 +120,7 @@ class Checkout:
         return session
 
     def sweep(self) -> None:
-        """Sessions whose time is over."""
+        """Expire the sessions whose time is over."""
         now = self._store.now()
         for session in self._store.all("checkout.session", status="open"):
             if session["expires_at"] <= now:
@@ -128,11 +128,11 @@ class Checkout:
 
     @staticmethod
     def target(session: Json) -> str:
-        """Where the customer goes who has paid."""
+        """Return the URL that the customer is sent to after paying."""
         return str(session["success_url"]).replace(PLACE, session["id"])
 
     def _mode(self, form: Json) -> str:
-        """What kind of session is asked for, when what does not depend on the rest is right."""
+        """Check the basic parameters of a session and return its mode."""
         mode = form.get("mode")
         if not mode:
             raise missing("mode")
@@ -160,7 +160,7 @@ class Checkout:
             self._payments.succeed(intent, session["customer_details"])
 
     def _subscribe(self, session: Json, *, later: bool) -> bool:
-        """Begin what was sold; True when nothing had to be paid."""
+        """Start the subscription of a session; return True if nothing had to be paid."""
         begun = self._subscriptions.begin(
             session["customer"],
             session["_lines"],
@@ -174,13 +174,13 @@ class Checkout:
         return not invoice["amount_due"]
 
     def _decline(self, session: Json) -> None:
-        """One try to pay that comes to nothing."""
+        """Record a declined attempt to pay."""
         if session["mode"] == "payment" and session["amount_total"]:
             intent = self._store.objects.get(str(session.get("_intent"))) or self._intent(session)
             self._payments.fail(intent, session["customer_details"])
 
     def _intent(self, session: Json) -> Json:
-        """The payment of a session; its metadata is that of ``payment_intent_data``, not the session's."""
+        """Return the payment intent of a session, with the metadata of ``payment_intent_data``."""
         intent = self._store.objects.get(str(session.get("_intent")))
         if intent is None:
             intent = self._payments.begin(
@@ -193,8 +193,8 @@ class Checkout:
             session["_intent"] = intent["id"]
         return intent
 
-    def _meet(self, session: Json, who: Json) -> None:
-        """Who pays: somebody known, or somebody new where one is needed."""
+    def _set_customer(self, session: Json, who: Json) -> None:
+        """Set the customer of a session, a new one if it needs one."""
         known = self._store.objects.get(str(session["customer"])) or {}
         email = who.get("email") or known.get("email") or session["customer_email"] or "buyer@example.com"
         name = who.get("name") or known.get("name") or "Local Buyer"

@@ -1,4 +1,4 @@
-"""Events of the Stripe stand-in: recorded, signed with every active secret, delivered and tried again."""
+"""Events of the Stripe stand-in: recorded, signed with every active secret, delivered and retried."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ FAULTS = frozenset(
 
 
 def signature(secrets: Sequence[str], body: bytes, stamp: int) -> str:
-    """The ``Stripe-Signature`` header: one ``v1`` per secret, whose whole text is the key."""
+    """Return the ``Stripe-Signature`` header: one ``v1`` per secret, whose whole text is the key."""
     signed = f"{stamp}.".encode() + body
     codes = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets]
     return ",".join([f"t={stamp}", *(f"v1={code}" for code in codes)])
 
 
 def body_of(event: Json, change: Mapping[str, Any] | None = None) -> bytes:
-    """The body of a delivery, with values at dotted places set to others."""
+    """Return the body of a delivery, with the values at dotted paths replaced."""
     document = public(event)
     for place, value in (change or {}).items():
         put(document, place, value)
@@ -66,7 +66,7 @@ def body_of(event: Json, change: Mapping[str, Any] | None = None) -> bytes:
 
 
 def put(document: Json, place: str, value: Any) -> None:
-    """Set a value at a dotted place; numbers lead into lists."""
+    """Set a value at a dotted path; numbers are list indices."""
     at: Any = document
     *way, last = place.split(".")
     for part in way:
@@ -84,7 +84,7 @@ class _Job:
     fault: Fault = field(compare=False, default=Fault(""))
 
 
-class Courier:
+class WebhookSender:
     """Delivers events to one endpoint, one at a time, in the order in which they fall due.
 
     Args:
@@ -109,11 +109,11 @@ class Courier:
         self._tick = tick
 
     def start(self) -> None:
-        """Begin to deliver."""
+        """Start to deliver."""
         threading.Thread(target=self._work, daemon=True).start()
 
     def reset(self) -> None:
-        """Forget what is on its way, and what was changed."""
+        """Delete queued deliveries and settings."""
         with self._clock.changed:
             self._jobs.clear()
             self._held.clear()
@@ -122,7 +122,7 @@ class Courier:
             self.url, self.active = self._first[0], list(self._first[1])
 
     def post(self, event: Json, fault: Fault) -> None:
-        """Deliver an event when its turn comes, as the fault says."""
+        """Queue an event for delivery, with a fault if one is given."""
         if not self.url or fault.kind == "drop":
             return
         now = self._clock.now()
@@ -140,7 +140,7 @@ class Courier:
             self._clock.changed.notify_all()
 
     def drain(self, seconds: float) -> bool:
-        """Wait until nothing is due; False when that took too long."""
+        """Wait until nothing is due; return False if that took too long."""
         with self._clock.changed:
             return self._clock.changed.wait_for(
                 lambda: not self._busy and not (self._jobs and self._jobs[0].due <= self._clock.now()),
@@ -157,7 +157,7 @@ class Courier:
         header: str | None = None,
         url: str = "",
     ) -> Json:
-        """One attempt: what was sent, and ``status`` and ``body`` of the answer, or an ``error``."""
+        """Make one attempt; return what was sent, and ``status`` and ``body`` of the answer, or an ``error``."""
         signed = signature(self.active if secrets is None else secrets, body, int(time.time() + offset))
         headers: dict[str, str | bytes] = {
             "Content-Type": "application/json; charset=utf-8",
@@ -210,7 +210,7 @@ class Courier:
                 self._clock.changed.notify_all()
 
     def _attempt(self, job: _Job) -> bool:
-        """Send it as its fault says: a bad signature is of the first attempt only."""
+        """Send an event as its fault says; only the first attempt has a bad signature."""
         fault, offset, secrets = job.fault, 0.0, None
         job.tried += 1
         if fault.kind in ("stale", "future"):
@@ -222,7 +222,7 @@ class Courier:
 
 
 class Events:
-    """What happened, in the order in which it happened.
+    """The events of the account, oldest first.
 
     Args:
         control: where faults of the route ``webhook`` come from.
@@ -231,14 +231,16 @@ class Events:
         delivered: the types that the endpoint asked for; ``*`` is all of them.
     """
 
-    def __init__(self, control: Control, store: Store, courier: Courier, delivered: frozenset[str]) -> None:
+    def __init__(
+        self, control: Control, store: Store, courier: WebhookSender, delivered: frozenset[str]
+    ) -> None:
         self._control = control
         self._store = store
         self._courier = courier
         self._delivered = delivered
 
     def tell(self, kind: str, about: Json, previous: Json | None = None) -> Json:
-        """Something happened to an object: record it, and deliver it if the endpoint wants to know."""
+        """Record an event of an object, and deliver it if the endpoint wants its type."""
         data: Json = {"object": self._store.view(about)}
         if previous is not None:
             data["previous_attributes"] = previous
@@ -254,7 +256,7 @@ class Events:
         return event
 
     def record(self, kind: str, data: Json) -> Json:
-        """An event that is not delivered by itself."""
+        """Record an event without delivering it."""
         asked = has_request_context() and request.path.startswith("/v1/")
         return self._store.add(
             {
@@ -274,7 +276,7 @@ class Events:
         )
 
     def update(self, kind: str, about: Json, change: Json) -> Json | None:
-        """Change an object, and tell what was different before; nothing is told when nothing was."""
+        """Change an object and emit an event with the previous values; no event if nothing changed."""
         before = {name: public(about.get(name)) for name, value in change.items() if about.get(name) != value}
         about |= change
         return self.tell(kind, about, before) if before else None

@@ -1,4 +1,4 @@
-"""How Stripe is spoken to: nested forms, keys, errors in its shape, and answers that are kept under a key."""
+"""HTTP of the Stripe stand-in: nested form parameters, API keys, error objects, idempotency keys."""
 
 from __future__ import annotations
 
@@ -48,23 +48,23 @@ class Refused(Exception):
             self.error["param"] = param
 
     def answer(self) -> Response:
-        """The error as an answer."""
+        """Return the error as an HTTP answer."""
         return answer_json({"error": self.error}, self.status)
 
 
 def missing(param: str) -> Refused:
-    """A parameter that had to be there."""
+    """Return the error for a missing required parameter."""
     return Refused(f"Missing required param: {param}.", code="parameter_missing", param=param)
 
 
 def no_such(kind: str, wanted: object, param: str = "id") -> Refused:
-    """An object that is not there: 404 where the path names it, 400 where a parameter does."""
+    """Return the error for an unknown object: 404 if the path names it, 400 if a parameter does."""
     status = 404 if param == "id" else 400
     return Refused(f"No such {kind}: '{wanted}'", status=status, code="resource_missing", param=param)
 
 
 def nested(pairs: Iterable[tuple[str, str]]) -> Json:
-    """``a[b][0][c]=x`` as ``{"a": {"b": [{"c": "x"}]}}``.
+    """Return ``a[b][0][c]=x`` as ``{"a": {"b": [{"c": "x"}]}}``.
 
     Raises:
         Refused: a name is not of that form, or is a value here and a parent there.
@@ -85,7 +85,7 @@ def nested(pairs: Iterable[tuple[str, str]]) -> Json:
 
 
 def _lists(value: Any) -> Any:
-    """A tree whose numbered branches are lists."""
+    """Return a tree with its numbered branches as lists."""
     if not isinstance(value, dict):
         return value
     if value and all(name.isdecimal() for name in value):
@@ -94,7 +94,7 @@ def _lists(value: Any) -> Any:
 
 
 def given() -> Json:
-    """The parameters of the current request, from its query or its form."""
+    """Return the parameters of the current request, from its query or its form."""
     if request.method == "POST":
         if request.mimetype not in ("", "application/x-www-form-urlencoded"):
             raise Refused(f"Invalid request: unsupported content type {request.mimetype}", status=415)
@@ -108,7 +108,7 @@ def leaves(names: str) -> Shape:
 
 
 def check(form: Json, shape: Shape, prefix: str = "") -> None:
-    """Refuse what the shape does not know."""
+    """Raise Refused for a parameter that the call does not have."""
     for name, value in form.items():
         full = f"{prefix}[{name}]" if prefix else name
         if name not in shape:
@@ -125,7 +125,7 @@ def check(form: Json, shape: Shape, prefix: str = "") -> None:
 
 
 def integer(form: Json, name: str, *, least: int = 0) -> int | None:
-    """A whole number, None where there is none."""
+    """Return a parameter as an integer, None without it."""
     text = form.get(name)
     if text is None or text == "":
         return None
@@ -137,7 +137,7 @@ def integer(form: Json, name: str, *, least: int = 0) -> int | None:
 
 
 def flag(form: Json, name: str) -> bool | None:
-    """True or false, None where there is neither."""
+    """Return a parameter as a boolean, None without it."""
     text = form.get(name)
     if text is None or text == "":
         return None
@@ -147,7 +147,7 @@ def flag(form: Json, name: str) -> bool | None:
 
 
 def merged(metadata: Json, change: Any) -> Json:
-    """Metadata after a change: an empty value takes a name away, an empty string all of them."""
+    """Return metadata after a change: an empty value removes its name, an empty string all of them."""
     if change is None:
         return metadata
     if change == "":
@@ -164,7 +164,7 @@ def merged(metadata: Json, change: Any) -> Json:
 
 
 def authorised(key: str) -> None:
-    """Check the key of the current request, by bearer or by basic.
+    """Check the API key of the current request, in Bearer or Basic authorization.
 
     Raises:
         Refused: there is none, or another one.
@@ -193,7 +193,7 @@ class _Kept:
 
 
 class Idempotency:
-    """The answers to requests that came with a key."""
+    """The saved answers to requests with an idempotency key."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -201,15 +201,15 @@ class Idempotency:
         self._lock = threading.Lock()
 
     def clear(self) -> None:
-        """Forget every key."""
+        """Delete every key."""
         with self._lock:
             self._kept.clear()
 
     def run(self, work: Callable[[], Response]) -> Response:
-        """Do the work of the current request, or answer as the first request with its key was answered."""
+        """Do the work of the current request, or repeat the answer to the first request with its key."""
         key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
         if not key:
-            return _told(work)
+            return _answer_or_error(work)
         if len(key) > KEY_LENGTH:
             return Refused(f"Idempotency keys have at most {KEY_LENGTH} characters.").answer()
         entry = _Kept(fingerprint(), self._clock.now(), g.request_id)
@@ -221,7 +221,7 @@ class Idempotency:
             return replayed(key, first, entry.fingerprint)
         response: Response | None = None
         try:
-            response = _told(work)
+            response = _answer_or_error(work)
         finally:
             with self._lock:
                 if response is None or response.status_code in UNKEPT or g.get("unkept"):
@@ -231,8 +231,8 @@ class Idempotency:
         return response
 
 
-def _told(work: Callable[[], Response]) -> Response:
-    """The work's answer, or its refusal as one."""
+def _answer_or_error(work: Callable[[], Response]) -> Response:
+    """Return the answer of the work, or its error as an answer."""
     try:
         return work()
     except Refused as problem:
@@ -240,7 +240,7 @@ def _told(work: Callable[[], Response]) -> Response:
 
 
 def replayed(key: str, first: _Kept, print_now: str) -> Response:
-    """What a second request with the same key gets."""
+    """Return the answer to another request with the same key."""
     if first.fingerprint != print_now:
         message = (
             "Keys for idempotent requests can only be used with the same parameters they were first used with. "
@@ -261,6 +261,6 @@ def replayed(key: str, first: _Kept, print_now: str) -> Response:
 
 
 def fingerprint() -> str:
-    """What has to be the same when a key is used again: path and parameters, in any order."""
+    """Return what must be the same when a key is used again: path and parameters, in any order."""
     pairs = sorted(parse_qsl(request.get_data(as_text=True), keep_blank_values=True))
     return hashlib.sha256(repr((request.path, pairs)).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Invoices of the Stripe stand-in: made for a subscription, paid, or not."""
+"""Invoices of the Stripe stand-in: created for a subscription, paid or failed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RETRY_S = 3 * 86400  # when Stripe tries again to collect
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line to be: an item at a price."""
+    """A line of a new invoice: an item at a price."""
 
     item: Json
     text: str
@@ -24,7 +24,7 @@ class Line:
 
 
 class Invoices:
-    """Asks for the money of subscriptions."""
+    """The invoices of subscriptions."""
 
     def __init__(self, store: Store, events: Events, payments: Payments, base: str) -> None:
         self._store = store
@@ -34,7 +34,7 @@ class Invoices:
         store.hidden["invoice", "payments"] = lambda invoice: self._payments_of(invoice["id"])
 
     def make(self, subscription: Json, lines: list[Line], reason: str) -> Json:
-        """An open invoice, with a payment that is under way unless there is nothing to pay."""
+        """Create an open invoice, with a started payment unless there is nothing to pay."""
         store, now = self._store, self._store.now()
         who = store.get("customer", subscription["customer"])
         total = max(0, sum(line.amount for line in lines))
@@ -75,7 +75,7 @@ class Invoices:
         return invoice
 
     def pay(self, invoice: Json) -> None:
-        """The money of an open invoice arrives."""
+        """Let the payment of an open invoice succeed."""
         now, who = self._store.now(), self._who(invoice)
         for payment in self._store.all("invoice_payment", invoice=invoice["id"]):
             self._payments.succeed(self._intent(payment), who)
@@ -91,12 +91,12 @@ class Invoices:
         self._events.tell("invoice.payment_succeeded", invoice)
 
     def wait(self, invoice: Json) -> None:
-        """The money is promised."""
+        """Let the payment be pending (delayed payment method)."""
         for payment in self._store.all("invoice_payment", invoice=invoice["id"]):
             self._payments.wait(self._intent(payment), self._who(invoice))
 
     def fail(self, invoice: Json, *, final: bool = False, action_required: bool = False) -> None:
-        """The money does not arrive; it is tried again unless this was the last time."""
+        """Let the payment fail; it is retried unless this was the last attempt."""
         for payment in self._store.all("invoice_payment", invoice=invoice["id"]):
             self._payments.fail(self._intent(payment), self._who(invoice))
         invoice |= {

@@ -1,4 +1,4 @@
-"""What the objects of the Stripe stand-in look like, with the fields of API 2026-10-28 that an application reads."""
+"""The objects of the Stripe stand-in, with the fields of API version 2026-10-28 that an application reads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DECLINED = "Your card was declined."
 
 
 def later(moment: int, interval: str, anchor: int) -> int:
-    """The end of a period that begins then: a month or a year on, on the anchor's day where the month has it."""
+    """Return the end of a period: a month or a year later, on the anchor's day if the month has it."""
     start, day = datetime.fromtimestamp(moment, UTC), datetime.fromtimestamp(anchor, UTC).day
     months = start.year * 12 + start.month - 1 + (12 if interval == "year" else 1)
     year, month = divmod(months, 12)
@@ -29,7 +29,7 @@ def later(moment: int, interval: str, anchor: int) -> int:
 
 
 def product(product_id: str, now: int, *, name: str, description: str | None = None) -> Json:
-    """Something to be sold."""
+    """Return a product."""
     return {
         "id": product_id, "object": "product", "active": True, "created": now, "default_price": None,
         "description": description, "images": [], "livemode": False, "marketing_features": [], "metadata": {},
@@ -39,7 +39,7 @@ def product(product_id: str, now: int, *, name: str, description: str | None = N
 
 
 def price(price_id: str, now: int, *, of: str, amount: int, currency: str, recurring: str | None) -> Json:
-    """What it costs, once or every month or year."""
+    """Return a price, one-time or per month or year."""
     return {
         "id": price_id, "object": "price", "active": True, "billing_scheme": "per_unit", "created": now,
         "currency": currency, "custom_unit_amount": None, "livemode": False, "lookup_key": None,
@@ -55,7 +55,7 @@ def price(price_id: str, now: int, *, of: str, amount: int, currency: str, recur
 
 
 def plan(of: Json) -> Json:
-    """The older name of a recurring price, still part of subscription items."""
+    """Return a plan, the older form of a recurring price, still part of subscription items."""
     return {
         "id": of["id"], "object": "plan", "active": of["active"], "amount": of["unit_amount"],
         "amount_decimal": of["unit_amount_decimal"], "billing_scheme": "per_unit", "created": of["created"],
@@ -66,7 +66,7 @@ def plan(of: Json) -> Json:
 
 
 def customer(customer_id: str, now: int, **known: Any) -> Json:
-    """Somebody who pays."""
+    """Return a customer."""
     return {
         "id": customer_id, "object": "customer", "address": None, "balance": 0, "business_name": None,
         "created": now, "currency": None, "default_source": None, "delinquent": False, "description": None,
@@ -80,7 +80,7 @@ def customer(customer_id: str, now: int, **known: Any) -> Json:
 
 
 def session(session_id: str, now: int, **known: Any) -> Json:
-    """A checkout session, as it is while nobody has paid."""
+    """Return a checkout session that is not paid."""
     return {
         "id": session_id, "object": "checkout.session", "adaptive_pricing": {"enabled": True},
         "after_expiration": None, "allow_promotion_codes": None, "amount_subtotal": 0, "amount_total": 0,
@@ -108,7 +108,7 @@ def session(session_id: str, now: int, **known: Any) -> Json:
 
 
 def item(item_id: str, of: Json, *, name: str, quantity: int) -> Json:
-    """A line of a checkout session."""
+    """Return a line item of a checkout session."""
     amount = of["unit_amount"] * quantity
     return {
         "id": item_id, "object": "item", "adjustable_quantity": None, "amount_discount": 0,
@@ -118,7 +118,7 @@ def item(item_id: str, of: Json, *, name: str, quantity: int) -> Json:
 
 
 def intent(intent_id: str, now: int, *, amount: int, currency: str, **known: Any) -> Json:
-    """A payment, not yet made."""
+    """Return a payment intent that has no charge yet."""
     return {
         "id": intent_id, "object": "payment_intent", "amount": amount, "amount_capturable": 0,
         "amount_details": {"tip": {}}, "amount_received": 0, "application": None,
@@ -135,7 +135,7 @@ def intent(intent_id: str, now: int, *, amount: int, currency: str, **known: Any
 
 
 def charge(charge_id: str, now: int, *, of: Json, status: str, who: Json | None) -> Json:
-    """One try to take the money of a payment."""
+    """Return a charge: one attempt to collect a payment."""
     paid = status == "succeeded"
     return {
         "id": charge_id, "object": "charge", "amount": of["amount"],
@@ -160,7 +160,7 @@ def charge(charge_id: str, now: int, *, of: Json, status: str, who: Json | None)
 
 
 def refund(refund_id: str, now: int, *, of: Json, amount: int, **known: Any) -> Json:
-    """Money that goes back."""
+    """Return a refund."""
     return {
         "id": refund_id, "object": "refund", "amount": amount, "balance_transaction": None, "charge": of["id"],
         "created": now, "currency": of["currency"],
@@ -171,7 +171,7 @@ def refund(refund_id: str, now: int, *, of: Json, amount: int, **known: Any) -> 
 
 
 def dispute(dispute_id: str, now: int, *, of: Json, amount: int, reason: str) -> Json:
-    """Money that a customer has their bank take back."""
+    """Return a dispute (chargeback) of a charge."""
     return {
         "id": dispute_id, "object": "dispute", "amount": amount, "balance_transactions": [],
         "charge": of["id"], "created": now, "currency": of["currency"], "enhanced_eligibility_types": [],
@@ -191,7 +191,7 @@ def dispute(dispute_id: str, now: int, *, of: Json, amount: int, reason: str) ->
 def subscription_item(
     item_id: str, of: Json, *, subscription: str, start: int, end: int, quantity: int, created: int
 ) -> Json:
-    """What is subscribed to, and the period that is paid for: it is here, not at the subscription."""
+    """Return a subscription item: its price and its current period, which is not at the subscription."""
     return {
         "id": item_id, "object": "subscription_item", "billing_thresholds": None, "created": created,
         "current_period_end": end, "current_period_start": start, "discounts": [], "metadata": {},
@@ -200,7 +200,7 @@ def subscription_item(
 
 
 def subscription(subscription_id: str, now: int, **known: Any) -> Json:
-    """A subscription without its items."""
+    """Return a subscription without its items."""
     return {
         "id": subscription_id, "object": "subscription", "application": None, "application_fee_percent": None,
         "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
@@ -223,7 +223,7 @@ def subscription(subscription_id: str, now: int, **known: Any) -> Json:
 
 
 def invoice_line(line_id: str, of: Json, *, invoice: str, text: str, amount: int, proration: bool) -> Json:
-    """A line of an invoice about one subscription item."""
+    """Return an invoice line about one subscription item."""
     return {
         "id": line_id, "object": "line_item", "amount": amount, "currency": of["price"]["currency"],
         "description": text, "discount_amounts": [], "discountable": not proration, "discounts": [],
@@ -248,7 +248,7 @@ def invoice_line(line_id: str, of: Json, *, invoice: str, text: str, amount: int
 
 
 def invoice(invoice_id: str, now: int, *, of: Json, who: Json, total: int, reason: str, base: str) -> Json:
-    """An open invoice of a subscription; which one is told by ``parent``."""
+    """Return an open invoice of a subscription, which ``parent`` names."""
     return {
         "id": invoice_id, "object": "invoice", "account_country": "DE", "account_name": "Stand-in",
         "account_tax_ids": None, "amount_due": total, "amount_overpaid": 0, "amount_paid": 0,
@@ -286,7 +286,7 @@ def invoice(invoice_id: str, now: int, *, of: Json, who: Json, total: int, reaso
 
 
 def invoice_payment(payment_id: str, now: int, *, of: Json, intent: str) -> Json:
-    """Which payment an invoice is paid by."""
+    """Return an invoice payment: the link from an invoice to its payment intent."""
     return {
         "id": payment_id, "object": "invoice_payment", "amount_paid": None,
         "amount_requested": of["amount_due"], "created": now, "currency": of["currency"],

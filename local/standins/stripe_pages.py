@@ -1,4 +1,4 @@
-"""What a customer sees of the Stripe stand-in: the page where a session is paid, and the portal."""
+"""Web pages of the Stripe stand-in: the checkout page and the customer portal."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ class Shown:
 
 
 def money(amount: int, currency: str) -> str:
-    """An amount as people write it."""
+    """Return an amount as text, with its currency."""
     return f"{amount / 100:,.2f} {currency.upper()}"
 
 
 class Pages:
-    """The pages, and what their buttons do."""
+    """The pages and the actions of their buttons."""
 
     def __init__(self, store: Store, checkout: Checkout, subscriptions: Subscriptions) -> None:
         self._store = store
@@ -93,11 +93,11 @@ class Pages:
         self._subscriptions = subscriptions
 
     def checkout(self, wanted: str) -> AnyResponse:
-        """The page of a session."""
+        """Return the checkout page of a session."""
         return self._checkout_page(self._store.objects.get(wanted))
 
     def press(self, wanted: str) -> AnyResponse:
-        """A button of that page."""
+        """Handle a button of the checkout page."""
         session, action = self._store.objects.get(wanted), request.form.get("action", "")
         if session is None or session["object"] != "checkout.session" or session["status"] != "open":
             return self._checkout_page(session)
@@ -112,11 +112,11 @@ class Pages:
         return redirect(self._checkout.target(session), 303)
 
     def portal(self, wanted: str) -> AnyResponse:
-        """The page where a customer looks after their subscriptions."""
+        """Return the customer portal."""
         return self._portal_page(wanted)
 
     def press_portal(self, wanted: str) -> AnyResponse:
-        """A button of that page; the answer is the page as it is then."""
+        """Handle a button of the portal; return the changed page."""
         session = self._portal_session(wanted)
         if session is None:
             return self._portal_page(wanted)
@@ -213,10 +213,10 @@ class Pages:
 
 
 def per(price: Json) -> str:
-    """How often it is to be paid."""
+    """Return the billing interval as text."""
     return f" per {price['recurring']['interval']}" if price["recurring"] else ""
 
 
 def note(text: str, status: int = 200) -> Response:
-    """A page that says one thing."""
+    """Return a page with one message."""
     return Response(render_template_string(NOTE, title=TITLE, tint=TINT, text=text), status, HEADERS)

@@ -1,4 +1,4 @@
-"""Payments of the Stripe stand-in: intents and charges, and what takes the money back, refunds and disputes."""
+"""Payments of the Stripe stand-in: payment intents, charges, refunds and disputes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 
 
 class Payments:
-    """Takes money and gives it back."""
+    """The payments of the account."""
 
     def __init__(self, store: Store, events: Events) -> None:
         self._store = store
@@ -22,7 +22,7 @@ class Payments:
     def begin(
         self, *, amount: int, currency: str, customer: str | None, metadata: Json, description: str | None
     ) -> Json:
-        """A payment that is under way."""
+        """Create a payment intent."""
         store = self._store
         return store.add(
             objects.intent(
@@ -38,8 +38,8 @@ class Payments:
         )
 
     def succeed(self, intent: Json, who: Json | None = None) -> Json:
-        """The money arrives: the charge is made, or settled."""
-        charge = self._charged(intent, "succeeded", who)
+        """Let a payment succeed: make its charge, or settle the pending one."""
+        charge = self._record_charge(intent, "succeeded", who)
         intent |= {
             "status": "succeeded",
             "amount_received": intent["amount"],
@@ -51,12 +51,15 @@ class Payments:
         return charge
 
     def wait(self, intent: Json, who: Json | None = None) -> None:
-        """The money is promised."""
-        intent |= {"status": "processing", "latest_charge": self._charged(intent, "pending", who)["id"]}
+        """Let a payment be pending (delayed payment method)."""
+        intent |= {
+            "status": "processing",
+            "latest_charge": self._record_charge(intent, "pending", who)["id"],
+        }
 
     def fail(self, intent: Json, who: Json | None = None) -> None:
-        """The money does not arrive."""
-        charge = self._charged(intent, "failed", who)
+        """Let a payment fail."""
+        charge = self._record_charge(intent, "failed", who)
         problem = {
             "charge": charge["id"],
             "code": "card_declined",
@@ -73,8 +76,8 @@ class Payments:
         self._events.tell("payment_intent.payment_failed", intent)
 
     def refund(self, form: Json) -> Json:
-        """Give back a payment, or a part of it."""
-        charge = self._meant(form)
+        """Refund a payment or a part of it."""
+        charge = self._charge_named(form)
         if not charge["paid"]:
             raise Refused(f"Charge {charge['id']} has not been paid.", param="charge")
         left = charge["amount"] - charge["amount_refunded"]
@@ -105,7 +108,7 @@ class Payments:
         return refund
 
     def fail_refund(self, refund: Json) -> Json:
-        """A refund comes back: the customer's bank did not take it."""
+        """Let a refund fail because the customer's bank refused it."""
         if refund["status"] != "succeeded":
             raise Refused(f"Refund {refund['id']} is {refund['status']}.")
         charge = self._store.get("charge", refund["charge"])
@@ -116,8 +119,8 @@ class Payments:
         return refund
 
     def dispute(self, form: Json) -> Json:
-        """The customer has their bank take the money back."""
-        charge = self._meant(form)
+        """Open a dispute (chargeback)."""
+        charge = self._charge_named(form)
         if charge["disputed"]:
             raise Refused(f"Charge {charge['id']} is disputed already.")
         amount = integer(form, "amount", least=1) or charge["amount"]
@@ -136,7 +139,7 @@ class Payments:
         return dispute
 
     def close_dispute(self, dispute: Json, status: str) -> Json:
-        """The bank decides."""
+        """Close a dispute."""
         if dispute["status"] in ("won", "lost"):
             raise Refused(f"Dispute {dispute['id']} is {dispute['status']}.")
         dispute["status"] = status
@@ -147,8 +150,8 @@ class Payments:
             self._events.tell("charge.dispute.funds_reinstated", dispute)
         return dispute
 
-    def _meant(self, form: Json) -> Json:
-        """The charge that a request is about."""
+    def _charge_named(self, form: Json) -> Json:
+        """Return the charge that a request names."""
         if form.get("charge"):
             return self._store.get("charge", form["charge"], "charge")
         if not form.get("payment_intent"):
@@ -159,8 +162,8 @@ class Payments:
             raise Refused(message, code="payment_intent_unexpected_state")
         return self._store.get("charge", intent["latest_charge"], "payment_intent")
 
-    def _charged(self, intent: Json, status: str, who: Json | None) -> Json:
-        """The pending charge, settled, or a new one."""
+    def _record_charge(self, intent: Json, status: str, who: Json | None) -> Json:
+        """Return the pending charge, settled, or a new one."""
         pending = self._store.objects.get(str(intent["latest_charge"]))
         if pending and pending["status"] == "pending":
             made = objects.charge(

@@ -1,4 +1,4 @@
-"""The parameters that each call of the Stripe stand-in knows; any other is refused, as Stripe does."""
+"""The parameters of each call of the Stripe stand-in; any other parameter is refused, as by Stripe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The objects of a Stripe account: kept as they are shown, listed in pages, and expanded on request."""
+"""The objects of the Stripe stand-in's account: stored as the API shows them, listed in pages, expanded on request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONG = {"checkout.session": 56}
 
 
 class Store:
-    """Every object by its id; names that begin with ``_`` are the stand-in's own and never shown.
+    """Every object by its id; fields that begin with ``_`` are internal and never shown.
 
     Args:
         clock: what ``created`` is read from.
@@ -34,15 +34,15 @@ class Store:
         self.hidden: dict[tuple[str, str], Callable[[Json], Any]] = {}  # shown when expanded, and only then
 
     def now(self) -> int:
-        """The simulated time, as Stripe writes it."""
+        """Return the simulated time in whole seconds since the epoch."""
         return int(self.clock.now())
 
     def new_id(self, kind: str) -> str:
-        """An id that tells what it is of."""
+        """Return a new id with the prefix of its kind."""
         return PREFIXES[kind] + self.names.next(LONG.get(kind, 24))
 
     def add(self, found: Json) -> Json:
-        """Keep an object."""
+        """Store an object."""
         self.objects[found["id"]] = found
         return found
 
@@ -58,7 +58,7 @@ class Store:
         return found
 
     def all(self, kind: str, **where: Any) -> list[Json]:
-        """The objects of a kind that have these values, newest first; a value of None asks for nothing."""
+        """Return the objects of a kind with these values, newest first; None matches any value."""
         asked = {name: value for name, value in where.items() if value is not None}
         return [
             found
@@ -67,14 +67,14 @@ class Store:
         ]
 
     def view(self, found: Json, expand: object = None) -> Json:
-        """An object as it is shown, with these paths expanded."""
+        """Return an object as the API shows it, with these paths expanded."""
         shown: Json = public(found)
         for path in paths(expand):
             self._expand(shown, path.split("."), path)
         return shown
 
     def page(self, url: str, found: list[Json], form: Json) -> Json:
-        """A page of a list, newest first."""
+        """Return a page of a list, newest first."""
         found = [entry for entry in found if created_within(entry, form.get("created"))]
         limit = integer(form, "limit", least=1) or 10
         if limit > 100:
@@ -121,7 +121,7 @@ class Store:
 
 
 def public(found: Any) -> Any:
-    """A copy without what is the stand-in's own."""
+    """Return a copy without the internal fields."""
     if isinstance(found, dict):
         return {name: public(value) for name, value in found.items() if not name.startswith("_")}
     if isinstance(found, list):
@@ -146,7 +146,7 @@ def paths(expand: object) -> list[str]:
 
 
 def created_within(found: Json, asked: object) -> bool:
-    """Whether an object is of the time that is asked for: a moment, or ``gt``, ``gte``, ``lt``, ``lte``."""
+    """Return whether an object was created at the requested time: a time, or ``gt``, ``gte``, ``lt``, ``lte``."""
     if asked is None:
         return True
     bounds: Mapping[str, Any] = asked if isinstance(asked, dict) else {"eq": asked}

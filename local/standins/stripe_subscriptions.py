@@ -1,4 +1,4 @@
-"""Subscriptions of the Stripe stand-in: begun by a checkout, renewed, failed, switched and ended."""
+"""Subscriptions of the Stripe stand-in: started by a checkout, renewed, unpaid, changed and ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRORATIONS = ("create_prorations", "none", "always_invoice")
 
 
 class Subscriptions:
-    """What is paid for every month or year."""
+    """The subscriptions of the account."""
 
     def __init__(self, store: Store, events: Events, invoices: Invoices) -> None:
         self._store = store
@@ -25,7 +25,7 @@ class Subscriptions:
         store.hidden["customer", "subscriptions"] = self._of_customer
 
     def begin(self, customer: str, lines: list[Json], data: Json, *, status: str) -> Json:
-        """A subscription to what a checkout session sold, and its first invoice; nothing is told yet."""
+        """Create the subscription of a checkout session and its first invoice, without events."""
         store, now = self._store, self._store.now()
         days = integer(data, "trial_period_days", least=1)
         subscription = objects.subscription(
@@ -54,18 +54,18 @@ class Subscriptions:
         return subscription
 
     def invoice(self, subscription: Json) -> Json:
-        """The latest invoice."""
+        """Return the latest invoice of a subscription."""
         return self._store.get("invoice", subscription["latest_invoice"])
 
     def collect(self, invoice: Json, *, later: bool) -> None:
-        """The first payment: made, or promised."""
+        """Let the first payment succeed or be pending."""
         if later and invoice["amount_due"]:
             self._invoices.wait(invoice)
         else:
             self._invoices.pay(invoice)
 
     def renew(self, subscription: Json, *, amount: int | None = None) -> None:
-        """The period ends: the next one begins and is paid, or the subscription ends with it."""
+        """End the period: start and pay the next one, or end the subscription."""
         self.must_run(subscription)
         if self.leaving(subscription):
             self.end(subscription, at=period_end(subscription))
@@ -94,7 +94,7 @@ class Subscriptions:
             self._events.update(UPDATED, subscription, {"status": final or "past_due"})
 
     def recover(self, subscription: Json) -> None:
-        """The open invoice is paid after all."""
+        """Pay the open invoice."""
         self.must_run(subscription)
         invoice = self.invoice(subscription)
         if invoice["status"] != "open":
@@ -106,13 +106,13 @@ class Subscriptions:
         """Cancel at the end of the period, or go on after all; the portal writes it as a moment only."""
         self.must_run(subscription)
         self._events.update(
-            UPDATED, subscription, self._departure(subscription, leaving=leaving, portal=portal)
+            UPDATED, subscription, self._end_fields(subscription, leaving=leaving, portal=portal)
         )
 
     def end(
         self, subscription: Json, *, at: int | None = None, reason: str = "cancellation_requested"
     ) -> None:
-        """It is over."""
+        """End a subscription at once."""
         now = self._store.now()
         subscription |= {
             "status": "canceled",
@@ -123,12 +123,12 @@ class Subscriptions:
         self._events.tell("customer.subscription.deleted", subscription)
 
     def switch(self, subscription: Json, price: Json, proration: str = "create_prorations") -> None:
-        """Subscribe to another price instead of the first one."""
+        """Change the price of the first item."""
         changed = [{"id": items_of(subscription)[0]["id"], "price": price["id"]}]
         self.update(subscription, {"items": changed, "proration_behavior": proration})
 
     def update(self, subscription: Json, form: Json) -> Json:
-        """What the API may change."""
+        """Change a subscription as the API allows."""
         if subscription["status"] in OVER and set(form) - {"metadata", "cancellation_details", "expand"}:
             message = "A canceled subscription can only update its cancellation_details and metadata."
             raise Refused(message)
@@ -141,7 +141,7 @@ class Subscriptions:
             change["cancellation_details"] = subscription["cancellation_details"] | details
         leaving = flag(form, "cancel_at_period_end")
         if leaving is not None:
-            change = self._departure(subscription, leaving=leaving) | change
+            change = self._end_fields(subscription, leaving=leaving) | change
         elif "cancel_at" in form:
             change["cancel_at"] = self._moment(subscription, form)
             change["canceled_at"] = self._store.now() if change["cancel_at"] else None
@@ -152,7 +152,7 @@ class Subscriptions:
         return subscription
 
     def sweep(self) -> None:
-        """What the clock brings: ends that were asked for, and first payments that never came."""
+        """Apply what is due: end canceled subscriptions and those whose first payment never came."""
         now = self._store.now()
         for found in self._store.all("subscription"):
             if found["status"] == "incomplete" and found["created"] + INCOMPLETE_S <= now:
@@ -162,11 +162,11 @@ class Subscriptions:
 
     @staticmethod
     def leaving(subscription: Json) -> bool:
-        """Whether it ends with its period."""
+        """Return whether a subscription ends with its period."""
         return bool(subscription["cancel_at"] and subscription["cancel_at"] <= period_end(subscription))
 
-    def _departure(self, subscription: Json, *, leaving: bool, portal: bool = False) -> Json:
-        """What changes when it is to end with its period, or is not any more."""
+    def _end_fields(self, subscription: Json, *, leaving: bool, portal: bool = False) -> Json:
+        """Return the changed fields when a subscription is to end with its period, or no longer is."""
         details = subscription["cancellation_details"]
         if not leaving:
             gone = {"cancel_at": None, "canceled_at": None}
@@ -179,7 +179,7 @@ class Subscriptions:
         }
 
     def _next_period(self, subscription: Json, amount: int | None) -> Json:
-        """Move on, and ask for the money."""
+        """Start the next period and its invoice."""
         anchor, old = subscription["billing_cycle_anchor"], public(subscription["items"])
         items = items_of(subscription)
         for item in items:
@@ -202,7 +202,7 @@ class Subscriptions:
         return invoice
 
     def _replace(self, subscription: Json, form: Json, change: Json) -> None:
-        """Other items; another interval, or ``always_invoice``, is billed at once."""
+        """Replace the items; another interval, or ``always_invoice``, is billed at once."""
         old = public(subscription["items"])
         items, now = self._items_after(subscription, form["items"]), self._store.now()
         was, becomes = old["data"][0]["price"]["recurring"], items[0]["price"]["recurring"]
@@ -239,7 +239,7 @@ class Subscriptions:
             self._invoices.pay(invoice)
 
     def _items_after(self, subscription: Json, asked: list[Json]) -> list[Json]:
-        """The items after a change: one without an id is one more."""
+        """Return the items after a change; one without an id is added."""
         items = {item["id"]: public(item) for item in items_of(subscription)}
         first = items_of(subscription)[0]
         for place, wanted in enumerate(asked):
@@ -300,7 +300,7 @@ class Subscriptions:
         return str(self._store.objects[item["price"]["product"]]["name"])
 
     def must_run(self, subscription: Json) -> None:
-        """Refuse what is over already."""
+        """Raise Refused for a subscription that has ended."""
         if subscription["status"] in OVER:
             raise Refused(f"Subscription {subscription['id']} is {subscription['status']}.")
 
@@ -315,10 +315,10 @@ class Subscriptions:
 
 
 def items_of(subscription: Json) -> list[Json]:
-    """What is subscribed to."""
+    """Return the items of a subscription."""
     return list(subscription["items"]["data"])
 
 
 def period_end(subscription: Json) -> int:
-    """When what is paid for ends."""
+    """Return the end of the current period."""
     return max(int(item["current_period_end"]) for item in items_of(subscription))

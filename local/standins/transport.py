@@ -1,4 +1,4 @@
-"""Faults of the connection itself, and the server that can play them."""
+"""Faults of the connection (hang, reset, truncated body), and the HTTP server that can play them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ HANG_S = 60.0
 
 
 def play(control: Control, fault: Fault | None, work: Callable[[], Response]) -> Response:
-    """Answer with the work's answer, or as the fault says; a fault of another kind is the work's own business.
+    """Return the answer of ``work``, or what a fault of the connection makes of it; ignore faults of other kinds.
 
-    ``hang`` does the work only for a client that is still there afterwards: one that gave up caused nothing.
-    ``hang_after`` and ``reset_after`` do it first: the client cannot know.
+    ``hang`` calls ``work`` only if the client is still connected afterwards. ``hang_after`` and ``reset_after`` call it
+    first, so that the client cannot know whether it was done.
     """
     kind = fault.kind if fault else ""
     if fault is None or kind not in TRANSPORT:
@@ -58,7 +58,7 @@ def play(control: Control, fault: Fault | None, work: Callable[[], Response]) ->
 
 
 def scripted_status(fault: Fault) -> Response:
-    """A status with exactly the headers and the JSON or text that the script gives."""
+    """Return an answer with exactly the status, headers and JSON or text of the script."""
     status = int(fault.number("status", 500))
     headers = {str(name): str(value) for name, value in dict(fault.parameters.get("headers") or {}).items()}
     if "json" in fault.parameters:
@@ -70,7 +70,7 @@ def scripted_status(fault: Fault) -> Response:
 
 
 def half_of(control: Control, response: Response, seconds: float) -> Response:
-    """Headers with the full length, half the body, silence, and then the end of the connection."""
+    """Return an answer with the full Content-Length and half the body, which then hangs and is closed."""
     response.direct_passthrough = False
     body = response.get_data()
 
@@ -84,7 +84,7 @@ def half_of(control: Control, response: Response, seconds: float) -> Response:
 
 
 def reset_connection() -> NoReturn:
-    """End the current connection with a TCP reset; nothing more is sent."""
+    """End the current connection with a TCP reset."""
     connection: socket.socket = request.environ["werkzeug.socket"]
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     os.close(connection.detach())
@@ -92,21 +92,21 @@ def reset_connection() -> NoReturn:
 
 
 def client_gone() -> bool:
-    """Whether the client of the current request has closed its connection."""
+    """Return whether the client of the current request has closed its connection."""
     connection: socket.socket = request.environ["werkzeug.socket"]
     with suppress(BlockingIOError):
         return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
     return False
 
 
-class _Quiet(WSGIRequestHandler):
-    """Prints problems, not requests: those are in the control channel's log."""
+class _QuietHandler(WSGIRequestHandler):
+    """A request handler that prints problems only; requests are in the control channel's log."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Nothing."""
+        """Print nothing."""
 
     def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:
-        """Look for no further request on a connection that is gone."""
+        """Read no further request from a connection that was reset."""
         del error, environ
         self.close_connection = True
 
@@ -122,7 +122,7 @@ def serve(name: str, apps: Sequence[tuple[Flask, int]]) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     for app, port in apps:
-        server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
+        server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
     if sys.stdin and stat.S_ISFIFO(os.fstat(0).st_mode):  # a pipe is held by whoever started this
         threading.Thread(target=_watch_starter, args=(stopping,), daemon=True).start()
@@ -132,7 +132,7 @@ def serve(name: str, apps: Sequence[tuple[Flask, int]]) -> None:
 
 
 def _watch_starter(stopping: threading.Event) -> None:
-    """Stop when the process that holds the other end of standard input is gone, however it ended."""
+    """Stop when the process at the other end of standard input has ended, for whatever reason."""
     while os.read(0, 1024):
         pass
     stopping.set()

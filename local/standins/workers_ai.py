@@ -1,4 +1,4 @@
-"""The Workers AI stand-in: one route of Cloudflare's API, on a port of its own."""
+"""The Workers AI stand-in: the route of Cloudflare's API that runs a model."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CODES = {  # HTTP status and text of the codes that are known
 
 
 class WorkersAI:
-    """The account and its one route.
+    """One account and the route that runs a model.
 
     Args:
         account: the id in the path.
@@ -57,7 +57,7 @@ class WorkersAI:
         self._seconds = seconds
 
     def run(self, account: str, model: str) -> Response:
-        """Check as the real one does, make a picture, and answer in the model's way or as a fault wants it."""
+        """Check the request, make an image, and answer as the model does, or as a scripted fault says."""
         fault = self.control.take("run")
         return play(self.control, fault, lambda: self._run(account, model, fault))
 
@@ -86,7 +86,7 @@ class WorkersAI:
 
 
 def answered(model: Model, data: bytes, kind: str) -> Response:
-    """A picture as the model gives it, spoilt when the fault says so."""
+    """Return an image as the model answers it, spoilt if the fault says so."""
     if kind == "truncated_image":
         data = data[: len(data) // 2]
     if kind == "no_image":
@@ -99,7 +99,7 @@ def answered(model: Model, data: bytes, kind: str) -> Response:
 
 
 def refused_by(fault: Fault) -> Response | None:
-    """The answer to a fault that leaves no picture; None for the others."""
+    """Return the answer of a fault that gives no image, None for other faults."""
     match fault.kind:
         case "code":
             code = int(fault.number("code", 3040))
@@ -125,7 +125,7 @@ def refused_by(fault: Fault) -> Response | None:
 
 
 def fields_for(model: Model) -> Json:
-    """The fields of the current request, which must come in the model's content type.
+    """Return the fields of the current request, which must have the model's content type.
 
     Raises:
         Refused: they do not.
@@ -142,18 +142,18 @@ def fields_for(model: Model) -> Json:
 
 
 def envelope(result: object) -> Response:
-    """A success in Cloudflare's envelope."""
+    """Return a success in Cloudflare's envelope."""
     return answer_json({"result": result, "success": True, "errors": [], "messages": []})
 
 
 def failure(status: int, code: int, message: str) -> Response:
-    """An error in Cloudflare's envelope."""
+    """Return an error in Cloudflare's envelope."""
     errors = [{"code": code, "message": message}]
     return answer_json({"result": None, "success": False, "errors": errors, "messages": []}, status)
 
 
 def api_app(account: WorkersAI, port: int) -> Flask:
-    """The application of the port."""
+    """Return the application of the API port."""
     app = Flask("workers_ai")
     account.control.watch(app, port)
     path = "/client/v4/accounts/<account>/ai/run/<path:model>"

@@ -1,4 +1,4 @@
-"""The models the Workers AI stand-in knows: how they are called, and what they make of it."""
+"""The models of the Workers AI stand-in: their inputs, and how they make an image."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Refused(Exception):
 
 
 def bad_input(message: str) -> Refused:
-    """A request that does not fit the model's schema."""
+    """Return the error for a request that does not fit the model's schema."""
     return Refused(400, 5006, f"AiError: Bad input: {message}")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """A number and where it ends, both ends included."""
+    """The range of a numeric field, both ends included."""
 
     least: float
     most: float
@@ -63,7 +63,7 @@ class Model:
     default_side: int = 1024
 
     def checked(self, given: Json) -> Json:
-        """The fields of a request that fits; numbers in a form are numbers afterwards.
+        """Return the fields of a valid request; numbers in a form become numbers.
 
         Raises:
             Refused: it does not fit.
@@ -82,7 +82,7 @@ class Model:
         return given | checked
 
     def paint(self, fields: Json) -> Image.Image:
-        """The picture for a request that was checked.
+        """Return the image for a checked request.
 
         Raises:
             Refused: a picture in it is none, or is too large.
@@ -113,7 +113,7 @@ class Model:
 
 
 def within(name: str, value: object, bounds: Bounds) -> float:
-    """A number, or the text of one, inside its bounds.
+    """Return a number, or the text of one, within its bounds.
 
     Raises:
         Refused: it is none, or outside.
@@ -130,7 +130,7 @@ def within(name: str, value: object, bounds: Bounds) -> float:
 
 
 def from_base64(value: object) -> bytes:
-    """The bytes of a base64 text."""
+    """Return the bytes of a base64 text."""
     try:
         return base64.b64decode(str(value), validate=True)
     except (binascii.Error, ValueError) as problem:
@@ -138,7 +138,7 @@ def from_base64(value: object) -> bytes:
 
 
 def from_integers(value: object) -> bytes:
-    """The bytes of a list of integers."""
+    """Return the bytes of a list of integers."""
     try:
         return bytes(value) if isinstance(value, list) else b""
     except (TypeError, ValueError) as problem:
@@ -146,7 +146,7 @@ def from_integers(value: object) -> bytes:
 
 
 def opened(data: bytes | str, name: str) -> Image.Image:
-    """A picture in a request; a form field that is no file is a text.
+    """Return the image in a request; a form field that is no file is text.
 
     Raises:
         Refused: it is none.

@@ -1,4 +1,5 @@
 """Super-resolution on the CPU: Real-ESRGAN networks run by ncnn, inside our own Lambda.
 
-``upscaler.enlarge`` is the way in; ``weights`` says which files it needs and that they are the right ones.
+``upscaler``  enlarge a picture in tiles
+``weights``   the network files: names, checksums, where they are
 """

@@ -84,7 +84,7 @@ def warm_up(quality: str) -> None:
 
 
 def _one_pass(image: Image.Image, model: Model, factor: int, on_tile: Callable[[], None]) -> Image.Image:
-    """RGB in, RGB with sides multiplied by ``factor`` (up to 4) out."""
+    """Return an RGB picture with its sides multiplied by ``factor`` (up to 4)."""
     width, height = image.size
     result = Image.new("RGB", (width * factor, height * factor))
     for left, top, right, bottom in tiles(width, height, model.tile):
@@ -102,13 +102,13 @@ def _one_pass(image: Image.Image, model: Model, factor: int, on_tile: Callable[[
 
 
 def _inner(pad: int, width: int, height: int) -> tuple[int, int, int, int]:
-    """Where a tile of width x height lies in its enlarged surroundings, in output pixels."""
+    """Return the box of a tile of width x height in its enlarged surroundings, in output pixels."""
     edge = pad * NATIVE_SCALE
     return edge, edge, edge + width * NATIVE_SCALE, edge + height * NATIVE_SCALE
 
 
 def tiles(width: int, height: int, side: int) -> Iterator[tuple[int, int, int, int]]:
-    """Cut width x height into nearly equal boxes (left, top, right, bottom), sides at most ``side``."""
+    """Yield nearly equal boxes (left, top, right, bottom) that cover width x height, with sides at most ``side``."""
     rows, columns = (range(-(-length // side) + 1) for length in (height, width))
     for top, bottom in pairwise(height * row // rows[-1] for row in rows):
         for left, right in pairwise(width * column // columns[-1] for column in columns):
@@ -116,7 +116,7 @@ def tiles(width: int, height: int, side: int) -> Iterator[tuple[int, int, int, i
 
 
 def _surroundings(image: Image.Image, inner: tuple[int, int, int, int], model: Model) -> NDArray[np.uint8]:
-    """The box ``inner`` and the model's ``pad`` pixels around it, HxWx3; beyond the picture, its ``border``."""
+    """Return the box ``inner`` with the model's ``pad`` pixels around it, HxWx3; beyond the picture, its ``border``."""
     (left, top, right, bottom), pad = inner, model.pad
     box = (
         max(left - pad, 0),
@@ -130,11 +130,11 @@ def _surroundings(image: Image.Image, inner: tuple[int, int, int, int], model: M
 
 
 def _infer(model: Model, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """HxWx3 in, 4Hx4Wx3 out."""
+    """Run the network on HxWx3 (0..255) and return 4Hx4Wx3 (0..255)."""
     height, width, _ = rgb.shape
     net = _net(model.name)
     pixels = ncnn.Mat.from_pixels(np.ascontiguousarray(rgb), ncnn.Mat.PixelType.PIXEL_RGB, width, height)
-    pixels.substract_mean_normalize([0.0] * 3, [1 / 255] * 3)  # spelled like this in ncnn
+    pixels.substract_mean_normalize([0.0] * 3, [1 / 255] * 3)  # ncnn's spelling
     if model.trunk is None:
         return _to_pixels(_run(net, "data", pixels, "output"))
     features = _run(net, "data", pixels, model.trunk)
@@ -144,7 +144,10 @@ def _infer(model: Model, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _tail(net: ncnn.Net, model: Model, features: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Run the network from its trunk on, in tiles; ``features`` is CxHxW with ``tail_pad`` on each side."""
+    """Run the network after its trunk, in tiles, and return 4Hx4Wx3.
+
+    ``features`` is the trunk's output, CxHxW, with ``tail_pad`` on each side.
+    """
     pad = model.tail_pad
     height, width = (side - 2 * pad for side in features.shape[1:])
     result = np.empty((height * NATIVE_SCALE, width * NATIVE_SCALE, 3), np.uint8)
@@ -167,7 +170,7 @@ def _run(net: ncnn.Net, source: str | None, value: ncnn.Mat, target: str) -> NDA
 
 
 def _to_pixels(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """3xHxW in 0..1 -> HxWx3 in 0..255, rounded; works in place."""
+    """Return 3xHxW in 0..1 as HxWx3 in 0..255, rounded; overwrites its input."""
     planes *= 255
     planes += 0.5
     np.clip(planes, 0, 255, out=planes)
@@ -175,7 +178,7 @@ def _to_pixels(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _bleed(image: Image.Image) -> Image.Image:
-    """RGBA -> RGB, fully transparent pixels coloured like their visible neighbours.
+    """Return RGBA as RGB, with fully transparent pixels coloured like their visible neighbours.
 
     What is stored under transparency is arbitrary (often black); the network would carry it into the edge.
     """
@@ -186,7 +189,7 @@ def _bleed(image: Image.Image) -> Image.Image:
 
 @cache
 def _net(name: str) -> ncnn.Net:
-    """A loaded network, one per process."""
+    """Load a network, once per process; RuntimeError if its files cannot be loaded."""
     where = weights.folder()
     net = ncnn.Net()
     net.opt.use_vulkan_compute = False  # options count only before loading

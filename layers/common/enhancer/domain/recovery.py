@@ -48,6 +48,7 @@ def after(
     megapixels: float,
     enabled: Callable[[Model], bool],
     chance: float,
+    asked: float | None = None,
 ) -> Again | Instead | None:
     """Return what to do after a try failed with ``problem``; None when the item has failed.
 
@@ -55,20 +56,22 @@ def after(
     picture. ``enabled``: whether a model may run now. ``chance``: a random number from 0 to 1 that spreads the waits,
     so that those who failed together do not come back together. Only a `ProviderError` is tried again: wrong input
     stays wrong on any model, and a provider that refuses our token needs the operator.
+    ``asked``: the wait in seconds that the provider asked for when it refused the start, for a problem that does not
+    carry it.
     """
     if not isinstance(problem, ProviderError) or isinstance(problem, errors.JobExpired):
         return None
-    wait = _wait(problem, tries, chance)
+    wait = _wait(asked if problem.retry_after is None else problem.retry_after, tries, chance)
     may_run = problem.made or enabled(model)
     if tries < TRIES.get(type(problem), 1) and wait <= PATIENCE_SECONDS and may_run:
         return Again(wait, keep=problem.made)
     return _instead(model, params, megapixels, enabled)
 
 
-def _wait(problem: ProviderError, tries: int, chance: float) -> float:
+def _wait(asked: float | None, tries: int, chance: float) -> float:
     """Seconds to wait: what the provider asked for and up to one more; else exponential backoff with full jitter."""
-    if problem.retry_after is not None:
-        return problem.retry_after + chance
+    if asked is not None:
+        return asked + chance
     return float(BACKOFF_SECONDS * 2 ** (tries - 1) * chance)
 
 

@@ -29,6 +29,7 @@ def next_try(job: Job, item: Item, problem: EnhancerError, *, deps: JobDeps) -> 
         model=job.model_of(item),
         params=job.params_of(item),
         tries=item.tries + 1,
+        asked=item.retry_after,
         megapixels=item.megapixels,
         enabled=deps.enabled,
         chance=deps.chance(),

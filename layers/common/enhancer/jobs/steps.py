@@ -183,15 +183,11 @@ def _refused(job: Job, item: Item, problem: EnhancerError, *, day: str | None, d
 
 def _timed_out(job: Job, item: Item) -> errors.ProviderTimeout:
     """The error for a prediction that we stopped: billed for its time, and taken to cost what was set aside."""
-    problem = errors.ProviderTimeout()
-    problem.cost = costs.estimated(job.model_of(item).slug) if item.prediction else 0
-    return problem
+    return errors.ProviderTimeout(cost=costs.estimated(job.model_of(item).slug) if item.prediction else 0)
 
 
 def _after(problem: EnhancerError, job: Job, item: Item, deps: JobDeps) -> float | None:
     """Decide what follows a failed try, once: the next one in so many seconds, or nothing (None)."""
-    if isinstance(problem, ProviderError) and problem.retry_after is None:
-        problem.retry_after = item.retry_after
     following = next_try(job, item, problem, deps=deps)
     if following and following[0].prediction:  # what was made is fetched again, and paid once
         deps.jobs.next_turn(job, item, following[0], now=deps.now())

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from enhancer.domain import images
 from enhancer.domain.artifacts import NoArtifact, is_incoming_of, original_key, result_key
@@ -361,11 +361,12 @@ def insufficient(total: int, caller: Caller, state: UsageAndBalance) -> Insuffic
     """Return the refusal of a price (tenths) that neither the plan's month nor bought credits cover."""
     plan_left = max(0, caller.plan.quota_tenths - state.month_used)
     required, available = credits(total), credits(plan_left + state.spendable)
+    blocked: dict[str, Any] = {"blocked": True, "debt": credits(state.balance.debt)} if state.blocked else {}
     return InsufficientCredits(
         creditsRequired=required,
         creditsAvailable=available,
         required=required,
         available=available,
         upgradeUrl="/pricing",
-        **({"blocked": True, "debt": credits(state.balance.debt)} if state.blocked else {}),
+        **blocked,
     )

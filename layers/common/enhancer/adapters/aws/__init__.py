@@ -1,8 +1,8 @@
-"""Amazon's services besides the table.
+"""AWS services other than DynamoDB.
 
 ``artifacts``     stored images and other files in S3
-``dead_letters``  what only people can put right, as messages in SQS
-``notices``       what owners are told by other means than an answer, through SNS
-``secrets``       secrets by name, kept for some minutes
-``workflow``      executions of the state machine, and the tokens their waiting steps are woken by
+``dead_letters``  the SQS queue of billing events that need a person
+``notices``       messages about owners to an SNS topic, such as a quota running out
+``secrets``       secrets from Secrets Manager, cached for some minutes
+``workflow``      executions of the state machine in Step Functions, and its task tokens
 """

@@ -1,4 +1,4 @@
-"""Stored images in S3: originals, results, and uploads that nobody has looked at yet."""
+"""Stored images in S3: originals, results, and uploads that were not decoded yet."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 LINK_SECONDS = 300
+"""How long a link is valid unless told otherwise."""
 NUMBER_DIGITS_MAX = 15
 ABSENT = {"404", "NoSuchKey", "NotFound"}
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What the store knows of an artifact without its bytes.
+    """An artifact without its bytes: content type, size in bytes, ETag, time of storing.
 
-    ``facts`` are the numbers it was stored with, such as width and height in pixels; those that are none are left out.
+    ``facts`` are the numbers it was stored with, such as width and height in pixels; other metadata is left out.
     """
 
     content_type: str
@@ -36,7 +37,7 @@ class Head:
 
 
 class Artifacts:
-    """The bucket. Keys are made by `enhancer.domain.artifacts`."""
+    """The bucket of artifacts. Keys are made by `enhancer.domain.artifacts`."""
 
     def __init__(self, client: S3Client, bucket: str) -> None:
         self._client = client
@@ -45,7 +46,7 @@ class Artifacts:
     def put(
         self, key: str, data: bytes, content_type: str, *, facts: Mapping[str, int] | None = None
     ) -> None:
-        """Store an image; ``facts`` are numbers that `head` tells again, under short lower-case names."""
+        """Store an image; ``facts`` are numbers under short lower-case names, which `head` returns again."""
         metadata = {name: str(number) for name, number in (facts or {}).items()}
         self._client.put_object(
             Bucket=self._bucket, Key=key, Body=data, ContentType=content_type, Metadata=metadata
@@ -60,7 +61,7 @@ class Artifacts:
             raise _absent(failed, key) from None
 
     def head(self, key: str) -> Head:
-        """Return type, size, ETag, time and facts; raise `NoArtifact`."""
+        """Return what is stored about an artifact; raise `NoArtifact`."""
         try:
             answer = self._client.head_object(Bucket=self._bucket, Key=key)
         except ClientError as failed:
@@ -71,7 +72,7 @@ class Artifacts:
         )
 
     def exists(self, key: str) -> bool:
-        """Return whether the artifact is still there."""
+        """Return whether the artifact is stored."""
         try:
             self.head(key)
         except NoArtifact:
@@ -79,11 +80,11 @@ class Artifacts:
         return True
 
     def delete(self, key: str) -> None:
-        """Remove the artifact if it is there."""
+        """Delete the artifact if it is stored."""
         self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def delete_under(self, prefix: str) -> int:
-        """Remove every artifact whose key starts with ``prefix``; return how many there were."""
+        """Delete every artifact whose key starts with ``prefix``; return how many there were."""
         removed = 0
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         for page in pages:
@@ -94,13 +95,14 @@ class Artifacts:
         return removed
 
     def put_file(self, key: str, path: Path, content_type: str) -> None:
-        """Store a file that may be larger than memory."""
+        """Store a file that may be larger than memory, in parts."""
         self._client.upload_file(str(path), self._bucket, key, ExtraArgs={"ContentType": content_type})
 
     def link(self, key: str, *, headers: dict[str, str], seconds: int = LINK_SECONDS) -> str:
-        """Return a URL that serves the artifact for so many seconds with these response headers (S3's own names).
+        """Return a presigned URL that serves the artifact for ``seconds``.
 
-        It ends earlier with the credentials of whoever asks: those of a Lambda last some hours.
+        ``headers`` are response headers by the names of S3's parameters, such as ``ResponseContentType``. The URL ends
+        earlier with the credentials that signed it: those of a Lambda function last some hours.
         """
         return self._client.generate_presigned_url(
             "get_object",
@@ -109,7 +111,10 @@ class Artifacts:
         )
 
     def upload_form(self, key: str, *, content_type: str, size: int) -> dict[str, Any]:
-        """Return ``{"url", "fields"}`` of a form that stores exactly this type and size, for `UPLOAD_SECONDS`."""
+        """Return ``{"url", "fields"}`` of a presigned POST, valid for `UPLOAD_SECONDS`.
+
+        It stores only a file of exactly this content type and size in bytes.
+        """
         form: dict[str, Any] = self._client.generate_presigned_post(
             self._bucket,
             key,
@@ -121,10 +126,12 @@ class Artifacts:
 
 
 def _absent(failed: ClientError, key: str) -> Exception:
+    """Return `NoArtifact` if S3 has no such key, else the error itself."""
     return NoArtifact(key) if failed.response["Error"]["Code"] in ABSENT else failed
 
 
 def _numbers(metadata: Mapping[str, str]) -> dict[str, int]:
+    """Return the metadata that are numbers."""
     return {
         name: int(text)
         for name, text in metadata.items()

@@ -1,4 +1,7 @@
-"""What the cashier said that cannot be right: kept for people, in a queue. Reasons and ids only."""
+"""The SQS queue of billing events that need a person: what Stripe reports and our records contradict.
+
+A message holds a reason and ids, nothing private.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,18 @@ if TYPE_CHECKING:
 
 
 class DeadLetters:
-    """One queue; every letter is logged too, and without a queue only that. Nothing here raises."""
+    """The queue ``queue_url``. Every message is also logged; with ``client=None`` it is only logged. Never raises."""
 
     def __init__(self, client: SQSClient | None, queue_url: str) -> None:
         self._client = client
         self._queue_url = queue_url
 
     def put(self, reason: str, *, about: str, context: str, now: int) -> None:
-        """Keep ``{reason, about, context, at}`` (epoch ms): what is wrong with which object, met where."""
+        """Send ``{reason, about, context, at}``.
+
+        ``reason`` is what is wrong, ``about`` the id of the Stripe object, ``context`` where it was found, ``at`` is
+        ``now`` in epoch ms.
+        """
         letter = {"reason": reason, "about": about, "context": context, "at": now}
         logger.error("parked", extra={name: value for name, value in letter.items() if name != "at"})
         if self._client is None:

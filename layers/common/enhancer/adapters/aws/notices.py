@@ -1,4 +1,4 @@
-"""Notices: that something happened to an owner, for whoever subscribes to the topic. Ids and numbers only."""
+"""Publish what happened to an owner to an SNS topic, for mail or other systems. Messages hold ids and numbers only."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 
 
 class Notices:
-    """One topic; without one, notices are logged only. Nothing here raises: what happened is done already."""
+    """The topic ``topic`` (ARN). With ``client=None`` notices are only logged.
+
+    Never raises, because what a notice reports has happened already.
+    """
 
     def __init__(self, client: SNSClient | None, topic: str) -> None:
         self._client = client
         self._topic = topic
 
     def publish(self, kind: str, owner: Owner, *, now: int, **fields: object) -> None:
-        """Publish ``{type, ownerId, at, …fields}`` (epoch ms) with the message attribute ``type``."""
+        """Publish ``{type, ownerId, at, …fields}``, ``at`` in epoch ms, with ``type`` as message attribute."""
         if self._client is None:
             logger.info("notice", extra={"notice": kind, "owner": owner.id})
             return

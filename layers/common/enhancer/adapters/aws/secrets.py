@@ -1,4 +1,4 @@
-"""Secrets by name, fetched when first needed and again every few minutes, so a rotation needs no deploy."""
+"""Secrets from Secrets Manager, cached for some minutes, so that a rotation needs no deploy."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 FRESH_SECONDS = 300
 FORCED_SECONDS = 5
-"""However often somebody wants a secret anew, the store is asked no more often than this."""
+"""Shortest time between two reads of one secret, however often a fresh one is asked for."""
 
 
 class Secrets:
-    """A small cache in front of Secrets Manager. Values never reach a log or an environment variable."""
+    """A cache of secrets in this process. Values never reach a log or an environment variable."""
 
     def __init__(self, client: SecretsManagerClient) -> None:
         self._client = client
@@ -24,7 +24,7 @@ class Secrets:
     def get(self, name: str, *, fresh: bool = False) -> dict[str, str]:
         """Return the JSON object stored under ``name``, at most `FRESH_SECONDS` old.
 
-        ``fresh``: what we have was refused, so look for a newer one; then it is at most `FORCED_SECONDS` old.
+        ``fresh`` is for a value that was refused: the one returned is at most `FORCED_SECONDS` old.
         """
         fetched, value = self._kept.get(name, (float("-inf"), {}))
         if time.monotonic() - fetched > (FORCED_SECONDS if fresh else FRESH_SECONDS):
@@ -33,6 +33,6 @@ class Secrets:
         return value
 
     def signing_keys(self, name: str) -> list[bytes]:
-        """Return the key to sign with, then the one before it, if a rotation kept it."""
+        """Return the current signing key, then the one before the last rotation if it is still kept."""
         value = self.get(name)
         return [value[field].encode() for field in ("signing", "previous") if value.get(field)]

@@ -1,4 +1,4 @@
-"""The state machine: executions named after jobs, and the tokens their waiting steps are woken by."""
+"""Executions of the state machine ``enhance`` in Step Functions, and the task tokens of its waiting steps."""
 
 from __future__ import annotations
 
@@ -15,21 +15,28 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 GONE = {"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"}
-"""The step no longer waits: it was woken before, timed out, or its execution was stopped."""
+"""Errors for a task token whose step no longer waits: it was woken before, timed out, or its execution was stopped."""
 NOT_RUNNING = {"ExecutionDoesNotExist", "ValidationException"}
-"""Nothing to stop; how an ended execution is refused is not documented, so both count."""
-CAUSE_MAX = 200
+"""Errors for an execution that cannot be stopped; which one an ended execution gives is not documented."""
+ERROR_MAX = 200
+"""Longest error name that is sent; Step Functions allows 256 characters."""
 
 
 class Workflow:
-    """Starts, stops and wakes executions. Their input and output carry ids only."""
+    """Starts, stops and wakes executions of ``state_machine`` (ARN). Their input and output carry ids only.
+
+    An execution has the name `Job.execution`: the job's id and its attempt.
+    """
 
     def __init__(self, client: SFNClient, state_machine: str) -> None:
         self._client = client
         self._state_machine = state_machine
 
     def start(self, job: Job, *, concurrency: int) -> None:
-        """Run this attempt of a job. Its name makes it unique: starting it again changes nothing."""
+        """Start the execution for this attempt of a job, with at most ``concurrency`` items at once.
+
+        Its name is unique, so starting it again changes nothing.
+        """
         document = {
             "ownerType": job.owner.type,
             "ownerId": job.owner.id,
@@ -48,7 +55,7 @@ class Workflow:
                 raise
 
     def stop(self, execution: str) -> None:
-        """End an execution; one that has ended or never began is left alone."""
+        """Stop an execution by name; do nothing for one that has ended or never began."""
         try:
             self._client.stop_execution(executionArn=self._arn(execution), error="Canceled")
         except ClientError as refused:
@@ -56,7 +63,7 @@ class Workflow:
                 raise
 
     def status(self, job: Job) -> str | None:
-        """Return the status of the execution that runs this attempt, None when there is none."""
+        """Return the status of the execution for this attempt, such as ``RUNNING``; None if there is none."""
         try:
             return self._client.describe_execution(executionArn=self._arn(job.execution))["status"]
         except ClientError as refused:
@@ -82,26 +89,27 @@ class Workflow:
                     )
 
     def wake(self, token: str) -> bool:
-        """Let the waiting step go on; return False when it no longer waits."""
+        """Let the step that waits with this task token go on; return False when it no longer waits."""
         try:
             self._client.send_task_success(taskToken=token, output="{}")
         except ClientError as refused:
-            return _still_there(refused)
+            return _false_if_gone(refused)
         return True
 
     def fail(self, token: str, error: str) -> bool:
-        """Let the waiting step fail with this error class; return False when it no longer waits."""
+        """Fail the step that waits with this task token with an error class; return False when it no longer waits."""
         try:
-            self._client.send_task_failure(taskToken=token, error=error[:CAUSE_MAX])
+            self._client.send_task_failure(taskToken=token, error=error[:ERROR_MAX])
         except ClientError as refused:
-            return _still_there(refused)
+            return _false_if_gone(refused)
         return True
 
     def _arn(self, execution: str) -> str:
         return f"{self._state_machine.replace(':stateMachine:', ':execution:')}:{execution}"
 
 
-def _still_there(refused: ClientError) -> bool:
+def _false_if_gone(refused: ClientError) -> bool:
+    """Return False for a token whose step no longer waits; raise every other error."""
     if refused.response["Error"]["Code"] not in GONE:
         raise refused
     return False

@@ -1,6 +1,6 @@
-"""Requests to servers that are not ours.
+"""HTTP requests to servers that are not ours.
 
-``bounded``    bodies within bounds of bytes and time, and what Retry-After asks for
-``download``   a picture by URL, from public addresses only
-``urls``       which addresses are public
+``bounded``    read a body within a limit of bytes and time; read ``Retry-After``; our ``User-Agent``
+``download``   download an image from a user's URL, from public addresses only (against SSRF)
+``urls``       check a user's URL, and whether an address is public
 """

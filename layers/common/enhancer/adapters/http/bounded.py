@@ -1,7 +1,8 @@
-"""Answers of servers that are not ours: bodies within bounds, and how long they ask us to wait."""
+"""Read answers of servers that are not ours: the body within a limit of bytes and time, and ``Retry-After``."""
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -10,19 +11,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from requests import Response
 
+logging.getLogger("urllib3.connectionpool").setLevel(
+    logging.ERROR
+)  # its warnings name URLs, which may carry secrets
 
+USER_AGENT = "image-enhancer/1.0"
+"""How we name ourselves to other servers."""
 PIECE_BYTES = 65_536
 
 
-class TooLong(Exception):
-    """The body has more bytes than we take."""
+class BodyTooLong(Exception):
+    """The body has more bytes than the limit."""
 
 
-def body_of(response: Response, *, bytes_max: int, deadline: float) -> bytes:
-    """Return a streamed body as it was sent, within ``bytes_max``, by the monotonic ``deadline`` in seconds.
+def read_body(response: Response, *, bytes_max: int, deadline: float) -> bytes:
+    """Return the body of a streamed answer as it was sent, not decoded.
 
-    Raises `TooLong`, `TimeoutError`, or whatever broke the connection (urllib3's errors). Reads what is there instead
-    of waiting for full pieces, so that a server that drips bytes cannot outlast the deadline.
+    ``deadline`` is in seconds of the monotonic clock. Raises `BodyTooLong` above ``bytes_max``, `TimeoutError` after
+    the deadline, urllib3's errors if the connection breaks. Takes the bytes that are there instead of waiting for full
+    pieces, so that a server that sends single bytes cannot outlast the deadline.
     """
     body = bytearray()
     while True:
@@ -33,11 +40,14 @@ def body_of(response: Response, *, bytes_max: int, deadline: float) -> bytes:
             return bytes(body)
         body += piece
         if len(body) > bytes_max:
-            raise TooLong
+            raise BodyTooLong
 
 
-def seconds_asked(header: str | None) -> float | None:
-    """Return what a ``Retry-After`` header asks for (RFC 9110, 10.2.3: seconds or a date), None if nothing."""
+def retry_after_seconds(header: str | None) -> float | None:
+    """Return the wait that a ``Retry-After`` header asks for, in seconds; None without a readable one.
+
+    The header holds seconds or a date (RFC 9110, 10.2.3).
+    """
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
         return float(text)

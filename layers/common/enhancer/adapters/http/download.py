@@ -1,8 +1,8 @@
-"""Pictures from URLs that strangers gave us, fetched without ever talking to anything private.
+"""Download images from URLs that users give us, from public addresses only (against server-side request forgery).
 
-Built on the standard library's HTTP client: it follows nothing, decodes nothing, reads no proxies from the
-environment and never writes a URL to a log, as larger clients do when a header is odd. A URL may carry secrets, so
-neither it nor an address is part of any error here, and no error shows its cause.
+Built on the standard library's HTTP client: it follows no redirect by itself, decodes nothing, reads no proxies from
+the environment and never logs a URL, as larger clients do for an odd header. A URL may carry secrets, so no error here
+names a URL or an address, and no error shows its cause.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from threading import Thread
 from typing import Any, cast
 from urllib.parse import quote
 
+from enhancer.adapters.http.bounded import PIECE_BYTES, USER_AGENT
 from enhancer.adapters.http.urls import FIELD, PORT, public, vetted
 from enhancer.domain.errors import FileTooLarge, ImageUrlRefused, ImageUrlUnreachable
 from enhancer.domain.images import UPLOAD_BYTES_MAX
@@ -28,15 +29,18 @@ SECONDS_MAX = 15.0
 REDIRECTS_MAX = 3
 ADDRESSES_MAX = 4
 """How many addresses of one host are tried."""
-PIECE_BYTES = 65_536
 FRAMING_BYTES_MAX = 1_000_000
-"""What one answer may take beyond its body: headers and the marks between chunks."""
-HEADERS = {"Accept": "image/*", "User-Agent": "image-enhancer/1.0", "Connection": "close"}
+"""Bytes one answer may have beyond its body: headers and chunk sizes."""
+HEADERS = {"Accept": "image/*", "User-Agent": USER_AGENT, "Connection": "close"}
 REDIRECTS = {301, 302, 303, 307, 308}
 
 
 class Downloads:
-    """The outside world: https pictures from public hosts, within `seconds_max` and `bytes_max` altogether."""
+    """Downloads over https from public hosts.
+
+    One download with its redirects takes at most ``seconds_max`` seconds and its body ``bytes_max`` bytes. ``resolve``
+    and ``connect`` replace the functions of `socket` in tests.
+    """
 
     def __init__(
         self,
@@ -52,20 +56,23 @@ class Downloads:
         self._bytes_max = bytes_max
 
     def get(self, url: str) -> bytes:
-        """Return the bytes behind a URL; raise `ImageUrlRefused`, `ImageUrlUnreachable` or `FileTooLarge`."""
+        """Return the bytes at a URL, after at most `REDIRECTS_MAX` redirects, each checked like the URL itself.
+
+        Raises `ImageUrlRefused`, `ImageUrlUnreachable` or `FileTooLarge`.
+        """
         deadline = time.monotonic() + self._seconds_max
         host, target = vetted(url)
         for _ in range(REDIRECTS_MAX + 1):
-            found = self._hop(host, target, deadline)
+            found = self._request(host, target, deadline)
             if isinstance(found, bytes):
                 return found
             host, target = vetted(found, base=f"https://{host}{target}")
         raise ImageUrlRefused(field=FIELD, reason="redirects")
 
-    def _hop(self, host: str, target: str, deadline: float) -> bytes | str:
-        """Return the body of one answer, or where it redirects to."""
-        with _told(), closing(HTTPSConnection(host, context=self._tls)) as connection:
-            connection.sock = self._line(host, deadline)
+    def _request(self, host: str, target: str, deadline: float) -> bytes | str:
+        """Send one GET; return the body (bytes), or the ``Location`` of a redirect (str)."""
+        with _our_errors(), closing(HTTPSConnection(host, context=self._tls)) as connection:
+            connection.sock = self._tls_connection(host, deadline)
             connection.request("GET", target, headers=HEADERS)
             with connection.getresponse() as response:
                 location = response.headers.get("Location")
@@ -88,20 +95,20 @@ class Downloads:
             raise ConnectionError
         return bytes(body)
 
-    def _line(self, host: str, deadline: float) -> _Line:
-        """Return a connection whose other end has proved to be ``host``."""
+    def _tls_connection(self, host: str, deadline: float) -> _BoundedSocket:
+        """Return a TLS connection whose certificate is that of ``host``."""
         addresses = self._addresses(host, deadline)
         with closing(self._connected(addresses, deadline)) as sock:  # the handshake takes the socket over
-            sock.settimeout(_left(deadline))
-            line = cast("_Line", self._tls.wrap_socket(sock, server_hostname=host))
-        line.deadline = deadline
-        line.bytes_max = self._bytes_max
-        return line
+            sock.settimeout(_seconds_left(deadline))
+            connection = cast("_BoundedSocket", self._tls.wrap_socket(sock, server_hostname=host))
+        connection.deadline = deadline
+        connection.bytes_max = self._bytes_max
+        return connection
 
     def _addresses(self, host: str, deadline: float) -> list[str]:
-        """Ask once; one address that is not public condemns the host.
+        """Resolve a host once; raise `ImageUrlRefused` if any of its addresses is not public.
 
-        A resolver knows no time-out, so it is asked in a thread that may be left behind.
+        The resolver has no time-out, so it runs in a thread that may be left behind.
         """
         answer: SimpleQueue[Sequence[tuple[Any, ...]]] = SimpleQueue()
 
@@ -113,7 +120,7 @@ class Downloads:
 
         Thread(target=ask, daemon=True).start()
         try:
-            found = answer.get(timeout=_left(deadline))
+            found = answer.get(timeout=_seconds_left(deadline))
         except Empty:
             raise TimeoutError from None
         if not found:
@@ -124,11 +131,11 @@ class Downloads:
         return addresses[:ADDRESSES_MAX]
 
     def _connected(self, addresses: list[str], deadline: float) -> socket.socket:
-        """Return a socket to the first address that answers; each gets its share of the time left."""
+        """Return a socket to the first address that answers; each gets an equal share of the time left."""
         problem = OSError()
         for place, address in enumerate(addresses):
             try:
-                return self._connect((address, PORT), _left(deadline) / (len(addresses) - place))
+                return self._connect((address, PORT), _seconds_left(deadline) / (len(addresses) - place))
             except OSError as failed:
                 problem = failed
         raise problem
@@ -136,14 +143,14 @@ class Downloads:
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         context = ssl.create_default_context()
-        context.sslsocket_class = _Line
+        context.sslsocket_class = _BoundedSocket
         return context
 
 
-class _Line(ssl.SSLSocket):
-    """A TLS connection with one deadline and one allowance for all it receives.
+class _BoundedSocket(ssl.SSLSocket):
+    """A TLS connection with one deadline and one limit of bytes for everything it receives.
 
-    The HTTP client's own time-out starts anew with every byte, and a chunk of size -1 makes it read without end.
+    The HTTP client's own time-out starts again with every byte, and a chunk of size -1 makes it read without end.
     """
 
     deadline: float
@@ -151,7 +158,7 @@ class _Line(ssl.SSLSocket):
     received = 0
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
-        self.settimeout(_left(self.deadline))
+        self.settimeout(_seconds_left(self.deadline))
         count = super().recv_into(buffer, nbytes, flags)
         self.received += count
         if self.received > self.bytes_max + FRAMING_BYTES_MAX:
@@ -160,13 +167,16 @@ class _Line(ssl.SSLSocket):
 
 
 def _ascii(location: str) -> str:
-    """Return a header's text with the bytes that are not ASCII percent-encoded, as browsers read them."""
+    """Return a header's text with its non-ASCII bytes percent-encoded, as browsers read them."""
     return re.sub(r"[^\x00-\x7f]+", lambda found: quote(found[0], encoding="latin-1"), location)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Say in a word what went wrong, and nothing else. The HTTP client meets some nonsense with a ValueError."""
+def _our_errors() -> Iterator[None]:
+    """Turn every failure of a request into `ImageUrlUnreachable` with its reason and no cause.
+
+    ValueError is what the HTTP client raises for some malformed answers.
+    """
     try:
         yield
     except TimeoutError:
@@ -177,7 +187,7 @@ def _told() -> Iterator[None]:
         raise ImageUrlUnreachable(field=FIELD, reason="connection") from None
 
 
-def _left(deadline: float) -> float:
+def _seconds_left(deadline: float) -> float:
     """Return the seconds until the deadline; raise TimeoutError after it."""
     left = deadline - time.monotonic()
     if left <= 0:

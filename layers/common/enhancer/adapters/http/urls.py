@@ -1,4 +1,4 @@
-"""Which URLs and which addresses we talk to, when a stranger names them. Nothing here opens a connection."""
+"""Check the URLs that users give us, and whether an IP address is public. Nothing here opens a connection."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ PORT = 443
 URL_CHARACTERS_MAX = 4096
 HOST_CHARACTERS_MAX = 253
 
-_TRICKS = re.compile(r"[\x00-\x1f\x7f\\]")
-"""Characters that parsers of URLs silently drop or turn into a slash."""
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
+"""Control characters and the backslash: URL parsers silently drop them or turn them into a slash."""
 _NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])")
-"""A host name of two labels or more whose last one starts with a letter, so it is no number in any notation."""
+"""A host name of two or more labels. The last one starts with a letter, so no notation of a number matches."""
 _AMBIGUOUS = frozenset("ßς\u200c\u200d")
 """Letters that the two IDNA standards map to different domains."""
 _SAFE = "%/:@!$&'()*+,;=~"
 
 _UNICAST = ip_network("2000::/3")
-"""The only part of IPv6 with public hosts: mapped and compatible IPv4, local and multicast lie outside.
+"""The only part of IPv6 with public hosts (RFC 4291, 2.4): IPv4-mapped, local and multicast addresses lie outside.
 
-`ipaddress` itself closes 6to4 in it, which embeds IPv4."""
+`ipaddress` itself excludes 6to4 in it, which embeds IPv4."""
 _NAT64 = ip_network("64:ff9b::/96")
-_CLOSED = [
+"""IPv6 addresses that stand for an IPv4 address (RFC 6052)."""
+_NOT_PUBLIC = [
     ip_network(block)
     for block in (
         "192.0.0.0/24",  # protocol assignments, among them anycast services of the own network
@@ -36,16 +37,17 @@ _CLOSED = [
         "3fff::/20",  # documentation
     )
 ]
-"""What `ipaddress` takes for public, wholly or in part."""
+"""Blocks that `ipaddress` calls global, wholly or in part, and that are not public hosts."""
 
 
 def vetted(url: str, *, base: str = "") -> tuple[str, str]:
-    """Return the ASCII host name and the request target of a URL (seen from ``base``); raise `ImageUrlRefused`.
+    """Return the ASCII host name and the request target of a URL; raise `ImageUrlRefused` for one we do not fetch.
 
-    Only these two are used from here on, so no other reading of the URL can matter. An address instead of a name
-    is refused even if it is public: pictures live at names, and every trick with numbers ends here.
+    ``base`` is the URL that a relative one is resolved against. Only the two returned parts are used to connect, so it
+    does not matter how another parser would read the URL. An IP address instead of a host name is refused even if it
+    is public, which excludes every notation of a private one.
     """
-    if len(url) > URL_CHARACTERS_MAX or _TRICKS.search(url):
+    if len(url) > URL_CHARACTERS_MAX or _FORBIDDEN.search(url):
         raise ImageUrlRefused(field=FIELD, reason="malformed")
     try:
         parts = urlsplit(urljoin(base, url))
@@ -70,7 +72,7 @@ def vetted(url: str, *, base: str = "") -> tuple[str, str]:
 
 
 def public(text: str) -> bool:
-    """Return whether an address belongs to a public host, looking through NAT64."""
+    """Return whether an IP address is that of a public host; for NAT64 the embedded IPv4 address decides."""
     try:
         address: IPv4Address | IPv6Address = ip_address(text)
     except ValueError:
@@ -82,11 +84,11 @@ def public(text: str) -> bool:
             return public(str(IPv4Address(int(address) & 0xFFFF_FFFF)))
         if address not in _UNICAST:
             return False
-    return address.is_global and not any(address in block for block in _CLOSED)
+    return address.is_global and not any(address in block for block in _NOT_PUBLIC)
 
 
 def _numeric(host: str) -> bool:
-    """Return whether what is no host name was meant as an address, or as a name of the own network."""
+    """Return whether text that is no host name means an IP address or a name of the local network."""
     name = host.removesuffix(".")
     last = name.rpartition(".")[2]
     return bool(name) and (":" in name or "." not in name or last[:1].isdigit())

@@ -1,6 +1,6 @@
-"""Pictures in memory: decoded before they are trusted, encoded by us.
+"""Decode and encode images.
 
-``colour``      colour profiles
-``containers``  bytes of JPEG, PNG and WebP files: what a decoder must not see, what a result is marked with
-``pixels``      decode, clean, encode
+``colour``      conversion of every picture mode to RGB or RGBA, ICC profiles
+``containers``  format, size and structure of an image file, read before it is decoded
+``pixels``      decode an image, make the metadata-free original, encode a result
 """

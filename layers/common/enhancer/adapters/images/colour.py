@@ -1,4 +1,4 @@
-"""Colour: whatever mode a decoder delivers, 8-bit RGB or RGBA comes out, and the profile that then holds."""
+"""Convert a decoded picture of any mode (grey, palette, CMYK, 16 bits) to 8-bit RGB or RGBA with its ICC profile."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from io import BytesIO
 from PIL import Image, ImageChops, ImageCms
 
 PROFILE_BYTES_MAX = 4_000_000
-"""Largest colour profile we carry along."""
+"""Largest ICC profile that is kept, in bytes."""
 
 
 def rgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:
-    """Convert to RGB, or RGBA if any pixel is not opaque.
+    """Return the picture as RGB, or RGBA if any pixel is not opaque, and the ICC profile of its pixels (None: sRGB).
 
-    Returns the picture without any metadata, and the RGB profile its pixels are in (None: sRGB).
+    The result has no metadata. CMYK, and grey with a profile, are converted to sRGB.
     """
     grey_profile = profile(image, b"GRAY")
     if image.mode == "CMYK":
@@ -25,12 +25,15 @@ def rgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:
         result, icc = plain.convert("RGB"), profile(image, b"RGB ")
     if alpha := _alpha(image):
         result.putalpha(alpha)
-    result.info = {}  # a transparent colour, for one, would be written into the next file
+    result.info = {}  # else a transparent colour, for example, would be written into the next file
     return result, icc
 
 
 def profile(image: Image.Image, space: bytes) -> bytes | None:
-    """The ICC profile cut to its declared length, None unless there is one for colour space ``space``."""
+    """Return the embedded ICC profile, cut to its declared length, if it is one for ``space``; else None.
+
+    ``space`` is the colour space in the profile's header (ICC.1:2022, 7.2.6): ``b"RGB "``, ``b"GRAY"`` or ``b"CMYK"``.
+    """
     found = image.info.get("icc_profile")
     if not isinstance(found, bytes) or not 128 <= len(found) <= PROFILE_BYTES_MAX:
         return None
@@ -41,7 +44,7 @@ def profile(image: Image.Image, space: bytes) -> bytes | None:
 
 
 def _alpha(image: Image.Image) -> Image.Image | None:
-    """The alpha channel (mode L), None where every pixel is opaque."""
+    """Return the alpha channel (mode L), None if every pixel is opaque."""
     if not image.has_transparency_data:
         return None
     if image.mode.startswith("I;16"):
@@ -52,12 +55,12 @@ def _alpha(image: Image.Image) -> Image.Image | None:
 
 
 def _high_bytes(image: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit: the high byte, as Pillow does for RGB; for grey it would clip to white."""
+    """Return 16-bit grey as 8-bit by its high byte, as Pillow does for RGB; for grey Pillow would clip to white."""
     return Image.frombytes("L", image.size, image.tobytes("raw", "I;16B")[0::2])
 
 
 def _alpha_of_key16(image: Image.Image, key: int) -> Image.Image:
-    """Alpha of 16-bit grey where one exact value means transparent."""
+    """Return the alpha channel of 16-bit grey in which the value ``key`` means transparent (PNG tRNS)."""
     raw = image.tobytes("raw", "I;16B")
     planes = (Image.frombytes("L", image.size, raw[byte::2]) for byte in (0, 1))
     high, low = (
@@ -68,7 +71,7 @@ def _alpha_of_key16(image: Image.Image, key: int) -> Image.Image:
 
 
 def _by_profile(image: Image.Image, icc: bytes | None) -> Image.Image:
-    """CMYK or grey to sRGB through its profile; without a usable one, by Pillow's plain formula."""
+    """Return CMYK or grey as sRGB, converted by its ICC profile, without a usable one by Pillow's formula."""
     if icc is None:
         return image.convert("RGB")
     try:

@@ -1,6 +1,6 @@
-"""What a picture file says about itself, read before any decoder sees it. Standard library only.
+"""Read an image file's format, size and structure from its bytes, before a decoder gets them. Standard library only.
 
-These look at the container alone and cost next to nothing; whatever else is wrong, decoding will tell.
+These checks read the container only, in little time and memory; other damage shows when the file is decoded.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import re
 import struct
 
 JPEG_SCANS_MAX = 100
-"""Progressive files have about ten; each costs a pass over the whole picture, so thousands are an attack."""
+"""Progressive files have about ten scans; each costs a pass over the whole picture, so thousands are an attack."""
 
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 
 
 def file_format(data: bytes) -> str | None:
-    """The format key of these bytes, None for any but ours (a HEIC shares AVIF's container and is not)."""
+    """Return the format key of a file (jpeg, png, webp, avif), None for any other; HEIC shares AVIF's container."""
     if data.startswith(b"\xff\xd8\xff"):
         return "jpeg"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -31,13 +31,13 @@ def file_format(data: bytes) -> str | None:
 
 
 def png_size(data: bytes) -> tuple[int, int]:
-    """Width and height of a PNG in pixels, from the header that must come first."""
+    """Return width and height of a PNG in pixels, from its first chunk (PNG specification, IHDR)."""
     width, height = struct.unpack_from(">II", data, 16)
     return width, height
 
 
 def webp_size(data: bytes) -> tuple[int, int]:
-    """Canvas of a WebP in pixels, from the first chunk (WebP container specification)."""
+    """Return width and height of a WebP's canvas in pixels, from its first chunk (RFC 9649, 2.5 to 2.7)."""
     chunk = data[12:16]
     if chunk == b"VP8X":
         return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
@@ -49,7 +49,7 @@ def webp_size(data: bytes) -> tuple[int, int]:
 
 
 def check_png_payload(data: bytes) -> None:
-    """Raise ValueError for a PNG with far more compressed data than its pixels could need: a bomb."""
+    """Raise ValueError for a PNG with far more compressed data than its pixels could need (a decompression bomb)."""
     width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
     needed = height * (width * bits * _PNG_CHANNELS[colour] // 8 + 2)
     at, total = 8, 0
@@ -62,7 +62,7 @@ def check_png_payload(data: bytes) -> None:
 
 
 def check_jpeg_scans(data: bytes) -> None:
-    """Raise ValueError for a JPEG of more than JPEG_SCANS_MAX passes; walks the markers up to its end."""
+    """Raise ValueError for a JPEG with more than `JPEG_SCANS_MAX` scans; reads the markers up to its end."""
     at, scans = 2, 0
     while found := _JPEG_MARKER.search(data, at):
         marker, at = found[1][0], found.end()

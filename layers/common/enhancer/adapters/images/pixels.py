@@ -1,10 +1,10 @@
-"""Pictures: decode what strangers send, encode what we keep. All Pillow code lives here.
+"""Decode the images that users and providers send, encode originals and results, with Pillow.
 
 Import this module where pixels are needed and not at the top of a handler: Pillow costs a cold start 20 ms.
 
-Whatever the bytes are, :func:`read` returns a :class:`Photo` or raises one of our errors. Formats are told by
-content, never by name or content type, and only the four plugins we take are ever given the bytes. The size
-in the header is checked before anything is decoded, so memory is bounded by ``pixels_max``.
+For any bytes, `read` returns a `Photo` or raises one of our errors. The content decides the format, never a name or a
+content type, and only the four decoders of the formats we take ever get the bytes. The size in the header is checked
+before anything is decoded, so memory is bounded by ``pixels_max``.
 """
 
 from __future__ import annotations
@@ -35,12 +35,14 @@ if TYPE_CHECKING:
 
     from PIL.ImageFile import ImageFile
 
-warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata we drop anyway; logs are JSON lines
+warnings.filterwarnings(
+    "ignore", module=r"PIL\."
+)  # about damaged metadata, which is dropped; logs are JSON lines
 
 _JPEG_ORIGINAL = {"quality": 95, "subsampling": 0}
-"""For originals that cannot keep their own tables: no visible loss."""
+"""For originals that cannot keep their own quantisation tables: no visible loss."""
 _WEBP_LOSSLESS: dict[str, Any] = {"lossless": True, "method": 0, "quality": 20, "exact": True}
-_RESULT: dict[str, dict[str, Any]] = {
+_RESULT_OPTIONS: dict[str, dict[str, Any]] = {
     "jpeg": {"quality": 90},
     "png": {"compress_level": 1},  # never optimize=True: thirty times slower
     "webp": {"quality": 90, "method": 2},
@@ -49,7 +51,7 @@ _RESULT: dict[str, dict[str, Any]] = {
 
 DECODE_ERRORS = (
     OSError,  # also UnidentifiedImageError: truncated or broken data
-    SyntaxError,  # Pillow's word for "not such a file"
+    SyntaxError,  # what Pillow raises for a file of another format
     ValueError,
     TypeError,
     LookupError,
@@ -64,7 +66,7 @@ DECODE_ERRORS = (
     Image.DecompressionBombError,
     Warning,  # raised only where a process turns warnings into errors
 )
-"""Everything Pillow throws on hostile bytes, as found by mutating files; all of it means "damaged"."""
+"""Everything Pillow raises for hostile bytes, as found by mutating files; all of it means a damaged file."""
 
 _PLUGINS: dict[str, Callable[[BytesIO], ImageFile]] = {
     "jpeg": JpegImagePlugin.JpegImageFile,  # reads the first picture of an MPO as the JPEG it is
@@ -94,9 +96,9 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 class Photo:
     """A decoded picture.
 
-    ``image`` is 8-bit RGB, or RGBA where some pixel is not opaque, turned as it is meant to be seen. ``icc``
-    is the RGB colour profile of those pixels, None for sRGB. ``jpeg`` is a JPEG as decoded, before any
-    conversion; None for other formats.
+    ``image`` is 8-bit RGB, or RGBA if some pixel is not opaque, with its EXIF orientation applied. ``icc`` is the
+    RGB colour profile of those pixels, None for sRGB. ``jpeg`` is a JPEG as decoded, before any conversion; None for
+    other formats.
     """
 
     image: Image.Image
@@ -105,12 +107,11 @@ class Photo:
     jpeg: JpegImagePlugin.JpegImageFile | None
 
     def clean_copy(self) -> tuple[bytes, str]:
-        """Return what we store as the original, and its format key: the same picture and nothing else.
+        """Return the file we store as the original, without metadata, and its format key.
 
-        Pixels, colour profile, alpha and (for JPEG, whose blocks should not be moved) the orientation are all
-        that is left; camera data, place, thumbnail, comments and anything hidden in the file are gone. A JPEG
-        is written with its own quantisation tables; PNG and WebP are lossless; an AVIF becomes a JPEG, with
-        alpha a WebP.
+        It keeps pixels, colour profile, alpha and (for JPEG, whose blocks should not be moved) the orientation. Camera
+        data, place, thumbnail, comments and anything hidden in the file are dropped. A JPEG is written with its own
+        quantisation tables; PNG and WebP are lossless; an AVIF becomes a JPEG, with alpha a WebP.
         """
         if self.jpeg and self.jpeg.mode in ("L", "RGB"):
             return _clean_jpeg(self.jpeg), "jpeg"
@@ -124,8 +125,8 @@ class Photo:
 def read(data: bytes, *, pixels_max: int) -> Photo:
     """Decode one picture completely.
 
-    ``pixels_max`` is in pixels. Raises ImageEmpty, ImageFormatUnsupported, TooManyPixels, ImageAnimated or
-    ImageUnreadable, and nothing else.
+    ``pixels_max`` is the limit of width x height. Raises ImageEmpty, ImageFormatUnsupported, TooManyPixels,
+    ImageAnimated or ImageUnreadable, and nothing else.
     """
     if not data:
         raise ImageEmpty
@@ -144,11 +145,11 @@ def read(data: bytes, *, pixels_max: int) -> Photo:
 
 
 def encode(image: Image.Image, *, file_format: str, icc: bytes | None, source_type: str) -> bytes:
-    """Return a finished result as a file.
+    """Return a result as a file.
 
-    ``image`` is RGB or RGBA; a JPEG has no alpha, so there transparency is shown on white. ``icc`` is the
-    profile the pixels are in (None: sRGB). ``source_type`` is ``images.ENHANCED`` or ``images.COMPOSITED``,
-    written as IPTC DigitalSourceType. Raises OutputTooLarge where the format ends.
+    ``image`` is RGB or RGBA; in a JPEG, which has no alpha, transparency becomes white. ``icc`` is the colour profile
+    of the pixels (None: sRGB). ``source_type`` is ``images.ENHANCED`` or ``images.COMPOSITED``, written as IPTC
+    DigitalSourceType. Raises OutputTooLarge if the format cannot hold so many pixels.
     """
     images.check_output_size(*image.size, file_format=file_format)
     xmp = _XMP.format(source_type=source_type).encode()
@@ -160,17 +161,17 @@ def encode(image: Image.Image, *, file_format: str, icc: bytes | None, source_ty
     if file_format == "png":
         metadata = {"pnginfo": PngImagePlugin.PngInfo()}
         metadata["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp)
-    return _saved(image, file_format, icc_profile=icc, **metadata, **_RESULT[file_format])
+    return _saved(image, file_format, icc_profile=icc, **metadata, **_RESULT_OPTIONS[file_format])
 
 
 def resized(photo: Photo, width: int, height: int) -> bytes:
-    """Return a picture as a plain JPEG of exactly this size in pixels, for a model that makes a new one from it."""
+    """Return a picture as a JPEG of exactly this size in pixels, as the input of a model."""
     small = photo.image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return encode(small, file_format="jpeg", icc=photo.icc, source_type=images.ENHANCED)
 
 
 def _decode(data: bytes, file_format: str, pixels_max: int) -> ImageFile:
-    """Open, check what the header promises, then decode. Errors are Pillow's or ours."""
+    """Open a file, check the size and structure in its header, then decode it. Raises Pillow's errors and ours."""
     if file_format == "webp":
         _check_size(*containers.webp_size(data), pixels_max)  # opening one allocates its canvas
     if file_format == "png":
@@ -189,7 +190,7 @@ def _decode(data: bytes, file_format: str, pixels_max: int) -> ImageFile:
 
 
 def _clean_jpeg(image: JpegImagePlugin.JpegImageFile) -> bytes:
-    """Encode a grey or RGB JPEG again with its own tables and nothing else, its pixels not turned."""
+    """Encode a grey or RGB JPEG again with its own quantisation tables, no metadata, and its orientation as it was."""
     exif = Image.Exif()
     if (orientation := _orientation(image)) != 1:
         exif[_ORIENTATION] = orientation
@@ -211,7 +212,7 @@ def _check_size(width: int, height: int, pixels_max: int) -> None:
 
 
 def _orientation(image: ImageFile) -> int:
-    """EXIF orientation 1 to 8; 1 where there is none or it cannot be read (the picture is still good)."""
+    """Return the EXIF orientation, 1 to 8; 1 without a readable one, because the picture is still good."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except DECODE_ERRORS:
@@ -220,7 +221,7 @@ def _orientation(image: ImageFile) -> int:
 
 
 def _digest(image: Image.Image, icc: bytes | None) -> str:
-    """Hex SHA-256 over mode, size, profile and pixels, in bands to keep memory flat."""
+    """Return the hex SHA-256 of mode, size, profile and pixels; hashed in bands to save memory."""
     digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height} ".encode())
     digest.update(icc or b"")
     for top in range(0, image.height, 256):

@@ -1,13 +1,13 @@
-"""Whoever runs a model, behind the Protocol of `enhancer.domain.predictions`.
+"""Providers that run models, each behind the Protocol `enhancer.domain.predictions.Predictor`.
 
-``embedded``            our own Lambda
-``replicate``           Replicate: start, poll, cancel, fetch
-``replicate_api``       Replicate's client and what its answers mean
-``replicate_download``  results from Replicate's own hosts
-``replicate_webhook``   signatures of Replicate's call-backs (Standard Webhooks)
-``results``             a provider's picture: decoded, compared with what was ordered, encoded, stored
-``trouble``             why a provider gave no usable answer
-``workers_ai``          Cloudflare Workers AI over its REST API
-``workers_ai_errors``   what Workers AI's refusals mean
-``workers_ai_http``     the transport to Workers AI
+``embedded``            the model in our own Lambda function ``upscale``
+``replicate``           Replicate: start, poll and cancel a prediction, fetch and store its result
+``replicate_api``       Replicate's HTTP API through its own client, with bounded requests
+``replicate_download``  downloads of results from Replicate's own hosts
+``replicate_errors``    failures at Replicate, and our error for each
+``replicate_webhook``   signatures of Replicate's webhooks (Standard Webhooks)
+``results``             decode a provider's result, check it against the order, encode and store it
+``workers_ai``          Cloudflare Workers AI: one request per image
+``workers_ai_errors``   failures at Workers AI, and our error for each
+``workers_ai_http``     the HTTP request to Workers AI
 """

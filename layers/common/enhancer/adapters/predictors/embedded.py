@@ -1,4 +1,4 @@
-"""The model inside our own Lambda: invoked directly, reads and writes the bucket itself."""
+"""Run the embedded model: invoke our Lambda function ``upscale``, which reads and writes the bucket itself."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 _BY_CLASS_NAME = {leaf.__name__: leaf for leaf in errors.leaves(errors.InvalidRequest)}
 START_SECONDS = 5.0
 BUSY = {"TooManyRequestsException", "EC2ThrottledException"}
+"""Errors of Lambda's Invoke that mean too many invocations at once."""
 
 
 class Embedded:
-    """The ``upscale`` function. It reads and writes the bucket itself, and wakes the state machine when it ends.
+    """The `enhancer.domain.predictions.Predictor` for the ``upscale`` function.
 
-    ``client`` makes a Lambda client that reads for at most so many seconds and never sends twice.
+    The function stores its result at the item's target and wakes the state machine when it ends. ``client(seconds)``
+    returns a Lambda client with that read time-out and without retries; ``function`` is the function's name.
     """
 
     def __init__(self, client: Callable[[float], LambdaClient], function: str, artifacts: Artifacts) -> None:
@@ -37,7 +39,7 @@ class Embedded:
         self._results = Results(artifacts)
 
     def predict(self, job: Job, item: Item, *, seconds_max: float) -> Outcome:
-        """Invoke and wait; see `Predictor.predict`. The function goes on when nobody waits any more."""
+        """Invoke and wait; see `Predictor.predict`. After `StillRunning` the function goes on and stores its result."""
         answer = self._invoke(job, item, "RequestResponse", seconds_max)
         output = Artifact(
             key=item.target,
@@ -53,27 +55,28 @@ class Embedded:
         self._invoke(job, item, "Event", START_SECONDS)
         return Started()
 
-    def ended(self, job: Job, item: Item) -> bool:  # noqa: ARG002 - the target alone tells
-        """Return whether the result is there; a run that failed says so to whoever waits, and leaves nothing."""
+    def ended(self, job: Job, item: Item) -> bool:  # noqa: ARG002 - the item alone decides
+        """Return whether the result is stored; a failed run stores none and reports its error to the waiting step."""
         return self._results.find(item) is not None
 
     def collect(self, job: Job, item: Item) -> Outcome:
-        """Return what lies at the target; see `Predictor.collect`."""
+        """Return the stored result; raise `StillRunning` without one; see `Predictor.collect`."""
         found = self._results.find(item)
         if found is None:
             raise StillRunning
         if found.output.width:
             return found
-        width, height = expected_size(job, item)  # stored without facts, by a version before them
+        width, height = expected_size(job, item)  # stored without its size, by an earlier version
         return replace(found, output=replace(found.output, width=width, height=height))
 
     def cancel(self, job: Job, item: Item) -> None:
-        """Nothing to send: the function looks at its job every few seconds and stops when it is canceled."""
+        """Only log: the function reads its job every few seconds and stops by itself when it is canceled."""
         logger.info("cancel", extra={"jobId": job.id, "item": item.index, "provider": "embedded"})
 
     def _invoke(
         self, job: Job, item: Item, kind: Literal["RequestResponse", "Event"], seconds_max: float
     ) -> dict[str, Any]:
+        """Invoke ``upscale`` and return its answer, {} for ``Event``; raise our errors and `StillRunning`."""
         params = job.params_of(item)
         event = {
             "source": item.input.key if item.input else "",
@@ -109,7 +112,7 @@ class Embedded:
 
 
 def _error(name: str) -> errors.EnhancerError:
-    """Return our error for the class name the function failed with; a crash or time-out is the provider's."""
+    """Return our error for the class name that the function failed with; a crash is `ProviderUnavailable`."""
     if name in _BY_CLASS_NAME:
         return _BY_CLASS_NAME[name]()
     if "Timeout" in name or "Timedout" in name:

@@ -1,19 +1,26 @@
-"""Models at Replicate: started once, found again whatever the network does, their results fetched and made ours.
+"""Run models at Replicate: start a prediction, poll it, cancel it, fetch its result and store it in our bucket.
 
-There is no idempotency key: a second POST is a second prediction and a second bill. So a POST whose answer is lost is
-never repeated; the prediction is looked for instead, by its input, whose key is unique.
+Replicate's API has no idempotency key: a second POST is a second prediction and a second bill. So a POST whose answer
+is lost is never repeated; its prediction is looked for in the list of recent ones instead, by its input image, whose
+key in our bucket is unique.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from enhancer.adapters.predictors.results import Cost, Results, expected_size, invalid
-from enhancer.adapters.predictors.trouble import NoAnswer, Refusal, Trouble
+from enhancer.adapters.predictors.replicate_errors import (
+    NAME,
+    NoAnswer,
+    RequestFailed,
+    StatusError,
+    error_of_request,
+    error_of_run,
+)
+from enhancer.adapters.predictors.results import Cost, Results, expected_size, output_invalid
 from enhancer.domain import costs, errors
 from enhancer.domain.errors import EnhancerError
 from enhancer.domain.jobs import Item, Job
@@ -26,34 +33,35 @@ if TYPE_CHECKING:
     from enhancer.adapters.predictors.replicate_api import Api, Run
     from enhancer.adapters.predictors.replicate_download import ReplicateDownload
 
-NAME = "replicate"
 WAIT_SECONDS_MAX = 20
+"""Longest wait that is asked of Replicate by ``Prefer: wait``."""
 RESERVE_SECONDS = 3.0
-"""Kept of a request's time to fetch and encode a result."""
+"""Part of a request's time that is kept for fetching and encoding a result."""
 SECONDS_PER_MEGAPIXEL = 0.2
 """Decoding, encoding and storing a result, for one vCPU (measured: up to 0.1 s a megapixel on a faster one)."""
 SECONDS_MIN = 1.0
+"""With less time left nothing is started or fetched."""
 START_SECONDS = 10.0
-ASK_SECONDS = 5.0
+GET_SECONDS = 5.0
 CANCEL_SECONDS = 3.0
 COLLECT_SECONDS = 30.0
 POLL_SECONDS = 0.7
 TRIES = 3
 PAUSE_SECONDS = 0.2
 LINK_SECONDS = 3600
-"""A cold model may take minutes before it fetches its input."""
+"""How long the input can be fetched: a cold model may take minutes before it does."""
 SKEW_MS = 5_000
+"""How far Replicate's clock may be behind ours."""
 LOST_MS = 60_000
-"""A prediction without a name that does not show up for so long was never made."""
-_REFUSED = re.compile(r"nsfw|sensitive|safety|flagged", re.IGNORECASE)
-_START_TIMEOUT = "E6716"
+"""A prediction whose id we do not know and which is not listed after so long was never made."""
 
 
 class Replicate:
-    """See `enhancer.domain.predictions.Predictor`.
+    """The `enhancer.domain.predictions.Predictor` for models at Replicate.
 
-    ``base_url`` is the API's address without ``/v1``; ``token(True)`` reads it anew from the store; ``callback_url``
-    says where the end of an item's prediction is to be reported, None for nowhere; ``now`` is epoch ms.
+    ``base_url`` is the API's address without ``/v1``. ``token(False)`` returns the API token, ``token(True)`` reads it
+    again from the secret store. ``callback_url`` returns the URL of the webhook for an item's prediction, None for no
+    webhook. ``now`` returns epoch ms.
     """
 
     def __init__(
@@ -74,39 +82,39 @@ class Replicate:
         self._now = now
 
     def predict(self, job: Job, item: Item, *, seconds_max: float) -> Outcome:
-        """Run it to its end; see `Predictor.predict`.
+        """Start a prediction and wait for its result; see `Predictor.predict`.
 
-        Once it is known to run, trouble with looking at it or fetching its result is no reason to run another one:
-        then it is `StillRunning`.
+        Once it runs, a failure to poll it or to fetch its result raises `StillRunning`, so that nobody starts, and
+        pays, a second one.
         """
         if seconds_max < SECONDS_MIN:
             raise OutOfTime
         width, height = expected_size(job, item)
-        making_ours = width * height / 1e6 * SECONDS_PER_MEGAPIXEL
-        reserve = max(RESERVE_SECONDS, SECONDS_MIN + making_ours)
+        encoding_seconds = width * height / 1e6 * SECONDS_PER_MEGAPIXEL
+        reserve = max(RESERVE_SECONDS, SECONDS_MIN + encoding_seconds)
         ends = time.monotonic() + seconds_max
         wait = max(1, min(int(seconds_max - reserve), WAIT_SECONDS_MAX))
         run = self._create(job, item, wait=wait, seconds=seconds_max)
         while not run.ended and (left := ends - time.monotonic() - reserve) > 0:
             time.sleep(min(POLL_SECONDS, left))
-            run = self._again(job, item, run)
-        left = ends - time.monotonic() - making_ours
+            run = self._poll(job, item, run)
+        left = ends - time.monotonic() - encoding_seconds
         if not run.ended or left < SECONDS_MIN:
             raise StillRunning(run.id)
         try:
-            return self._taken(job, item, run, seconds=left)
+            return self._result(job, item, run, seconds=left)
         except errors.ProviderUnavailable:
-            if run.status == "succeeded":  # it is the delivery that fails
+            if run.status == "succeeded":  # only fetching its result failed
                 raise StillRunning(run.id) from None
             raise
 
     def start(self, job: Job, item: Item) -> Started:
-        """Start it; see `Predictor.start`."""
+        """Start a prediction without waiting for its end; see `Predictor.start`."""
         run = self._create(job, item, wait=1, seconds=START_SECONDS)
         return Started(run.id, ended=run.ended)
 
     def ended(self, job: Job, item: Item) -> bool:
-        """Return whether there is nothing left to wait for; False also where the provider cannot be asked."""
+        """Return whether the prediction has ended or was never made; False also when Replicate cannot be asked."""
         if self._results.find(item):
             return True
         try:
@@ -116,7 +124,7 @@ class Replicate:
         return run.ended if run else self._is_lost(job, item)
 
     def collect(self, job: Job, item: Item) -> Outcome:
-        """Return the stored result, or fetch and store it; see `Predictor.collect`."""
+        """Return the stored result, or fetch it and store it; see `Predictor.collect`."""
         found = self._results.find(item)
         if found:
             return found
@@ -125,20 +133,20 @@ class Replicate:
             raise errors.ProviderUnavailable(provider=NAME)
         if run is None or not run.ended:
             raise StillRunning(run.id if run else None)
-        return self._taken(job, item, run, seconds=COLLECT_SECONDS)
+        return self._result(job, item, run, seconds=COLLECT_SECONDS)
 
     def cancel(self, job: Job, item: Item) -> None:
-        """Ask the provider to stop; see `Predictor.cancel`."""
+        """Cancel the prediction; see `Predictor.cancel`."""
         named = {"jobId": job.id, "item": item.index, "provider": NAME}
         try:
             prediction_id = item.prediction.id if item.prediction else None
             if prediction_id is None:
-                run = self._found(_key(item), _since(job, item), seconds=CANCEL_SECONDS)
+                run = self._find(_input_key(item), _started_at(job, item), seconds=CANCEL_SECONDS)
                 prediction_id = run.id if run and not run.ended else None
             if prediction_id:
                 self._api.cancel(prediction_id, seconds=CANCEL_SECONDS)
             logger.info("cancel", extra={**named, "predictionId": prediction_id})
-        except (Trouble, EnhancerError) as failed:
+        except (RequestFailed, EnhancerError) as failed:
             logger.warning("cancel failed", extra={**named, "errorType": type(failed).__name__})
 
     @cached_property
@@ -148,16 +156,19 @@ class Replicate:
         return Api(self._base_url, self._token)
 
     @cached_property
-    def _delivery(self) -> ReplicateDownload:
+    def _downloads(self) -> ReplicateDownload:
         from enhancer.adapters.predictors.replicate_download import ReplicateDownload  # noqa: PLC0415 - loads an HTTP client
 
         return ReplicateDownload(base_url=self._base_url)
 
     def _create(self, job: Job, item: Item, *, wait: int, seconds: float) -> Run:
-        """POST once. Whenever the prediction may exist without our knowing, look for it before giving up."""
+        """Create a prediction with one POST; look for it among the recent ones if the POST may have made it anyway.
+
+        ``wait`` is in whole seconds, ``seconds`` bounds the whole request. Raises our error for a refusal.
+        """
         model, params = job.model_of(item), job.params_of(item)
         values = {
-            "image": self._artifacts.link(_key(item), headers={}, seconds=LINK_SECONDS),
+            "image": self._artifacts.link(_input_key(item), headers={}, seconds=LINK_SECONDS),
             "scale": params.scale,
             "face": params.face,
             "prompt": params.prompt or model.prompt_default,
@@ -167,100 +178,104 @@ class Replicate:
             return self._api.create(
                 model, filled(model.input, values), wait=wait, webhook=webhook, seconds=seconds
             )
-        except Trouble as failed:
-            found = self._found_after(failed, _key(item), began)
+        except RequestFailed as failed:
+            found = self._find_after(failed, _input_key(item), began)
             if found is None:
-                raise _problem(failed, model) from None
+                raise error_of_request(failed, model) from None
         logger.warning(
             "prediction found again", extra={"jobId": job.id, "item": item.index, "provider": NAME}
         )
         return found
 
-    def _found_after(self, failed: Trouble, mark: str, began: int) -> Run | None:
-        """Look for what a failed POST may have left behind, twice: a list may lag."""
+    def _find_after(self, failed: RequestFailed, key: str, began: int) -> Run | None:
+        """Return the prediction that a failed POST may have made, None if there is none.
+
+        Looks twice, because the list of predictions may lag.
+        """
         if isinstance(failed, NoAnswer) and not failed.sent:
             return None
-        if isinstance(failed, Refusal) and failed.status < 500:
+        if isinstance(failed, StatusError) and failed.status < 500:
             return None
         for pause in (0.0, 2 * PAUSE_SECONDS):
             time.sleep(pause)
             try:
-                found = self._found(mark, began, seconds=CANCEL_SECONDS)
-            except Trouble:
+                found = self._find(key, began, seconds=CANCEL_SECONDS)
+            except RequestFailed:
                 return None
             if found:
                 return found
         return None
 
-    def _found(self, mark: str, since: int, *, seconds: float) -> Run | None:
-        """Return the newest prediction whose input has this mark, begun at ``since`` (epoch ms) or later.
+    def _find(self, key: str, since: int, *, seconds: float) -> Run | None:
+        """Return the newest prediction whose input names ``key``, made at ``since`` (epoch ms) or later.
 
-        The clocks may differ a little; what failed before that moment belongs to an earlier try.
+        The clocks may differ by `SKEW_MS`; one that failed before ``since`` belongs to an earlier try.
         """
-        for run in self._api.recent(seconds=seconds) if mark else []:
+        for run in self._api.recent(seconds=seconds) if key else []:
             recent = run.created_at >= since - SKEW_MS
             earlier = run.created_at < since and run.ended and run.status != "succeeded"
-            if mark in run.input and recent and not earlier:
+            if key in run.input and recent and not earlier:
                 return run
         return None
 
     def _current(self, job: Job, item: Item) -> Run | None:
-        """Return the item's prediction as it is now, None where there is none; ask at most `TRIES` times."""
+        """Return the item's prediction as it is now, None if there is none; ask at most `TRIES` times."""
         problem: EnhancerError = errors.ProviderUnavailable(provider=NAME)
         for attempt in range(TRIES):
             time.sleep(PAUSE_SECONDS * attempt)
             try:
                 if item.prediction and item.prediction.id:
-                    return self._api.get(item.prediction.id, seconds=ASK_SECONDS)
-                return self._found(_key(item), _since(job, item), seconds=ASK_SECONDS)
-            except Trouble as failed:
-                problem = _problem(failed, job.model_of(item))
+                    return self._api.get(item.prediction.id, seconds=GET_SECONDS)
+                return self._find(_input_key(item), _started_at(job, item), seconds=GET_SECONDS)
+            except RequestFailed as failed:
+                problem = error_of_request(failed, job.model_of(item))
             if not isinstance(problem, errors.ProviderThrottled | errors.ProviderUnavailable):
                 break
         raise problem
 
-    def _again(self, job: Job, item: Item, run: Run) -> Run:
-        """Look at a running prediction once; return it unchanged if that does not work."""
+    def _poll(self, job: Job, item: Item, run: Run) -> Run:
+        """Ask once how a running prediction is; return ``run`` itself if that fails."""
         try:
             return self._api.get(run.id, seconds=CANCEL_SECONDS) or run
-        except Trouble:
+        except RequestFailed:
             logger.warning("poll failed", extra={"jobId": job.id, "item": item.index, "provider": NAME})
             return run
 
     def _is_lost(self, job: Job, item: Item) -> bool:
-        """Return whether a prediction that is not there never will be."""
+        """Return whether a prediction that Replicate does not know will never appear."""
         named = item.prediction is not None and item.prediction.id is not None
-        return named or self._now() - _since(job, item) > LOST_MS
+        return named or self._now() - _started_at(job, item) > LOST_MS
 
-    def _taken(self, job: Job, item: Item, run: Run, *, seconds: float) -> Outcome:
-        """Fetch, check and store the result of a prediction that ended; raise what it failed with, and its cost."""
+    def _result(self, job: Job, item: Item, run: Run, *, seconds: float) -> Outcome:
+        """Fetch, check and store the result of an ended prediction; raise our error, with its cost, if it failed."""
         model = job.model_of(item)
         cost = _cost(model, item, run)
         if run.status != "succeeded":
-            raise _failure(model, run, cost)
-        url = _url(run)
-        if url is None:  # an output that we cannot read was made all the same, and is billed
-            raise invalid(model, cost(expected_size(job, item) if run.output else (0, 0)))
+            raise error_of_run(model, status=run.status, error=run.error, cost=cost((0, 0)))
+        url, expected = _output_url(run), cost(expected_size(job, item))
+        if url is None:  # an output that we cannot read is billed all the same
+            raise output_invalid(model, expected if run.output else cost((0, 0)))
         try:
-            data = self._delivery.get(url, seconds=seconds)
-        except errors.ProviderError as failed:
-            failed.cost = cost(expected_size(job, item))  # it was made, and is billed
-            failed.made = isinstance(failed, errors.ProviderUnavailable)
-            raise
+            data = self._downloads.get(url, seconds=seconds)
+        except errors.ProviderUnavailable:
+            raise errors.ProviderUnavailable(provider=NAME, cost=expected, made=True) from None
+        except errors.ProviderOutputInvalid:
+            raise output_invalid(model, expected) from None
         return self._results.keep(job, item, data, cost=cost)
 
 
-def _key(item: Item) -> str:
+def _input_key(item: Item) -> str:
+    """Return the key of the item's input in our bucket, "" without one."""
     return item.input.key if item.input else ""
 
 
-def _since(job: Job, item: Item) -> int:
-    """When the current try began, epoch ms."""
+def _started_at(job: Job, item: Item) -> int:
+    """Return when the current try began, epoch ms."""
     return item.prediction.started_at if item.prediction else job.created_at
 
 
-def _url(run: Run) -> str | None:
-    """The URL in an output: a string, or the first of a list; None for all else."""
+def _output_url(run: Run) -> str | None:
+    """Return the URL in an output: a string, or the first string of a list; None for anything else."""
     output = run.output
     if isinstance(output, list):
         output = next((entry for entry in output if isinstance(entry, str)), None)
@@ -268,39 +283,7 @@ def _url(run: Run) -> str | None:
 
 
 def _cost(model: Model, item: Item, run: Run) -> Cost:
+    """Return the function from output size to cost for this run; one canceled before it ran has no billed time."""
     size = (item.input.width, item.input.height) if item.input else (0, 0)
     seconds = 0.0 if run.status in ("canceled", "aborted") and run.seconds is None else run.seconds
     return lambda output: costs.cost(model.slug, seconds=seconds, input_size=size, output_size=output)
-
-
-def _failure(model: Model, run: Run, cost: Cost) -> EnhancerError:
-    """Our error for a prediction that ended badly. Its own words decide, and stay out of what is shown."""
-    problem: EnhancerError
-    if run.status in ("canceled", "aborted"):
-        problem = errors.ProviderTimeout(provider=NAME)
-    elif _REFUSED.search(run.error):
-        problem = errors.PromptRefused(model=model.alias)
-    elif _START_TIMEOUT in run.error:
-        problem = errors.ProviderUnavailable(provider=NAME)
-    else:
-        problem = errors.ProviderFailed(provider=NAME)
-    problem.cost = cost((0, 0))
-    return problem
-
-
-def _problem(failed: Trouble, model: Model) -> EnhancerError:
-    """Our error for a request that was refused or not answered."""
-    status = failed.status if isinstance(failed, Refusal) else 0
-    retry_after = failed.retry_after if isinstance(failed, Refusal) else None
-    if status in (401, 402, 403):
-        logger.error("provider refuses us", extra={"provider": NAME, "status": status})
-    if status in (401, 403):
-        return errors.ProviderForbidden(provider=NAME)
-    if status == 402:
-        return errors.ProviderExhausted(provider=NAME)
-    if status == 429:
-        return errors.ProviderThrottled(provider=NAME, retry_after=retry_after)
-    if 400 <= status < 500:
-        logger.warning("provider rejects", extra={"provider": NAME, "status": status})
-        return errors.ProviderRejected(provider=NAME, model=model.alias)
-    return errors.ProviderUnavailable(provider=NAME, retry_after=retry_after)

@@ -1,12 +1,11 @@
-"""Results as Replicate hands them out: fetched from its own hosts only, without our token, within bounds.
+"""Download results from Replicate's own hosts, without our token, within a limit of bytes and time.
 
-A URL is data from outside and may carry secrets: it decides nothing but where the bytes come from, and is part of no
-error and no log line. See facts of the provider: outputs live on ``replicate.delivery`` for an hour.
+Outputs are on ``replicate.delivery`` for an hour (https://replicate.com/docs/topics/predictions/output-files). Their
+URLs are data from outside and may carry secrets, so no error and no log line names one.
 """
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from base64 import b64decode
@@ -15,11 +14,9 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from enhancer.adapters.http.bounded import TooLong, body_of
+from enhancer.adapters.http.bounded import USER_AGENT, BodyTooLong, read_body
 from enhancer.domain.errors import ProviderOutputInvalid, ProviderUnavailable
 from enhancer.domain.paths import is_loopback
-
-logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # its warnings name URLs
 
 HOST = "replicate.delivery"
 BYTES_MAX = 100_000_000
@@ -27,26 +24,25 @@ SECONDS_MAX = 30.0
 READ_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 PAUSE_SECONDS = 0.3
-HEADERS = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "image-enhancer/1.0"}
-_DATA = re.compile(r"data:[^,;]*(?:;[^,;]*)*;base64,", re.ASCII)
+HEADERS = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
+_DATA_URL = re.compile(r"data:[^,;]*(?:;[^,;]*)*;base64,", re.ASCII)
 
 
-class Broken(Exception):
-    """Not this time: the connection failed, took too long, or the server had a problem."""
+class TryAgain(Exception):
+    """The connection failed or took too long, or the server answered 429 or 5xx: another try may help."""
 
 
 class ReplicateDownload:
-    """Downloads for one API. Where that is a loopback address, so may be the hosts that deliver, over plain http."""
+    """Downloads of outputs. With a ``base_url`` on loopback (a stand-in), outputs may be there too, over plain http."""
 
     def __init__(self, *, base_url: str, bytes_max: int = BYTES_MAX) -> None:
         self._local = is_loopback(base_url)
         self._bytes_max = bytes_max
 
     def get(self, url: str, *, seconds: float = SECONDS_MAX) -> bytes:
-        """Return the bytes behind an output URL (https, or data), within so many seconds altogether.
+        """Return the bytes at an output URL (https or data) within ``seconds``, a second try included.
 
-        Raises `ProviderUnavailable` where another try may help, `ProviderOutputInvalid` where not. Asking is free, so
-        a broken connection is tried a second time.
+        Raises `ProviderUnavailable` if another try may help, `ProviderOutputInvalid` if not.
         """
         if url.startswith("data:"):
             return self._decoded(url)
@@ -54,15 +50,15 @@ class ReplicateDownload:
         deadline = time.monotonic() + min(seconds, SECONDS_MAX)
         try:
             return self._fetched(url, deadline)
-        except Broken:
+        except TryAgain:
             time.sleep(max(0.0, min(PAUSE_SECONDS, deadline - time.monotonic())))
         try:
             return self._fetched(url, deadline)
-        except Broken:
+        except TryAgain:
             raise ProviderUnavailable(provider="replicate") from None
 
     def _check(self, url: str) -> None:
-        """Refuse every place that is not the provider's own."""
+        """Raise `ProviderOutputInvalid` for a URL that is not on one of Replicate's own hosts."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
@@ -75,9 +71,10 @@ class ReplicateDownload:
             raise _invalid()
 
     def _fetched(self, url: str, deadline: float) -> bytes:
+        """Send one GET; raise `TryAgain`, or `ProviderOutputInvalid` for an answer that is not a file."""
         left = deadline - time.monotonic()
         if left <= 0:
-            raise Broken
+            raise TryAgain
         limits = (min(CONNECT_SECONDS, left), min(READ_SECONDS, left))
         try:
             with requests.Session() as session:
@@ -86,16 +83,17 @@ class ReplicateDownload:
                     url, headers=HEADERS, timeout=limits, allow_redirects=False, stream=True
                 ) as response:
                     _check_status(response)
-                    return body_of(response, bytes_max=self._bytes_max, deadline=deadline)
-        except TooLong:
+                    return read_body(response, bytes_max=self._bytes_max, deadline=deadline)
+        except BodyTooLong:
             raise _invalid() from None
         except (requests.ConnectionError, requests.Timeout, HTTPError, TimeoutError):
-            raise Broken from None
+            raise TryAgain from None
         except (requests.RequestException, ValueError):  # a URL that the client cannot even send
             raise _invalid() from None
 
     def _decoded(self, url: str) -> bytes:
-        found = _DATA.match(url[:200])
+        """Return the bytes in a data URL (RFC 2397) with base64."""
+        found = _DATA_URL.match(url[:200])
         if found is None or (len(url) - found.end()) * 3 // 4 > self._bytes_max:
             raise _invalid()
         try:
@@ -106,7 +104,7 @@ class ReplicateDownload:
 
 def _check_status(response: requests.Response) -> None:
     if response.status_code >= 500 or response.status_code == 429:
-        raise Broken
+        raise TryAgain
     if response.status_code != 200 or response.headers.get("Content-Encoding", "identity") != "identity":
         raise _invalid()
 

@@ -1,4 +1,7 @@
-"""Signatures of call-backs after the Standard Webhooks specification."""
+"""Verify Replicate's webhooks, which are signed as https://www.standardwebhooks.com specifies.
+
+See https://replicate.com/docs/topics/webhooks/verify-webhook.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,10 @@ HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
 def verified(body: bytes, headers: Mapping[str, str], secrets: Iterable[str]) -> dict[str, Any]:
-    """Return the JSON object of a call-back signed with one of ``secrets`` (``whsec_…``), at most 5 minutes old or new.
+    """Return the JSON object in a webhook's body, signed with one of ``secrets`` (``whsec_…``).
 
-    Raises `WebhookInvalid` for every other one; what was wrong with it is nobody's business.
+    Its time may differ from now by 5 minutes. Raises `WebhookInvalid` for every other request, and does not tell what
+    was wrong with it.
     """
     wanted = {name: headers.get(name, "") for name in HEADERS}
     for secret in secrets:
@@ -27,7 +31,7 @@ def verified(body: bytes, headers: Mapping[str, str], secrets: Iterable[str]) ->
             EmptyWebhookSecretError,
             ValueError,
             TypeError,
-        ):  # malformed parts, too
+        ):  # also malformed parts
             continue
         if isinstance(found, dict):
             return found

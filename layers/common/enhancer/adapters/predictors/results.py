@@ -1,4 +1,7 @@
-"""What providers send back: looked at, encoded by us and stored, or refused. Never stored as it came."""
+"""Results of providers: decode the bytes, check them against the order, encode them again and store them.
+
+A provider's bytes are never stored as they came.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from enhancer.domain import images
 from enhancer.domain.artifacts import NoArtifact
-from enhancer.domain.errors import EnhancerError, ProviderOutputInvalid
+from enhancer.domain.errors import EnhancerError, OutputTooLarge, ProviderOutputInvalid
 from enhancer.domain.jobs import Artifact, Item, Job
 from enhancer.domain.models import Model
 from enhancer.domain.predictions import Outcome
@@ -18,27 +21,30 @@ if TYPE_CHECKING:
     from enhancer.adapters.aws.artifacts import Artifacts
 
 PIXELS_MAX = 66_000_000
-"""Largest result of a provider, in pixels: the 64 megapixels that may be ordered, and what models round up. Decoding
-and encoding an opaque one takes about 13 bytes per pixel (measured: PNG in, WebP out), half of our 1,769 MB."""
+"""Largest result we take from a provider, in pixels: the 64 megapixels that may be ordered, and a margin for models
+that round sizes up. Decoding and encoding an opaque one takes about 13 bytes per pixel (measured: PNG in, WebP out),
+half of the function's 1,769 MB."""
 SIDE_MIN = 16
 """Shortest side of a result in pixels, unless the input itself was smaller."""
 TOLERANCE = 0.02
-"""How far a model that knows no scale may miss its own factor."""
+"""How far the sides of a result may be off, as a share, for a model with a fixed factor."""
 FLAT_LEVELS = 2
+"""A picture whose channels vary by no more than this is one flat colour (levels of 255)."""
 BLACK_LEVEL = 8
+"""A picture whose channels are all at most this is black (levels of 255)."""
 
 Cost = Callable[[tuple[int, int]], int]
-"""USD micros of a prediction, given the width and height of its output in pixels; 0 x 0 where there was none."""
+"""From the width and height of an output in pixels (0 x 0: no output) to the cost of its prediction in USD micros."""
 
 
 class Results:
-    """Finished images, with width, height and cost (USD micros) as their facts."""
+    """The stored results of items, in the bucket, with width, height and cost (USD micros) as metadata."""
 
     def __init__(self, artifacts: Artifacts) -> None:
         self._artifacts = artifacts
 
     def find(self, item: Item) -> Outcome | None:
-        """Return what lies at the item's target; it is written whole or not at all."""
+        """Return the result stored at the item's target key, None if there is none; S3 stores whole objects only."""
         if not item.target:
             return None
         try:
@@ -52,9 +58,9 @@ class Results:
         return Outcome(output, facts.get("cost", 0))
 
     def keep(self, job: Job, item: Item, data: bytes, *, cost: Cost) -> Outcome:
-        """Decode a provider's bytes, check that they are what was asked for, encode and store them.
+        """Decode a provider's bytes, check that they are the image that was ordered, encode and store it.
 
-        Raises `ProviderOutputInvalid`, or `OutputTooLarge` where our own format ends; both carry the cost.
+        Raises `ProviderOutputInvalid`, or `OutputTooLarge` if the output format cannot hold it; both carry the cost.
         """
         from enhancer.adapters.images import pixels  # noqa: PLC0415 - Pillow costs a cold start 20 ms
 
@@ -62,21 +68,22 @@ class Results:
         try:
             photo = pixels.read(data, pixels_max=PIXELS_MAX)
         except EnhancerError:
-            raise invalid(model, cost(wanted)) from None
+            raise output_invalid(model, cost(wanted)) from None
         size = photo.image.size
         micros = cost(size)
         if not self._fits(job, item, size) or (_is_flat(photo.image) and not self._was_flat(item)):
-            raise invalid(model, micros)
+            raise output_invalid(model, micros)
         kind = images.COMPOSITED if model.kind == "edit" else images.ENHANCED
         try:
-            made = pixels.encode(photo.image, file_format=item.output_format, icc=photo.icc, source_type=kind)
-        except EnhancerError as refused:
-            refused.cost = micros
-            raise
+            encoded = pixels.encode(
+                photo.image, file_format=item.output_format, icc=photo.icc, source_type=kind
+            )
+        except OutputTooLarge as refused:
+            raise OutputTooLarge(**refused.details, cost=micros) from None
         content_type = images.CONTENT_TYPES[item.output_format]
         facts = {"width": size[0], "height": size[1], "cost": micros}
-        self._artifacts.put(item.target, made, content_type, facts=facts)
-        return Outcome(Artifact(item.target, content_type, len(made), *size), micros)
+        self._artifacts.put(item.target, encoded, content_type, facts=facts)
+        return Outcome(Artifact(item.target, content_type, len(encoded), *size), micros)
 
     def _fits(self, job: Job, item: Item, size: tuple[int, int]) -> bool:
         """Return whether a result has the size that the model makes of this input."""
@@ -89,7 +96,7 @@ class Results:
         return all(abs(side - meant) <= off for side, meant, off in zip(size, wanted, slack, strict=True))
 
     def _was_flat(self, item: Item) -> bool:
-        """Return whether the input was one flat colour too: then the result may be. Seldom asked, so decoded anew."""
+        """Return whether the input was one flat colour too, so the result may be. Rarely needed, so decoded again."""
         from enhancer.adapters.images import pixels  # noqa: PLC0415 - see above
 
         try:
@@ -106,11 +113,9 @@ def expected_size(job: Job, item: Item) -> tuple[int, int]:
     return width * factor, height * factor
 
 
-def invalid(model: Model, cost: int) -> ProviderOutputInvalid:
+def output_invalid(model: Model, cost: int) -> ProviderOutputInvalid:
     """Return the error for a prediction that ended without a usable image and cost us so many USD micros."""
-    problem = ProviderOutputInvalid(provider=model.provider)
-    problem.cost = cost
-    return problem
+    return ProviderOutputInvalid(provider=model.provider, cost=cost)
 
 
 def _input_size(item: Item) -> tuple[int, int]:
@@ -118,7 +123,7 @@ def _input_size(item: Item) -> tuple[int, int]:
 
 
 def _is_flat(image: Image) -> bool:
-    """Return whether a picture is black, one flat colour, or cannot be seen at all."""
+    """Return whether a picture is black, one flat colour, or fully transparent: what a broken model makes."""
     levels = cast("tuple[tuple[int, int], ...]", image.getextrema())  # 8 bits a band, three or four bands
     if len(levels) == 4 and levels[3][1] == 0:
         return True

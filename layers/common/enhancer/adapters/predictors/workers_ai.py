@@ -1,7 +1,7 @@
-"""Models at Cloudflare Workers AI: one call per picture, answered with the picture.
+"""Run models at Cloudflare Workers AI over its REST API: one request per image, answered with the image.
 
-The provider knows no predictions: whoever stops waiting stops the run. So a run lies within one call, and what is there
-afterwards is the stored result, or nothing.
+Workers AI has no predictions to ask about later, and a closed connection ends the run. So a run is one request, and
+afterwards there is a stored result or nothing.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from enhancer.adapters.predictors.results import Cost, Results, expected_size, invalid
-from enhancer.adapters.predictors.workers_ai_errors import Said, problem_of, refuses_us
+from enhancer.adapters.predictors.results import Cost, Results, expected_size, output_invalid
+from enhancer.adapters.predictors.workers_ai_errors import NAME, Failure, error_of, refuses_credentials
 from enhancer.domain import costs, errors, images
 from enhancer.domain.jobs import Item, Job
 from enhancer.domain.models import DEFAULT_STRENGTH, Model, filled
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from enhancer.adapters.aws.artifacts import Artifacts
     from enhancer.adapters.predictors.workers_ai_http import Answer
 
-NAME = "workers_ai"
 CALL_SECONDS_MAX = 60.0
 START_SECONDS = 75.0
-"""What a step of the state machine gives a run, with the second call that a rotated token needs."""
+"""Time of a run in a step of the state machine, including the second request that a rotated token needs."""
 SECONDS_MIN = 3.0
 LOST_MS = 120_000
-"""A run without a result for so long died with the function that waited for it."""
+"""A run without a stored result after so long ended with the function that waited for it."""
 SIDE_MIN, SIDE_MAX = 256, 1920
-"""The provider's own limits for width and height, in pixels: the narrowest of all models."""
+"""Limits for width and height in pixels that all models of Workers AI accept."""
 REFERENCE_SIDE_MAX = 512
 """Longest side of a reference image of FLUX.2, in pixels."""
 STEPS, GUIDANCE = 20, 7.5
+"""Diffusion steps and guidance where the order does not say."""
 
 
 def _epoch_ms() -> int:
@@ -45,7 +45,10 @@ def _epoch_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What is sent: fields, and for a form the picture as a file; ``size`` of that picture in pixels."""
+    """The body of a request: fields, and for a multipart form the image as a file.
+
+    ``size`` is width and height in pixels of the image that is sent.
+    """
 
     fields: dict[str, Any]
     size: tuple[int, int]
@@ -53,10 +56,10 @@ class _Request:
 
 
 class WorkersAi:
-    """See `enhancer.domain.predictions.Predictor`.
+    """The `enhancer.domain.predictions.Predictor` for models at Workers AI.
 
-    ``base_url`` is the API's address up to ``/client/v4``. ``credentials`` are account id and token, with True read
-    anew from the store; ``now`` is epoch ms.
+    ``base_url`` is the API's address up to ``/client/v4``. ``credentials(False)`` returns account id and token,
+    ``credentials(True)`` reads them again from the secret store. ``now`` returns epoch ms.
     """
 
     def __init__(
@@ -75,23 +78,23 @@ class WorkersAi:
         self._now = now
 
     def predict(self, job: Job, item: Item, *, seconds_max: float) -> Outcome:
-        """Run it to its end, or raise `OutOfTime`: nothing goes on without us; see `Predictor.predict`."""
-        return self._whole(job, item, seconds_max)
+        """Run the model and store its result, or raise `OutOfTime`; see `Predictor.predict`."""
+        return self._run(job, item, seconds_max)
 
     def start(self, job: Job, item: Item) -> Started:
-        """Run it to its end and keep the result: the provider knows no other way; see `Predictor.start`."""
+        """Run the model and store its result, because a run cannot be left alone; see `Predictor.start`."""
         try:
-            self._whole(job, item, START_SECONDS)
+            self._run(job, item, START_SECONDS)
         except OutOfTime:
             raise errors.ProviderTimeout(provider=NAME) from None
         return Started(ended=True)
 
     def ended(self, job: Job, item: Item) -> bool:
-        """Return whether the result is there, or the time for it is over."""
+        """Return whether the result is stored, or the run is lost (`LOST_MS`)."""
         return self._results.find(item) is not None or self._is_lost(job, item)
 
     def collect(self, job: Job, item: Item) -> Outcome:
-        """Return the stored result; see `Predictor.collect`."""
+        """Return the stored result; raise `StillRunning`, or `ProviderUnavailable` for a lost run."""
         found = self._results.find(item)
         if found:
             return found
@@ -100,58 +103,58 @@ class WorkersAi:
         raise StillRunning
 
     def cancel(self, job: Job, item: Item) -> None:
-        """Nothing to send: the provider stops when nobody listens."""
+        """Only log: a run ends with the request that waits for it."""
         logger.info("cancel", extra={"jobId": job.id, "item": item.index, "provider": NAME})
 
     def _is_lost(self, job: Job, item: Item) -> bool:
         started = item.prediction.started_at if item.prediction else job.created_at
         return self._now() - started > LOST_MS
 
-    def _whole(self, job: Job, item: Item, seconds_max: float) -> Outcome:
+    def _run(self, job: Job, item: Item, seconds_max: float) -> Outcome:
+        """Send the request and store the image in its answer; raise `OutOfTime` and our errors with their cost."""
         if seconds_max < SECONDS_MIN:
             raise OutOfTime
         deadline = time.monotonic() + seconds_max
         model = job.model_of(item)
-        asked = self._request(job, item)
+        request = self._request(job, item)
 
         def cost(output: tuple[int, int]) -> int:
-            return costs.cost(model.slug, input_size=asked.size, output_size=output)
+            return costs.cost(model.slug, input_size=request.size, output_size=output)
 
         try:
-            answer = self._answered(model, asked, deadline)
+            answer = self._answer(model, request, deadline)
         except TimeoutError:
             if time.monotonic() >= deadline - 0.5:
                 raise OutOfTime from None
-            slow = errors.ProviderTimeout(provider=NAME)
-            slow.cost = cost(expected_size(job, item))  # it may have been made, and is billed then
-            raise slow from None
+            # The image may have been made, and is billed then.
+            raise errors.ProviderTimeout(provider=NAME, cost=cost(expected_size(job, item))) from None
         return self._results.keep(job, item, _image_in(answer, model, cost), cost=cost)
 
-    def _answered(self, model: Model, asked: _Request, deadline: float) -> Answer:
-        """Call; once more with credentials read anew where they are refused. Raises our errors and TimeoutError."""
+    def _answer(self, model: Model, request: _Request, deadline: float) -> Answer:
+        """Send a request, again with newly read credentials if they are refused; raise our errors and TimeoutError."""
         account, token = self._credentials(False)
-        answer = self._call(model, asked, account, token, deadline)
-        said = Said.of(answer)
-        if said and refuses_us(said):
+        answer = self._send(model, request, account, token, deadline)
+        failure = Failure.of(answer)
+        if failure and refuses_credentials(failure):
             again = self._credentials(True)
             if again != (account, token):
-                answer = self._call(model, asked, *again, deadline)
-                said = Said.of(answer)
-        if said:
-            raise problem_of(said, model)
+                answer = self._send(model, request, *again, deadline)
+                failure = Failure.of(answer)
+        if failure:
+            raise error_of(failure, model)
         return answer
 
-    def _call(self, model: Model, asked: _Request, account: str, token: str, deadline: float) -> Answer:
+    def _send(self, model: Model, request: _Request, account: str, token: str, deadline: float) -> Answer:
         from enhancer.adapters.predictors.workers_ai_http import post  # noqa: PLC0415 - loads an HTTP client
 
         if not account or not token:
             raise errors.ProviderForbidden(provider=NAME)
         url = f"{self._base_url}/accounts/{account}/ai/run/{model.slug}"
         seconds = min(CALL_SECONDS_MAX, deadline - time.monotonic())
-        return post(url, token, fields=asked.fields, files=asked.files, seconds=seconds)
+        return post(url, token, fields=request.fields, files=request.files, seconds=seconds)
 
     def _request(self, job: Job, item: Item) -> _Request:
-        """Decode the original, reduce it to what the model works on, and fill the model's input."""
+        """Decode the original, reduce it to the size that the model works at, and fill the model's input."""
         from enhancer.adapters.images import pixels  # noqa: PLC0415 - Pillow costs a cold start 20 ms
 
         model, params = job.model_of(item), job.params_of(item)
@@ -179,10 +182,10 @@ class WorkersAi:
 
 
 def work_size(size: tuple[int, int], *, side_max: int, step: int) -> tuple[int, int]:
-    """Return the size in pixels that a model works at: the shape of the input, in multiples of ``step``.
+    """Return width and height in pixels that a model works at: the input's aspect ratio, in multiples of ``step``.
 
-    Reduced to ``side_max`` on the long side; enlarged where the short side would be under `SIDE_MIN`. Only a picture
-    more than seven times as long as wide loses its shape.
+    Reduced to ``side_max`` on the long side; enlarged if the short side would be under `SIDE_MIN`. Only a picture more
+    than seven times as long as wide changes its aspect ratio.
     """
     ratio = min(1.0, side_max / max(size))
     ratio = max(ratio, SIDE_MIN / min(size))
@@ -191,18 +194,19 @@ def work_size(size: tuple[int, int], *, side_max: int, step: int) -> tuple[int, 
 
 
 def within(size: tuple[int, int], side_max: int) -> tuple[int, int]:
-    """Return the size reduced to ``side_max`` pixels on its long side, its shape kept."""
+    """Return the size reduced to ``side_max`` pixels on its long side, with the same aspect ratio."""
     ratio = min(1.0, side_max / max(size))
     return max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio))
 
 
 def _image_in(answer: Answer, model: Model, cost: Cost) -> bytes:
-    """Return the picture of an answer: the body itself, or what an envelope holds. The content type tells."""
+    """Return the image in an answer: the body itself, or for JSON the base64 text at ``result.image``.
+
+    Raises `ProviderOutputInvalid` with the cost of one tile, because the run is billed.
+    """
     if not answer.is_json:
         return answer.body
-    made = cost((SIDE_MIN, SIDE_MIN))
     try:
-        told = json.loads(answer.body)
-        return b64decode(told["result"]["image"], validate=True)
+        return b64decode(json.loads(answer.body)["result"]["image"], validate=True)
     except (ValueError, TypeError, KeyError):
-        raise invalid(model, made) from None
+        raise output_invalid(model, cost((SIDE_MIN, SIDE_MIN))) from None

@@ -1,6 +1,7 @@
-"""What Workers AI says when it does not deliver, and what that means for us.
+"""Failures at Workers AI, and our error for each.
 
-Codes from Cloudflare's table; 4006, 7003 and 10000 are not in it, but seen; 3030 and 5006 are unconfirmed.
+The codes are those of https://developers.cloudflare.com/workers-ai/platform/errors/; 4006, 7003 and 10000 are not
+listed there but were seen, 3030 and 5006 are not confirmed.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ FORBIDDEN = WRONG_TOKEN | {3023, 3041, 5016, 5018}
 REFUSED = {3030}
 BROKEN_OFF = {3007, 3008}
 MISPLACED = {3042, 5005, 5007, 5019, 7003}
-"""Our own mistake: a wrong account, path, method or model. Somebody has to look."""
+"""Our own mistake: a wrong account, path, method or model. Logged as an error, because only we can correct it."""
 REJECTED = MISPLACED | {3003, 3006, 5004, 5006}
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A failure as told: HTTP status, codes, the texts in lower case, and the wait it asks for in seconds."""
+class Failure:
+    """A failed answer: HTTP status, error codes, error texts in lower case, and the wait it asks for in seconds."""
 
     status: int
     codes: frozenset[int] = frozenset()
@@ -40,32 +41,32 @@ class Said:
     retry_after: float | None = None
 
     @classmethod
-    def of(cls, answer: Answer) -> Said | None:
-        """Return what an answer says has failed, None for one that says success."""
-        told = _json(answer)
-        envelope = told if isinstance(told, dict) else {}
+    def of(cls, answer: Answer) -> Failure | None:
+        """Return the failure in an answer, None for a successful one."""
+        document = _json(answer)
+        envelope = document if isinstance(document, dict) else {}
         if answer.status == 200 and envelope.get("success") is not False:
             return None
-        listed = envelope.get("errors", told)
+        listed = envelope.get("errors", document)
         found = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
         codes = frozenset(entry["code"] for entry in found if isinstance(entry.get("code"), int))
         text = " ".join(str(entry.get("message")) for entry in found).lower()
         return cls(answer.status, codes, text, answer.retry_after)
 
 
-def refuses_us(said: Said) -> bool:
-    """Return whether other credentials might help."""
-    return said.status in (401, 403) or bool(said.codes & WRONG_TOKEN)
+def refuses_credentials(failure: Failure) -> bool:
+    """Return whether the account id or token was refused, so that newer ones might work."""
+    return failure.status in (401, 403) or bool(failure.codes & WRONG_TOKEN)
 
 
-def problem_of(said: Said, model: Model) -> EnhancerError:
-    """Return our error for it. The provider's words decide, and stay out of what is shown."""
-    codes, status = said.codes, said.status
-    if codes & EXHAUSTED or EXHAUSTED_TEXT in said.text:
+def error_of(failure: Failure, model: Model) -> EnhancerError:
+    """Return our error for a failure; it does not carry the provider's texts."""
+    codes, status = failure.codes, failure.status
+    if codes & EXHAUSTED or EXHAUSTED_TEXT in failure.text:
         logger.error("provider exhausted", extra={"provider": NAME, "status": status})
         return errors.ProviderExhausted(provider=NAME)
     if codes & BUSY or status == 429:
-        return errors.ProviderThrottled(provider=NAME, retry_after=said.retry_after)
+        return errors.ProviderThrottled(provider=NAME, retry_after=failure.retry_after)
     if codes & FORBIDDEN or status in (401, 403):
         logger.error("provider refuses us", extra={"provider": NAME, "status": status})
         return errors.ProviderForbidden(provider=NAME)
@@ -76,10 +77,11 @@ def problem_of(said: Said, model: Model) -> EnhancerError:
         tell = logger.error if codes & MISPLACED else logger.warning
         tell("provider rejects", extra={"provider": NAME, "status": status, "codes": sorted(codes)})
         return errors.ProviderRejected(provider=NAME, model=model.alias)
-    return errors.ProviderUnavailable(provider=NAME, retry_after=said.retry_after)
+    return errors.ProviderUnavailable(provider=NAME, retry_after=failure.retry_after)
 
 
 def _json(answer: Answer) -> Any:
+    """Return the JSON document of an answer, None for a body of another kind."""
     if not answer.is_json:
         return None
     try:

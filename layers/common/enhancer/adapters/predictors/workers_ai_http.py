@@ -1,8 +1,10 @@
-"""The one request that Workers AI knows, within bounds. Import where it is needed: it loads an HTTP client."""
+"""Send the one request of Workers AI, which runs a model, with its answer bounded in time and bytes.
+
+Import it only where it is needed: it loads an HTTP client.
+"""
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -10,20 +12,18 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from enhancer.adapters.http.bounded import TooLong, body_of, seconds_asked
+from enhancer.adapters.http.bounded import USER_AGENT, BodyTooLong, read_body, retry_after_seconds
 from enhancer.domain.errors import ProviderOutputInvalid, ProviderUnavailable
-
-logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # its warnings name URLs
 
 NAME = "workers_ai"
 BODY_BYTES_MAX = 64_000_000
 CONNECT_SECONDS = 5.0
-HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "image-enhancer/1.0"}
+HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer, read to its end. ``retry_after`` in seconds, None where it does not say."""
+    """An HTTP answer. ``retry_after``: seconds Workers AI asks us to wait, None if it does not say."""
 
     status: int
     is_json: bool
@@ -32,10 +32,11 @@ class Answer:
 
 
 def post(url: str, token: str, *, fields: dict[str, Any], files: dict[str, bytes], seconds: float) -> Answer:
-    """Send fields as JSON, or with files as a form, and return whatever is answered within so many seconds.
+    """POST the fields as JSON, or with files as a multipart form, and return the answer, whatever its status.
 
-    Raises `TimeoutError`, and `ProviderUnavailable` where there is no answer. Follows no redirect, reads no proxies and
-    no passwords from the machine.
+    ``files`` are JPEG files by field name; ``seconds`` bounds the whole request. Raises `TimeoutError`,
+    `ProviderUnavailable` without an answer, `ProviderOutputInvalid` for one that is too long. Follows no redirect, and
+    uses no proxies and no .netrc of this machine.
     """
     deadline = time.monotonic() + seconds
     if seconds <= 0:
@@ -55,10 +56,10 @@ def post(url: str, token: str, *, fields: dict[str, Any], files: dict[str, bytes
                 stream=True,
                 **body,
             ) as response:
-                data = body_of(response, bytes_max=BODY_BYTES_MAX, deadline=deadline)
+                data = read_body(response, bytes_max=BODY_BYTES_MAX, deadline=deadline)
     except (requests.ReadTimeout, ReadTimeoutError, TimeoutError):
         raise TimeoutError from None
-    except TooLong:
+    except BodyTooLong:
         raise ProviderOutputInvalid(provider=NAME) from None
     except (requests.RequestException, HTTPError, ValueError):
         raise ProviderUnavailable(provider=NAME) from None
@@ -67,5 +68,5 @@ def post(url: str, token: str, *, fields: dict[str, Any], files: dict[str, bytes
         response.status_code,
         kind == "application/json" or kind.endswith("+json"),
         data,
-        seconds_asked(response.headers.get("Retry-After")),
+        retry_after_seconds(response.headers.get("Retry-After")),
     )

@@ -1,8 +1,8 @@
-"""Signing in at an outside provider.
+"""Sign-in with Google or GitHub.
 
-``base``       what every provider must do, and the profile it answers with
-``client``     the HTTP client of a sign-in: bounded, pinned to the provider's hosts
+``base``       the interface of a sign-in provider, and the profile of who signed in
+``client``     authlib's OAuth 2 client with bounded requests, and our errors for its failures
 ``github``     GitHub (OAuth 2)
 ``google``     Google (OpenID Connect)
-``id_tokens``  ID tokens and the keys they are signed with
+``id_tokens``  verify ID tokens, read the keys they are signed with
 """

@@ -1,7 +1,7 @@
-"""Signing in with Google (OpenID Connect) or GitHub (OAuth 2): where to send a browser, and who came back.
+"""The interface of sign-in with Google (OpenID Connect) or GitHub (OAuth 2): the URL to sign in at, and who signed in.
 
-The authorization code with PKCE S256 (RFC 7636), ``state`` and, at Google, ``nonce``. Whoever calls keeps the three
-bound to the browser and single-use; this adapter sends them, and checks what the provider can prove.
+The flow is the authorization code (RFC 6749, 4.1) with PKCE S256 (RFC 7636), ``state`` and, at Google, ``nonce``. The
+caller binds these values to the browser and uses each once; this adapter sends them and verifies the answers.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ URLS = {
     "github": "https://github.com",
     "github_api": "https://api.github.com",
 }
-"""Where the providers live. Others are for stand-ins on loopback, the only places that may speak http."""
+"""The providers' real addresses. Only stand-ins have others, on loopback, the only place where http is allowed."""
 NAME_CHARACTERS_MAX = 200
 
 _EMAIL = re.compile(r"[!-?A-~]{1,64}@[!-?A-~]{1,189}")
-"""Visible ASCII around one @, 254 characters at most. Other letters are left out on purpose: some of them turn into
-ASCII in lower case (the Kelvin sign into k), and somebody else's address must never come of it."""
+"""Visible ASCII around one @, 254 characters at most. Other letters are refused on purpose: some become ASCII in lower
+case (the Kelvin sign becomes k), which would give somebody else's address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Who signed in. ``subject``: the provider's own id of the person, which never changes, 1 to 255 ASCII characters.
+    """Who signed in. ``subject``: the provider's id of the person, which never changes, 1 to 255 ASCII characters.
 
     ``email``: verified by the provider, lower-cased ASCII; ``name``: as the person spells it, may be empty.
     """
@@ -42,32 +42,32 @@ class Profile:
 
 
 class SignIn(ABC):
-    """One provider. Keep the object: it remembers what the provider publishes about itself."""
+    """Sign-in at one provider. Reuse the object: it caches the provider's addresses and keys."""
 
     @abstractmethod
     def authorize_url(self, *, redirect_uri: str, state: str, nonce: str, verifier: str) -> str:
-        """Return where the browser goes to sign in.
+        """Return the URL that the browser is sent to for signing in.
 
-        ``verifier``: 43 to 128 unreserved characters; only its SHA-256 leaves us. Raises `SignInUnavailable`, and
-        `ValueError` for an empty ``state`` or ``nonce`` or another verifier, which would switch a protection off.
+        ``verifier``: 43 to 128 unreserved characters, of which only the SHA-256 is sent. Raises `SignInUnavailable`,
+        and `ValueError` for an empty ``state`` or ``nonce`` or another verifier, each of which would disable a check.
         """
 
     @abstractmethod
     def profile(self, *, code: str, redirect_uri: str, verifier: str, nonce: str, now: int) -> Profile:
-        """Return who the provider says came back with ``code``, within 12 s; ``now`` in epoch milliseconds.
+        """Exchange ``code`` and return who signed in, within 12 s; ``now`` in epoch milliseconds.
 
         Raises `SignInFailed` (code, token, email_unverified, denied, provider) and `SignInUnavailable`. The
-        provider's tokens are forgotten on return.
+        provider's tokens are not kept.
         """
 
 
 def usable(email: Any) -> str | None:
-    """Return an e-mail address in lower case, None for what is none, or none that we can keep apart from others."""
+    """Return an e-mail address in lower case, None for anything else and for addresses that are not ASCII."""
     return email.lower() if isinstance(email, str) and _EMAIL.fullmatch(email) else None
 
 
 def profile_of(provider: Provider, *, subject: str, email: Any, name: Any) -> Profile:
-    """Return a profile of checked parts; raise `SignInFailed` (email_unverified) without a usable address."""
+    """Return a profile with a checked e-mail and a printable name; raise `SignInFailed` (email_unverified)."""
     address = usable(email)
     if address is None:
         raise SignInFailed(reason="email_unverified")

@@ -1,9 +1,11 @@
-"""authlib's OAuth 2 client within bounds: where it goes, how long it waits, how much it reads, what errors mean."""
+"""authlib's OAuth 2 client with bounded requests, and our errors for its failures.
+
+Bounded are the hosts it asks, the time it waits and the bytes it reads.
+"""
 
 from __future__ import annotations
 
 import json
-import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -17,16 +19,14 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from enhancer.adapters.http.bounded import TooLong, body_of
+from enhancer.adapters.http.bounded import USER_AGENT, BodyTooLong, read_body
 from enhancer.adapters.signin.base import Provider
 from enhancer.domain.errors import SignInFailed, SignInUnavailable
 from enhancer.domain.paths import is_loopback
 from enhancer.telemetry import logger
 
-logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # its other lines name URLs
-
 SECONDS = 12.0
-"""For everything that one sign-in asks its provider."""
+"""For all requests of one sign-in together."""
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 5.0
 BODY_BYTES_MAX = 1_000_000
@@ -34,14 +34,14 @@ HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
     "Connection": "close",
-    "User-Agent": "image-enhancer/1.0",
+    "User-Agent": USER_AGENT,
 }
 
 _CODE = re.compile(r"[!-~]{1,2048}")
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _WORD = re.compile(r"[a-z_]{1,40}")
 
-# RFC 6749, 5.2; the longer names are GitHub's ("Troubleshooting OAuth app access token request errors") or Google's.
+# RFC 6749, 5.2. The longer names are GitHub's ("Troubleshooting OAuth app access token request errors") or Google's.
 BAD_CODE = {"invalid_grant", "invalid_request", "bad_verification_code"}
 BAD_SETUP = {
     "invalid_client",
@@ -56,7 +56,7 @@ BUSY = {"server_error", "temporarily_unavailable", "slow_down"}
 
 
 class Unusable(Exception):
-    """The provider gave no answer that we can use. ``problem``: one of our own words, fit for a log."""
+    """The provider gave no answer that we can use. ``problem``: what was wrong, one of our own words, for the log."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -64,9 +64,9 @@ class Unusable(Exception):
 
 
 class Client(OAuth2Session):  # type: ignore[misc]
-    """One sign-in's requests. Follows no redirect, and reads no proxies and no passwords from the machine.
+    """The requests of one sign-in. Follows no redirect, and uses no proxies and no .netrc of this machine.
 
-    ``local``: a stand-in may answer over http on loopback. Every method raises `Unusable`.
+    ``local`` allows http on loopback, for a stand-in. Every method raises `Unusable`.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class Client(OAuth2Session):  # type: ignore[misc]
         )
         self.headers.update(HEADERS)
         self.adapters.clear()
-        self.mount("", _Bounded(time.monotonic() + SECONDS, local=local))
+        self.mount("", _BoundedAdapter(time.monotonic() + SECONDS, local=local))
         self._provider, self._local = provider, local
 
     def start(self, url: str, *, state: str, verifier: str, **more: str) -> str:
-        """Return the address that a browser signs in at."""
+        """Return the authorization URL that the browser is sent to (RFC 6749, 4.1.1)."""
         if not state or not _VERIFIER.fullmatch(verifier):
             raise ValueError("a sign-in needs a state and a verifier of 43 to 128 unreserved characters")
         if not trusted(url, local=self._local):
@@ -96,9 +96,9 @@ class Client(OAuth2Session):  # type: ignore[misc]
         return str(found)
 
     def exchange(self, url: str, *, code: str, verifier: str) -> dict[str, Any]:
-        """Return what the token endpoint gives for a code, with an ``access_token`` in it.
+        """Return the token endpoint's answer to a code, which has an ``access_token`` (RFC 6749, 4.1.3).
 
-        Raises `SignInFailed`, or `SignInUnavailable` where it is our own registration that is refused.
+        Raises `SignInFailed`, or `SignInUnavailable` if our own client id or secret is refused.
         """
         if not _CODE.fullmatch(code) or not _VERIFIER.fullmatch(verifier):
             raise SignInFailed(reason="code")
@@ -108,8 +108,8 @@ class Client(OAuth2Session):  # type: ignore[misc]
         return dict(found)
 
     def parse_response_token(self, resp: Response) -> dict[str, Any]:
-        """Read a token endpoint's answer in authlib's place: GitHub refuses with 200, and nothing is kept here."""
-        found = document_of(resp)
+        """Read a token endpoint's answer instead of authlib, because GitHub refuses with status 200."""
+        found = json_of(resp)
         if not isinstance(found, dict):
             raise Unusable("shape")
         if "error" in found:
@@ -119,13 +119,14 @@ class Client(OAuth2Session):  # type: ignore[misc]
             raise Unusable("shape")
         return found
 
-    def look(self, url: str, *, token: str | None = None) -> tuple[int, Any]:
-        """Return status and JSON document of an address, asked with an access token."""
+    def get_json(self, url: str, *, token: str | None = None) -> tuple[int, Any]:
+        """Return status and JSON of a GET, with an access token if one is given."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         response = self.get(url, headers=headers, withhold_token=True, allow_redirects=False)
-        return response.status_code, document_of(response)
+        return response.status_code, json_of(response)
 
     def _problem(self, error: Any, status: int) -> Exception:
+        """Return our error for an ``error`` of the token endpoint (RFC 6749, 5.2)."""
         word = error if isinstance(error, str) else ""
         if word in BAD_CODE:
             return SignInFailed(reason="code")
@@ -143,8 +144,8 @@ class Client(OAuth2Session):  # type: ignore[misc]
         return SignInFailed(reason="provider")
 
 
-class _Bounded(HTTPAdapter):
-    """Sends within what is left of the time, and hands over answers that are read to their end."""
+class _BoundedAdapter(HTTPAdapter):
+    """Sends every request by one deadline (monotonic seconds) and reads its answer to the end."""
 
     def __init__(self, deadline: float, *, local: bool) -> None:
         super().__init__(max_retries=0)
@@ -159,10 +160,10 @@ class _Bounded(HTTPAdapter):
         connect, read = min(CONNECT_SECONDS, left / 2), min(READ_SECONDS, left / 2)  # the two may add up
         try:
             with super().send(request, stream=True, timeout=(connect, read), proxies={}) as response:
-                if 300 <= response.status_code < 400:  # before anybody reads where to
+                if 300 <= response.status_code < 400:  # before its Location is read
                     raise Unusable("redirect")
-                body = body_of(response, bytes_max=BODY_BYTES_MAX, deadline=self._deadline - read)
-        except TooLong:
+                body = read_body(response, bytes_max=BODY_BYTES_MAX, deadline=self._deadline - read)
+        except BodyTooLong:
             raise Unusable("long") from None
         except (OSError, HTTPError, ValueError):  # the first is also what requests and time-outs raise
             raise Unusable("broken") from None
@@ -173,7 +174,7 @@ class _Bounded(HTTPAdapter):
 
 
 @contextmanager
-def talking_to(
+def sign_in_client(
     provider: Provider,
     credentials: Callable[[], tuple[str, str]],
     *,
@@ -181,7 +182,7 @@ def talking_to(
     redirect_uri: str,
     local: bool,
 ) -> Iterator[Client]:
-    """Give a client for one sign-in; what is `Unusable` inside becomes `SignInUnavailable`, and a line in the log."""
+    """Open a client for one sign-in; `Unusable` raised inside is logged and becomes `SignInUnavailable`."""
     client_id, secret = credentials()
     if not client_id or not secret:
         raise SignInUnavailable(provider=provider)
@@ -194,8 +195,8 @@ def talking_to(
             raise SignInUnavailable(provider=provider) from None
 
 
-def document_of(response: Response) -> Any:
-    """Return the JSON in an answer, whatever its status, unless that says "not now"; raise `Unusable`."""
+def json_of(response: Response) -> Any:
+    """Return the JSON in an answer; raise `Unusable` for other bodies and for the statuses 408, 429 and 5xx."""
     if response.status_code >= 500 or response.status_code in (408, 429):
         raise Unusable("status")
     try:
@@ -205,7 +206,7 @@ def document_of(response: Response) -> Any:
 
 
 def trusted(url: str, *, local: bool) -> bool:
-    """Return whether we go there: https to a host, or with ``local`` also http to this very machine."""
+    """Return whether a URL may be asked: https to a host, or with ``local`` also http on loopback."""
     if not url.isascii() or not url.isprintable() or any(character in url for character in ' \\"<>'):
         return False
     try:

@@ -1,4 +1,4 @@
-"""ID tokens: whose they are, for whom, for how long (OpenID Connect Core 1.0, 3.1.3.7). RS256 and nothing else."""
+"""Verify ID tokens (OpenID Connect Core 1.0, 3.1.3.7), signed with RS256 only; read the keys for it (RFC 7517)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SUBJECT_CHARACTERS_MAX = 255
 
 
 class UnknownKey(Exception):
-    """The token names a key that is not among ours, which may be too old."""
+    """The token names a key that is not among the given ones, which may be too old."""
 
 
 def keys_of(document: Any) -> dict[str, RSAKey]:
-    """Return the public RSA keys for signatures in a JWK set, by key id; what is anything else is left out."""
+    """Return the public RSA signature keys in a JWK set (RFC 7517, 5), by key id; every other key is left out."""
     listed = document.get("keys") if isinstance(document, dict) else None
     entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     keys: dict[str, RSAKey] = {}
@@ -45,9 +45,9 @@ def keys_of(document: Any) -> dict[str, RSAKey]:
 def claims_of(
     token: str, keys: Mapping[str, RSAKey], *, issuers: list[str], audience: str, nonce: str, now: int
 ) -> dict[str, Any]:
-    """Return the claims of an ID token that holds in every respect; ``now`` in epoch milliseconds.
+    """Return the claims of an ID token whose signature and claims are all valid; ``now`` in epoch milliseconds.
 
-    Raises `UnknownKey`, and `SignInFailed` (token) for everything else; what was wrong with it is nobody's business.
+    Raises `UnknownKey`, and `SignInFailed` (token) for everything else, without telling what was wrong.
     """
 
     def key_for(signed: jws.CompactSignature) -> RSAKey:
@@ -69,18 +69,20 @@ def claims_of(
         nonce={"essential": True},
     )
     try:
-        # the algorithm is looked at before the key: "none", or HS256 with a public key as its secret, get none
+        # the algorithm is checked before a key is chosen, so "none" or HS256 with a public key as its secret fail
         claims = decode(token, key_for, algorithms=[ALGORITHM]).claims  # type: ignore[arg-type]
         registry.validate(claims)
     except (JoseError, ValueError, TypeError, RecursionError):
         raise SignInFailed(reason="token") from None
-    if not (_for_us(claims, audience) and _same(claims["nonce"], nonce) and _subject(claims["sub"])):
+    if not (
+        _is_authorized_party(claims, audience) and _same(claims["nonce"], nonce) and _subject(claims["sub"])
+    ):
         raise SignInFailed(reason="token")
     return claims
 
 
-def _for_us(claims: Mapping[str, Any], audience: str) -> bool:
-    """Return whether the authorized party is us, which has to be said where the token has several audiences."""
+def _is_authorized_party(claims: Mapping[str, Any], audience: str) -> bool:
+    """Return whether ``azp`` is our client id; a token with several audiences must have it."""
     several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
     return bool(claims.get("azp", None if several else audience) == audience)
 

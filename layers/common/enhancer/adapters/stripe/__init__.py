@@ -1,7 +1,7 @@
-"""Stripe: the cashier.
+"""Stripe, which takes the payments for credits and subscriptions.
 
-``client``   Stripe's client: time-outs, retries, its errors in our words
-``gateway``  what we ask Stripe for
-``parse``    Stripe's objects as values of the domain
-``webhook``  signatures of Stripe's events
+``client``   Stripe's own client with time-outs, retries, and our errors for its errors
+``gateway``  every request we send to Stripe
+``parse``    Stripe's objects as objects of the domain
+``webhook``  verify the signature of a webhook and read its event
 """

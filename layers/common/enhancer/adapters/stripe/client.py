@@ -1,8 +1,8 @@
-"""Stripe's own client (16.1.0) within bounds: where it goes, how long it waits, and which of our errors its errors are.
+"""Stripe's own client (16.1.0) with bounded time, and our errors for its errors.
 
-It is loaded by the first call, 70 ms. It waits 80 s unless told otherwise; here a call ends within 21 s, its one
-repetition included, so that a function of 29 s still answers. No connection is kept: after a function was frozen it
-may be gone. Answers leave as plain JSON, because the client's objects only look like dicts.
+The first call loads it, which takes 70 ms. By default it waits 80 s; here a call ends within 21 s, its one retry
+included, so that a function with a time-out of 29 s still answers. No connection is kept, because it may be dead after
+Lambda froze the function. Answers are returned as plain JSON, because the client's objects only look like dicts.
 """
 
 from __future__ import annotations
@@ -29,18 +29,22 @@ TIMEOUT = 2.0, 8.0
 """Seconds to connect, and to wait for the next bytes."""
 RETRIES = 1
 PAGE = 100
+"""Objects per page of a list, the most that Stripe allows."""
 LOCKED = ("lock_timeout", "idempotency_key_in_use")
 UNKEPT = (401, 409, 429)
-"""Refused before anything was begun: Stripe keeps no such answer under an idempotency key."""
+"""Statuses that Stripe does not save under an idempotency key (docs.stripe.com/api/idempotent_requests)."""
 _ID = re.compile(r"[A-Za-z0-9_]{1,255}", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9_.\[\]]{1,100}", re.ASCII)
 
 Call = Callable[[Any], Any]
-"""Something to be asked of Stripe, given the calls of its version 1."""
+"""A request, as a function of the client's ``v1`` services."""
 
 
 class Api:
-    """One account. ``key(True)`` reads it anew after one was refused; ``timeout`` in seconds, to connect and to wait.
+    """Stripe's API for one account.
+
+    ``key(False)`` returns the secret key, ``key(True)`` reads it again after one was refused; ``timeout`` is in
+    seconds, to connect and to wait for the next bytes.
 
     Every method raises `StripeNotConfigured`, `StripeUnavailable`, `CheckoutUnderWay`, `IdempotencyMismatch` and
     `NoSuchPayment`.
@@ -56,14 +60,14 @@ class Api:
         self._client: tuple[str, Any] = ("", None)
 
     def key(self, *, fresh: bool = False) -> str:
-        """Return the secret key."""
+        """Return the secret key; raise `StripeNotConfigured` without one."""
         found = self._key(fresh)
         if not found:
             raise StripeNotConfigured
         return found
 
-    def asked(self, call: Call) -> Json:
-        """Return an answer. A key that is refused is looked up anew, once."""
+    def request(self, call: Call) -> Json:
+        """Send a request and return its answer; a refused key is read again, once."""
         key = self.key()
         import stripe  # noqa: PLC0415 - only where Stripe is asked
 
@@ -71,22 +75,22 @@ class Api:
             return _plain(call(self._with(key)))
         except stripe.AuthenticationError:
             key = self.key(fresh=True)
-        except stripe.StripeError as told:
-            _refuse(told)
+        except stripe.StripeError as failed:
+            _raise_ours(failed)
         try:
             return _plain(call(self._with(key)))
-        except stripe.StripeError as told:
-            _refuse(told)
+        except stripe.StripeError as failed:
+            _raise_ours(failed)
 
-    def listed(self, listing: Call, form: Json) -> Iterator[Json]:
-        """Give all that a list has, asked for page by page; ``listing`` picks the call."""
-        asked = form | {"limit": PAGE}
+    def list_all(self, listing: Call, form: Json) -> Iterator[Json]:
+        """Yield every object of a list, requested page by page; ``listing`` returns the list method of a client."""
+        query = form | {"limit": PAGE}
         while True:
-            page = self.asked(_with_form(listing, asked))
+            page = self.request(_with_form(listing, query))
             yield from page["data"]
             if not page["has_more"] or not page["data"]:
                 return
-            asked = asked | {"starting_after": page["data"][-1]["id"]}
+            query = query | {"starting_after": page["data"][-1]["id"]}
 
     def _with(self, key: str) -> Any:
         if self._client[0] != key:
@@ -95,7 +99,7 @@ class Api:
 
 
 def known(wanted: str) -> str:
-    """Return an id that may be part of a path; raise `NoSuchPayment` for what is none."""
+    """Return ``wanted`` if it is an id that may be part of a URL path; raise `NoSuchPayment` if not."""
     if not _ID.fullmatch(wanted):
         raise NoSuchPayment
     return wanted
@@ -106,19 +110,19 @@ def _with_form(listing: Call, form: Json) -> Call:
 
 
 def _client(key: str, base_url: str, timeout: tuple[float, float], retries: int) -> Any:
-    """Return the calls of version 1, made with this key."""
+    """Return the ``v1`` services of a client with this key."""
     import requests  # noqa: PLC0415
     import stripe  # noqa: PLC0415
 
     logging.getLogger("stripe").setLevel(logging.WARNING)  # it logs URLs and messages
     stripe.enable_telemetry = False
-    line = requests.Session()
-    line.trust_env = False  # a .netrc would replace the key
-    line.headers["Connection"] = "close"
+    session = requests.Session()
+    session.trust_env = False  # a .netrc would replace the key
+    session.headers["Connection"] = "close"
     client = stripe.StripeClient(
         key,
         base_addresses={"api": base_url},
-        http_client=stripe.RequestsClient(timeout=timeout, session=line),
+        http_client=stripe.RequestsClient(timeout=timeout, session=session),
         max_network_retries=retries,
     )
     return client.v1
@@ -128,10 +132,10 @@ def _plain(found: Any) -> Json:
     return dict(found.to_dict(for_json=True))
 
 
-def _refuse(told: StripeError) -> NoReturn:
-    """Raise ours for an error of the client's. What is logged names codes and the request, never people or cards."""
-    status = told.http_status
-    body = told.json_body if isinstance(told.json_body, dict) else {}
+def _raise_ours(failed: StripeError) -> NoReturn:
+    """Raise our error for one of the client's. The log line has codes and the request id, no names, cards or texts."""
+    status = failed.http_status
+    body = failed.json_body if isinstance(failed.json_body, dict) else {}
     error = body.get("error")
     error = error if isinstance(error, dict) else {}
     code, kind, param = (_word(error.get(name)) for name in ("code", "type", "param"))
@@ -141,16 +145,20 @@ def _refuse(told: StripeError) -> NoReturn:
         raise IdempotencyMismatch(header="Idempotency-Key") from None
     if code == "resource_missing" and not param.startswith("line_items"):
         raise NoSuchPayment from None
-    shown = {"status": status, "code": code, "type": kind, "param": param, "request": _word(told.request_id)}
+    shown = {
+        "status": status,
+        "code": code,
+        "type": kind,
+        "param": param,
+        "request": _word(failed.request_id),
+    }
     if status is None or status >= 500 or status == 429:
         logger.warning("stripe does not answer", extra=shown)
     else:
         logger.error("stripe refuses", extra=shown)
-    problem = StripeUnavailable()
-    problem.answered = bool(error) and status not in UNKEPT
-    raise problem from None
+    raise StripeUnavailable(answered=bool(error) and status not in UNKEPT) from None
 
 
 def _word(value: Any) -> str:
-    """Return a code as Stripe writes it, "" for anything else."""
+    """Return an error code or id of Stripe, "" for anything else."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) else ""

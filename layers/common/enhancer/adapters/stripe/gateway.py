@@ -1,4 +1,4 @@
-"""The cashier: what we ask of Stripe, in our words. See `payments_api` for how, `payments_read` for the words."""
+"""Every request we send to Stripe; answers are objects of `enhancer.domain.payments`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from enhancer.domain.payments import Charge, Checkout, CheckoutOrder, Event, Inv
 from enhancer.telemetry import logger
 
 LIVE = ("sk_live_", "rk_live_")
+"""Prefixes of keys that move real money (docs.stripe.com/keys)."""
 T = TypeVar("T")
 
 
 class Payments:
     """One account at Stripe.
 
-    Every method raises `StripeNotConfigured` without a key; `StripeUnavailable` when Stripe does not answer, or not
-    with what was asked; `CheckoutUnderWay` when another request is at the same thing; and `NoSuchPayment` for an id
-    that Stripe does not know. What it gives page by page, it asks for while it is read.
+    Every method raises `StripeNotConfigured` without a key; `StripeUnavailable` if Stripe does not answer, refuses, or
+    answers something else; `CheckoutUnderWay` if another request holds the same object or idempotency key; and
+    `NoSuchPayment` for an id that Stripe does not know. Iterators request their pages while they are read.
 
-    ``secret_key(True)`` reads the key anew after one was refused. ``timeout``: seconds to connect, and to wait for the
+    ``secret_key(True)`` reads the key again after one was refused. ``timeout``: seconds to connect, and to wait for the
     next bytes; ``retries``: how often a call that got no answer, a 409 or a 5xx is repeated under the same key.
     """
 
@@ -38,7 +39,7 @@ class Payments:
         self._api = Api(secret_key, base_url, timeout=timeout, retries=retries)
 
     def is_live(self) -> bool:
-        """Return whether real money moves."""
+        """Return whether the key is one of live mode, which moves real money."""
         return self._api.key().startswith(LIVE)
 
     def create_customer(self, *, owner_id: str, email: str, idempotency_key: str) -> str:
@@ -75,10 +76,10 @@ class Payments:
         return self._one(lambda client: client.checkout.sessions.retrieve(wanted), read.checkout)
 
     def expire(self, session_id: str) -> None:
-        """Let nobody pay a session any more; one that is complete or expired stays as it is."""
+        """Expire a session, so that it cannot be paid; one that is complete or expired stays as it is."""
         wanted = known(session_id)
         try:
-            self._api.asked(lambda client: client.checkout.sessions.expire(wanted))
+            self._api.request(lambda client: client.checkout.sessions.expire(wanted))
         except StripeUnavailable as refused:
             if not refused.answered or self.checkout(wanted).status == "open":
                 raise
@@ -89,14 +90,14 @@ class Payments:
         return list(self._each(_sessions, form, read.checkout))
 
     def checkout_of(self, payment_intent: str) -> Checkout | None:
-        """Return the session that a payment came of; None for one of a subscription, or of none of ours."""
+        """Return the session that a payment belongs to; None for a payment of a subscription or of no session."""
         try:
             return next(self._each(_sessions, {"payment_intent": payment_intent}, read.checkout), None)
         except NoSuchPayment:
             return None
 
     def completed_checkouts(self, *, since_ms: int) -> Iterator[Checkout]:
-        """Give the sessions created since then that were completed, paid or not, newest first."""
+        """Yield the completed sessions, paid or not, created since ``since_ms`` (epoch ms), newest first."""
         form = {"status": "complete", "created": {"gte": since_ms // 1000}}
         return self._each(_sessions, form, read.checkout)
 
@@ -106,11 +107,11 @@ class Payments:
         return self._one(lambda client: client.subscriptions.retrieve(wanted), self._snapshot)
 
     def subscriptions(self) -> Iterator[Snapshot]:
-        """Give all subscriptions, those that are over too, newest first."""
+        """Yield all subscriptions, ended ones too, newest first."""
         return self._each(lambda client: client.subscriptions.list, {"status": "all"}, self._snapshot)
 
     def cancel_at_period_end(self, subscription_id: str) -> Snapshot:
-        """Let a subscription end with what is paid, and return it; one that is over stays as it is."""
+        """Let a subscription end with its paid period, and return it; one that has ended stays as it is."""
         wanted, form = known(subscription_id), {"cancel_at_period_end": True}
         try:
             return self._one(lambda client: client.subscriptions.update(wanted, form), self._snapshot)
@@ -123,21 +124,21 @@ class Payments:
             return found
 
     def cancel_now(self, subscription_id: str) -> None:
-        """End a subscription at once, without giving money back; one that is over stays as it is."""
+        """End a subscription at once, without a refund; one that has ended stays as it is."""
         wanted = known(subscription_id)
         try:
-            self._api.asked(lambda client: client.subscriptions.cancel(wanted))
-        except NoSuchPayment:  # which Stripe says of one that is over, too
+            self._api.request(lambda client: client.subscriptions.cancel(wanted))
+        except NoSuchPayment:  # also Stripe's answer for one that has ended
             if self.snapshot(wanted).status not in read.OVER:
                 raise
 
     def invoice(self, invoice_id: str) -> Invoice:
-        """Return an invoice with all its lines; asks up to twice more for each of its payments."""
+        """Return an invoice with all its lines; sends up to two more requests for each of its payments."""
         wanted, form = known(invoice_id), {"expand": ["payments"]}
         return self._one(lambda client: client.invoices.retrieve(wanted, form), self._invoice)
 
     def invoice_of(self, payment_intent: str) -> Invoice | None:
-        """Return the invoice that was paid by a payment, None where there is none."""
+        """Return the invoice that a payment paid, None if there is none."""
         form = {"payment": {"type": "payment_intent", "payment_intent": payment_intent}}
         try:
             found = next(self._each(lambda client: client.invoice_payments.list, form, _invoice_id), None)
@@ -146,12 +147,12 @@ class Payments:
         return None if found is None else self.invoice(found)
 
     def charge(self, charge_id: str) -> Charge:
-        """Return a charge as it is now, and what its disputes make of it."""
+        """Return a charge as it is now, with its disputes."""
         wanted = known(charge_id)
         return self._one(lambda client: client.charges.retrieve(wanted), self._charge)
 
     def charge_of(self, payment_intent: str) -> Charge | None:
-        """Return the charge that a payment succeeded with, None while there is none."""
+        """Return the successful charge of a payment, None while there is none."""
         wanted, form = known(payment_intent), {"expand": ["latest_charge"]}
 
         def charged(found: Json) -> Charge | None:
@@ -161,12 +162,12 @@ class Payments:
         return self._one(lambda client: client.payment_intents.retrieve(wanted, form), charged)
 
     def portal(self, customer: str, *, return_url: str, locale: str = "auto") -> str:
-        """Return the address of a page, good for minutes, where a customer changes plan and card and sees invoices."""
+        """Return the URL of the customer portal, valid for minutes: plan, card and invoices of a customer."""
         form = {"customer": customer, "return_url": return_url, "locale": locale}
         return self._one(lambda client: client.billing_portal.sessions.create(form), _url)
 
     def events(self, *, since_ms: int, types: Sequence[str]) -> Iterator[Event]:
-        """Give the events of at most 20 types told since then, newest first; Stripe keeps them for 30 days."""
+        """Yield the events of at most 20 types since ``since_ms`` (epoch ms), newest first; Stripe keeps 30 days."""
         form = {"types": list(types), "created": {"gte": since_ms // 1000}}
         return self._each(lambda client: client.events.list, form, read.event)
 
@@ -175,42 +176,44 @@ class Payments:
         return read.snapshot(found, unpaid_since=self._unpaid_since(found["id"]) if waiting else None)
 
     def _unpaid_since(self, subscription_id: str) -> int | None:
-        """Return since when an invoice is open: of several the oldest, or each new period began another grace."""
+        """Return when the oldest open invoice was made (epoch ms): a newer one begins no new grace period."""
         form = {"subscription": subscription_id, "status": "open"}
         return min(self._each(lambda client: client.invoices.list, form, _created), default=None)
 
     def _invoice(self, found: Json) -> Invoice:
         lines = found["lines"]["data"]
-        if found["lines"]["has_more"]:  # what is subscribed to comes last, behind ten changes of plan
+        if found["lines"][
+            "has_more"
+        ]:  # the line of the subscription is the last one, behind those of changed plans
             wanted = found["id"]
-            lines = list(self._api.listed(lambda client: _lines_of(client, wanted), {}))
+            lines = list(self._api.list_all(lambda client: _lines_of(client, wanted), {}))
         return read.invoice(found, lines, refunded=self._is_taken_back(found["payments"]["data"]))
 
     def _is_taken_back(self, payments: list[Json]) -> bool:
-        """Return whether payments of an invoice brought money, and all of it went back."""
+        """Return whether all money that the payments of an invoice brought was refunded or disputed."""
         charges = [self._charge_by(one["payment"]) for one in payments if one["amount_paid"]]
         return bool(charges) and all(one and one.taken_back >= one.amount for one in charges)
 
     def _charge_by(self, payment: Json) -> Charge | None:
-        """Return the charge of an invoice's payment, None for money that did not come through Stripe."""
+        """Return the charge of an invoice's payment, None for a payment outside Stripe."""
         if payment["type"] == "payment_intent":
             return self.charge_of(read.id_of(payment["payment_intent"]) or "")
         return self.charge(read.id_of(payment["charge"]) or "") if payment["type"] == "charge" else None
 
     def _charge(self, found: Json) -> Charge:
         form = {"charge": found["id"]}
-        disputes = self._api.listed(lambda client: client.disputes.list, form) if found["disputed"] else ()
+        disputes = self._api.list_all(lambda client: client.disputes.list, form) if found["disputed"] else ()
         return read.charge(found, list(disputes))
 
     def _one(self, call: Call, make: Callable[[Json], T]) -> T:
-        return _made(self._api.asked(call), make)
+        return _made(self._api.request(call), make)
 
     def _each(self, listing: Call, form: Json, make: Callable[[Json], T]) -> Iterator[T]:
-        return (_made(found, make) for found in self._api.listed(listing, form))
+        return (_made(found, make) for found in self._api.list_all(listing, form))
 
 
 def _made(found: Json, make: Callable[[Json], T]) -> T:
-    """Return an answer in our words; raise `StripeUnavailable` for one of another shape."""
+    """Return ``make(found)``; raise `StripeUnavailable` for an answer of another shape."""
     try:
         return make(found)
     except (LookupError, TypeError, ValueError, AttributeError) as problem:

@@ -1,6 +1,7 @@
-"""Stripe's objects in our words. They come as plain JSON of the version that the pinned client speaks.
+"""Read Stripe's objects into those of `enhancer.domain.payments`.
 
-Raises `LookupError`, `TypeError`, `ValueError` or `AttributeError` for what is not such an object.
+The input is JSON of the API version that the pinned client uses (docs.stripe.com/api). Every function raises
+`LookupError`, `TypeError`, `ValueError` or `AttributeError` for anything that is not such an object.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ from enhancer.domain.payments import Charge, Checkout, Event, Invoice, Line, Sna
 Json = dict[str, Any]
 
 PAID = ("paid", "no_payment_required")
+"""Values of ``payment_status`` of a checkout session that owes nothing more."""
 WAITING = ("past_due", "unpaid")
-"""A subscription that goes on although its invoice was not paid."""
+"""Statuses of a subscription that continues although its invoice was not paid."""
 OVER = ("canceled", "incomplete_expired")
+"""Statuses of a subscription that has ended for good."""
 OPEN_DISPUTES = ("needs_response", "under_review")
 
 
 def ms(seconds: int) -> int:
-    """Return Stripe's whole seconds since the epoch as ms."""
+    """Return Stripe's time, whole seconds since the epoch, in epoch ms."""
     return int(seconds) * 1000
 
 
@@ -43,7 +46,7 @@ def checkout(found: Json) -> Checkout:
 
 
 def snapshot(found: Json, *, unpaid_since: int | None) -> Snapshot:
-    """Read a subscription; its price and period are those of its first item, the only one that we sell."""
+    """Read a subscription; its price and period are those of its first item, the only one that ours have."""
     item = found["items"]["data"][0]
     end = ms(item["current_period_end"])
     cancel_at = ms(found["cancel_at"]) if found["cancel_at"] else None
@@ -93,7 +96,7 @@ def invoice(found: Json, lines: list[Json], *, refunded: bool) -> Invoice:
 
 
 def charge(found: Json, disputes: list[Json]) -> Charge:
-    """Read a charge and what its disputes took: inquiries took nothing, and what was won came back."""
+    """Read a charge; ``taken_back`` is what refunds and disputes took, without inquiries and disputes we won."""
     disputed = sum(one["amount"] for one in disputes if takes(one["status"]))
     return Charge(
         id=found["id"],
@@ -107,12 +110,12 @@ def charge(found: Json, disputes: list[Json]) -> Charge:
 
 
 def takes(status: str) -> bool:
-    """Return whether a dispute of this status holds money back."""
+    """Return whether a dispute of this status has taken money (docs.stripe.com/api/disputes/object)."""
     return status != "won" and not status.startswith("warning_")
 
 
 def event(found: Json) -> Event:
-    """Read an event; raise also where its parts are of the wrong kind."""
+    """Read an event; raise ValueError if one of its parts has the wrong type."""
     event_id, kind, livemode, about = found["id"], found["type"], found["livemode"], found["data"]["object"]
     if not (isinstance(event_id, str) and event_id and isinstance(kind, str) and kind):
         raise ValueError("an event has an id and a type")
@@ -122,7 +125,7 @@ def event(found: Json) -> Event:
 
 
 def id_of(reference: Any) -> str | None:
-    """Return the id of what is referred to, be it expanded or not."""
+    """Return the id of a referenced object, expanded or not; None without a reference."""
     if reference is None:
         return None
     return str(reference["id"] if isinstance(reference, dict) else reference)

@@ -1,0 +1,65 @@
+"""Corrections of the AWS emulator ministack, each restoring one behaviour of AWS.
+
+They change *private* parts of one ministack release, so the version is checked and each correction raises
+`CorrectionError` if the part it changes has moved. Each has a test in tests/e2e/local, so it can be deleted when
+ministack behaves like AWS.
+
+``bucket_access``   S3: CORS rules and signatures
+``functions``       Lambda: interpreter, layers, environment, errors, logs
+``http_events``     HTTP API: events of functions, errors, OPTIONS
+``http_routes``     HTTP API: routes, tags and CORS from an OpenAPI ``Body``
+``release``         the release of ministack that all of this fits
+``step_functions``  Step Functions: task tokens, time-outs
+"""
+
+from __future__ import annotations
+
+from local.corrections.bucket_access import correct_bucket_access
+from local.corrections.functions import (
+    correct_exceptions,
+    correct_import_errors,
+    correct_import_order,
+    correct_interpreter,
+    correct_layers,
+    correct_log_wait,
+    correct_response_size,
+)
+from local.corrections.http_events import correct_function_errors, correct_http_events, correct_options
+from local.corrections.http_routes import correct_http_api
+from local.corrections.release import Module, check_version
+from local.corrections.step_functions import (
+    correct_callback_errors,
+    correct_execution_timeout,
+    correct_token_policies,
+)
+
+
+def correct_all() -> tuple[Module, Module]:
+    """Apply every correction; return ministack's main module and its Lambda module."""
+    check_version()
+    # Imported here because the emulator reads its settings while being imported.
+    from ministack import app
+    from ministack.core import iam_actions as actions
+    from ministack.core import lambda_runtime as runtime
+    from ministack.services import apigateway as gateway
+    from ministack.services import lambda_svc as service
+    from ministack.services import s3
+    from ministack.services import stepfunctions as machines
+    from ministack.services.cloudformation import provisioners
+
+    correct_interpreter(runtime)
+    correct_layers(runtime, service)
+    correct_import_order(runtime)
+    correct_exceptions(runtime, service)
+    correct_import_errors(runtime)
+    correct_response_size(service)
+    correct_log_wait(runtime)
+    correct_http_events(service)
+    correct_function_errors(service)
+    correct_options(gateway)
+    correct_http_api(provisioners)
+    correct_bucket_access(app, s3)
+    correct_execution_timeout(machines)
+    correct_callback_errors(machines)
+    correct_token_policies(actions, machines)
+    return app, service
