@@ -9,7 +9,7 @@ from typing import Any, Self
 from enhancer import runtime
 from enhancer.domain.errors import JobCanceled
 from enhancer.domain.jobs import Item, Job
-from enhancer.domain.owners import Owner
+from enhancer.domain.refs import Ref
 from enhancer.telemetry import logger
 
 CHECK_SECONDS = 2.0
@@ -22,14 +22,14 @@ class Watch:
     the result there.
     """
 
-    def __init__(self, job: dict[str, Any] | None) -> None:
-        self._ref = job
+    def __init__(self, ref: Ref | None) -> None:
+        self._ref = ref
         self._checked = time.monotonic()
 
     @property
     def named(self) -> dict[str, Any]:
         """Job and item, for log lines."""
-        return {"jobId": self._ref["jobId"], "item": self._ref["item"]} if self._ref else {}
+        return {"jobId": self._ref.job_id, "item": self._ref.item} if self._ref else {}
 
     def __enter__(self) -> Self:
         return self
@@ -59,8 +59,7 @@ class Watch:
     def _look(self) -> tuple[Job | None, Item | None]:
         if self._ref is None:
             return None, None
-        owner = Owner(self._ref["ownerType"], self._ref["ownerId"])
-        job = runtime.jobs().get(owner, self._ref["jobId"])
-        if job is None or job.attempt != self._ref["attempt"]:
+        job = runtime.jobs().get(self._ref.owner, self._ref.job_id)
+        if job is None or job.attempt != self._ref.attempt:
             return None, None
-        return job, job.items[int(self._ref["item"])]
+        return job, job.items[self._ref.item]

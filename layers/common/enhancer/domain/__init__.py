@@ -24,7 +24,7 @@
 ``pricing``        what a run costs its owner
 ``rate_limits``    rate limits as arithmetic
 ``recovery``       what follows a failed try
-``refs``           which item of which job, attempt and turn
+``refs``           which item of which job, attempt and turn; in events, paths and keys
 ``refusals``       refusals by a quota that is used up
 ``signatures``     keyed hashes
 ``stripe_prices``  what is sold under which price of Stripe

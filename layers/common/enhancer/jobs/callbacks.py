@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 
 from enhancer.domain.jobs import Item, Job
-from enhancer.domain.owners import Owner
 from enhancer.domain.refs import Ref
 from enhancer.domain.signatures import signature
 
@@ -14,7 +13,7 @@ PATH = "/api/provider-webhook/replicate/"
 
 def path_of(job: Job, item: Item, *, key: bytes) -> str:
     """Return the path for this item's prediction in its present turn."""
-    name = f"{job.owner.type}.{job.owner.id}.{job.id}.{job.attempt}.{item.index}.{item.turn}"
+    name = Ref.of(job, item).to_text()
     return f"{PATH}{name}.{signature('callback', name, key)}"
 
 
@@ -24,6 +23,4 @@ def ref_of(text: str, *, keys: list[bytes]) -> Ref | None:
     expected = [signature("callback", name, key).encode() for key in keys]
     if not any(hmac.compare_digest(given.encode(), one) for one in expected):
         return None
-    owner_type, owner_id, job_id, attempt, item, turn = name.split(".")
-    owner = Owner("guest" if owner_type == "guest" else "user", owner_id)
-    return Ref(owner, job_id, int(attempt), int(item), int(turn))
+    return Ref.from_text(name)

@@ -67,10 +67,10 @@ def sweep(*, deps: JobDeps, owner_records: OwnerRecords) -> Swept:
         with swept.on(owner.id):
             owner_data.purge(owner, now=now, artifacts=deps.artifacts, owner_records=owner_records)
             swept.purged += 1
-    for execution, owner, job_id, attempt in deps.workflow.running(started_before=now - GRACE_MS):
+    for execution, ref in deps.workflow.running(started_before=now - GRACE_MS):
         with swept.on(execution):
-            found = deps.jobs.get(owner, job_id)
-            if found is None or not found.is_open or found.attempt != attempt:
+            found = deps.jobs.get(ref.owner, ref.job_id)
+            if found is None or not found.is_open or found.attempt != ref.attempt:
                 deps.workflow.stop(execution)
                 swept.stopped += 1
     ends = time.monotonic() + ASK_SECONDS
