@@ -25,7 +25,7 @@ def callback(ref: str) -> Response[str]:
     app.request_context.note(path=callbacks.PATH)  # the rest of it is signed: not for the log
     request = app.request_context.request
     found = replicate_webhook.verified(request.body, request.headers, runtime.webhook_secrets())
-    where = callbacks.ref_of(ref, keys=runtime.signing_keys())
+    where = callbacks.ref_of(ref, signer=runtime.signer())
     if where is None or not isinstance(found.get("id"), str):
         raise WebhookInvalid
     app.request_context.note(jobId=where.job_id, prediction=str(found.get("status"))[:20])

@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 
 from enhancer import runtime
 from enhancer.accounts import sign_in
@@ -20,7 +21,7 @@ from enhancer.domain.errors import NotFound
 
 app = create_app(scope=None, for_blocked=True)
 PROVIDERS = ("google", "github")
-SEE_OTHER = {302: {"description": "Where the browser goes next."}}
+SEE_OTHER: dict[int, OpenAPIResponse] = {302: {"description": "Where the browser goes next."}}
 
 
 # Redirects have no body to validate.
@@ -47,8 +48,8 @@ def login(provider: str) -> Response[Any]:
         now=runtime.now(),
     )
     answer = go(url)
-    secure = request.is_secure
-    answer.cookies.append(cookies.bake(_browser_cookie(), browser, seconds=SIGN_IN_SECONDS, secure=secure))
+    name, secure = _browser_cookie(), request.is_secure
+    answer.cookies.append(cookies.cookie(name, browser, seconds=SIGN_IN_SECONDS, secure=secure))
     return answer
 
 

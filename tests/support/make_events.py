@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from enhancer.accounts.caller import guest_cookie_for
+from enhancer.adapters.signing import Signer
 from enhancer.domain.owners import Owner
-from enhancer.domain.signatures import signature
-from enhancer.jobs.callbacks import PATH
+from enhancer.jobs.callbacks import PATH, PURPOSE
 from tests.support.account_events import accounts, administrators
 from tests.support.aws import SIGNING_KEY
 from tests.support.billing_events import cashier, customers
@@ -164,7 +164,7 @@ def _generate(add: Cases) -> None:
 
 def _jobs(add: Cases) -> None:
     path = f"{IMAGES}/jobs"
-    signed = {"guest_id": guest_cookie_for(GUEST, SIGNING_KEY)}
+    signed = {"guest_id": guest_cookie_for(GUEST, Signer([SIGNING_KEY]))}
     url = {"imageUrl": "https://pictures.example/photo.png"}
     body, content_type = form({"scale": "2"}, image=PHOTO)
     headers = {"content-type": content_type, "prefer": "respond-async"}
@@ -239,7 +239,7 @@ def _uploads(add: Cases) -> None:
 
 
 def _results(add: Cases) -> None:
-    signed = {"guest_id": guest_cookie_for(GUEST, SIGNING_KEY)}
+    signed = {"guest_id": guest_cookie_for(GUEST, Signer([SIGNING_KEY]))}
     add.artifact("results.original", 200, ORIGINAL)
     add.artifact("results.original-head", 200, ORIGINAL, "HEAD")
     add.artifact("results.original-download", 200, ORIGINAL, query="download=1")
@@ -299,7 +299,7 @@ def _web(add: Cases) -> None:
 def _webhooks(add: Cases) -> None:
     """Call-backs about a job that does not exist. ``recorded`` ones are good at the time they were signed."""
     name = f"{GUEST.type}.{GUEST.id}.{MISSING}.1.0.0"
-    path, route = f"{PATH}{name}.{signature('callback', name, SIGNING_KEY)}", f"ANY {PATH}{{ref}}"
+    path, route = f"{PATH}{Signer([SIGNING_KEY]).sign(PURPOSE, name)}", f"ANY {PATH}{{ref}}"
     body = json.dumps(
         {"id": "prediction", "status": "succeeded", "output": "https://replicate.delivery/x.png"}
     )

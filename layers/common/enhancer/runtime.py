@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from enhancer.adapters.http.download import Downloads
     from enhancer.adapters.images.pixels import Photo
     from enhancer.adapters.signin.base import SignIn
+    from enhancer.adapters.signing import Signer
     from enhancer.adapters.stripe.gateway import Payments
     from enhancer.billing.deps import BillingDeps, Parked
     from enhancer.domain.jobs import Item, Job
@@ -97,8 +98,15 @@ def secrets() -> Secrets:
 
 
 def signing_keys() -> list[bytes]:
-    """The keys that sign guests and networks, newest first."""
+    """The keys that cookies and call-back paths are signed with, newest first; the newest also hashes networks."""
     return secrets().signing_keys(settings().signing_secret)
+
+
+def signer() -> Signer:
+    """What signs with these keys; made anew each time, because they may be other ones by now."""
+    from enhancer.adapters.signing import Signer  # noqa: PLC0415 - only functions that meet a cookie or a call-back
+
+    return Signer(signing_keys())
 
 
 @cache
@@ -376,7 +384,7 @@ def callback_url(job: Job, item: Item) -> str | None:
     origin = settings().app_origin
     if not origin.startswith("https://") and not settings().replicate_is_local:
         return None
-    return f"{origin}{callbacks.path_of(job, item, key=signing_keys()[0])}"
+    return f"{origin}{callbacks.path_of(job, item, signer=signer())}"
 
 
 def lambda_client(seconds_max: float) -> LambdaClient:

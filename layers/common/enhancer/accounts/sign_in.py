@@ -6,16 +6,14 @@ browser's cookie, one (the state) in the URL that went out; the table knows a ha
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from enhancer.domain.accounts import Pending
 from enhancer.domain.errors import OwnerBlocked, SignInFailed
+from enhancer.domain.keyed_hashes import keyed_hash
 from enhancer.domain.paths import safe_path
 
 if TYPE_CHECKING:
@@ -118,5 +116,4 @@ def _account(
 
 
 def _derived(purpose: str, browser: str, state: str) -> str:
-    digest = hmac.digest(browser.encode(), f"{purpose}:{state}".encode(), hashlib.sha256)
-    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return keyed_hash(purpose, state, browser.encode())

@@ -13,6 +13,7 @@
 ``ids``            ids that sort by time
 ``images``         formats and sizes
 ``jobs``           a job and its items
+``keyed_hashes``   names for what must not be stored itself
 ``ledger``         money as immutable entries
 ``models``         the catalogue
 ``owners``         who owns things
@@ -26,7 +27,6 @@
 ``recovery``       what follows a failed try
 ``refs``           which item of which job, attempt and turn; in events, paths and keys
 ``refusals``       refusals by a quota that is used up
-``signatures``     keyed hashes
 ``stripe_prices``  what is sold under which price of Stripe
 ``subscriptions``  subscriptions and the months they paid for
 """

@@ -96,6 +96,7 @@ class App(APIGatewayHttpResolver):
 
     def methods_of(self, path: str) -> list[str]:
         """Return the verbs that have a route for this path."""
+        # Powertools answers 404 for a verb without a route and has no public list of routes; a 405 names the others.
         routes = self._static_routes + self._dynamic_routes
         return sorted({route.method for route in routes if route.rule.match(path)})
 
@@ -120,6 +121,7 @@ def create_app(
     if validated:
         from enhancer.api.http.multipart import RequestValidation  # noqa: PLC0415 - loads pydantic
 
+        # Middlewares that are added in public ways run after this one, which has read the body by then.
         app._request_validation_middleware = RequestValidation()  # type: ignore[no-untyped-call]  # noqa: SLF001
     app.exception_handler(Exception)(lambda problem: _problem_response(app, problem))
     return app
@@ -162,7 +164,7 @@ class RequestContext:
             self._caller = identify_key(
                 request.api_key,
                 source_ip=request.source_ip,
-                signing_keys=runtime.signing_keys(),
+                network_key=runtime.signing_keys()[0],
                 api_keys=runtime.api_keys(),
                 now=runtime.now(),
             )
@@ -171,7 +173,8 @@ class RequestContext:
                 guest_cookie=request.cookies.get(cookies.GUEST),
                 session_token=request.session_token,
                 source_ip=request.source_ip,
-                signing_keys=runtime.signing_keys(),
+                signer=runtime.signer(),
+                network_key=runtime.signing_keys()[0],
                 accounts=runtime.accounts(),
                 new_name=runtime.new_name,
                 now=runtime.now(),
@@ -275,13 +278,13 @@ class RequestContext:
         secure, new = self.request.is_secure, []
         if self._caller and self._caller.new_guest_cookie:
             value = self._caller.new_guest_cookie
-            new.append(cookies.bake(cookies.GUEST, value, seconds=cookies.GUEST_SECONDS, secure=secure))
+            new.append(cookies.cookie(cookies.GUEST, value, seconds=cookies.GUEST_SECONDS, secure=secure))
         if self.request.api_key is not None:
             return []
         if self.app.csrf and cookies.CSRF not in self.request.cookies:
             token, seconds = csrf.new_token(), cookies.GUEST_SECONDS
-            new.append(cookies.bake(cookies.CSRF, token, seconds=seconds, secure=secure, http_only=False))
-        return new
+            new.append(cookies.cookie(cookies.CSRF, token, seconds=seconds, secure=secure, http_only=False))
+        return [str(one) for one in new]
 
 
 def status_of(problem: EnhancerError) -> int:
