@@ -45,7 +45,8 @@ def generate(
     )
     if job.is_open:
         usage = day_view(caller.plan, state, runtime.now())
-        return submit_forms.accepted(JobView.of(job, context.request.language, usage=usage), wish)
+        running = JobView.of(job, context.request.language, usage=usage)
+        return ok(running, status=202, headers=submit_forms.accepted_headers(job.id, wish))
     view = GenerateView.of(
         submitted, job, plan=caller.plan, state=state, now=runtime.now(), total_ms=context.elapsed_ms
     )

@@ -72,12 +72,17 @@ def submit_batch(
     )
 
 
-def accepted(view: JobView, wish: Preference | None = None) -> Response[Success[JobView]]:
+def accepted(view: JobView) -> Response[Success[JobView]]:
     """Return 202 with the job, where to find it, and when to look."""
-    headers = {"Location": f"/api/ai-image/jobs/{view.id}", "Retry-After": str(RETRY_SECONDS)}
+    return ok(view, status=202, headers=accepted_headers(view.id))
+
+
+def accepted_headers(job_id: str, wish: Preference | None = None) -> dict[str, str]:
+    """Return where to find a job that was accepted, when to look, and which preference was heeded."""
+    headers = {"Location": f"/api/ai-image/jobs/{job_id}", "Retry-After": str(RETRY_SECONDS)}
     if wish and wish.applied:
         headers["Preference-Applied"] = wish.applied
-    return ok(view, status=202, headers=headers)
+    return headers
 
 
 def _picture(form: GenerateForm, caller: Caller) -> bytes:
