@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import secrets
 from typing import Annotated, Any
@@ -11,14 +10,11 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from enhancer import runtime
-from enhancer.accounts import owner_data
+from enhancer.accounts import api_keys, owner_data
 from enhancer.api.http import cookies
 from enhancer.api.http.app import create_app, entrypoint
 from enhancer.api.shapes.accounts import ExportView, GoneView, KeyRequest, KeysView, KeyView, NewKeyView
 from enhancer.api.shapes.wire import Success, ok
-from enhancer.domain.api_keys import ApiKey, prefix_for
-from enhancer.domain.errors import OwnerBlocked
-from enhancer.jobs import results
 
 app = create_app(scope=None, for_blocked=True)
 ASK_AGAIN_SECONDS = 5
@@ -37,21 +33,20 @@ def keys() -> Response[Success[KeysView]]:
 @app.post("/api/auth/keys", summary="Make an API key", tags=["account"], status_code=201)
 def create_key(body: Annotated[KeyRequest, Body()]) -> Response[Success[NewKeyView]]:
     """The secret is in this answer and nowhere else."""
-    account = app.request_context.user
-    if account.blocked:  # they may look, revoke, take their data and go
-        raise OwnerBlocked
-    owner = account.owner
+    owner = app.request_context.user.owner
+    app.request_context.refuse_blocked()  # they may look, revoke, take their data and go
     app.request_context.count_against("sensitive")
-    secret = prefix_for(runtime.settings().environment) + secrets.token_urlsafe(32)
-    key = ApiKey(
-        id=runtime.new_id("key"),
+    key, secret = api_keys.create(
+        owner,
         name=body.name,
-        scopes=tuple(dict.fromkeys(body.scopes)),
-        created_at=runtime.now(),
-        hint=secret[-4:],
-        cap=None if body.monthly_credits is None else body.monthly_credits * 10,
+        scopes=body.scopes,
+        monthly_credits=body.monthly_credits,
+        environment=runtime.settings().environment,
+        key_id=runtime.new_id("key"),
+        random=secrets.token_urlsafe(32),
+        now=runtime.now(),
+        api_keys=runtime.api_keys(),
     )
-    runtime.api_keys().create(owner, key, secret)
     return ok(NewKeyView(**KeyView.of(key, 0).model_dump(), secret=secret), status=201)
 
 
@@ -76,31 +71,19 @@ def revoke_key(key_id: str) -> Response[Success[GoneView]]:
 )
 def export() -> Response[Any]:
     """Profile, jobs, ledger and pictures as a zip: at once, or made in the background where it is large."""
-    account, owner_records, now = app.request_context.user, runtime.owner_records(), runtime.now()
-    found = owner_records.export(account.owner, now=now)
-    if found and found.status == "ready":
-        link = runtime.artifacts().link(found.key, headers={"ResponseContentDisposition": FILE_NAME})
+    copy = owner_data.copy_of(
+        app.request_context.user,
+        now=runtime.now(),
+        owner_records=runtime.owner_records(),
+        artifacts=runtime.artifacts(),
+        make_in_background=_make_in_background,
+    )
+    if copy.key:
+        link = runtime.artifacts().link(copy.key, headers={"ResponseContentDisposition": FILE_NAME})
         return Response(302, headers={"Location": link, "Cache-Control": "no-store"}, body="")
-    if (
-        not found
-        and owner_data.size_of(account.owner, owner_records=owner_records) <= owner_data.INLINE_BYTES_MAX
-    ):
-        out = io.BytesIO()
-        owner_data.pack(account, out, owner_records=owner_records, artifacts=runtime.artifacts())
-        if out.tell() <= results.BODY_BYTES_MAX:  # a long ledger counts, too
-            return Response(
-                200,
-                "application/zip",
-                out.getvalue(),
-                {"Content-Disposition": FILE_NAME, "Cache-Control": "no-store"},
-            )
-    if not found and owner_records.begin_export(account.owner, now=now):
-        event = {"userId": account.owner.id, "askedAt": now}
-        runtime.lambda_client(5.0).invoke(
-            FunctionName=runtime.settings().export_function,
-            InvocationType="Event",
-            Payload=json.dumps(event).encode(),
-        )
+    if copy.zipped:
+        headers = {"Content-Disposition": FILE_NAME, "Cache-Control": "no-store"}
+        return Response(200, "application/zip", copy.zipped, headers)
     body = Success(data=ExportView()).model_dump(by_alias=True)
     return Response(202, "application/json", json.dumps(body), {"Retry-After": str(ASK_AGAIN_SECONDS)})
 
@@ -119,6 +102,14 @@ def erase() -> Response[Success[GoneView]]:
     name = cookies.session_name(secure=request.is_secure)
     answer.cookies.append(cookies.gone(name, secure=request.is_secure))
     return answer
+
+
+def _make_in_background(user_id: str, asked_at: int) -> None:
+    runtime.lambda_client(5.0).invoke(
+        FunctionName=runtime.settings().export_function,
+        InvocationType="Event",
+        Payload=json.dumps({"userId": user_id, "askedAt": asked_at}).encode(),
+    )
 
 
 lambda_handler = entrypoint(app)

@@ -24,16 +24,13 @@ from enhancer.api.shapes.accounts import (
     PlanRequest,
 )
 from enhancer.api.shapes.wire import Success, ok
-from enhancer.domain.availability import Flags
 from enhancer.domain.errors import InvalidFields
-from enhancer.domain.models import CATALOGUE
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import day_of
 from enhancer.telemetry import logger
 
 app = create_app(scope=None)
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=128)]
-MICROS = 1_000_000
 
 
 @app.get("/api/admin/owners", summary="Look up users", tags=["admin"])
@@ -131,16 +128,14 @@ def flags() -> Response[Success[FlagsView]]:
 def set_flags(body: Annotated[FlagsRequest, Body()]) -> Response[Success[FlagsView]]:
     """Replaces all of them; in effect within a minute, without a deployment."""
     actor = app.request_context.admin
-    known = {name for model in CATALOGUE for name in (model.provider, model.slug, model.alias)}
-    if not known.issuperset(body.off):
-        raise InvalidFields(fields=[{"field": "off", "problem": "unknown_model_or_provider"}])
-    cap = None if body.spend_cap_usd is None else round(body.spend_cap_usd * MICROS)
-    runtime.flags().set(
-        Flags(tuple(body.off), cap),
-        actor=actor.owner.id,
+    admin.set_flags(
+        body.off,
+        body.spend_cap_usd,
         reason=body.reason,
+        actor=actor,
         entry_id=runtime.new_id("act"),
         now=runtime.now(),
+        flags=runtime.flags(),
     )
     logger.warning(
         "flags", extra={"requestId": app.request_context.request.id, "actor": actor.owner.id, "off": body.off}
@@ -169,8 +164,8 @@ def _flags_now() -> FlagsView:
     spent = runtime.spend().total(day_of(runtime.now()))
     return FlagsView(
         off=list(runtime.flags().get().off),
-        spend_cap_usd=runtime.spend_cap() / MICROS,
-        spent_today_usd=spent / MICROS,
+        spend_cap_usd=runtime.spend_cap() / admin.MICROS_PER_USD,
+        spent_today_usd=spent / admin.MICROS_PER_USD,
     )
 
 

@@ -27,7 +27,7 @@ from enhancer.api.shapes.wire import Success, ok
 from enhancer.billing import checkout, statement
 from enhancer.domain.accounts import Account
 from enhancer.domain.credits import expiring
-from enhancer.domain.errors import EnhancerError, NotFound, NotSignedIn, OwnerBlocked
+from enhancer.domain.errors import EnhancerError, NotFound, NotSignedIn
 
 app = create_app(scope="billing", for_blocked=True)
 Key = Annotated[str | None, Header(alias="Idempotency-Key")]
@@ -144,8 +144,7 @@ def _account() -> Account:
 
 def _buyer(return_to: str | None, idempotency_key: str | None) -> checkout.Visitor:
     account = _account()
-    if account.blocked:  # they may look, cancel and manage what they have
-        raise OwnerBlocked
+    app.request_context.refuse_blocked()  # they may look, cancel and manage what they have
     app.request_context.count_against("sensitive")
     return _visitor(account, return_to, idempotency_key)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.accounts import Accounts
     from enhancer.adapters.dynamodb.api_keys import ApiKeys
     from enhancer.adapters.signing import Signer
-    from enhancer.domain.accounts import Account
 
 
 def identify(
@@ -78,25 +76,3 @@ def network_of(source_ip: str, key: bytes) -> str:
     else:
         prefix = str(address)
     return keyed_hash("network", prefix, key)
-
-
-def sign_in_for_development(
-    *,
-    email: str | None,
-    plan: str,
-    role: str,
-    accounts: Accounts,
-    token: str,
-    new_name: Callable[[], str],
-    now: int,
-) -> Account:
-    """Open (or reopen, by e-mail) an account with any plan and start a session. Never deployed elsewhere."""
-    name = user_id_for_development(email) if email else new_name()
-    account = accounts.open(Owner("user", name), plan=plan_named(plan).name, role=role, email=email, now=now)
-    accounts.start_session(account.owner, token, now=now)
-    return account
-
-
-def user_id_for_development(email: str) -> str:
-    """Return the id that an address always gets on a developer's machine."""
-    return hashlib.sha256(email.lower().encode()).hexdigest()[:26]

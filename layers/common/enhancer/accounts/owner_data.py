@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from enhancer.domain.artifacts import NoArtifact, export_key, prefixes_of
 from enhancer.domain.errors import JobFinished
 from enhancer.domain.jobs import Artifact, Job
 from enhancer.domain.payments import NoSuchPayment
-from enhancer.jobs import manage
+from enhancer.jobs import manage, results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,39 @@ usage.json     images a day, plan credits a month (tenths)
 audit.json     what administrators did to your account
 artifacts/     your pictures: originals under uploads/, results under results/
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What came of asking for a copy: ``key`` of the stored zip, or the zip itself; neither while it is being made."""
+
+    key: str | None = None
+    zipped: bytes | None = None
+
+
+def copy_of(
+    account: Account,
+    *,
+    now: int,
+    owner_records: OwnerRecords,
+    artifacts: Artifacts,
+    make_in_background: Callable[[str, int], None],
+) -> Copy:
+    """Return the copy of all data of a user: at once where it is small, else made in the background, once.
+
+    ``make_in_background`` is called with the user's id and ``now`` by the one request that starts it; see `export`.
+    """
+    found = owner_records.export(account.owner, now=now)
+    if found:
+        return Copy(key=found.key) if found.status == "ready" else Copy()
+    if size_of(account.owner, owner_records=owner_records) <= INLINE_BYTES_MAX:
+        out = io.BytesIO()
+        pack(account, out, owner_records=owner_records, artifacts=artifacts)
+        if out.tell() <= results.BODY_BYTES_MAX:  # a long ledger counts, too
+            return Copy(zipped=out.getvalue())
+    if owner_records.begin_export(account.owner, now=now):
+        make_in_background(account.owner.id, now)
+    return Copy()
 
 
 def size_of(owner: Owner, *, owner_records: OwnerRecords) -> int:

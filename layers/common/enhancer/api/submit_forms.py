@@ -97,5 +97,5 @@ def _picture(form: GenerateForm, caller: Caller) -> bytes:
 
 
 def _is_there(key: str, caller: Caller) -> bool:
-    mine = any(is_incoming_of(key, owner) for owner in (caller.owner, caller.guest) if owner)
+    mine = any(is_incoming_of(key, owner) for owner in caller.owners)
     return mine and runtime.artifacts().exists(key)

@@ -33,6 +33,11 @@ class Caller:
     account: Account | None = None
 
     @property
+    def owners(self) -> tuple[Owner, ...]:
+        """Whose things are this caller's: their own, and for a user also those of the browser's guest."""
+        return (self.owner,) if self.guest in (None, self.owner) else (self.owner, self.guest)
+
+    @property
     def is_guest(self) -> bool:
         """True without a session."""
         return self.owner.type == "guest"
@@ -59,6 +64,4 @@ class Caller:
 
     def owns(self, owner_type: str, owner_id: str) -> bool:
         """Return whether this browser made what belongs to that owner."""
-        owner = (owner_type, owner_id)
-        mine = [self.owner] + ([self.guest] if self.guest else [])
-        return owner in [(one.type, one.id) for one in mine]
+        return (owner_type, owner_id) in [(one.type, one.id) for one in self.owners]

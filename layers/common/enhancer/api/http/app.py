@@ -237,12 +237,17 @@ class RequestContext:
     def check_caller(self) -> None:
         """Refuse who is blocked, and what the key's scopes do not include."""
         caller = self.caller
-        if caller.account and caller.account.blocked and (caller.key or not self.app.for_blocked):
-            raise errors.OwnerBlocked
+        if caller.key or not self.app.for_blocked:
+            self.refuse_blocked()
         if caller.key:
             scope = "read" if self.request.method in csrf.SAFE else self.app.scope
             if scope is None or scope not in caller.key.scopes:
                 raise errors.ScopeMissing(scope=scope or "session")
+
+    def refuse_blocked(self) -> None:
+        """Raise `OwnerBlocked` for a user who is blocked, in calls of an app that is otherwise open to them."""
+        if self.caller.account and self.caller.account.blocked:
+            raise errors.OwnerBlocked
 
     def leave(self, answer: dict[str, Any]) -> dict[str, Any]:
         """Add headers and cookies, log, and return the answer."""
