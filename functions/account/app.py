@@ -24,7 +24,7 @@ FILE_NAME = 'attachment; filename="image-enhancer-export.zip"'
 @app.get("/api/auth/keys", summary="API keys", tags=["account"])
 def keys() -> Response[Success[KeysView]]:
     """Newest first; no secrets."""
-    owner, store, now = app.request_context.user.owner, runtime.api_keys(), runtime.now()
+    owner, store, now = app.request_context.user.owner, runtime.api_keys(), app.request_context.now
     return ok(
         KeysView(keys=[KeyView.of(key, store.used(owner, key.id, now=now)) for key in store.all(owner)])
     )
@@ -44,7 +44,7 @@ def create_key(body: Annotated[KeyRequest, Body()]) -> Response[Success[NewKeyVi
         environment=runtime.settings().environment,
         key_id=runtime.new_id("key"),
         random=secrets.token_urlsafe(32),
-        now=runtime.now(),
+        now=app.request_context.now,
         api_keys=runtime.api_keys(),
     )
     return ok(NewKeyView(**KeyView.of(key, 0).model_dump(), secret=secret), status=201)
@@ -73,7 +73,7 @@ def export() -> Response[Any]:
     """Profile, jobs, ledger and pictures as a zip: at once, or made in the background where it is large."""
     copy = owner_data.copy_of(
         app.request_context.user,
-        now=runtime.now(),
+        now=app.request_context.now,
         owner_records=runtime.owner_records(),
         artifacts=runtime.artifacts(),
         make_in_background=_make_in_background,

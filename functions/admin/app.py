@@ -39,7 +39,7 @@ def owners(
     email: Annotated[str | None, Query(max_length=254)] = None,
 ) -> Response[Success[OwnersView]]:
     """By id, or by e-mail address."""
-    actor, accounts, now = app.request_context.admin, runtime.accounts(), runtime.now()
+    actor, accounts, now = app.request_context.admin, runtime.accounts(), app.request_context.now
     if (user_id is None) == (email is None):
         raise InvalidFields(fields=[{"field": "userId", "problem": "either userId or email"}])
     found = (
@@ -95,7 +95,7 @@ def plan(body: Annotated[PlanRequest, Body()]) -> Response[Success[DoneView]]:
         reason=body.reason,
         actor=actor,
         entry_id=runtime.new_id("act"),
-        now=runtime.now(),
+        now=app.request_context.now,
         accounts=accounts,
     )
     return ok(DoneView())
@@ -111,7 +111,7 @@ def block(body: Annotated[BlockRequest, Body()]) -> Response[Success[DoneView]]:
         reason=body.reason,
         actor=actor,
         entry_id=runtime.new_id("act"),
-        now=runtime.now(),
+        now=app.request_context.now,
         accounts=accounts,
     )
     return ok(DoneView())
@@ -134,7 +134,7 @@ def set_flags(body: Annotated[FlagsRequest, Body()]) -> Response[Success[FlagsVi
         reason=body.reason,
         actor=actor,
         entry_id=runtime.new_id("act"),
-        now=runtime.now(),
+        now=app.request_context.now,
         flags=runtime.flags(),
     )
     logger.warning(
@@ -154,14 +154,14 @@ def _moved(
         actor=actor,
         once=idempotency_key or runtime.new_name(),
         entry_id=runtime.new_id("ent"),
-        now=runtime.now(),
+        now=app.request_context.now,
         ledger=runtime.ledger(),
     )
     return ok(DoneView(repeated=not done))
 
 
 def _flags_now() -> FlagsView:
-    spent = runtime.spend().total(day_of(runtime.now()))
+    spent = runtime.spend().total(day_of(app.request_context.now))
     return FlagsView(
         off=list(runtime.flags().get().off),
         spend_cap_usd=runtime.spend_cap() / admin.MICROS_PER_USD,

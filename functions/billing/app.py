@@ -91,7 +91,7 @@ def ledger(
     format_: Annotated[Literal["json", "csv"] | None, Query(alias="format")] = None,
 ) -> Response[Any]:
     """Every movement of credits with the balance after it; as CSV too, with ``format`` or by Accept."""
-    owner, now, store = _account().owner, runtime.now(), runtime.ledger()
+    owner, now, store = _account().owner, app.request_context.now, runtime.ledger()
     accepted = app.request_context.request.headers.get("accept", "")
     if format_ == "csv" or (format_ is None and "text/csv" in accepted):
         page = statement.statement(owner, limit=ROWS_MAX, cursor=cursor, now=now, ledger=store)
@@ -155,7 +155,7 @@ def _visitor(account: Account, return_to: str | None, idempotency_key: str | Non
 
 
 def _subscription(account: Account) -> SubscriptionView:
-    now = runtime.now()
+    now = app.request_context.now
     state = runtime.ledger().usage_and_balance(account.owner, now=now, month=account.month_at(now))
     return SubscriptionView.of(account, state, now)
 

@@ -39,7 +39,7 @@ def login(body: Annotated[LoginRequest, Body()]) -> Response[Success[LoginView]]
         accounts=runtime.accounts(),
         token=token,
         new_name=runtime.new_name,
-        now=runtime.now(),
+        now=app.request_context.now,
     )
     secure = app.request_context.request.is_secure
     name = cookies.session_name(secure=secure)

@@ -40,15 +40,13 @@ def generate(
     else:
         job = run.finish(submitted, deps=deps, seconds_max=wish.seconds)
     context.note(jobId=job.id, model=job.model)
-    state = deps.ledger.usage_and_balance(
-        caller.owner, now=runtime.now(), month=caller.month_at(runtime.now())
-    )
+    state = deps.ledger.usage_and_balance(caller.owner, now=context.now, month=caller.month_at(context.now))
     if job.is_open:
-        usage = day_view(caller.plan, state, runtime.now())
+        usage = day_view(caller.plan, state, context.now)
         running = JobView.of(job, context.request.language, usage=usage)
         return ok(running, status=202, headers=submit_forms.accepted_headers(job.id, wish))
     view = GenerateView.of(
-        submitted, job, plan=caller.plan, state=state, now=runtime.now(), total_ms=context.elapsed_ms
+        submitted, job, plan=caller.plan, state=state, now=context.now, total_ms=context.elapsed_ms
     )
     headers = {
         "X-Credits-Charged": f"{view.charge.total}",

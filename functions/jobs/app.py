@@ -34,8 +34,8 @@ def create(form: Annotated[JobForm, Body()], idempotency_key: Key = None) -> Res
         original, lanes = submitted.original or None, context.caller.plan.jobs_at_once
         run.launch(job, original, concurrency=lanes, deps=deps)
     context.note(jobId=job.id, model=job.model)
-    now = runtime.now()
-    usage = day_view(context.caller.plan, deps.ledger.usage_and_balance(context.caller.owner, now=now), now)
+    state = deps.ledger.usage_and_balance(context.caller.owner, now=context.now)
+    usage = day_view(context.caller.plan, state, context.now)
     return submit_forms.accepted(JobView.of(job, context.request.language, usage=usage))
 
 

@@ -45,7 +45,7 @@ def login(provider: str) -> Response[Any]:
         browser=browser,
         return_to=request.query.get("returnTo"),
         linking=linking,
-        now=runtime.now(),
+        now=app.request_context.now,
     )
     answer = go(url)
     name, secure = _browser_cookie(), request.is_secure
@@ -74,7 +74,7 @@ def callback(provider: str) -> Response[Any]:
         new_token=token,
         new_user=runtime.new_name(),
         admin_email=runtime.settings().admin_email,
-        now=runtime.now(),
+        now=app.request_context.now,
     )
     context.note(owner=account.owner.id)
     answer = go(path)
@@ -88,7 +88,7 @@ def logout() -> Response[Success[DoneView]]:
     """Ends this browser's session; with ``?everywhere=1`` every session of the user."""
     request, accounts = app.request_context.request, runtime.accounts()
     if request.query.get("everywhere") == "1":
-        accounts.end_all_sessions(app.request_context.user.owner, now=runtime.now())
+        accounts.end_all_sessions(app.request_context.user.owner, now=app.request_context.now)
     if request.session_token:
         accounts.end_session(request.session_token)
     answer = ok(DoneView())

@@ -29,7 +29,7 @@ def callback() -> Response[str]:
         request.body,
         request.headers.get("stripe-signature", ""),
         lambda fresh: runtime.stripe_webhook_secrets(fresh=fresh),
-        now=runtime.now(),
+        now=app.request_context.now,
     )
     app.request_context.note(event=event.id, type=event.type)
     outcome = stripe_events.apply_event(event, deps=runtime.billing_deps())

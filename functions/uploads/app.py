@@ -27,7 +27,7 @@ def create(body: Annotated[UploadRequest, Body()]) -> Response[Success[UploadVie
         url=form["url"],
         fields=form["fields"],
         upload_key=key,
-        expires_at=runtime.now() + UPLOAD_SECONDS * 1000,
+        expires_at=app.request_context.now + UPLOAD_SECONDS * 1000,
         max_bytes=UPLOAD_BYTES_MAX,
     )
     return ok(view)

@@ -31,7 +31,7 @@ app = create_app()
 @app.get("/api/ai-image/usage", summary="What is used and left", tags=["images"])
 def usage() -> Response[Success[UsageView]]:
     """Day, month and credits of the caller; a new browser gets its guest and CSRF cookies here."""
-    caller, now = app.request_context.caller, runtime.now()
+    caller, now = app.request_context.caller, app.request_context.now
     ledger = runtime.ledger()
     state = ledger.usage_and_balance(caller.owner, now=now, month=caller.month_at(now))
     available = state.balance.available
@@ -64,7 +64,7 @@ def models() -> Response[Success[ModelsView]]:
 @app.post("/api/ai-image/quote", summary="What a run would cost", tags=["images"])
 def quote(form: Annotated[QuoteForm, Body()]) -> Response[Success[QuoteView]]:
     """Takes what generate takes, without the picture; holds and stores nothing."""
-    caller, now = app.request_context.caller, runtime.now()
+    caller, now = app.request_context.caller, app.request_context.now
     model, params = submit.interpret(form.to_order())
     shares, refusal = quote_run(
         model,

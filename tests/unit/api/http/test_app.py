@@ -263,3 +263,12 @@ def test_an_app_without_limit_and_csrf_serves_anybody(served):
     answer = Answer(entrypoint(app)(http_event("POST", PATH), CONTEXT))
     assert (answer.status, answer.cookies) == (200, {})
     assert "RateLimit" not in answer.headers
+
+
+def test_the_clock_is_read_once_for_a_request(thing, served, monkeypatch):
+    """Who is calling, the rate limit and the route see one time; no request spans two days."""
+    handler, _, browser = thing
+    read: list[int] = []
+    monkeypatch.setattr(runtime, "now", lambda: read.append(served.clock) or served.clock)
+    browser.send(handler, "GET", PATH)
+    assert len(read) == 1

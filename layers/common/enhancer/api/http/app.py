@@ -146,10 +146,14 @@ def entrypoint(app: App) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
 
 
 class RequestContext:
-    """One request on its way through: who it is from, what it may still do, what it must take along."""
+    """One request on its way through: who it is from, what it may still do, what it must take along.
+
+    ``now`` (epoch ms) is when it came in. The clock is read once, so that all of it happens on one day.
+    """
 
     def __init__(self, app: App, event: dict[str, Any]) -> None:
         self.app = app
+        self.now = runtime.now()
         self.started = time.perf_counter()
         self.request = Request(event, runtime.settings().app_origin)
         self.rate: RateState | None = None
@@ -166,7 +170,7 @@ class RequestContext:
                 source_ip=request.source_ip,
                 network_key=runtime.signing_keys()[0],
                 api_keys=runtime.api_keys(),
-                now=runtime.now(),
+                now=self.now,
             )
         if self._caller is None:
             self._caller = identify(
@@ -177,7 +181,7 @@ class RequestContext:
                 network_key=runtime.signing_keys()[0],
                 accounts=runtime.accounts(),
                 new_name=runtime.new_name,
-                now=runtime.now(),
+                now=self.now,
             )
         return self._caller
 
@@ -229,7 +233,7 @@ class RequestContext:
         """Count this call against a limit; raise `RateLimited`."""
         limit = rate_limit(self.caller.plan, name)
         try:
-            self.rate = runtime.rates().take(self.caller.rate_subject, limit, now=runtime.now())
+            self.rate = runtime.rates().take(self.caller.rate_subject, limit, now=self.now)
         except errors.RateLimited as refused:
             self.rate = RateState(limit, remaining=0, reset_seconds=refused.retry_after_seconds)
             raise
