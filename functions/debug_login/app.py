@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from enhancer import runtime
 from enhancer.api.http import cookies
 from enhancer.api.http.app import create_app, entrypoint
-from enhancer.api.shapes.images import LoginView
+from enhancer.api.shapes.accounts import LoginView
 from enhancer.api.shapes.wire import LoginRequest, Success, ok
 from enhancer.domain.accounts import Account
 from enhancer.domain.errors import NotFound

@@ -11,7 +11,9 @@ from enhancer import runtime
 from enhancer.api import submit_forms
 from enhancer.api.http import prefer
 from enhancer.api.http.app import create_app, entrypoint
-from enhancer.api.shapes.images import GenerateView, JobView, day_view
+from enhancer.api.shapes.jobs import JobView
+from enhancer.api.shapes.runs import GenerateView
+from enhancer.api.shapes.usage import day_view
 from enhancer.api.shapes.wire import GenerateForm, Success, ok
 from enhancer.domain.pricing import credits
 from enhancer.jobs import run

@@ -10,7 +10,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Que
 from enhancer import runtime
 from enhancer.api import job_pages, submit_forms
 from enhancer.api.http.app import create_app, entrypoint
-from enhancer.api.shapes.images import DeletedView, JobsView, JobView, day_view
+from enhancer.api.shapes.jobs import DeletedView, JobsView, JobView
+from enhancer.api.shapes.usage import day_view
 from enhancer.api.shapes.wire import JobForm, Success, ok
 from enhancer.domain.errors import TooManyImages
 from enhancer.jobs import manage, run

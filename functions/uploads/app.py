@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from enhancer import runtime
 from enhancer.api.http.app import create_app, entrypoint
-from enhancer.api.shapes.images import UploadView
+from enhancer.api.shapes.runs import UploadView
 from enhancer.api.shapes.wire import Success, UploadRequest, ok
 from enhancer.domain.artifacts import UPLOAD_SECONDS, incoming_key
 from enhancer.domain.images import UPLOAD_BYTES_MAX, check_upload

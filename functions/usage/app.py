@@ -10,15 +10,9 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from enhancer import runtime
 from enhancer.api.http.app import create_app, entrypoint, status_of
 from enhancer.api.shapes.error_texts import message
-from enhancer.api.shapes.images import (
-    ChargeView,
-    ModelsView,
-    ModelView,
-    QuoteView,
-    RefusalView,
-    UsageView,
-    scale_shown,
-)
+from enhancer.api.shapes.models import ModelsView, ModelView
+from enhancer.api.shapes.runs import ChargeView, QuoteView, RefusalView, scale_shown
+from enhancer.api.shapes.usage import UsageView
 from enhancer.api.shapes.wire import QuoteForm, Success, ok
 from enhancer.domain.credits import expiring
 from enhancer.domain.models import CATALOGUE

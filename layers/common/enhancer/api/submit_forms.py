@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from enhancer import runtime
 from enhancer.api.http.prefer import Preference
-from enhancer.api.shapes.images import JobView
+from enhancer.api.shapes.jobs import JobView
 from enhancer.api.shapes.wire import GenerateForm, ItemWanted, JobForm, Success, ok
 from enhancer.domain.artifacts import is_incoming_of
 from enhancer.domain.errors import ImageMissing, TooManyImages, UploadNotFound

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from enhancer.api.shapes.images import CreditsView
+from enhancer.api.shapes.usage import CreditsView
 from enhancer.api.shapes.wire import Wire
 from enhancer.domain.accounts import Account
 from enhancer.domain.api_keys import ApiKey, Scope
@@ -36,6 +36,14 @@ class MeView(Wire):
     name: str = ""
     email: str = ""
     sign_ins: list[str]
+
+
+class LoginView(Wire):
+    """The account that is now signed in."""
+
+    user_id: str
+    plan: str
+    role: str
 
 
 class KeyRequest(Asked):
