@@ -1,4 +1,4 @@
-"""API keys, the copy of all data, and the end of an account: for the browser that is signed in."""
+"""/api/auth/keys, /api/account: API keys, the copy of all data, deleting the account. For signed-in browsers only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILE_NAME = 'attachment; filename="image-enhancer-export.zip"'
 
 @app.get("/api/auth/keys", summary="API keys", tags=["account"])
 def keys() -> Response[Success[KeysView]]:
-    """Newest first; no secrets."""
+    """Newest first, without their secrets."""
     owner, store, now = app.request_context.user.owner, runtime.api_keys(), app.request_context.now
     return ok(
         KeysView(keys=[KeyView.of(key, store.used(owner, key.id, now=now)) for key in store.all(owner)])
@@ -32,7 +32,7 @@ def keys() -> Response[Success[KeysView]]:
 
 @app.post("/api/auth/keys", summary="Make an API key", tags=["account"], status_code=201)
 def create_key(body: Annotated[KeyRequest, Body()]) -> Response[Success[NewKeyView]]:
-    """The secret is in this answer and nowhere else."""
+    """The secret is shown in this answer only; it is stored nowhere."""
     owner = app.request_context.user.owner
     app.request_context.refuse_blocked()  # they may look, revoke, take their data and go
     app.request_context.count_against("sensitive")
@@ -90,7 +90,7 @@ def export() -> Response[Any]:
 
 @app.delete("/api/account", summary="Delete your account", tags=["account"])
 def erase() -> Response[Success[GoneView]]:
-    """A subscription ends at once; pictures, jobs, keys and who you are: gone. The ledger stays, without a name."""
+    """Ends a subscription at once, deletes pictures, jobs, keys and profile. The ledger stays, without a name."""
     request = app.request_context.request
     owner_data.erase(
         app.request_context.user,

@@ -1,4 +1,4 @@
-"""/api/admin/...: credits, plans, blocking, switches. For browsers of administrators; no API key will do."""
+"""/api/admin/...: credits, plans, blocking, switches. For signed-in administrators; API keys are refused."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def plan(body: Annotated[PlanRequest, Body()]) -> Response[Success[DoneView]]:
 
 @app.post("/api/admin/block", summary="Block a user, or let them in again", tags=["admin"])
 def block(body: Annotated[BlockRequest, Body()]) -> Response[Success[DoneView]]:
-    """Felt by the user's next request, by browser or key."""
+    """In effect from the user's next request, by browser or API key."""
     actor, accounts = app.request_context.admin, runtime.accounts()
     admin.set_blocked(
         admin.find(body.user_id, accounts=accounts),

@@ -36,7 +36,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 @app.get("/api/billing/prices", summary="Price list", tags=["billing"])
 def prices() -> Response[Success[PricesView]]:
     """Plans and packs; for everybody, and also where nothing can be bought."""
-    return ok(PricesView.of(runtime.prices(), runtime.cashier()))
+    return ok(PricesView.of(runtime.prices(), runtime.stripe_mode()))
 
 
 @app.post("/api/billing/credits", summary="Buy credits", tags=["billing"])
@@ -48,7 +48,7 @@ def buy(body: Annotated[PackRequest, Body()], idempotency_key: Key = None) -> Re
 
 @app.post("/api/billing/session", summary="Subscribe to a plan", tags=["billing"])
 def subscribe(body: Annotated[SubscriptionRequest, Body()], idempotency_key: Key = None) -> Response[Leaving]:
-    """Opens a checkout at Stripe; who has a subscription changes it in the portal."""
+    """Opens a checkout at Stripe; a subscription that exists is changed in the portal."""
     visitor = _buyer(body.return_to, idempotency_key)
     return leaving(checkout.subscribe(visitor, body.plan, body.interval, deps=runtime.billing_deps()))
 
@@ -70,7 +70,7 @@ def portal(body: Annotated[PortalRequest | None, Body()] = None) -> Response[Lea
 
 @app.get("/api/billing/subscription", summary="The plan in force", tags=["billing"])
 def subscription() -> Response[Success[SubscriptionView]]:
-    """And the subscription behind it."""
+    """The plan, and the subscription it comes from."""
     return ok(_subscription(_account()))
 
 
@@ -108,7 +108,7 @@ def ledger(
 
 
 def _returned(request: Request, problem: EnhancerError) -> str:
-    """Where a browser goes whose checkout is nobody's or another's, or could not be looked up yet."""
+    """Return where a browser goes when its checkout is unknown, somebody else's, or cannot be looked up yet."""
     state = "failed" if isinstance(problem, NotFound) else "pending"
     return f"/{request.language}/account?checkout={state}"
 

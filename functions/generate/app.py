@@ -27,7 +27,7 @@ def generate(
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
     preference: Annotated[str | None, Header(alias="Prefer")] = None,
 ) -> Response[Success[GenerateView | JobView]]:
-    """Price and limits are checked, the price is held, the model runs, the result is stored and paid for.
+    """Checks price and limits, holds the price, runs the model, stores the result, settles.
 
     What takes longer than ``Prefer: wait=N`` (25 s at most, and by default) is answered 202 with a job.
     """

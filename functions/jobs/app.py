@@ -22,7 +22,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 
 @app.post("/api/ai-image/jobs", summary="Enhance one to ten pictures", tags=["jobs"], status_code=202)
 def create(form: Annotated[JobForm, Body()], idempotency_key: Key = None) -> Response[Success[JobView]]:
-    """All or nothing is held; each picture succeeds or fails on its own."""
+    """Holds the price of all pictures or of none; then each succeeds or fails on its own."""
     context, deps = app.request_context, runtime.job_deps()
     if form.items and (form.image is not None or form.upload_key):
         raise TooManyImages(field="items", count=len(form.items) + 1, limit=len(form.items))
@@ -67,7 +67,7 @@ def show(job_id: str) -> Response[Success[JobView]]:
 
 @app.post("/api/ai-image/jobs/<job_id>/cancel", summary="Cancel a job", tags=["jobs"])
 def cancel(job_id: str) -> Response[Success[JobView]]:
-    """What is not done is given back; a result that comes later changes nothing."""
+    """Releases the price of what is not done; a result that comes later changes nothing."""
     deps = runtime.job_deps()
     job = manage.cancel(manage.find(job_id, caller=app.request_context.caller, deps=deps), deps=deps)
     return ok(JobView.of(job, app.request_context.request.language))
@@ -91,7 +91,7 @@ def retry(job_id: str, idempotency_key: Key = None) -> Response[Success[JobView]
 
 @app.delete("/api/ai-image/jobs/<job_id>", summary="Delete a job and its pictures", tags=["jobs"])
 def remove(job_id: str) -> Response[Success[DeletedView]]:
-    """Originals and results are gone at once; the ledger keeps what was paid."""
+    """Deletes originals and results at once; the ledger keeps what was paid."""
     deps = runtime.job_deps()
     manage.delete(manage.find(job_id, caller=app.request_context.caller, deps=deps), deps=deps)
     return ok(DeletedView(id=job_id))

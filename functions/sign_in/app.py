@@ -1,4 +1,4 @@
-"""GET /api/auth/{google|github}/login|callback, POST logout, GET me: who this browser is."""
+"""/api/auth/...: signing in with Google or GitHub, signing out, who is signed in."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def login(provider: str) -> Response[Any]:
     kept = request.cookies.get(_browser_cookie())
     browser = kept if kept and sign_in.is_secret(kept) else secrets.token_urlsafe(32)
     url = sign_in.begin(
-        _way(provider),
+        _flow(provider),
         state=secrets.token_urlsafe(32),
         browser=browser,
         return_to=request.query.get("returnTo"),
@@ -66,7 +66,7 @@ def callback(provider: str) -> Response[Any]:
     context, request = app.request_context, app.request_context.request
     token = secrets.token_urlsafe(32)
     account, path = sign_in.complete(
-        _way(provider),
+        _flow(provider),
         request.query,
         browser=request.cookies.get(_browser_cookie()),
         caller=context.caller.account,
@@ -99,7 +99,7 @@ def logout() -> Response[Success[DoneView]]:
 
 @app.get("/api/auth/me", summary="Who is signed in", tags=["account"])
 def me() -> Response[Success[MeView]]:
-    """A guest is told as such; nothing here is secret to its own browser."""
+    """Also for guests: ``signedIn`` is false then."""
     caller = app.request_context.caller
     account = caller.account
     view = MeView(
@@ -115,7 +115,7 @@ def me() -> Response[Success[MeView]]:
     return ok(view)
 
 
-def _way(provider: str) -> SignInFlow:
+def _flow(provider: str) -> SignInFlow:
     if provider not in PROVIDERS:
         raise NotFound
     redirect_uri = f"{app.request_context.request.own_origin}/api/auth/{provider}/callback"

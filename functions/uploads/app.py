@@ -1,4 +1,4 @@
-"""POST /api/ai-image/uploads: a form for files that do not fit through a request."""
+"""POST /api/ai-image/uploads: a presigned form for files that are too large for a request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ app = create_app()
 
 @app.post("/api/ai-image/uploads", summary="Prepare an upload", tags=["images"])
 def create(body: Annotated[UploadRequest, Body()]) -> Response[Success[UploadView]]:
-    """Type and length are pinned; nothing is decoded, held or charged before generate takes the key."""
+    """Content type and size are fixed by the form. Nothing is decoded or held before a run takes the key."""
     check_upload(body.content_type, body.size)
     key = incoming_key(app.request_context.caller.owner, runtime.new_name())
     form = runtime.artifacts().upload_form(key, content_type=body.content_type, size=body.size)

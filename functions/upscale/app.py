@@ -1,4 +1,4 @@
-"""The embedded model. Reads an original, enlarges it, stores the finished result, wakes who waits for it.
+"""The embedded model: reads an original, enlarges it, stores the result, wakes the step that waits for it.
 
 Event: ``source`` and ``target`` (storage keys), ``scale`` (2, 4, 6, 8), ``quality`` (standard, pro),
 ``format`` (jpeg, png, webp, avif) and ``job`` (ownerType, ownerId, jobId, attempt, item), which may be left out.

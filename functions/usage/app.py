@@ -57,7 +57,7 @@ def models() -> Response[Success[ModelsView]]:
 
 @app.post("/api/ai-image/quote", summary="What a run would cost", tags=["images"])
 def quote(form: Annotated[QuoteForm, Body()]) -> Response[Success[QuoteView]]:
-    """Takes what generate takes, without the picture; holds and stores nothing."""
+    """Takes the fields of generate without the picture; holds and stores nothing."""
     caller, now = app.request_context.caller, app.request_context.now
     model, params = submit.interpret(form.to_order())
     shares, refusal = quote_run(

@@ -104,7 +104,7 @@ def set_blocked(
     now: int,
     accounts: Accounts,
 ) -> None:
-    """Block a user, or let them in again; felt by their next request."""
+    """Block a user, or let them in again; in effect from their next request."""
     action = "block" if blocked else "unblock"
     audit = {"id": entry_id, "action": action, "actor": actor.owner.id, "reason": reason, "value": blocked}
     accounts.change(account.owner, "blocked", blocked, audit=audit, now=now)

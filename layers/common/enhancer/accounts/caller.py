@@ -1,4 +1,4 @@
-"""Who is calling: a signed guest or a session's user, and the network a guest comes from."""
+"""Who is calling: a guest by signed cookie, a user by session or API key; and the network a guest comes from."""
 
 from __future__ import annotations
 

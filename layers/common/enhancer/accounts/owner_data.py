@@ -1,4 +1,4 @@
-"""What an owner may ask about their data: a copy of all of it, and its end."""
+"""All data of one owner: a copy of it, and its deletion with the account."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def export(
     owner_records: OwnerRecords,
     artifacts: Artifacts,
 ) -> None:
-    """Make the copy that was asked for and say where it is."""
+    """Make the copy that was asked for, store it, and record its key."""
     key = export_key(account.owner, new_name())
     with TemporaryDirectory() as folder:
         path = Path(folder) / "export.zip"
@@ -139,7 +139,7 @@ def erase(
     """Delete an account: its subscription and its work are stopped, its name is gone, then its pictures and records.
 
     ``unsubscribe`` ends a subscription, given its id; while that cannot be done (`CashierError`), nothing is deleted.
-    From the third step on it is over for everybody; what a crash leaves is finished by the sweep.
+    Once it is marked as deleted nobody can use it any more; what a crash leaves is finished by the sweep.
     """
     for subscription in account.subscriptions:
         if subscription.is_open:
@@ -169,7 +169,7 @@ def _json(found: Any) -> str:
 
 
 def _shown(found: Any) -> Any:
-    """What belongs to the owner, without what is only ours: keys of the table, hashes, tokens."""
+    """Return a record without the fields that are only ours: keys of the table, hashes, tokens."""
     if isinstance(found, dict):
         return {name: _shown(value) for name, value in found.items() if name not in HIDDEN}
     return [_shown(one) for one in found] if isinstance(found, list | tuple) else found

@@ -1,6 +1,6 @@
-"""Signing in with Google or GitHub: out to the provider and back, to the same browser, once.
+"""Signing in with Google or GitHub (OAuth 2 with PKCE): to the provider and back, in the same browser, once.
 
-Nothing that signs anybody in ever stands in a URL of ours. Code verifier and nonce follow from two secrets: one in the
+Nothing in a URL of ours is enough to sign anybody in. Code verifier and nonce follow from two secrets: one in the
 browser's cookie, one (the state) in the URL that went out; the table knows a hash of each.
 """
 
@@ -102,7 +102,7 @@ def _account(
     admin_email: str,
     now: int,
 ) -> Account:
-    """Whom the verified identity signs in; when linking, the user who asked for it and is still signed in."""
+    """Return the account of a verified identity; when linking, that of the user who asked and is still signed in."""
     if pending.linking:
         if caller is None or caller.owner.id != pending.linking:
             raise SignInFailed(reason="state")

@@ -1,4 +1,4 @@
-"""A running prediction of our own, tied to its job: it stops when the job is canceled, and its end is heard."""
+"""Ties a running upscale to its job: stop when canceled, wake the waiting step at the end."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from enhancer.domain.refs import Ref
 from enhancer.telemetry import logger
 
 CHECK_SECONDS = 2.0
+"""How often the table is asked at most whether the job is still wanted."""
 
 
 class Watch:
-    """Use as a context around the work. Without a job it does nothing; a later attempt of it is not ours to wake.
+    """Use as a context around the work. Without a job it does nothing; of a later attempt no step is woken.
 
     The token is read when the work has ended, after its result was stored: whoever comes to wait for it later finds
     the result there.
@@ -37,7 +38,7 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wake the step that waits, or let it fail with the class of what went wrong."""
+        """Wake the waiting step, or let it fail with the name of the error's class."""
         if kind:
             logger.info("upscale stopped", extra={**self.named, "errorType": kind.__name__})
         _, item = self._look()
@@ -48,7 +49,7 @@ class Watch:
             runtime.workflow().fail(token, kind.__name__)
 
     def check(self) -> None:
-        """Raise `JobCanceled` when there is no use in going on; asks the table every `CHECK_SECONDS` at most."""
+        """Raise `JobCanceled` when job or item have ended; asks the table every `CHECK_SECONDS` at most."""
         if self._ref is None or time.monotonic() - self._checked < CHECK_SECONDS:
             return
         self._checked = time.monotonic()

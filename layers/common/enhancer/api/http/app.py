@@ -1,4 +1,4 @@
-"""The frame around every handler: the gate, the envelope, the headers, the one error table."""
+"""What every handler runs in: checks before it, envelope and headers after it, and the one table of error statuses."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def create_app(
 
 
 def entrypoint(app: App) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    """Return the Lambda handler of an app: gate, route, headers, one log line."""
+    """Return the Lambda handler of an app: checks, route, headers, one log line."""
 
     def lambda_handler(event: dict[str, Any], lambda_context: Any) -> dict[str, Any]:
         app.request_context = context = RequestContext(app, event)
@@ -137,7 +137,7 @@ def entrypoint(app: App) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
             answer = app.resolve(event, lambda_context)
         except EnhancerError as refused:
             answer = _failure(context.request, refused)
-        except Exception:  # noqa: BLE001 - the last net; everything ours was caught above
+        except Exception:  # noqa: BLE001 - the last resort; our own errors were caught above
             logger.exception("unhandled", extra={"requestId": context.request.id})
             answer = _failure(context.request, errors.InternalError())
         return context.leave(answer)
@@ -146,7 +146,7 @@ def entrypoint(app: App) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
 
 
 class RequestContext:
-    """One request on its way through: who it is from, what it may still do, what it must take along.
+    """One request from arrival to answer: caller, checks, rate limit, headers and cookies of the answer, log line.
 
     ``now`` (epoch ms) is when it came in. The clock is read once, so that all of it happens on one day.
     """
@@ -206,13 +206,13 @@ class RequestContext:
 
     @property
     def admin(self) -> Account:
-        """The same, if it is an administrator's; raise `AdminOnly` if not."""
+        """The account of the administrator who is signed in; raise `AdminOnly` for anybody else."""
         if self.user.role != "admin":
             raise errors.AdminOnly
         return self.user
 
     def enter(self) -> None:
-        """Path and verb, origin, CSRF, rate limit, key's scope, in this order; raise what is wrong first."""
+        """Check path and verb, origin, CSRF, rate limit, block, key's scope, in this order; raise the first refusal."""
         request, app = self.request, self.app
         allowed = app.methods_of(request.path)
         if not allowed:
@@ -302,7 +302,7 @@ def status_of(problem: EnhancerError) -> int:
 
 
 def _problem_response(app: App, problem: Exception) -> Response[str]:
-    """Turn whatever a route raised into our envelope; what is not ours stays in the log."""
+    """Return our envelope for whatever a route raised; the text of an unknown error goes to the log only."""
     match problem:
         case EnhancerError():
             known: EnhancerError = problem

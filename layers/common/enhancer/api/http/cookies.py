@@ -52,5 +52,5 @@ def sign_in_name(*, secure: bool) -> str:
 
 
 def gone(name: str, *, secure: bool) -> Cookie:
-    """Return what removes a cookie."""
+    """Return the cookie that removes another one of this name."""
     return cookie(name, "", seconds=0, secure=secure)

@@ -100,13 +100,13 @@ class ExportView(Wire):
 
 
 class GoneView(Wire):
-    """What is gone."""
+    """Confirms a deletion."""
 
     deleted: Literal[True] = True
 
 
 class DoneView(Wire):
-    """It is done; ``repeated`` when it was before, under the same key."""
+    """It is done; ``repeated``: it had been done before, under the same Idempotency-Key."""
 
     done: Literal[True] = True
     repeated: bool = False
@@ -188,7 +188,7 @@ class HistoryView(Wire):
 
 
 class OwnerView(Wire):
-    """A user as administrators see it. ``difference`` other than 0 means that the books are wrong."""
+    """A user as administrators see it. ``difference`` other than 0 means that totals and entries disagree."""
 
     user_id: str
     email: str

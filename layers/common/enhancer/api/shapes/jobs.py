@@ -164,7 +164,7 @@ class JobsView(Wire):
 
 
 class DeletedView(Wire):
-    """What is gone."""
+    """Confirms that a job is deleted."""
 
     id: str
     deleted: Literal[True] = True
