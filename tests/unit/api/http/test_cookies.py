@@ -32,16 +32,17 @@ def test_every_odd_header_still_gives_its_good_cookies(parts, found):
 @pytest.mark.parametrize(
     ("secure", "http_only", "flags"),
     [
-        (True, True, ["HttpOnly", "Secure"]),
-        (True, False, ["Secure"]),
-        (False, True, ["HttpOnly"]),
-        (False, False, []),
+        (True, True, "; HttpOnly; Secure"),
+        (True, False, "; Secure"),
+        (False, True, "; HttpOnly"),
+        (False, False, ""),
     ],
 )
 def test_a_cookie_is_lax_for_the_whole_site_with_its_flags(secure, http_only, flags):
     """Exactly what browsers need and nothing looser."""
     cookie = cookies.cookie("guest_id", "v", seconds=60, secure=secure, http_only=http_only)
-    assert parsed(str(cookie)) == ("guest_id", "v", sorted(["Path=/", "Max-Age=60", "SameSite=Lax", *flags]))
+    wanted = f"guest_id=v; Path=/; Max-Age=60; SameSite=Lax{flags}"
+    assert parsed(str(cookie)) == parsed(wanted)
 
 
 @pytest.mark.parametrize(("secure", "name"), [(True, "__Host-session"), (False, "session_id")])
