@@ -6,7 +6,6 @@ import hashlib
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 
-from enhancer.accounts.caller import user_id_for_development
 from enhancer.adapters.dynamodb.accounts import Accounts, hashed
 from enhancer.adapters.dynamodb.api_keys import ApiKeys
 from enhancer.adapters.dynamodb.ledger import Ledger
@@ -15,6 +14,7 @@ from enhancer.domain.api_keys import SCOPES, ApiKey
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
 from enhancer.runtime import new_id, now
+from functions.debug_login.app import user_id_for_development
 
 CREDITS_TENTHS = 1000
 ADMIN = "admin@example.com"

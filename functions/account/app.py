@@ -1,8 +1,7 @@
-"""API keys, the copy of all data, and the end of an account: for the browser that is signed in."""
+"""/api/auth/keys, /api/account: API keys, the copy of all data, deleting the account. For signed-in browsers only."""
 
 from __future__ import annotations
 
-import io
 import json
 import secrets
 from typing import Annotated, Any
@@ -11,15 +10,11 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from enhancer import runtime
-from enhancer.accounts import owner_data
+from enhancer.accounts import api_keys, owner_data
 from enhancer.api.http import cookies
 from enhancer.api.http.app import create_app, entrypoint
 from enhancer.api.shapes.accounts import ExportView, GoneView, KeyRequest, KeysView, KeyView, NewKeyView
 from enhancer.api.shapes.wire import Success, ok
-from enhancer.domain.api_keys import ApiKey, prefix_for
-from enhancer.domain.errors import OwnerBlocked
-from enhancer.domain.pricing import tenths
-from enhancer.jobs import results
 
 app = create_app(scope=None, for_blocked=True)
 ASK_AGAIN_SECONDS = 5
@@ -28,8 +23,8 @@ FILE_NAME = 'attachment; filename="image-enhancer-export.zip"'
 
 @app.get("/api/auth/keys", summary="API keys", tags=["account"])
 def keys() -> Response[Success[KeysView]]:
-    """Newest first; no secrets."""
-    owner, store, now = app.request_context.user.owner, runtime.api_keys(), runtime.now()
+    """Newest first, without their secrets."""
+    owner, store, now = app.request_context.user.owner, runtime.api_keys(), app.request_context.now
     return ok(
         KeysView(keys=[KeyView.of(key, store.used(owner, key.id, now=now)) for key in store.all(owner)])
     )
@@ -37,22 +32,21 @@ def keys() -> Response[Success[KeysView]]:
 
 @app.post("/api/auth/keys", summary="Make an API key", tags=["account"], status_code=201)
 def create_key(body: Annotated[KeyRequest, Body()]) -> Response[Success[NewKeyView]]:
-    """The secret is in this answer and nowhere else."""
-    account = app.request_context.user
-    if account.blocked:  # they may look, revoke, take their data and go
-        raise OwnerBlocked
-    owner = account.owner
+    """The secret is shown in this answer only; it is stored nowhere."""
+    owner = app.request_context.user.owner
+    app.request_context.refuse_blocked()  # they may look, revoke, take their data and go
     app.request_context.count_against("sensitive")
-    secret = prefix_for(runtime.settings().environment) + secrets.token_urlsafe(32)
-    key = ApiKey(
-        id=runtime.new_id("key"),
+    key, secret = api_keys.create(
+        owner,
         name=body.name,
-        scopes=tuple(dict.fromkeys(body.scopes)),
-        created_at=runtime.now(),
-        hint=secret[-4:],
-        cap=None if body.monthly_credits is None else tenths(body.monthly_credits),
+        scopes=body.scopes,
+        monthly_credits=body.monthly_credits,
+        environment=runtime.settings().environment,
+        key_id=runtime.new_id("key"),
+        random=secrets.token_urlsafe(32),
+        now=app.request_context.now,
+        api_keys=runtime.api_keys(),
     )
-    runtime.api_keys().create(owner, key, secret)
     return ok(NewKeyView(**KeyView.of(key, 0).model_dump(), secret=secret), status=201)
 
 
@@ -77,38 +71,26 @@ def revoke_key(key_id: str) -> Response[Success[GoneView]]:
 )
 def export() -> Response[Any]:
     """Profile, jobs, ledger and pictures as a zip: at once, or made in the background where it is large."""
-    account, owner_records, now = app.request_context.user, runtime.owner_records(), runtime.now()
-    found = owner_records.export(account.owner, now=now)
-    if found and found.status == "ready":
-        link = runtime.artifacts().link(found.key, headers={"ResponseContentDisposition": FILE_NAME})
+    copy = owner_data.copy_of(
+        app.request_context.user,
+        now=app.request_context.now,
+        owner_records=runtime.owner_records(),
+        artifacts=runtime.artifacts(),
+        make_in_background=_make_in_background,
+    )
+    if copy.key:
+        link = runtime.artifacts().link(copy.key, headers={"ResponseContentDisposition": FILE_NAME})
         return Response(302, headers={"Location": link, "Cache-Control": "no-store"}, body="")
-    if (
-        not found
-        and owner_data.size_of(account.owner, owner_records=owner_records) <= owner_data.INLINE_BYTES_MAX
-    ):
-        out = io.BytesIO()
-        owner_data.pack(account, out, owner_records=owner_records, artifacts=runtime.artifacts())
-        if out.tell() <= results.BODY_BYTES_MAX:  # a long ledger counts, too
-            return Response(
-                200,
-                "application/zip",
-                out.getvalue(),
-                {"Content-Disposition": FILE_NAME, "Cache-Control": "no-store"},
-            )
-    if not found and owner_records.begin_export(account.owner, now=now):
-        event = {"userId": account.owner.id, "askedAt": now}
-        runtime.lambda_client(5.0).invoke(
-            FunctionName=runtime.settings().export_function,
-            InvocationType="Event",
-            Payload=json.dumps(event).encode(),
-        )
+    if copy.zipped:
+        headers = {"Content-Disposition": FILE_NAME, "Cache-Control": "no-store"}
+        return Response(200, "application/zip", copy.zipped, headers)
     body = Success(data=ExportView()).model_dump(by_alias=True)
     return Response(202, "application/json", json.dumps(body), {"Retry-After": str(ASK_AGAIN_SECONDS)})
 
 
 @app.delete("/api/account", summary="Delete your account", tags=["account"])
 def erase() -> Response[Success[GoneView]]:
-    """A subscription ends at once; pictures, jobs, keys and who you are: gone. The ledger stays, without a name."""
+    """Ends a subscription at once, deletes pictures, jobs, keys and profile. The ledger stays, without a name."""
     request = app.request_context.request
     owner_data.erase(
         app.request_context.user,
@@ -120,6 +102,14 @@ def erase() -> Response[Success[GoneView]]:
     name = cookies.session_name(secure=request.is_secure)
     answer.cookies.append(cookies.gone(name, secure=request.is_secure))
     return answer
+
+
+def _make_in_background(user_id: str, asked_at: int) -> None:
+    runtime.lambda_client(5.0).invoke(
+        FunctionName=runtime.settings().export_function,
+        InvocationType="Event",
+        Payload=json.dumps({"userId": user_id, "askedAt": asked_at}).encode(),
+    )
 
 
 lambda_handler = entrypoint(app)

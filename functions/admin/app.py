@@ -1,4 +1,4 @@
-"""/api/admin/...: credits, plans, blocking, switches. For browsers of administrators; no API key will do."""
+"""/api/admin/...: credits, plans, blocking, switches. For signed-in administrators; API keys are refused."""
 
 from __future__ import annotations
 
@@ -24,16 +24,13 @@ from enhancer.api.shapes.accounts import (
     PlanRequest,
 )
 from enhancer.api.shapes.wire import Success, ok
-from enhancer.domain.availability import Flags
 from enhancer.domain.errors import InvalidFields
-from enhancer.domain.models import CATALOGUE
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import day_of
 from enhancer.telemetry import logger
 
 app = create_app(scope=None)
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=128)]
-MICROS = 1_000_000
 
 
 @app.get("/api/admin/owners", summary="Look up users", tags=["admin"])
@@ -42,7 +39,7 @@ def owners(
     email: Annotated[str | None, Query(max_length=254)] = None,
 ) -> Response[Success[OwnersView]]:
     """By id, or by e-mail address."""
-    actor, accounts, now = app.request_context.admin, runtime.accounts(), runtime.now()
+    actor, accounts, now = app.request_context.admin, runtime.accounts(), app.request_context.now
     if (user_id is None) == (email is None):
         raise InvalidFields(fields=[{"field": "userId", "problem": "either userId or email"}])
     found = (
@@ -98,7 +95,7 @@ def plan(body: Annotated[PlanRequest, Body()]) -> Response[Success[DoneView]]:
         reason=body.reason,
         actor=actor,
         entry_id=runtime.new_id("act"),
-        now=runtime.now(),
+        now=app.request_context.now,
         accounts=accounts,
     )
     return ok(DoneView())
@@ -106,7 +103,7 @@ def plan(body: Annotated[PlanRequest, Body()]) -> Response[Success[DoneView]]:
 
 @app.post("/api/admin/block", summary="Block a user, or let them in again", tags=["admin"])
 def block(body: Annotated[BlockRequest, Body()]) -> Response[Success[DoneView]]:
-    """Felt by the user's next request, by browser or key."""
+    """In effect from the user's next request, by browser or API key."""
     actor, accounts = app.request_context.admin, runtime.accounts()
     admin.set_blocked(
         admin.find(body.user_id, accounts=accounts),
@@ -114,7 +111,7 @@ def block(body: Annotated[BlockRequest, Body()]) -> Response[Success[DoneView]]:
         reason=body.reason,
         actor=actor,
         entry_id=runtime.new_id("act"),
-        now=runtime.now(),
+        now=app.request_context.now,
         accounts=accounts,
     )
     return ok(DoneView())
@@ -131,16 +128,14 @@ def flags() -> Response[Success[FlagsView]]:
 def set_flags(body: Annotated[FlagsRequest, Body()]) -> Response[Success[FlagsView]]:
     """Replaces all of them; in effect within a minute, without a deployment."""
     actor = app.request_context.admin
-    known = {name for model in CATALOGUE for name in (model.provider, model.slug, model.alias)}
-    if not known.issuperset(body.off):
-        raise InvalidFields(fields=[{"field": "off", "problem": "unknown_model_or_provider"}])
-    cap = None if body.spend_cap_usd is None else round(body.spend_cap_usd * MICROS)
-    runtime.flags().set(
-        Flags(tuple(body.off), cap),
-        actor=actor.owner.id,
+    admin.set_flags(
+        body.off,
+        body.spend_cap_usd,
         reason=body.reason,
+        actor=actor,
         entry_id=runtime.new_id("act"),
-        now=runtime.now(),
+        now=app.request_context.now,
+        flags=runtime.flags(),
     )
     logger.warning(
         "flags", extra={"requestId": app.request_context.request.id, "actor": actor.owner.id, "off": body.off}
@@ -159,18 +154,18 @@ def _moved(
         actor=actor,
         once=idempotency_key or runtime.new_name(),
         entry_id=runtime.new_id("ent"),
-        now=runtime.now(),
+        now=app.request_context.now,
         ledger=runtime.ledger(),
     )
     return ok(DoneView(repeated=not done))
 
 
 def _flags_now() -> FlagsView:
-    spent = runtime.spend().total(day_of(runtime.now()))
+    spent = runtime.spend().total(day_of(app.request_context.now))
     return FlagsView(
         off=list(runtime.flags().get().off),
-        spend_cap_usd=runtime.spend_cap() / MICROS,
-        spent_today_usd=spent / MICROS,
+        spend_cap_usd=runtime.spend_cap() / admin.MICROS_PER_USD,
+        spent_today_usd=spent / admin.MICROS_PER_USD,
     )
 
 

@@ -27,7 +27,7 @@ from enhancer.api.shapes.wire import Success, ok
 from enhancer.billing import checkout, statement
 from enhancer.domain.accounts import Account
 from enhancer.domain.credits import expiring
-from enhancer.domain.errors import EnhancerError, NotFound, NotSignedIn, OwnerBlocked
+from enhancer.domain.errors import EnhancerError, NotFound, NotSignedIn
 
 app = create_app(scope="billing", for_blocked=True)
 Key = Annotated[str | None, Header(alias="Idempotency-Key")]
@@ -36,7 +36,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 @app.get("/api/billing/prices", summary="Price list", tags=["billing"])
 def prices() -> Response[Success[PricesView]]:
     """Plans and packs; for everybody, and also where nothing can be bought."""
-    return ok(PricesView.of(runtime.prices(), runtime.cashier()))
+    return ok(PricesView.of(runtime.prices(), runtime.stripe_mode()))
 
 
 @app.post("/api/billing/credits", summary="Buy credits", tags=["billing"])
@@ -48,7 +48,7 @@ def buy(body: Annotated[PackRequest, Body()], idempotency_key: Key = None) -> Re
 
 @app.post("/api/billing/session", summary="Subscribe to a plan", tags=["billing"])
 def subscribe(body: Annotated[SubscriptionRequest, Body()], idempotency_key: Key = None) -> Response[Leaving]:
-    """Opens a checkout at Stripe; who has a subscription changes it in the portal."""
+    """Opens a checkout at Stripe; a subscription that exists is changed in the portal."""
     visitor = _buyer(body.return_to, idempotency_key)
     return leaving(checkout.subscribe(visitor, body.plan, body.interval, deps=runtime.billing_deps()))
 
@@ -70,7 +70,7 @@ def portal(body: Annotated[PortalRequest | None, Body()] = None) -> Response[Lea
 
 @app.get("/api/billing/subscription", summary="The plan in force", tags=["billing"])
 def subscription() -> Response[Success[SubscriptionView]]:
-    """And the subscription behind it."""
+    """The plan, and the subscription it comes from."""
     return ok(_subscription(_account()))
 
 
@@ -91,7 +91,7 @@ def ledger(
     format_: Annotated[Literal["json", "csv"] | None, Query(alias="format")] = None,
 ) -> Response[Any]:
     """Every movement of credits with the balance after it; as CSV too, with ``format`` or by Accept."""
-    owner, now, store = _account().owner, runtime.now(), runtime.ledger()
+    owner, now, store = _account().owner, app.request_context.now, runtime.ledger()
     accepted = app.request_context.request.headers.get("accept", "")
     if format_ == "csv" or (format_ is None and "text/csv" in accepted):
         page = statement.statement(owner, limit=ROWS_MAX, cursor=cursor, now=now, ledger=store)
@@ -108,7 +108,7 @@ def ledger(
 
 
 def _returned(request: Request, problem: EnhancerError) -> str:
-    """Where a browser goes whose checkout is nobody's or another's, or could not be looked up yet."""
+    """Return where a browser goes when its checkout is unknown, somebody else's, or cannot be looked up yet."""
     state = "failed" if isinstance(problem, NotFound) else "pending"
     return f"/{request.language}/account?checkout={state}"
 
@@ -144,8 +144,7 @@ def _account() -> Account:
 
 def _buyer(return_to: str | None, idempotency_key: str | None) -> checkout.Visitor:
     account = _account()
-    if account.blocked:  # they may look, cancel and manage what they have
-        raise OwnerBlocked
+    app.request_context.refuse_blocked()  # they may look, cancel and manage what they have
     app.request_context.count_against("sensitive")
     return _visitor(account, return_to, idempotency_key)
 
@@ -156,7 +155,7 @@ def _visitor(account: Account, return_to: str | None, idempotency_key: str | Non
 
 
 def _subscription(account: Account) -> SubscriptionView:
-    now = runtime.now()
+    now = app.request_context.now
     state = runtime.ledger().usage_and_balance(account.owner, now=now, month=account.month_at(now))
     return SubscriptionView.of(account, state, now)
 

@@ -1,4 +1,4 @@
-"""Makes the copy of all data of an owner, where it is too large for a request."""
+"""Makes the copy of all data of a user in the background; invoked by functions/account where it is large."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step FinishItem: settle an item whose result is there; on everything else try again, or release it."""
+"""Step FinishItem: settle an item whose result is there; otherwise try again, or release it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from enhancer.jobs import steps
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int | bool]:
     """Event: ownerType, ownerId, jobId, attempt, item, turn, and ``error`` (a class name) if a step failed.
 
-    Answers whether to go ``again``, and after how many ``seconds``.
+    Return whether to start another prediction (``again``), and after how many ``seconds``.
     """
     seconds = steps.finish_item(Ref.from_event(event), event.get("error"), deps=runtime.job_deps())
     return {"again": seconds is not None, "seconds": ceil(seconds or 0)}

@@ -1,4 +1,4 @@
-"""Step FinishJob: all items ended; the job ends as they did."""
+"""Step FinishJob: set the status of the job by how its items ended."""
 
 from __future__ import annotations
 

@@ -11,7 +11,9 @@ from enhancer import runtime
 from enhancer.api import submit_forms
 from enhancer.api.http import prefer
 from enhancer.api.http.app import create_app, entrypoint
-from enhancer.api.shapes.images import GenerateView, JobView, day_view
+from enhancer.api.shapes.jobs import JobView
+from enhancer.api.shapes.runs import GenerateView
+from enhancer.api.shapes.usage import day_view
 from enhancer.api.shapes.wire import GenerateForm, Success, ok
 from enhancer.domain.pricing import credits
 from enhancer.jobs import run
@@ -25,7 +27,7 @@ def generate(
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
     preference: Annotated[str | None, Header(alias="Prefer")] = None,
 ) -> Response[Success[GenerateView | JobView]]:
-    """Price and limits are checked, the price is held, the model runs, the result is stored and paid for.
+    """Checks price and limits, holds the price, runs the model, stores the result, settles.
 
     What takes longer than ``Prefer: wait=N`` (25 s at most, and by default) is answered 202 with a job.
     """
@@ -40,14 +42,13 @@ def generate(
     else:
         job = run.finish(submitted, deps=deps, seconds_max=wish.seconds)
     context.note(jobId=job.id, model=job.model)
-    state = deps.ledger.usage_and_balance(
-        caller.owner, now=runtime.now(), month=caller.month_at(runtime.now())
-    )
+    state = deps.ledger.usage_and_balance(caller.owner, now=context.now, month=caller.month_at(context.now))
     if job.is_open:
-        usage = day_view(caller.plan, state, runtime.now())
-        return submit_forms.accepted(JobView.of(job, context.request.language, usage=usage), wish)
+        usage = day_view(caller.plan, state, context.now)
+        running = JobView.of(job, context.request.language, usage=usage)
+        return ok(running, status=202, headers=submit_forms.accepted_headers(job.id, wish))
     view = GenerateView.of(
-        submitted, job, plan=caller.plan, state=state, now=runtime.now(), total_ms=context.elapsed_ms
+        submitted, job, plan=caller.plan, state=state, now=context.now, total_ms=context.elapsed_ms
     )
     headers = {
         "X-Credits-Charged": f"{view.charge.total}",

@@ -10,7 +10,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Que
 from enhancer import runtime
 from enhancer.api import job_pages, submit_forms
 from enhancer.api.http.app import create_app, entrypoint
-from enhancer.api.shapes.images import DeletedView, JobsView, JobView, day_view
+from enhancer.api.shapes.jobs import DeletedView, JobsView, JobView
+from enhancer.api.shapes.usage import day_view
 from enhancer.api.shapes.wire import JobForm, Success, ok
 from enhancer.domain.errors import TooManyImages
 from enhancer.jobs import manage, run
@@ -21,7 +22,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 
 @app.post("/api/ai-image/jobs", summary="Enhance one to ten pictures", tags=["jobs"], status_code=202)
 def create(form: Annotated[JobForm, Body()], idempotency_key: Key = None) -> Response[Success[JobView]]:
-    """All or nothing is held; each picture succeeds or fails on its own."""
+    """Holds the price of all pictures or of none; then each succeeds or fails on its own."""
     context, deps = app.request_context, runtime.job_deps()
     if form.items and (form.image is not None or form.upload_key):
         raise TooManyImages(field="items", count=len(form.items) + 1, limit=len(form.items))
@@ -34,8 +35,8 @@ def create(form: Annotated[JobForm, Body()], idempotency_key: Key = None) -> Res
         lanes = context.caller.plan.jobs_at_once
         run.launch(job, original=submitted.original, concurrency=lanes, deps=deps)
     context.note(jobId=job.id, model=job.model)
-    now = runtime.now()
-    usage = day_view(context.caller.plan, deps.ledger.usage_and_balance(context.caller.owner, now=now), now)
+    state = deps.ledger.usage_and_balance(context.caller.owner, now=context.now)
+    usage = day_view(context.caller.plan, state, context.now)
     return submit_forms.accepted(JobView.of(job, context.request.language, usage=usage))
 
 
@@ -66,7 +67,7 @@ def show(job_id: str) -> Response[Success[JobView]]:
 
 @app.post("/api/ai-image/jobs/<job_id>/cancel", summary="Cancel a job", tags=["jobs"])
 def cancel(job_id: str) -> Response[Success[JobView]]:
-    """What is not done is given back; a result that comes later changes nothing."""
+    """Releases the price of what is not done; a result that comes later changes nothing."""
     deps = runtime.job_deps()
     job = manage.cancel(manage.find(job_id, caller=app.request_context.caller, deps=deps), deps=deps)
     return ok(JobView.of(job, app.request_context.request.language))
@@ -89,7 +90,7 @@ def retry(job_id: str, idempotency_key: Key = None) -> Response[Success[JobView]
 
 @app.delete("/api/ai-image/jobs/<job_id>", summary="Delete a job and its pictures", tags=["jobs"])
 def remove(job_id: str) -> Response[Success[DeletedView]]:
-    """Originals and results are gone at once; the ledger keeps what was paid."""
+    """Deletes originals and results at once; the ledger keeps what was paid."""
     deps = runtime.job_deps()
     manage.delete(manage.find(job_id, caller=app.request_context.caller, deps=deps), deps=deps)
     return ok(DeletedView(id=job_id))

@@ -1,4 +1,4 @@
-"""Step PollPrediction: nobody called back in time; look once and decide."""
+"""Step PollPrediction: no call-back came in time; ask the provider once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /api/provider-webhook/replicate/{ref}: a provider says that a prediction has ended."""
+"""POST /api/provider-webhook/replicate/{ref}: Replicate reports that a prediction has ended."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ TERMINAL = ("succeeded", "failed", "canceled", "aborted")
     "/api/provider-webhook/replicate/<ref>",
     summary="Call-back of a provider",
     tags=["operations"],
-    responses={204: {"description": "Heard. Duplicates, strangers and late ones too: they change nothing."}},
+    responses={204: {"description": "Received. Duplicate, unknown and late ones too: they change nothing."}},
 )
 def callback(ref: str) -> Response[str]:
-    """Signed after Standard Webhooks, at most five minutes old; nothing is believed but that something ended."""
+    """Signed after Standard Webhooks, at most five minutes old. It only says that there is an end to look at."""
     app.request_context.note(path=callbacks.PATH)  # the rest of it is signed: not for the log
     request = app.request_context.request
     found = replicate_webhook.verified(request.body, request.headers, runtime.webhook_secrets())
-    where = callbacks.ref_of(ref, keys=runtime.signing_keys())
+    where = callbacks.ref_of(ref, signer=runtime.signer())
     if where is None or not isinstance(found.get("id"), str):
         raise WebhookInvalid
     app.request_context.note(jobId=where.job_id, prediction=str(found.get("status"))[:20])

@@ -1,4 +1,7 @@
-"""Every day: credits expire, Stripe is asked what we missed, the books are added up. It makes no quota possible."""
+"""Daily at 00:05 UTC: expire credits, reconcile with Stripe, audit every ledger.
+
+Quotas need no reset: the period is in the key.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from enhancer.telemetry import count, logger
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return what was done, counted; it is kept in the bucket too. Safe to repeat."""
+    """Return what was done, counted (`Closed`); the report is stored in the bucket, too. Safe to repeat."""
     closed = quota_reset.close(deps=runtime.billing_deps(keyless=True), notify=runtime.notify)
     report = asdict(closed)
     count("LedgerDifference", len(closed.differences))

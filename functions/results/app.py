@@ -1,4 +1,4 @@
-"""GET /r2-ai/{key}: originals for whoever knows the name, results for their owner alone."""
+"""GET /r2-ai/{key}: originals for everybody who knows their name, results for their owner only."""
 
 from __future__ import annotations
 

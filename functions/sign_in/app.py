@@ -1,4 +1,4 @@
-"""GET /api/auth/{google|github}/login|callback, POST logout, GET me: who this browser is."""
+"""/api/auth/...: signing in with Google or GitHub, signing out, who is signed in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 
 from enhancer import runtime
 from enhancer.accounts import sign_in
@@ -20,7 +21,7 @@ from enhancer.domain.errors import NotFound
 
 app = create_app(scope=None, for_blocked=True)
 PROVIDERS = ("google", "github")
-SEE_OTHER = {302: {"description": "Where the browser goes next."}}
+SEE_OTHER: dict[int, OpenAPIResponse] = {302: {"description": "Where the browser goes next."}}
 
 
 # Redirects have no body to validate.
@@ -39,16 +40,16 @@ def login(provider: str) -> Response[Any]:
     kept = request.cookies.get(_browser_cookie())
     browser = kept if kept and sign_in.is_secret(kept) else secrets.token_urlsafe(32)
     url = sign_in.begin(
-        _way(provider),
+        _flow(provider),
         state=secrets.token_urlsafe(32),
         browser=browser,
         return_to=request.query.get("returnTo"),
         linking=linking,
-        now=runtime.now(),
+        now=app.request_context.now,
     )
     answer = go(url)
-    secure = request.is_secure
-    answer.cookies.append(cookies.bake(_browser_cookie(), browser, seconds=SIGN_IN_SECONDS, secure=secure))
+    name, secure = _browser_cookie(), request.is_secure
+    answer.cookies.append(cookies.cookie(name, browser, seconds=SIGN_IN_SECONDS, secure=secure))
     return answer
 
 
@@ -65,7 +66,7 @@ def callback(provider: str) -> Response[Any]:
     context, request = app.request_context, app.request_context.request
     token = secrets.token_urlsafe(32)
     account, path = sign_in.complete(
-        _way(provider),
+        _flow(provider),
         request.query,
         browser=request.cookies.get(_browser_cookie()),
         caller=context.caller.account,
@@ -73,7 +74,7 @@ def callback(provider: str) -> Response[Any]:
         new_token=token,
         new_user=runtime.new_name(),
         admin_email=runtime.settings().admin_email,
-        now=runtime.now(),
+        now=app.request_context.now,
     )
     context.note(owner=account.owner.id)
     answer = go(path)
@@ -87,7 +88,7 @@ def logout() -> Response[Success[DoneView]]:
     """Ends this browser's session; with ``?everywhere=1`` every session of the user."""
     request, accounts = app.request_context.request, runtime.accounts()
     if request.query.get("everywhere") == "1":
-        accounts.end_all_sessions(app.request_context.user.owner, now=runtime.now())
+        accounts.end_all_sessions(app.request_context.user.owner, now=app.request_context.now)
     if request.session_token:
         accounts.end_session(request.session_token)
     answer = ok(DoneView())
@@ -98,7 +99,7 @@ def logout() -> Response[Success[DoneView]]:
 
 @app.get("/api/auth/me", summary="Who is signed in", tags=["account"])
 def me() -> Response[Success[MeView]]:
-    """A guest is told as such; nothing here is secret to its own browser."""
+    """Also for guests: ``signedIn`` is false then."""
     caller = app.request_context.caller
     account = caller.account
     view = MeView(
@@ -114,7 +115,7 @@ def me() -> Response[Success[MeView]]:
     return ok(view)
 
 
-def _way(provider: str) -> SignInFlow:
+def _flow(provider: str) -> SignInFlow:
     if provider not in PROVIDERS:
         raise NotFound
     redirect_uri = f"{app.request_context.request.own_origin}/api/auth/{provider}/callback"

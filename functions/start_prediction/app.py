@@ -1,4 +1,4 @@
-"""Step StartPrediction: look at an item's picture, start its model, and leave the token for whoever ends it."""
+"""Step StartPrediction: check an item's picture, start its prediction, store the token by which its end is reported."""
 
 from __future__ import annotations
 

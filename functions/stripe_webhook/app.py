@@ -1,4 +1,4 @@
-"""POST /api/billing/stripe-webhook: Stripe says that something happened."""
+"""POST /api/billing/stripe-webhook: events of Stripe."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ app = create_app(rate=None, csrf=False, validated=False)
     summary="Call-back of Stripe",
     tags=["operations"],
     responses={
-        200: {"description": "Heard; `data.outcome` is applied, nothing, repeated, ignored or parked."},
+        200: {"description": "Received; `data.outcome` is applied, nothing, repeated, ignored or parked."},
     },
 )
 def callback() -> Response[str]:
-    """Signed by Stripe, at most five minutes old. Whatever goes wrong on our side is a 5xx: it is told again."""
+    """Signed by Stripe, at most five minutes old. An error on our side is a 5xx, so that Stripe sends it again."""
     request = app.request_context.request
     event = webhook.verify_rotating(
         request.body,
         request.headers.get("stripe-signature", ""),
         lambda fresh: runtime.stripe_webhook_secrets(fresh=fresh),
-        now=runtime.now(),
+        now=app.request_context.now,
     )
     app.request_context.note(event=event.id, type=event.type)
     outcome = stripe_events.apply_event(event, deps=runtime.billing_deps())

@@ -1,4 +1,4 @@
-"""Every minute: whatever a crash or a lost call-back left behind is put right."""
+"""Every minute: repair jobs and executions that a crash or a lost call-back left behind; see `operations.sweep`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from enhancer.telemetry import logger
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Return how many jobs and executions were put right, by what was wrong."""
+    """Return how many jobs, executions and accounts were repaired, by what was done."""
     swept = asdict(sweep.sweep(deps=runtime.job_deps(), owner_records=runtime.owner_records()))
     logger.info("sweep", extra=swept)
     return swept

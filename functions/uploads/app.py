@@ -1,4 +1,4 @@
-"""POST /api/ai-image/uploads: a form for files that do not fit through a request."""
+"""POST /api/ai-image/uploads: a presigned form for files that are too large for a request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from enhancer import runtime
 from enhancer.api.http.app import create_app, entrypoint
-from enhancer.api.shapes.images import UploadView
+from enhancer.api.shapes.runs import UploadView
 from enhancer.api.shapes.wire import Success, UploadRequest, ok
 from enhancer.domain.artifacts import UPLOAD_SECONDS, incoming_key
 from enhancer.domain.images import UPLOAD_BYTES_MAX, check_upload
@@ -19,7 +19,7 @@ app = create_app()
 
 @app.post("/api/ai-image/uploads", summary="Prepare an upload", tags=["images"])
 def create(body: Annotated[UploadRequest, Body()]) -> Response[Success[UploadView]]:
-    """Type and length are pinned; nothing is decoded, held or charged before generate takes the key."""
+    """Content type and size are fixed by the form. Nothing is decoded or held before a run takes the key."""
     check_upload(body.content_type, body.size)
     key = incoming_key(app.request_context.caller.owner, runtime.new_name())
     form = runtime.artifacts().upload_form(key, content_type=body.content_type, size=body.size)
@@ -27,7 +27,7 @@ def create(body: Annotated[UploadRequest, Body()]) -> Response[Success[UploadVie
         url=form["url"],
         fields=form["fields"],
         upload_key=key,
-        expires_at=runtime.now() + UPLOAD_SECONDS * 1000,
+        expires_at=app.request_context.now + UPLOAD_SECONDS * 1000,
         max_bytes=UPLOAD_BYTES_MAX,
     )
     return ok(view)

@@ -1,4 +1,4 @@
-"""The embedded model. Reads an original, enlarges it, stores the finished result, wakes who waits for it.
+"""The embedded model: reads an original, enlarges it, stores the result, wakes the step that waits for it.
 
 Event: ``source`` and ``target`` (storage keys), ``scale`` (2, 4, 6, 8), ``quality`` (standard, pro),
 ``format`` (jpeg, png, webp, avif) and ``job`` (ownerType, ownerId, jobId, attempt, item), which may be left out.
@@ -15,6 +15,7 @@ from enhancer import runtime
 from enhancer.adapters.images import pixels
 from enhancer.api.model_watch import Watch
 from enhancer.domain import costs, images
+from enhancer.domain.refs import Ref
 from enhancer.telemetry import logger
 from vision import upscaler
 
@@ -23,7 +24,7 @@ upscaler.warm_up("standard")  # at init, where the CPU runs at full speed
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     began = time.monotonic()
-    with Watch(event.get("job")) as watch:
+    with Watch(Ref.from_event(event["job"]) if event.get("job") else None) as watch:
         artifacts = runtime.artifacts()
         scale, file_format = event["scale"], event["format"]
         photo = pixels.read(artifacts.get(event["source"]), pixels_max=images.PIXELS_MAX)

@@ -10,15 +10,9 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from enhancer import runtime
 from enhancer.api.http.app import create_app, entrypoint, status_of
 from enhancer.api.shapes.error_texts import message
-from enhancer.api.shapes.images import (
-    ChargeView,
-    ModelsView,
-    ModelView,
-    QuoteView,
-    RefusalView,
-    UsageView,
-    scale_shown,
-)
+from enhancer.api.shapes.models import ModelsView, ModelView
+from enhancer.api.shapes.runs import ChargeView, QuoteView, RefusalView, scale_shown
+from enhancer.api.shapes.usage import UsageView
 from enhancer.api.shapes.wire import QuoteForm, Success, ok
 from enhancer.domain.credits import expiring
 from enhancer.domain.models import CATALOGUE
@@ -31,7 +25,7 @@ app = create_app()
 @app.get("/api/ai-image/usage", summary="What is used and left", tags=["images"])
 def usage() -> Response[Success[UsageView]]:
     """Day, month and credits of the caller; a new browser gets its guest and CSRF cookies here."""
-    caller, now = app.request_context.caller, runtime.now()
+    caller, now = app.request_context.caller, app.request_context.now
     ledger = runtime.ledger()
     state = ledger.usage_and_balance(caller.owner, now=now, month=caller.month_at(now))
     available = state.balance.available
@@ -63,8 +57,8 @@ def models() -> Response[Success[ModelsView]]:
 
 @app.post("/api/ai-image/quote", summary="What a run would cost", tags=["images"])
 def quote(form: Annotated[QuoteForm, Body()]) -> Response[Success[QuoteView]]:
-    """Takes what generate takes, without the picture; holds and stores nothing."""
-    caller, now = app.request_context.caller, runtime.now()
+    """Takes the fields of generate without the picture; holds and stores nothing."""
+    caller, now = app.request_context.caller, app.request_context.now
     model, params = submit.interpret(form.to_order())
     shares, refusal = quote_run(
         model,

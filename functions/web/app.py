@@ -1,4 +1,4 @@
-"""The page, its assets, the API's description, health, and whatever path nobody else serves."""
+"""The pages, their assets, the API's description, health, and every path that no other function serves."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from enhancer import runtime
-from enhancer.accounts.caller import sign_in_for_development
 from enhancer.adapters.dynamodb import keys
 from enhancer.domain.artifacts import incoming_key
 from enhancer.domain.callers import Caller
@@ -18,6 +17,7 @@ from enhancer.domain.periods import month_of
 from enhancer.domain.plans import PLANS
 from enhancer.jobs import resolve, steps, submit
 from enhancer.jobs.submit import EnhanceOrder
+from functions.debug_login.app import sign_in_for_development
 from tests.e2e.deployed import LATE_MS, SOON_MS, step_event
 from tests.e2e.faults import Bench, Case, Scenario
 from tests.support.client import picture

@@ -14,6 +14,7 @@ from enhancer.domain.errors import ProviderFailed
 from enhancer.domain.jobs import DEADLINE_MS, Item, Job, Source
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import plan_named
+from enhancer.domain.refs import Ref
 from tests.e2e.deployed import LATE_MS, SOON_MS, Deployed, kill_function, step_event, step_timeout
 from tests.e2e.faults import Bench
 from tests.support.client import Client, picture
@@ -167,7 +168,7 @@ def test_model_that_breaks_off_fails_its_job_at_once(
     with step_timeout(deployed, seconds=15):
         job = slow(client, deployed, owner, seed=809)
         kill_function(deployed, "Upscale")
-        with Bench(deployed).open(), pytest.raises(ProviderFailed), Watch(step_event(job)):
+        with Bench(deployed).open(), pytest.raises(ProviderFailed), Watch(Ref.from_event(step_event(job))):
             raise ProviderFailed
         deployed.ended(owner, job.id)
     check_released(deployed, owner, job, "provider_failed")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from enhancer.domain.jobs import Job
 from enhancer.domain.owners import Owner
+from enhancer.domain.refs import Ref
 
 
 @dataclass
@@ -59,11 +60,11 @@ class ScriptedWorkflow:
         found = self.executions.get(job.execution)
         return found.status if found else None
 
-    def running(self, *, started_before: int) -> Iterator[tuple[str, Owner, str, int]]:
+    def running(self, *, started_before: int) -> Iterator[tuple[str, Ref]]:
         """What has been running since before then."""
         for name, found in list(self.executions.items()):
             if found.status == "RUNNING" and found.started_at < started_before:
-                yield name, found.owner, found.job_id, found.attempt
+                yield name, Ref(found.owner, found.job_id, found.attempt)
 
     def wake(self, token: str) -> bool:
         """Remember who was woken."""

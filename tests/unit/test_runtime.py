@@ -7,6 +7,7 @@ import pytest
 
 from enhancer import runtime
 from enhancer.adapters.predictors.embedded import Embedded
+from enhancer.adapters.signing import Signer
 from enhancer.api.http import prefer
 from enhancer.domain.availability import Flags
 from enhancer.domain.costs import SPEND_CAP_MICROS
@@ -189,7 +190,7 @@ def test_a_provider_is_told_a_call_back_only_where_it_can_reach_us(
     """Signed with the newest key; where nobody could call, the sweep looks."""
     deployed(KEYS, APP_ORIGIN=origin, REPLICATE_BASE_URL=replicate)
     job = world.job(world.caller())
-    path = callbacks.path_of(job, job.items[0], key=aws.SIGNING_KEY)
+    path = callbacks.path_of(job, job.items[0], signer=Signer([aws.SIGNING_KEY]))
     assert runtime.callback_url(job, job.items[0]) == (f"{origin}{path}" if reachable else None)
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from enhancer.adapters.http.download import Downloads
     from enhancer.adapters.images.pixels import Photo
     from enhancer.adapters.signin.base import SignIn
+    from enhancer.adapters.signing import Signer
     from enhancer.adapters.stripe.gateway import Payments
     from enhancer.billing.deps import BillingDeps, Parked
     from enhancer.domain.jobs import Item, Job
@@ -80,36 +81,43 @@ def settings() -> Settings:
 
 @cache
 def table() -> Table:
-    """The one table."""
+    """The DynamoDB table."""
     return Table(boto3.client("dynamodb", config=_QUICK), settings().table)
 
 
 @cache
 def artifacts() -> Artifacts:
-    """The bucket."""
+    """The S3 bucket of pictures, reports and copies."""
     return Artifacts(boto3.client("s3", config=_BUCKET), settings().bucket)
 
 
 @cache
 def secrets() -> Secrets:
-    """Secrets by name."""
+    """Secrets Manager, with a cache of some minutes."""
     return Secrets(boto3.client("secretsmanager", config=_QUICK))
 
 
 def signing_keys() -> list[bytes]:
-    """The keys that sign guests and networks, newest first."""
+    """The keys that cookies and call-back paths are signed with, newest first; the newest also hashes networks."""
     return secrets().signing_keys(settings().signing_secret)
+
+
+def signer() -> Signer:
+    """What signs with these keys; made anew each time, because they may be other ones by now."""
+    from enhancer.adapters.signing import Signer  # noqa: PLC0415 - only functions that meet a cookie or a call-back
+
+    return Signer(signing_keys())
 
 
 @cache
 def ledger() -> Ledger:
-    """Money."""
+    """The ledger, sole writer of holds, settles and credits."""
     return Ledger(table())
 
 
 @cache
 def jobs() -> Jobs:
-    """Jobs."""
+    """Jobs and their items."""
     return Jobs(table())
 
 
@@ -127,7 +135,7 @@ def api_keys() -> ApiKeys:
 
 @cache
 def owner_records() -> OwnerRecords:
-    """All that is stored of one owner."""
+    """All records of one owner, for export and account deletion."""
     from enhancer.adapters.dynamodb.owner_data import OwnerRecords  # noqa: PLC0415 - only for copies and deletions
 
     return OwnerRecords(table())
@@ -135,7 +143,7 @@ def owner_records() -> OwnerRecords:
 
 @cache
 def sign_in(provider: Literal["google", "github"]) -> SignIn:
-    """Signing in with a provider."""
+    """The adapter that signs people in with a provider, with its client id and secret from the secret store."""
     here = settings()
 
     def credentials() -> tuple[str, str]:
@@ -178,19 +186,19 @@ def rates() -> Rates:
 
 @cache
 def spend() -> Spend:
-    """What providers cost."""
+    """What providers cost us, by day."""
     return Spend(table())
 
 
 @cache
 def flags() -> FlagStore:
-    """The operator's switches."""
+    """The operator's switches, at most a minute old."""
     return FlagStore(table())
 
 
 @cache
 def gate() -> Gate:
-    """What this environment lets run."""
+    """Which models this environment lets run."""
     here = settings()
     return Gate(
         environment=here.environment,
@@ -234,7 +242,7 @@ def webhook_secrets() -> list[str]:
 
 @cache
 def payments() -> Payments:
-    """The cashier."""
+    """Stripe."""
     from enhancer.adapters.stripe.gateway import Payments  # noqa: PLC0415 - only functions that ask Stripe
 
     def secret_key(fresh: bool) -> str:  # noqa: FBT001 - the adapter's question
@@ -260,22 +268,22 @@ def stripe_webhook_secrets(*, fresh: bool = False) -> list[str]:
 
 @cache
 def prices() -> Prices:
-    """What is sold here, and under which price of Stripe."""
+    """What is sold here, and under which of Stripe's price ids."""
     from enhancer.domain.stripe_prices import Prices  # noqa: PLC0415 - only functions about money
 
     here = settings()
     return Prices(credits=here.credits_prices, monthly=here.monthly_prices, annual=here.annual_prices)
 
 
-def cashier() -> Literal["live", "test"] | None:
-    """Return with which kind of money is paid here, None while there is no key for Stripe."""
+def stripe_mode() -> Literal["live", "test"] | None:
+    """Return whether real money is paid here or Stripe's test money, None without a key for Stripe."""
     if not stripe_secret().get("secretKey"):
         return None
     return "live" if payments().is_live() else "test"
 
 
 def billing_deps(*, keyless: bool = False) -> BillingDeps:
-    """What dealing with Stripe needs; raises `StripeNotConfigured` without a key, unless ``keyless``.
+    """What the use cases of billing need; raises `StripeNotConfigured` without a key, unless ``keyless``.
 
     Made anew each time, because the key may be another one by now.
     """
@@ -288,7 +296,7 @@ def billing_deps(*, keyless: bool = False) -> BillingDeps:
         accounts=accounts(),
         ledger=ledger(),
         prices=prices(),
-        live=cashier() == "live" if keyless else payments().is_live(),
+        live=stripe_mode() == "live" if keyless else payments().is_live(),
         now=now,
         new_id=new_id,
         park=park,
@@ -297,7 +305,7 @@ def billing_deps(*, keyless: bool = False) -> BillingDeps:
 
 @cache
 def notices() -> Notices:
-    """What owners are told by other means than an answer."""
+    """Notices to owners, through SNS."""
     from enhancer.adapters.aws.notices import Notices  # noqa: PLC0415 - only who has something to tell
 
     topic = settings().notices_topic
@@ -305,13 +313,13 @@ def notices() -> Notices:
 
 
 def notify(kind: str, owner: Owner, **fields: object) -> None:
-    """Publish a notice about an owner; never raises."""
+    """Publish a notice to an owner; never raises."""
     notices().publish(kind, owner, now=now(), **fields)
 
 
 @cache
 def dead_letters() -> DeadLetters:
-    """What only people can put right."""
+    """The queue of payments that an operator must look at."""
     from enhancer.adapters.aws.dead_letters import DeadLetters  # noqa: PLC0415 - only functions about money
 
     queue = settings().parked_queue
@@ -319,7 +327,7 @@ def dead_letters() -> DeadLetters:
 
 
 def park(parked: Parked, context: str) -> None:
-    """Tell the operator what cannot be right; never raises."""
+    """Put a payment that cannot be right into the operator's queue and count it; never raises."""
     count("BillingParked", reason=parked.reason)
     dead_letters().put(parked.reason, about=parked.about, context=context, now=now())
 
@@ -376,7 +384,7 @@ def callback_url(job: Job, item: Item) -> str | None:
     origin = settings().app_origin
     if not origin.startswith("https://") and not settings().replicate_is_local:
         return None
-    return f"{origin}{callbacks.path_of(job, item, key=signing_keys()[0])}"
+    return f"{origin}{callbacks.path_of(job, item, signer=signer())}"
 
 
 def lambda_client(seconds_max: float) -> LambdaClient:
@@ -386,7 +394,7 @@ def lambda_client(seconds_max: float) -> LambdaClient:
 
 @cache
 def _lambda_client(seconds: int) -> LambdaClient:
-    """One client for each patience that occurs: what is left of a request is never the same twice."""
+    """One client per whole second of time-out: the time left of a request is hardly ever the same twice."""
     config = Config(
         connect_timeout=2, read_timeout=seconds, retries={"mode": "standard", "total_max_attempts": 1}
     )
@@ -395,13 +403,13 @@ def _lambda_client(seconds: int) -> LambdaClient:
 
 @cache
 def workflow() -> Workflow:
-    """The state machine."""
+    """Step Functions: starts, stops and wakes executions of the state machine."""
     return Workflow(boto3.client("stepfunctions", config=_QUICK), settings().state_machine)
 
 
 @cache
 def downloads() -> Downloads:
-    """Pictures by URL, from public addresses only."""
+    """Downloads of pictures by URL, from public addresses only."""
     from enhancer.adapters.http.download import Downloads  # noqa: PLC0415 - only the step that fetches
 
     return Downloads()
@@ -409,7 +417,7 @@ def downloads() -> Downloads:
 
 @cache
 def job_deps() -> JobDeps:
-    """What running jobs needs."""
+    """What the use cases of jobs need, built once."""
     return JobDeps(
         predictors=predictors(),
         artifacts=artifacts(),

@@ -1,4 +1,4 @@
-"""The only reader of the environment. Refuses to start with a missing or malformed value, and names it."""
+"""Settings from environment variables, which are read nowhere else; a missing or malformed one is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One JSON log line per event, with request and job id; never a token, prompt, e-mail or image. And what is counted."""
+"""One JSON log line per event, with request and job id; never a token, prompt, e-mail or image; and metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ logger = Logger(service="enhancer", utc=True, log_uncaught_exceptions=False)
 
 
 def count(name: str, value: float = 1, **dimension: str) -> None:
-    """Count something, as a metric in the log; with one ``dimension`` once in all and once under it.
+    """Write a metric to the log (CloudWatch embedded metric format): in all, and once more per ``dimension`` given.
 
     A dimension has few values and is never an owner.
     """

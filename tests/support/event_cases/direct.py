@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from enhancer.domain.signatures import signature
-from enhancer.jobs.callbacks import PATH
+from enhancer.adapters.signing import Signer
+from enhancer.jobs.callbacks import PATH, PURPOSE
 from tests.support.aws import SIGNING_KEY
 from tests.support.callbacks import FOREIGN_SECRET, OLD_SECRET, RECORDED_AT, WEBHOOK_SECRET, signed
 from tests.support.event_cases.builder import GUEST, MISSING_JOB, ORIGINAL, RESULT, TEXT, Cases
@@ -15,7 +15,7 @@ from tests.support.event_cases.builder import GUEST, MISSING_JOB, ORIGINAL, RESU
 def provider_webhook(add: Cases) -> None:
     """Webhooks of Replicate about a job that does not exist; the ``recorded`` ones are good at `RECORDED_AT`."""
     name = f"{GUEST.type}.{GUEST.id}.{MISSING_JOB}.1.0.0"
-    path, route = f"{PATH}{name}.{signature('callback', name, SIGNING_KEY)}", f"ANY {PATH}{{ref}}"
+    path, route = f"{PATH}{Signer([SIGNING_KEY]).sign(PURPOSE, name)}", f"ANY {PATH}{{ref}}"
     body = json.dumps(
         {"id": "prediction", "status": "succeeded", "output": "https://replicate.delivery/x.png"}
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enhancer.accounts.caller import guest_cookie_for
+from enhancer.adapters.signing import Signer
 from tests.support.aws import SIGNING_KEY
 from tests.support.event_cases.builder import (
     FOREIGN,
@@ -21,7 +22,7 @@ from tests.support.events import form, image_part, joined
 
 IMAGES = "/api/ai-image"
 FOREIGN_ORIGIN = {"origin": "https://evil.example"}
-SIGNED = {"guest_id": guest_cookie_for(GUEST, SIGNING_KEY)}
+SIGNED = {"guest_id": guest_cookie_for(GUEST, Signer([SIGNING_KEY]))}
 """The cookie of `GUEST`, signed with the tests' key."""
 
 

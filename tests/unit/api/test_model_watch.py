@@ -5,6 +5,7 @@ import pytest
 from enhancer.api import model_watch
 from enhancer.api.model_watch import CHECK_SECONDS, Watch
 from enhancer.domain.errors import ImageUnreadable, JobCanceled
+from enhancer.domain.refs import Ref
 
 
 @pytest.fixture
@@ -33,9 +34,7 @@ def job(served):
 
 
 def ref(job, *, attempt=1, item=0):
-    return {
-        "ownerType": job.owner.type, "ownerId": job.owner.id, "jobId": job.id, "attempt": attempt, "item": item,
-    }  # fmt: skip
+    return Ref(job.owner, job.id, attempt, item)
 
 
 def test_a_good_end_wakes_who_waits(served, job):

@@ -8,6 +8,7 @@ import pytest
 from standardwebhooks import webhooks as library
 
 from enhancer import runtime
+from enhancer.adapters.signing import Signer
 from enhancer.jobs import callbacks
 from enhancer.jobs.submit import EnhanceOrder
 from tests.support import aws
@@ -38,7 +39,7 @@ def fresh():
 
 def path_of(served, job, key=aws.SIGNING_KEY):
     stored = served.stored(job)
-    return callbacks.path_of(stored, stored.items[0], key=key)
+    return callbacks.path_of(stored, stored.items[0], signer=Signer([key]))
 
 
 def call(apps, path, body=None, *, secret=WEBHOOK_SECRET, **more):

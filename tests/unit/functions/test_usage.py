@@ -225,3 +225,12 @@ def test_quote_tells_a_guest_that_the_network_is_used_up(apps, browser, served):
     served.table.put({**network_usage(network, day_of(runtime.now())), "used": NETWORK_IMAGES_PER_DAY})
     refusal = browser.post_json(apps.usage, QUOTE, {}).data["refusal"]
     assert (refusal["code"], refusal["status"]) == ("network_quota_exceeded", 429)
+
+
+@pytest.mark.parametrize("path", ["/api/ai-image/usage", "/api/ai-image/models"])
+def test_the_clock_is_read_once_for_a_request(apps, served, monkeypatch, path):
+    """Day and month of an answer never differ by a midnight in between."""
+    read: list[int] = []
+    monkeypatch.setattr(runtime, "now", lambda: read.append(served.clock) or served.clock)
+    assert Browser().send(apps.usage, "GET", path).status == 200
+    assert len(read) == 1

@@ -2,6 +2,7 @@
 
 import pytest
 
+from enhancer.adapters.signing import Signer
 from enhancer.domain import errors
 from enhancer.domain.owners import Owner
 from enhancer.domain.predictions import StillRunning
@@ -151,20 +152,20 @@ def test_a_call_back_in_a_request_that_waits_itself_wakes_nobody(world, caller):
 def path(world, job):
     """The last part of the path that the provider calls."""
     stored = world.stored(job)
-    return callbacks.path_of(stored, stored.items[0], key=KEY).removeprefix(callbacks.PATH)
+    return callbacks.path_of(stored, stored.items[0], signer=Signer([KEY])).removeprefix(callbacks.PATH)
 
 
 @pytest.mark.parametrize("keys", [[KEY], [KEY, OLD], [FOREIGN, KEY]])
 def test_a_path_of_ours_says_what_it_is_about(world, job, path, keys):
     """Owner, job, attempt, item and turn; also during a rotation."""
-    assert callbacks.ref_of(path, keys=keys) == Ref(job.owner, job.id, 1, 0, 0)
+    assert callbacks.ref_of(path, signer=Signer(keys)) == Ref(job.owner, job.id, 1, 0, 0)
 
 
 def test_a_path_is_different_in_every_turn(world, job, path):
     """The call-back of the try before is not that of this one."""
-    second = callbacks.path_of(*_in_turn(world, job, 1), key=KEY).removeprefix(callbacks.PATH)
+    second = callbacks.path_of(*_in_turn(world, job, 1), signer=Signer([KEY])).removeprefix(callbacks.PATH)
     assert second != path
-    assert callbacks.ref_of(second, keys=[KEY]).turn == 1
+    assert callbacks.ref_of(second, signer=Signer([KEY])).turn == 1
 
 
 def _in_turn(world, job, turn):
@@ -177,20 +178,20 @@ def _in_turn(world, job, turn):
 def test_a_guests_path_says_so(world):
     """Guests and users of one id are two owners."""
     job = world.job(world.caller("guest"))
-    made = callbacks.path_of(job, job.items[0], key=KEY).removeprefix(callbacks.PATH)
-    assert callbacks.ref_of(made, keys=[KEY]).owner == Owner("guest", job.owner.id)
+    made = callbacks.path_of(job, job.items[0], signer=Signer([KEY])).removeprefix(callbacks.PATH)
+    assert callbacks.ref_of(made, signer=Signer([KEY])).owner == Owner("guest", job.owner.id)
 
 
 @pytest.mark.parametrize("keys", [[], [FOREIGN], [OLD], [b""]])
 def test_a_path_signed_with_another_key_is_nothing(path, keys):
     """Nobody can point a call-back at a job."""
-    assert callbacks.ref_of(path, keys=keys) is None
+    assert callbacks.ref_of(path, signer=Signer(keys)) is None
 
 
 @pytest.mark.parametrize("length", [0, 1, 5, 20, 60, -1, -2, -20])
 def test_a_truncated_path_is_nothing(path, length):
     """Every part is signed."""
-    assert callbacks.ref_of(path[:length], keys=[KEY]) is None
+    assert callbacks.ref_of(path[:length], signer=Signer([KEY])) is None
 
 
 @pytest.mark.parametrize(
@@ -206,4 +207,4 @@ def test_a_truncated_path_is_nothing(path, length):
 def test_a_changed_path_is_nothing(path, forge):
     """Another owner, attempt, item, turn or job; letters that no signature has."""
     assert forge(path) != path
-    assert callbacks.ref_of(forge(path), keys=[KEY]) is None
+    assert callbacks.ref_of(forge(path), signer=Signer([KEY])) is None

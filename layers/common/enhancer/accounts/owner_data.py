@@ -1,11 +1,12 @@
-"""What an owner may ask about their data: a copy of all of it, and its end."""
+"""All data of one owner: a copy of it, and its deletion with the account."""
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from enhancer.domain.artifacts import NoArtifact, export_key, prefixes_of
 from enhancer.domain.errors import JobFinished
 from enhancer.domain.jobs import Artifact, Job
 from enhancer.domain.payments import NoSuchPayment
-from enhancer.jobs import manage
+from enhancer.jobs import manage, results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,39 @@ artifacts/     your pictures: originals under uploads/, results under results/
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What came of asking for a copy: ``key`` of the stored zip, or the zip itself; neither while it is being made."""
+
+    key: str | None = None
+    zipped: bytes | None = None
+
+
+def copy_of(
+    account: Account,
+    *,
+    now: int,
+    owner_records: OwnerRecords,
+    artifacts: Artifacts,
+    make_in_background: Callable[[str, int], None],
+) -> Copy:
+    """Return the copy of all data of a user: at once where it is small, else made in the background, once.
+
+    ``make_in_background`` is called with the user's id and ``now`` by the one request that starts it; see `export`.
+    """
+    found = owner_records.export(account.owner, now=now)
+    if found:
+        return Copy(key=found.key) if found.status == "ready" else Copy()
+    if size_of(account.owner, owner_records=owner_records) <= INLINE_BYTES_MAX:
+        out = io.BytesIO()
+        pack(account, out, owner_records=owner_records, artifacts=artifacts)
+        if out.tell() <= results.BODY_BYTES_MAX:  # a long ledger counts, too
+            return Copy(zipped=out.getvalue())
+    if owner_records.begin_export(account.owner, now=now):
+        make_in_background(account.owner.id, now)
+    return Copy()
+
+
 def size_of(owner: Owner, *, owner_records: OwnerRecords) -> int:
     """Return how many bytes the owner's pictures have."""
     return sum(artifact.size for job in owner_records.jobs(owner) for artifact in _artifacts(job))
@@ -89,7 +123,7 @@ def export(
     owner_records: OwnerRecords,
     artifacts: Artifacts,
 ) -> None:
-    """Make the copy that was asked for and say where it is."""
+    """Make the copy that was asked for, store it, and record its key."""
     key = export_key(account.owner, new_name())
     with TemporaryDirectory() as folder:
         path = Path(folder) / "export.zip"
@@ -105,7 +139,7 @@ def erase(
     """Delete an account: its subscription and its work are stopped, its name is gone, then its pictures and records.
 
     ``unsubscribe`` ends a subscription, given its id; while that cannot be done (`CashierError`), nothing is deleted.
-    From the third step on it is over for everybody; what a crash leaves is finished by the sweep.
+    Once it is marked as deleted nobody can use it any more; what a crash leaves is finished by the sweep.
     """
     for subscription in account.subscriptions:
         if subscription.is_open:
@@ -135,7 +169,7 @@ def _json(found: Any) -> str:
 
 
 def _shown(found: Any) -> Any:
-    """What belongs to the owner, without what is only ours: keys of the table, hashes, tokens."""
+    """Return a record without the fields that are only ours: keys of the table, hashes, tokens."""
     if isinstance(found, dict):
         return {name: _shown(value) for name, value in found.items() if name not in HIDDEN}
     return [_shown(one) for one in found] if isinstance(found, list | tuple) else found

@@ -1,21 +1,19 @@
-"""Signing in with Google or GitHub: out to the provider and back, to the same browser, once.
+"""Signing in with Google or GitHub (OAuth 2 with PKCE): to the provider and back, in the same browser, once.
 
-Nothing that signs anybody in ever stands in a URL of ours. Code verifier and nonce follow from two secrets: one in the
+Nothing in a URL of ours is enough to sign anybody in. Code verifier and nonce follow from two secrets: one in the
 browser's cookie, one (the state) in the URL that went out; the table knows a hash of each.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from enhancer.domain.accounts import Pending
 from enhancer.domain.errors import OwnerBlocked, SignInFailed
+from enhancer.domain.keyed_hashes import keyed_hash
 from enhancer.domain.paths import safe_path
 
 if TYPE_CHECKING:
@@ -104,7 +102,7 @@ def _account(
     admin_email: str,
     now: int,
 ) -> Account:
-    """Whom the verified identity signs in; when linking, the user who asked for it and is still signed in."""
+    """Return the account of a verified identity; when linking, that of the user who asked and is still signed in."""
     if pending.linking:
         if caller is None or caller.owner.id != pending.linking:
             raise SignInFailed(reason="state")
@@ -118,5 +116,4 @@ def _account(
 
 
 def _derived(purpose: str, browser: str, state: str) -> str:
-    digest = hmac.digest(browser.encode(), f"{purpose}:{state}".encode(), hashlib.sha256)
-    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return keyed_hash(purpose, state, browser.encode())

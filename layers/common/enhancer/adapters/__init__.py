@@ -6,5 +6,6 @@
 ``images``       decoding, colour, encoding
 ``predictors``   whoever runs a model: Replicate, Workers AI, our own Lambda
 ``signin``       Google and GitHub
+``signing``      signed cookies and paths
 ``stripe``       Stripe's API and its webhook's signature
 """

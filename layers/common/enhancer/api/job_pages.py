@@ -9,7 +9,7 @@ from typing import Any, get_args
 from aws_lambda_powertools.event_handler import Response
 
 from enhancer.api.http.request import Request
-from enhancer.api.shapes.images import JobView
+from enhancer.api.shapes.jobs import JobView
 from enhancer.api.shapes.wire import Success
 from enhancer.api.submit_forms import RETRY_SECONDS
 from enhancer.domain import etags

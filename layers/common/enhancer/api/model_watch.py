@@ -1,4 +1,4 @@
-"""A running prediction of our own, tied to its job: it stops when the job is canceled, and its end is heard."""
+"""Ties a running upscale to its job: stop when canceled, wake the waiting step at the end."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from typing import Any, Self
 from enhancer import runtime
 from enhancer.domain.errors import JobCanceled
 from enhancer.domain.jobs import Item, Job
-from enhancer.domain.owners import Owner
+from enhancer.domain.refs import Ref
 from enhancer.telemetry import logger
 
 CHECK_SECONDS = 2.0
+"""How often the table is asked at most whether the job is still wanted."""
 
 
 class Watch:
-    """Use as a context around the work. Without a job it does nothing; a later attempt of it is not ours to wake.
+    """Use as a context around the work. Without a job it does nothing; of a later attempt no step is woken.
 
     The token is read when the work has ended, after its result was stored: whoever comes to wait for it later finds
     the result there.
     """
 
-    def __init__(self, job: dict[str, Any] | None) -> None:
-        self._ref = job
+    def __init__(self, ref: Ref | None) -> None:
+        self._ref = ref
         self._checked = time.monotonic()
 
     @property
     def named(self) -> dict[str, Any]:
         """Job and item, for log lines."""
-        return {"jobId": self._ref["jobId"], "item": self._ref["item"]} if self._ref else {}
+        return {"jobId": self._ref.job_id, "item": self._ref.item} if self._ref else {}
 
     def __enter__(self) -> Self:
         return self
@@ -37,7 +38,7 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wake the step that waits, or let it fail with the class of what went wrong."""
+        """Wake the waiting step, or let it fail with the name of the error's class."""
         if kind:
             logger.info("upscale stopped", extra={**self.named, "errorType": kind.__name__})
         _, item = self._look()
@@ -48,7 +49,7 @@ class Watch:
             runtime.workflow().fail(token, kind.__name__)
 
     def check(self) -> None:
-        """Raise `JobCanceled` when there is no use in going on; asks the table every `CHECK_SECONDS` at most."""
+        """Raise `JobCanceled` when job or item have ended; asks the table every `CHECK_SECONDS` at most."""
         if self._ref is None or time.monotonic() - self._checked < CHECK_SECONDS:
             return
         self._checked = time.monotonic()
@@ -59,8 +60,7 @@ class Watch:
     def _look(self) -> tuple[Job | None, Item | None]:
         if self._ref is None:
             return None, None
-        owner = Owner(self._ref["ownerType"], self._ref["ownerId"])
-        job = runtime.jobs().get(owner, self._ref["jobId"])
-        if job is None or job.attempt != self._ref["attempt"]:
+        job = runtime.jobs().get(self._ref.owner, self._ref.job_id)
+        if job is None or job.attempt != self._ref.attempt:
             return None, None
-        return job, job.items[int(self._ref["item"])]
+        return job, job.items[self._ref.item]

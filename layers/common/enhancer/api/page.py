@@ -204,7 +204,7 @@ class Pages:
 
     @cached_property
     def _bucket_origins(self) -> frozenset[str]:
-        """Where the browser meets the bucket: the hosts of its presigned addresses."""
+        """Origins of the bucket's presigned URLs, for the content security policy."""
         artifacts = runtime.artifacts()
         form = artifacts.upload_form("-", content_type="image/png", size=1)
         split = [urlsplit(url) for url in (form["url"], artifacts.link("-", headers={}))]

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from enhancer import runtime
 from enhancer.api.http.prefer import Preference
-from enhancer.api.shapes.images import JobView
+from enhancer.api.shapes.jobs import JobView
 from enhancer.api.shapes.wire import GenerateForm, ItemWanted, JobForm, Success, ok
 from enhancer.domain.artifacts import is_incoming_of
 from enhancer.domain.errors import ImageMissing, TooManyImages, UploadNotFound
@@ -39,7 +39,7 @@ def submit_one(
         kind=kind,
         caller=caller,
         idempotency_key=idempotency_key,
-        now=runtime.now(),
+        now=context.now,
         deps=runtime.job_deps(),
     )
 
@@ -62,17 +62,22 @@ def submit_batch(
         [item.to_source() for item in items],
         caller=caller,
         idempotency_key=idempotency_key,
-        now=runtime.now(),
+        now=context.now,
         deps=runtime.job_deps(),
     )
 
 
-def accepted(view: JobView, wish: Preference | None = None) -> Response[Success[JobView]]:
+def accepted(view: JobView) -> Response[Success[JobView]]:
     """Return 202 with the job, where to find it, and when to look."""
-    headers = {"Location": f"/api/ai-image/jobs/{view.id}", "Retry-After": str(RETRY_SECONDS)}
+    return ok(view, status=202, headers=accepted_headers(view.id))
+
+
+def accepted_headers(job_id: str, wish: Preference | None = None) -> dict[str, str]:
+    """Return where to find a job that was accepted, when to look, and which preference was heeded."""
+    headers = {"Location": f"/api/ai-image/jobs/{job_id}", "Retry-After": str(RETRY_SECONDS)}
     if wish and wish.applied:
         headers["Preference-Applied"] = wish.applied
-    return ok(view, status=202, headers=headers)
+    return headers
 
 
 def _picture(form: GenerateForm, caller: Caller) -> bytes:
@@ -87,5 +92,5 @@ def _picture(form: GenerateForm, caller: Caller) -> bytes:
 
 
 def _is_there(key: str, caller: Caller) -> bool:
-    mine = any(is_incoming_of(key, owner) for owner in (caller.owner, caller.guest) if owner)
+    mine = any(is_incoming_of(key, owner) for owner in caller.owners)
     return mine and runtime.artifacts().exists(key)

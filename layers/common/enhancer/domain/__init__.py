@@ -14,6 +14,7 @@
 ``ids``            random ids and names; ids sort by time
 ``images``         accepted formats, limits of size
 ``jobs``           a job and its items
+``keyed_hashes``   names for what must not be stored itself
 ``ledger``         ledger entries, holds and balances
 ``models``         the catalogue of models
 ``owners``         who owns things: a guest or a user
@@ -25,9 +26,8 @@
 ``pricing``        what a run costs its owner, in tenths of a credit
 ``rate_limits``    rate limits as arithmetic
 ``recovery``       what follows a failed try: again, another model, or the end
-``refs``           which item of which job, attempt and turn
+``refs``           which item of which job, attempt and turn; in events, paths and keys
 ``refusals``       the errors of quotas that are used up
-``signatures``     keyed hashes
 ``stripe_prices``  Stripe's price ids of packs and plans
 ``subscriptions``  subscriptions, and the plan and months they give
 """

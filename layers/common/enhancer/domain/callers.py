@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever sent the request.
+    """The sender of a request, identified.
 
     ``guest`` is the browser's guest identity, also when a user is signed in: what was made as a guest stays
     reachable. ``new_guest_cookie`` is set when the browser had none that holds. ``key`` is the API key that was sent;
@@ -33,8 +33,13 @@ class Caller:
     account: Account | None = None
 
     @property
+    def owners(self) -> tuple[Owner, ...]:
+        """Whose things are this caller's: their own, and for a user also those of the browser's guest."""
+        return (self.owner,) if self.guest in (None, self.owner) else (self.owner, self.guest)
+
+    @property
     def is_guest(self) -> bool:
-        """True without a session."""
+        """True without a session and without an API key."""
         return self.owner.type == "guest"
 
     @property
@@ -44,7 +49,7 @@ class Caller:
 
     @property
     def rate_subject(self) -> Owner | str:
-        """Users are counted by account, wherever they are; guests by network, whatever their cookie."""
+        """Whose rate limit counts: a user's account, wherever they are; a guest's network, whatever their cookie."""
         return self.network if self.is_guest else self.owner
 
     def as_maker(self, owner: Owner) -> Caller:
@@ -58,7 +63,5 @@ class Caller:
         return self.account.month_at(now)
 
     def owns(self, owner_type: str, owner_id: str) -> bool:
-        """Return whether this browser made what belongs to that owner."""
-        owner = (owner_type, owner_id)
-        mine = [self.owner] + ([self.guest] if self.guest else [])
-        return owner in [(one.type, one.id) for one in mine]
+        """Return whether what belongs to that owner is this caller's."""
+        return (owner_type, owner_id) in [(one.type, one.id) for one in self.owners]

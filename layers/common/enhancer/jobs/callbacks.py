@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import hmac
+from typing import TYPE_CHECKING
 
-from enhancer.domain.jobs import Item, Job
-from enhancer.domain.owners import Owner
 from enhancer.domain.refs import Ref
-from enhancer.domain.signatures import signature
+
+if TYPE_CHECKING:
+    from enhancer.adapters.signing import Signer
+    from enhancer.domain.jobs import Item, Job
 
 PATH = "/api/provider-webhook/replicate/"
+PURPOSE = "callback"
 
 
-def path_of(job: Job, item: Item, *, key: bytes) -> str:
+def path_of(job: Job, item: Item, *, signer: Signer) -> str:
     """Return the path for this item's prediction in its present turn."""
-    name = f"{job.owner.type}.{job.owner.id}.{job.id}.{job.attempt}.{item.index}.{item.turn}"
-    return f"{PATH}{name}.{signature('callback', name, key)}"
+    return PATH + signer.sign(PURPOSE, Ref.of(job, item).to_text())
 
 
-def ref_of(text: str, *, keys: list[bytes]) -> Ref | None:
+def ref_of(text: str, *, signer: Signer) -> Ref | None:
     """Return what the last part of such a path is about, None when its signature does not hold."""
-    name, _, given = text.rpartition(".")
-    expected = [signature("callback", name, key).encode() for key in keys]
-    if not any(hmac.compare_digest(given.encode(), one) for one in expected):
-        return None
-    owner_type, owner_id, job_id, attempt, item, turn = name.split(".")
-    owner = Owner("guest" if owner_type == "guest" else "user", owner_id)
-    return Ref(owner, job_id, int(attempt), int(item), int(turn))
+    signed = signer.verified(PURPOSE, text)
+    return None if signed is None else Ref.from_text(signed)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 def find(job_id: str, *, caller: Caller, deps: JobDeps) -> Job:
     """Return a job of this browser (also one it made as a guest); a foreign one is `NotFound`, like a missing one."""
-    for owner in (caller.owner, caller.guest):
-        job = deps.jobs.get(owner, job_id) if owner else None
+    for owner in caller.owners:
+        job = deps.jobs.get(owner, job_id)
         if job:
             return job
     raise NotFound
@@ -35,7 +35,7 @@ def listed(
     """Return a page of this browser's jobs, newest first, also those it made as a guest; and where the next starts."""
     found: list[Job] = []
     more = False
-    for owner in {caller.owner, caller.guest or caller.owner}:
+    for owner in caller.owners:
         page, cursor = jobs.page(owner, statuses=statuses, limit=limit, after=after)
         found += page
         more = more or cursor is not None

@@ -99,7 +99,7 @@ def take_photo(data: bytes, *, caller: Caller, read: Callable[..., Photo]) -> Ph
 
 def fetch_upload(key: str, *, caller: Caller, artifacts: Artifacts) -> bytes:
     """Return what the caller uploaded under ``key``; a foreign key and a missing one are the same error."""
-    mine = any(is_incoming_of(key, owner) for owner in (caller.owner, caller.guest) if owner)
+    mine = any(is_incoming_of(key, owner) for owner in caller.owners)
     try:
         if mine:
             return artifacts.get(key)

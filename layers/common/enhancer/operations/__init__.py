@@ -1,5 +1,5 @@
-"""What runs by the clock.
+"""What runs on a schedule.
 
 ``quota_reset``  daily: expire credits, reconcile with Stripe, audit every ledger
-``sweep``        every minute: puts right what a crash or a lost call-back left behind
+``sweep``        every minute: repair jobs and executions that a crash or a lost call-back left behind
 """

@@ -1,6 +1,6 @@
-"""Closing a day of money: what expires, what was paid and not granted, whether the books add up.
+"""Daily at 00:05 UTC: expire credits, reconcile with Stripe, audit every ledger.
 
-Nothing here makes the next period possible: a run that is late, repeated or missed changes no quota.
+Quotas need no reset: the period is in the key. A run that is late, repeated or missed changes no quota.
 """
 
 from __future__ import annotations
@@ -24,17 +24,22 @@ if TYPE_CHECKING:
     from enhancer.domain.owners import Owner
 
 CLOSER = "quota_reset"
-"""The actor of what follows from the calendar."""
+"""The actor in ledger entries that are made here."""
 LOOK_BACK_MS = 5 * DAY_MS
-"""The cashier repeats events for three days; what was paid is looked for a little longer."""
+"""How far back Stripe is asked for payments and events: it repeats a webhook for three days, and some time on top."""
 READS = 5
+"""How often an owner's ledger is read before giving up, while it changes under the reader."""
 
 
 @dataclass(slots=True)
 class Closed:
-    """What a closing did, counted; amounts in credits. ``found``: checkouts that were paid and had not been granted.
+    """What a run did, counted; amounts in credits. The report and its log line have these names.
 
-    ``differences``: owners whose books do not add up, and by how much; empty, or something is wrong.
+    ``warned``: owners told that credits expire. ``found``: checkouts that were paid and had not been granted.
+    ``followed``: subscriptions that had changed at Stripe. ``heard``: refunds and disputes whose event was missed.
+    ``parked``: what people must look at. ``paid_off``: debt. ``checked``: owners whose ledger was added up.
+    ``differences``: owners whose totals differ from the sum of their entries, and by how much; it must be empty.
+    ``broken``: owners or Stripe's objects whose turn failed.
     """
 
     expired: float = 0
@@ -50,16 +55,16 @@ class Closed:
 
     @contextmanager
     def on(self, name: str) -> Iterator[None]:
-        """Work on one owner or object; what is wrong with it must not keep the others from being closed."""
+        """Work on one owner or object of Stripe; an error is logged and counted, and the others go on."""
         try:
             yield
-        except Exception:  # noqa: BLE001 - counted and logged; the next closing tries again
+        except Exception:  # noqa: BLE001 - counted and logged; the next run tries again
             self.broken += 1
             logger.exception("closing failed", extra={"about": name})
 
 
 def close(*, deps: BillingDeps, notify: Callable[..., None]) -> Closed:
-    """Expire, warn, reconcile with the cashier, pay off debt, re-add every ledger. Safe to repeat.
+    """Expire credits, warn, reconcile with Stripe, pay off debt, add up every ledger. Safe to repeat.
 
     ``notify`` is called with the kind of notice, the owner and its fields.
     """
@@ -96,7 +101,7 @@ def _warn(deps: BillingDeps, notify: Callable[..., None], closed: Closed) -> Non
 
 
 def _reconcile(deps: BillingDeps, closed: Closed) -> None:
-    """Ask the cashier what we did not hear: paid packs, subscriptions, money given back."""
+    """Apply what Stripe knows and no webhook told us: paid packs, subscriptions, refunds and disputes."""
     since = deps.now() - LOOK_BACK_MS
     try:
         for checkout in deps.payments.completed_checkouts(since_ms=since):
@@ -110,10 +115,10 @@ def _reconcile(deps: BillingDeps, closed: Closed) -> None:
             with closed.on(event.id):
                 closed.heard += stripe_events.apply_event(event, deps=deps) == "applied"
     except StripeNotConfigured:
-        logger.info("no cashier to reconcile with")
+        logger.info("no key for Stripe, nothing to reconcile with")
     except CashierError:
         closed.broken += 1
-        logger.exception("closing without the cashier")
+        logger.exception("closing without Stripe")
 
 
 @contextmanager
@@ -138,9 +143,9 @@ def _check(owner: Owner, deps: BillingDeps, closed: Closed) -> None:
 
 
 def difference_of(owner: Owner, deps: BillingDeps) -> int:
-    """Return by how much an owner's totals and the sum of their entries differ (tenths): 0, or the books are wrong.
+    """Return by how much an owner's totals differ from the sum of their entries, in tenths; it must be 0.
 
-    Raises `StaleVersion` when something moved each time they were read: nobody knows then.
+    Raises `StaleVersion` when they changed during each of `READS` readings, so that nothing can be said.
     """
     for _ in range(READS):
         before = deps.ledger.usage_and_balance(owner, now=deps.now()).balance

@@ -1,4 +1,8 @@
-"""What runs by the clock: whatever a crash, a lost call-back or a vanished caller left behind is put right."""
+"""Every minute: repair what a crash, a lost call-back or a client that went away left behind.
+
+Expire overdue jobs, finish half-done cancels, start or stop orphaned executions, purge deleted accounts, wake steps
+whose call-back was lost.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +24,21 @@ if TYPE_CHECKING:
     from enhancer.jobs.deps import JobDeps
 
 GRACE_MS = 60_000
-"""A job and its execution are made in two steps; younger ones are left alone."""
+"""A job and its execution are made one after the other; what is younger than this may still be in between."""
 SILENCE_MS = 30_000
 """How long a prediction may run before its provider is asked; usually it has called back by then."""
-
-
 ASK_SECONDS = 25.0
-"""How long a sweep asks providers, after all else; who was not asked about is by the next one."""
+"""How long one sweep goes on asking providers, after everything else; the next sweep asks about the rest."""
 
 
 @dataclass(slots=True)
 class Swept:
-    """What a sweep did, counted."""
+    """What a sweep did, counted.
+
+    ``expired``: jobs past their deadline. ``canceled``: cancels that were finished. ``started``, ``stopped``:
+    executions. ``closed``: jobs whose execution ended without them. ``woken``: waiting steps. ``purged``: deleted
+    accounts. ``broken``: jobs, executions or accounts whose repair failed.
+    """
 
     expired: int = 0
     canceled: int = 0
@@ -44,7 +51,7 @@ class Swept:
 
     @contextmanager
     def on(self, name: str) -> Iterator[None]:
-        """Work on one job or execution; what is wrong with it must not keep the others from being put right."""
+        """Repair one job, execution or account; an error is logged and counted, and the others are still repaired."""
         try:
             yield
         except Exception:  # noqa: BLE001 - counted and logged; the next sweep tries again
@@ -53,7 +60,7 @@ class Swept:
 
 
 def sweep(*, deps: JobDeps, owner_records: OwnerRecords) -> Swept:
-    """Put right every job and execution that is overdue or has lost its other half. Safe to repeat."""
+    """Repair every job and execution that is overdue or has lost its other half. Safe to repeat."""
     swept, now = Swept(), deps.now()
     for job in deps.jobs.overdue(now=now):
         with swept.on(job.id):
@@ -67,16 +74,15 @@ def sweep(*, deps: JobDeps, owner_records: OwnerRecords) -> Swept:
         with swept.on(owner.id):
             owner_data.purge(owner, now=now, artifacts=deps.artifacts, owner_records=owner_records)
             swept.purged += 1
-    for execution, owner, job_id, attempt in deps.workflow.running(started_before=now - GRACE_MS):
+    for execution, ref in deps.workflow.running(started_before=now - GRACE_MS):
         with swept.on(execution):
-            found = deps.jobs.get(owner, job_id)
-            if found is None or not found.is_open or found.attempt != attempt:
+            found = deps.jobs.get(ref.owner, ref.job_id)
+            if found is None or not found.is_open or found.attempt != ref.attempt:
                 deps.workflow.stop(execution)
                 swept.stopped += 1
     ends = time.monotonic() + ASK_SECONDS
-    for job in sorted(
-        waiting, key=lambda _: deps.chance()
-    ):  # a provider that hangs keeps nobody waiting twice
+    # In random order: a provider that hangs must not use up the time of the same jobs each time.
+    for job in sorted(waiting, key=lambda _: deps.chance()):
         if time.monotonic() > ends:
             break
         with swept.on(job.id):
@@ -95,7 +101,7 @@ def _end(job: Job, deps: JobDeps, swept: Swept) -> None:
 
 
 def _expire(job: Job, deps: JobDeps) -> None:
-    """Too long without progress: stop everything, give everything back."""
+    """End a job without progress: stop its execution and predictions, release what it holds."""
     if job.kind == "async":
         deps.workflow.stop(job.execution)
     for item in job.open_items:
@@ -116,7 +122,7 @@ def _repair(job: Job, deps: JobDeps, swept: Swept) -> None:
 
 
 def _wake(job: Job, deps: JobDeps, now: int) -> int:
-    """Wake the steps whose call-back was lost: their prediction has ended, and nobody said so."""
+    """Wake the steps whose prediction has ended and whose call-back was lost; return how many."""
     woken = 0
     for item in job.open_items:
         waiting = item.prediction

@@ -145,8 +145,8 @@ def test_running_executions_are_found_on_every_page_and_young_ones_are_left_out(
         "describe_execution", described(input=json.dumps(sent)), {"executionArn": f"{EXECUTION}:job_c-3"}
     )
     found = [
-        (name, owner.type, job_id, attempt)
-        for name, owner, job_id, attempt in workflow.running(started_before=NOON - 60_000)
+        (name, ref.owner.type, ref.job_id, ref.attempt)
+        for name, ref in workflow.running(started_before=NOON - 60_000)
     ]
     assert found == [("job_a-1", "guest", "job_a", 1), ("job_c-3", "user", "job_c", 3)]
 

@@ -5,6 +5,7 @@ import pytest
 from enhancer import runtime
 from enhancer.api.http.app import create_app, entrypoint
 from enhancer.domain import errors
+from tests.support.cookies import attributes
 from tests.support.events import CONTEXT, CSRF_TOKEN, Answer, Browser, http_event, unsafe
 
 SECURITY = {
@@ -225,8 +226,9 @@ def test_a_new_browser_gets_both_cookies(thing, served):
     handler, _, _ = thing
     answer = Answer(handler(http_event("GET", PATH, ip=fresh_network(served)), CONTEXT))
     assert set(answer.cookies) == {"guest_id", "csrf_token"}
-    assert answer.cookies["guest_id"].endswith("; Path=/; Max-Age=15552000; SameSite=Lax; HttpOnly")
-    assert answer.cookies["csrf_token"].endswith("; Path=/; Max-Age=15552000; SameSite=Lax")
+    flags = ["Max-Age=15552000", "Path=/", "SameSite=Lax"]
+    assert attributes(answer.cookies["guest_id"]) == ["HttpOnly", *flags]
+    assert attributes(answer.cookies["csrf_token"]) == flags
 
 
 def test_cookies_are_secure_where_there_is_https(thing, served, setting):
@@ -234,8 +236,9 @@ def test_cookies_are_secure_where_there_is_https(thing, served, setting):
     setting(APP_ORIGIN="https://enhance.example")
     handler, _, _ = thing
     answer = Answer(handler(http_event("GET", PATH, ip=fresh_network(served)), CONTEXT))
-    assert answer.cookies["guest_id"].endswith("; SameSite=Lax; HttpOnly; Secure")
-    assert answer.cookies["csrf_token"].endswith("; SameSite=Lax; Secure")
+    flags = ["Max-Age=15552000", "Path=/", "SameSite=Lax", "Secure"]
+    assert attributes(answer.cookies["guest_id"]) == ["HttpOnly", *flags]
+    assert attributes(answer.cookies["csrf_token"]) == flags
 
 
 def test_a_known_browser_gets_no_cookies(thing):
@@ -260,3 +263,12 @@ def test_an_app_without_limit_and_csrf_serves_anybody(served):
     answer = Answer(entrypoint(app)(http_event("POST", PATH), CONTEXT))
     assert (answer.status, answer.cookies) == (200, {})
     assert "RateLimit" not in answer.headers
+
+
+def test_the_clock_is_read_once_for_a_request(thing, served, monkeypatch):
+    """Who is calling, the rate limit and the route see one time; no request spans two days."""
+    handler, _, browser = thing
+    read: list[int] = []
+    monkeypatch.setattr(runtime, "now", lambda: read.append(served.clock) or served.clock)
+    browser.send(handler, "GET", PATH)
+    assert len(read) == 1

@@ -3,6 +3,7 @@
 import pytest
 
 from enhancer.api.http import cookies
+from tests.support.cookies import parsed
 
 
 @pytest.mark.parametrize(
@@ -39,8 +40,9 @@ def test_every_odd_header_still_gives_its_good_cookies(parts, found):
 )
 def test_a_cookie_is_lax_for_the_whole_site_with_its_flags(secure, http_only, flags):
     """Exactly what browsers need and nothing looser."""
-    baked = cookies.bake("guest_id", "v", seconds=60, secure=secure, http_only=http_only)
-    assert baked == f"guest_id=v; Path=/; Max-Age=60; SameSite=Lax{flags}"
+    cookie = cookies.cookie("guest_id", "v", seconds=60, secure=secure, http_only=http_only)
+    wanted = f"guest_id=v; Path=/; Max-Age=60; SameSite=Lax{flags}"
+    assert parsed(str(cookie)) == parsed(wanted)
 
 
 @pytest.mark.parametrize(("secure", "name"), [(True, "__Host-session"), (False, "session_id")])
@@ -51,8 +53,15 @@ def test_the_session_cookie_is_bound_to_its_host_where_it_can_be(secure, name):
 
 def test_a_session_lasts_thirty_days_and_is_out_of_reach_of_scripts():
     """HttpOnly, always."""
-    baked = cookies.session("__Host-session", "token", secure=True)
-    assert baked == "__Host-session=token; Path=/; Max-Age=2592000; SameSite=Lax; HttpOnly; Secure"
+    cookie = str(cookies.session("__Host-session", "token", secure=True))
+    flags = ["HttpOnly", "Max-Age=2592000", "Path=/", "SameSite=Lax", "Secure"]
+    assert parsed(cookie) == ("__Host-session", "token", flags)
+
+
+def test_a_cookie_is_removed_by_one_that_is_over():
+    """Empty, and gone at once."""
+    flags = ["HttpOnly", "Max-Age=0", "Path=/", "SameSite=Lax"]
+    assert parsed(str(cookies.gone("session_id", secure=False))) == ("session_id", "", flags)
 
 
 def test_a_guest_lasts_180_days():

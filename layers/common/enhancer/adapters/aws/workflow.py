@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from enhancer.domain.jobs import Job
-from enhancer.domain.owners import Owner
+from enhancer.domain.refs import Ref
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -38,10 +38,7 @@ class Workflow:
         Its name is unique, so starting it again changes nothing.
         """
         document = {
-            "ownerType": job.owner.type,
-            "ownerId": job.owner.id,
-            "jobId": job.id,
-            "attempt": job.attempt,
+            **Ref.of(job).to_event(),
             "items": [item.index for item in job.open_items],
             "turn": max(item.turn for item in job.open_items),
             "concurrency": concurrency,
@@ -71,8 +68,8 @@ class Workflow:
                 raise
             return None
 
-    def running(self, *, started_before: int) -> Iterable[tuple[str, Owner, str, int]]:
-        """Yield name, owner, job id and attempt of executions running since before ``started_before`` (epoch ms)."""
+    def running(self, *, started_before: int) -> Iterable[tuple[str, Ref]]:
+        """Yield the name and what it runs of each execution running since before ``started_before`` (epoch ms)."""
         pages = self._client.get_paginator("list_executions").paginate(
             stateMachineArn=self._state_machine, statusFilter="RUNNING"
         )
@@ -80,13 +77,7 @@ class Workflow:
             for found in page["executions"]:
                 if found["startDate"].timestamp() * 1000 < started_before:
                     described = self._client.describe_execution(executionArn=found["executionArn"])
-                    sent: dict[str, Any] = json.loads(described["input"])
-                    yield (
-                        found["name"],
-                        Owner(sent["ownerType"], sent["ownerId"]),
-                        sent["jobId"],
-                        sent["attempt"],
-                    )
+                    yield found["name"], Ref.from_event(json.loads(described["input"]))
 
     def wake(self, token: str) -> bool:
         """Let the step that waits with this task token go on; return False when it no longer waits."""

@@ -52,6 +52,7 @@ from typing import Any
 
 from enhancer.domain.ledger import Hold
 from enhancer.domain.owners import Owner
+from enhancer.domain.refs import Ref
 
 Key = dict[str, Any]
 """The key of an item: ``pk`` and ``sk``."""
@@ -91,16 +92,16 @@ def entry(owner: Owner, entry_id: str) -> Key:
 
 def hold_once(owner: Owner, hold: Hold) -> Key:
     """Exists once the item was held in this attempt."""
-    return {"pk": _owner(owner), "sk": f"ONCE#{hold.job_id}#{_turn(hold)}#hold"}
+    return {"pk": _owner(owner), "sk": f"ONCE#{_ref(owner, hold).once}#hold"}
 
 
 def resolution_once(owner: Owner, hold: Hold) -> Key:
     """Exists once the item was settled or released in this attempt."""
-    return {"pk": _owner(owner), "sk": f"ONCE#{hold.job_id}#{_turn(hold)}#resolution"}
+    return {"pk": _owner(owner), "sk": f"ONCE#{_ref(owner, hold).once}#resolution"}
 
 
-def _turn(hold: Hold) -> str:
-    return f"{hold.item}" if hold.attempt == 1 else f"{hold.item}.{hold.attempt}"
+def _ref(owner: Owner, hold: Hold) -> Ref:
+    return Ref(owner, hold.job_id, hold.attempt, hold.item)
 
 
 def idempotency_once(owner: Owner, key_hash: str) -> Key:

@@ -13,6 +13,7 @@ from enhancer.adapters.predictors.results import Results, expected_size
 from enhancer.domain import errors
 from enhancer.domain.jobs import Artifact, Item, Job
 from enhancer.domain.predictions import Outcome, Started, StillRunning
+from enhancer.domain.refs import Ref
 from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
@@ -84,13 +85,7 @@ class Embedded:
             "scale": params.scale,
             "quality": params.quality,
             "format": item.output_format,
-            "job": {
-                "ownerType": job.owner.type,
-                "ownerId": job.owner.id,
-                "jobId": job.id,
-                "attempt": job.attempt,
-                "item": item.index,
-            },
+            "job": Ref.of(job, item).to_event("item"),
         }
         try:
             reply = self._client(seconds_max).invoke(

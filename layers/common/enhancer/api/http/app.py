@@ -1,4 +1,4 @@
-"""The frame around every handler: the gate, the envelope, the headers, the one error table."""
+"""What every handler runs in: checks before it, envelope and headers after it, and the one table of error statuses."""
 
 from __future__ import annotations
 
@@ -96,6 +96,7 @@ class App(APIGatewayHttpResolver):
 
     def methods_of(self, path: str) -> list[str]:
         """Return the verbs that have a route for this path."""
+        # Powertools answers 404 for a verb without a route and has no public list of routes; a 405 names the others.
         routes = self._static_routes + self._dynamic_routes
         return sorted({route.method for route in routes if route.rule.match(path)})
 
@@ -120,13 +121,14 @@ def create_app(
     if validated:
         from enhancer.api.http.multipart import RequestValidation  # noqa: PLC0415 - loads pydantic
 
+        # Middlewares that are added in public ways run after this one, which has read the body by then.
         app._request_validation_middleware = RequestValidation()  # type: ignore[no-untyped-call]  # noqa: SLF001
     app.exception_handler(Exception)(lambda problem: _problem_response(app, problem))
     return app
 
 
 def entrypoint(app: App) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    """Return the Lambda handler of an app: gate, route, headers, one log line."""
+    """Return the Lambda handler of an app: checks, route, headers, one log line."""
 
     def lambda_handler(event: dict[str, Any], lambda_context: Any) -> dict[str, Any]:
         app.request_context = context = RequestContext(app, event)
@@ -135,7 +137,7 @@ def entrypoint(app: App) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
             answer = app.resolve(event, lambda_context)
         except EnhancerError as refused:
             answer = _failure(context.request, refused)
-        except Exception:  # noqa: BLE001 - the last net; everything ours was caught above
+        except Exception:  # noqa: BLE001 - the last resort; our own errors were caught above
             logger.exception("unhandled", extra={"requestId": context.request.id})
             answer = _failure(context.request, errors.InternalError())
         return context.leave(answer)
@@ -144,10 +146,14 @@ def entrypoint(app: App) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
 
 
 class RequestContext:
-    """One request on its way through: who it is from, what it may still do, what it must take along."""
+    """One request from arrival to answer: caller, checks, rate limit, headers and cookies of the answer, log line.
+
+    ``now`` (epoch ms) is when it came in. The clock is read once, so that all of it happens on one day.
+    """
 
     def __init__(self, app: App, event: dict[str, Any]) -> None:
         self.app = app
+        self.now = runtime.now()
         self.started = time.perf_counter()
         self.request = Request(event, runtime.settings().app_origin)
         self.rate: RateState | None = None
@@ -162,19 +168,20 @@ class RequestContext:
             self._caller = identify_key(
                 request.api_key,
                 source_ip=request.source_ip,
-                signing_keys=runtime.signing_keys(),
+                network_key=runtime.signing_keys()[0],
                 api_keys=runtime.api_keys(),
-                now=runtime.now(),
+                now=self.now,
             )
         if self._caller is None:
             self._caller = identify(
                 guest_cookie=request.cookies.get(cookies.GUEST),
                 session_token=request.session_token,
                 source_ip=request.source_ip,
-                signing_keys=runtime.signing_keys(),
+                signer=runtime.signer(),
+                network_key=runtime.signing_keys()[0],
                 accounts=runtime.accounts(),
                 new_name=runtime.new_name,
-                now=runtime.now(),
+                now=self.now,
             )
         return self._caller
 
@@ -199,13 +206,13 @@ class RequestContext:
 
     @property
     def admin(self) -> Account:
-        """The same, if it is an administrator's; raise `AdminOnly` if not."""
+        """The account of the administrator who is signed in; raise `AdminOnly` for anybody else."""
         if self.user.role != "admin":
             raise errors.AdminOnly
         return self.user
 
     def enter(self) -> None:
-        """Path and verb, origin, CSRF, rate limit, key's scope, in this order; raise what is wrong first."""
+        """Check path and verb, origin, CSRF, rate limit, block, key's scope, in this order; raise the first refusal."""
         request, app = self.request, self.app
         allowed = app.methods_of(request.path)
         if not allowed:
@@ -226,7 +233,7 @@ class RequestContext:
         """Count this call against a limit; raise `RateLimited`."""
         limit = rate_limit(self.caller.plan, name)
         try:
-            self.rate = runtime.rates().take(self.caller.rate_subject, limit, now=runtime.now())
+            self.rate = runtime.rates().take(self.caller.rate_subject, limit, now=self.now)
         except errors.RateLimited as refused:
             self.rate = RateState(limit, remaining=0, reset_seconds=refused.retry_after_seconds)
             raise
@@ -234,12 +241,17 @@ class RequestContext:
     def check_caller(self) -> None:
         """Refuse who is blocked, and what the key's scopes do not include."""
         caller = self.caller
-        if caller.account and caller.account.blocked and (caller.key or not self.app.for_blocked):
-            raise errors.OwnerBlocked
+        if caller.key or not self.app.for_blocked:
+            self.refuse_blocked()
         if caller.key:
             scope = "read" if self.request.method in csrf.SAFE else self.app.scope
             if scope is None or scope not in caller.key.scopes:
                 raise errors.ScopeMissing(scope=scope or "session")
+
+    def refuse_blocked(self) -> None:
+        """Raise `OwnerBlocked` for a user who is blocked, in calls of an app that is otherwise open to them."""
+        if self.caller.account and self.caller.account.blocked:
+            raise errors.OwnerBlocked
 
     def leave(self, answer: dict[str, Any]) -> dict[str, Any]:
         """Add headers and cookies, log, and return the answer."""
@@ -275,13 +287,13 @@ class RequestContext:
         secure, new = self.request.is_secure, []
         if self._caller and self._caller.new_guest_cookie:
             value = self._caller.new_guest_cookie
-            new.append(cookies.bake(cookies.GUEST, value, seconds=cookies.GUEST_SECONDS, secure=secure))
+            new.append(cookies.cookie(cookies.GUEST, value, seconds=cookies.GUEST_SECONDS, secure=secure))
         if self.request.api_key is not None:
             return []
         if self.app.csrf and cookies.CSRF not in self.request.cookies:
             token, seconds = csrf.new_token(), cookies.GUEST_SECONDS
-            new.append(cookies.bake(cookies.CSRF, token, seconds=seconds, secure=secure, http_only=False))
-        return new
+            new.append(cookies.cookie(cookies.CSRF, token, seconds=seconds, secure=secure, http_only=False))
+        return [str(one) for one in new]
 
 
 def status_of(problem: EnhancerError) -> int:
@@ -290,7 +302,7 @@ def status_of(problem: EnhancerError) -> int:
 
 
 def _problem_response(app: App, problem: Exception) -> Response[str]:
-    """Turn whatever a route raised into our envelope; what is not ours stays in the log."""
+    """Return our envelope for whatever a route raised; the text of an unknown error goes to the log only."""
     match problem:
         case EnhancerError():
             known: EnhancerError = problem

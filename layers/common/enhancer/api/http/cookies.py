@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import unquote
 
+from aws_lambda_powertools.shared.cookies import Cookie, SameSite
+
 GUEST, CSRF = "guest_id", "csrf_token"
 GUEST_SECONDS = 180 * 86_400
 SESSION_SECONDS = 30 * 86_400
@@ -26,15 +28,22 @@ def parse(parts: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def bake(name: str, value: str, *, seconds: int, secure: bool, http_only: bool = True) -> str:
-    """Return a ``Set-Cookie`` value, SameSite=Lax, for the whole site."""
-    flags = ("; HttpOnly" if http_only else "") + ("; Secure" if secure else "")
-    return f"{name}={value}; Path=/; Max-Age={seconds}; SameSite=Lax{flags}"
+def cookie(name: str, value: str, *, seconds: int, secure: bool, http_only: bool = True) -> Cookie:
+    """Return a cookie for the whole site, SameSite=Lax; as text it is a ``Set-Cookie`` value."""
+    return Cookie(
+        name,
+        value,
+        path="/",
+        max_age=seconds,
+        secure=secure,
+        http_only=http_only,
+        same_site=SameSite.LAX_MODE,
+    )
 
 
-def session(name: str, token: str, *, secure: bool) -> str:
-    """Return the ``Set-Cookie`` value of a session."""
-    return bake(name, token, seconds=SESSION_SECONDS, secure=secure)
+def session(name: str, token: str, *, secure: bool) -> Cookie:
+    """Return the cookie of a session."""
+    return cookie(name, token, seconds=SESSION_SECONDS, secure=secure)
 
 
 def sign_in_name(*, secure: bool) -> str:
@@ -42,6 +51,6 @@ def sign_in_name(*, secure: bool) -> str:
     return "__Host-signin" if secure else "signin"
 
 
-def gone(name: str, *, secure: bool) -> str:
-    """Return the ``Set-Cookie`` value that removes a cookie."""
-    return bake(name, "", seconds=0, secure=secure)
+def gone(name: str, *, secure: bool) -> Cookie:
+    """Return the cookie that removes another one of this name."""
+    return cookie(name, "", seconds=0, secure=secure)

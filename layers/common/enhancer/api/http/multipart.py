@@ -30,7 +30,11 @@ IMAGE_FIELD = "image"
 
 
 class RequestValidation(OpenAPIRequestValidationMiddleware):
-    """Powertools' request validation with our parser and our errors."""
+    """Powertools' request validation with our parser and our errors.
+
+    What reads the body is private there and cannot be replaced in a public way; tests/unit/api/http/test_powertools.py
+    fails where a version changes it.
+    """
 
     def _get_body(self, app: Any) -> dict[str, Any]:
         request: Request = app.context["request"]

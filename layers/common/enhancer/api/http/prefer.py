@@ -12,7 +12,7 @@ _WAIT = re.compile(r"wait\s*=\s*\"?([0-9]{1,6})\"?")
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """``seconds`` to wait before the answer becomes a 202; ``applied`` is what the answer says of it."""
+    """``seconds`` to wait before the answer becomes a 202; ``applied`` is the answer's Preference-Applied, if any."""
 
     seconds: float
     applied: str | None

@@ -19,12 +19,12 @@ Place = Callable[[Request, EnhancerError], str]
 
 
 def go(url: str) -> Response[Any]:
-    """Return a redirect that nobody keeps."""
+    """Return a redirect that no cache keeps."""
     return Response(302, headers={"Location": url, "Cache-Control": "no-store"}, body="")
 
 
 def landing(app: App, place: Place) -> Callable[[Route], Route]:
-    """Let a route's refusals end at a place of ours for who asks for HTML; everybody else is told as JSON."""
+    """Redirect a browser that asks for HTML to ``place`` when the route raises an error; others get it as JSON."""
 
     def decorate(route: Route) -> Route:
         @wraps(route)
@@ -44,7 +44,7 @@ def landing(app: App, place: Place) -> Callable[[Route], Route]:
 
 
 def shown_on(app: App, page: str) -> Callable[[Route], Route]:
-    """Let a route's refusals end on ``/<language>/<page>?signIn=<code>&reason=…`` for who asks for HTML."""
+    """Show a route's errors on ``/<language>/<page>?signIn=<code>&reason=…`` to browsers that ask for HTML."""
 
     def place(request: Request, problem: EnhancerError) -> str:
         shown = {"signIn": problem.code, "reason": str(problem.details.get("reason", ""))}

@@ -16,7 +16,7 @@ LANGUAGES = ("en", "de")
 
 @dataclass(frozen=True)
 class Request:
-    """What the gate and the handlers need of an event. ``app_origin`` is set where we are not at the API's own host."""
+    """What checks and handlers read from an event. ``app_origin`` is set where page and API have different hosts."""
 
     event: dict[str, Any]
     app_origin: str

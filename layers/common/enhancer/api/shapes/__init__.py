@@ -3,7 +3,10 @@
 ``accounts``       accounts, keys, administration
 ``billing``        prices, checkouts, subscriptions, statements
 ``error_texts``    the text of every error, English and German
-``images``         models, usage, quotes, results, jobs
+``jobs``           jobs and their items
+``models``         the catalogue
+``runs``           uploads, prices, refusals, results
 ``statement_csv``  the statement as CSV
+``usage``          what is used and left
 ``wire``           the envelope, and the forms that come in
 """

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from enhancer.api.shapes.images import CreditsView
+from enhancer.api.shapes.usage import CreditsView
 from enhancer.api.shapes.wire import Wire
 from enhancer.domain.accounts import Account
 from enhancer.domain.api_keys import ApiKey, Scope
@@ -36,6 +36,14 @@ class MeView(Wire):
     name: str = ""
     email: str = ""
     sign_ins: list[str]
+
+
+class LoginView(Wire):
+    """The account that is now signed in."""
+
+    user_id: str
+    plan: str
+    role: str
 
 
 class KeyRequest(Asked):
@@ -92,13 +100,13 @@ class ExportView(Wire):
 
 
 class GoneView(Wire):
-    """What is gone."""
+    """Confirms a deletion."""
 
     deleted: Literal[True] = True
 
 
 class DoneView(Wire):
-    """It is done; ``repeated`` when it was before, under the same key."""
+    """It is done; ``repeated``: it had been done before, under the same Idempotency-Key."""
 
     done: Literal[True] = True
     repeated: bool = False
@@ -180,7 +188,7 @@ class HistoryView(Wire):
 
 
 class OwnerView(Wire):
-    """A user as administrators see it. ``difference`` other than 0 means that the books are wrong."""
+    """A user as administrators see it. ``difference`` other than 0 means that totals and entries disagree."""
 
     user_id: str
     email: str

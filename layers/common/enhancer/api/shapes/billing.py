@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from enhancer.api.shapes.accounts import Asked
-from enhancer.api.shapes.images import ExpiringView
+from enhancer.api.shapes.usage import ExpiringView
 from enhancer.api.shapes.wire import Wire
 from enhancer.domain.accounts import Account
 from enhancer.domain.credits import CURRENCY, PACKS, VALID_DAYS, VALID_MONTHS, Expiring

@@ -140,7 +140,7 @@ class JobForm(GenerateForm):
 
 
 class LoginRequest(Wire):
-    """Who to be. Without an e-mail a fresh account is opened."""
+    """The account to sign in with. Without an e-mail a fresh one is opened."""
 
     email: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254)] | None = (
         None
