@@ -5,7 +5,6 @@ import * as apikeys from "./apikeys.js";
 import * as billing from "./billing.js";
 import * as credits from "./credits.js";
 import { $, announce, el, find } from "./dom.js";
-import * as everything from "./export.js";
 import { lang, moment, moreTexts, planName, t, table } from "./i18n.js";
 import * as plan from "./plan.js";
 import * as problems from "./problems.js";
@@ -280,6 +279,13 @@ async function gone(next) {
   await refresh();
 }
 
+/** A copy of everything; the module comes when somebody asks for one. */
+async function exportAll() {
+  const module = await import("./export.js").catch(() => null);
+  if (module) await module.exportAll(tell);
+  else tell($("data-notice"), http.unreachable(), exportAll);
+}
+
 // --- the end
 
 const wordIsRight = () => $("end-word").value.trim().toLocaleUpperCase(lang) === t("account.end.word");
@@ -316,6 +322,7 @@ async function erase(event) {
 function listen() {
   $("sign-out").addEventListener("click", () => signOut(false));
   $("sign-out-all").addEventListener("click", () => signOut(true));
+  $("export").addEventListener("click", exportAll);
   $("end-open").addEventListener("click", () => endAsk(true));
   $("end-keep").addEventListener("click", () => endAsk(false));
   $("end-form").addEventListener("submit", erase);
@@ -324,7 +331,7 @@ function listen() {
     $("end-why").textContent = "";
     $("end-delete").setAttribute("aria-disabled", String(!wordIsRight()));
   });
-  [apikeys, credits, everything].forEach((part) => part.listen(tell));
+  [apikeys, credits].forEach((part) => part.listen(tell));
   plan.listen({ onProblem: tell, onChange: credits.show });
   addEventListener("pageshow", (event) => event.persisted && load());
 }

@@ -8,16 +8,8 @@ import * as problems from "./problems.js";
 const EXPORT = "/api/account/export";
 const ASK_AGAIN_SECONDS = 5;
 
-/** @type {Tell} */
-let tell = () => {};
-
-/** @param {Tell} onProblem */
-export function listen(onProblem) {
-  tell = onProblem;
-  $("export").addEventListener("click", exportAll);
-}
-
-async function exportAll() {
+/** @param {Tell} tell says what went wrong */
+export async function exportAll(tell) {
   if (!$("packing").hidden) return;
   problems.clear($("data-notice"));
   packing(t("account.data.packing"));
@@ -25,7 +17,7 @@ async function exportAll() {
     await exported();
     announce(t("account.data.done"));
   } catch (problem) {
-    tell($("data-notice"), problem, exportAll);
+    tell($("data-notice"), problem, () => exportAll(tell));
   }
   packing("");
 }
