@@ -62,11 +62,12 @@ load: venv  ## a hundred jobs at once; write docs/load.md
 credits-race: venv  ## a thousand runs at once against fewer credits; write docs/credits-race.md
 	@PYTHONPATH=layers/common:layers/vision $(PY) -m tests.load.credits_race
 
-lint: venv  ## style, types, template
+lint: venv  ## style, types, template, scripts of the page
 	@ruff check $(SOURCES)
 	@ruff format --check $(SOURCES)
 	@mypy
 	@cfn-lint template.yaml
+	@local/lint-page.sh
 
 format: venv  ## put the code into shape
 	@ruff check --fix --quiet $(SOURCES) || true

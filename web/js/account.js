@@ -1,37 +1,42 @@
-/** The account page: who is signed in, what is used, plan, credits and statement, API keys, a copy of everything, the end. */
+/** The account page: who is signed in, what is used, signing out and deleting. Its panels are modules of their own. */
 
 import * as http from "./http.js";
 import * as apikeys from "./apikeys.js";
 import * as billing from "./billing.js";
 import * as credits from "./credits.js";
-import { $, announce, el, save } from "./dom.js";
-import { lang, moment, moreTexts, planName, t } from "./i18n.js";
+import { $, announce, el, find } from "./dom.js";
+import { lang, moment, moreTexts, planName, t, table } from "./i18n.js";
 import * as plan from "./plan.js";
 import * as problems from "./problems.js";
 import { forgetMe, keep, me, paint, read, returnPath, startedFrom } from "./top.js";
 import { onUsage, refresh, usage, watch } from "./usage.js";
 
+/** @type {Record<string, string>} */
 const PROVIDERS = { google: "Google", github: "GitHub" };
 const LINKING = "enhancer.linking";
-const EXPORT = "/api/account/export";
 const FAILURES = ["sign_in_unavailable", "identity_taken", "owner_blocked"];
-const FINAL = ["no_subscription", "nothing_bought", "stripe_not_configured", "pack_not_configured"]; // another try ends the same
+/** Another try ends the same. */
+const FINAL = ["no_subscription", "nothing_bought", "stripe_not_configured", "pack_not_configured"];
 const STATES = ["loading", "guest", "user", "gone"];
 
+/** @type {Me | null} */
 let person = null;
-let statement = null; // the module, once somebody looks at it
-let leaving = false; // signing out or deleting is under way
+/** The module, once somebody looks at it. @type {typeof import("./statement.js") | null} */
+let statement = null;
+/** Signing out or deleting is under way. */
+let leaving = false;
 
 // --- states
 
-const state = () => $("main").dataset.state;
+const state = () => $("main").dataset.state ?? "";
 
+/** @param {string} next */
 function enter(next) {
   console.assert(STATES.includes(next));
   $("main").dataset.state = next;
   $("wait").hidden = next !== "loading";
   for (const name of ["guest", "user", "gone"]) $(name).hidden = name !== next;
-  $("headline").parentElement.hidden = next === "gone";
+  find(".desk-head").hidden = next === "gone";
 }
 
 async function load() {
@@ -39,13 +44,18 @@ async function load() {
   try {
     person = await me({ fresh: state() !== "loading" });
   } catch (problem) {
-    return tell($("notice"), problem, load);
+    tell($("notice"), problem, load);
+    return;
   }
-  if (!person.signedIn) return before ? gone("guest") : enter("guest");
+  if (!person.signedIn) {
+    if (before) await gone("guest");
+    else enter("guest");
+    return;
+  }
   if (!usage()) paint(person);
-  showPerson();
+  showPerson(person);
   enter("user");
-  tellLinked();
+  tellLinked(person);
   watchStatement();
   if (!before) tellReturn();
   await Promise.all([loadBilling(), apikeys.load()]);
@@ -56,7 +66,8 @@ async function load() {
 /** Plan and credits; what is for sale is a comfort here, and left out where it cannot be had. */
 async function loadBilling() {
   try {
-    const [view, sale] = await Promise.all([billing.subscription(), billing.prices({ knows: true }).catch(() => null)]);
+    const asked = billing.prices({ knows: true }).catch(() => null);
+    const [view, sale] = await Promise.all([billing.subscription(), asked]);
     credits.offer(sale);
     plan.show(view, sale);
   } catch (problem) {
@@ -95,12 +106,16 @@ function showPlace() {
   $(location.hash.slice(1))?.scrollIntoView({ block: "start" });
 }
 
-/** Who is blocked has no usage, but may look, take their data and leave; anything else is told as well. */
+/**
+ * Who is blocked has no usage, but may look, take their data and leave; anything else is told as well.
+ * @param {Usage | null} known
+ */
 async function tellUsage(known) {
-  if (!known) await http.usage().catch((problem) => tell($("notice"), problem, async () => tellUsage(await refresh())));
+  if (known) return;
+  await http.usage().catch((problem) => tell($("notice"), problem, async () => tellUsage(await refresh())));
 }
 
-/** Signed in or out in another tab: show what is true now. */
+/** Signed in or out in another tab: show what is true now. @param {Usage} usage */
 function follow({ ownerType }) {
   showGauges();
   credits.show();
@@ -109,18 +124,24 @@ function follow({ ownerType }) {
   load();
 }
 
-/** Say what went wrong at `slot`; `again` does what failed once more. */
+/** Say what went wrong at `slot`; `again` does what failed once more. @type {Tell} */
 function tell(slot, problem, again) {
   if (!(problem instanceof http.Problem)) throw problem;
+  /** @type {Record<string, () => unknown>} */
   const acts = {
     reload: () => location.reload(),
     portal: () => billing.openPortal().catch((other) => tell(slot, other)),
-    retry: () => (problems.clear(slot), again()),
+    retry: () => {
+      problems.clear(slot);
+      return again?.();
+    },
   };
-  problems.show(slot, problem, { ways: waysOn(problem, again), label: (way) => t(`billing.ways.${way}`) ?? t(`actions.${way}`), act: (way) => acts[way]() });
-  slot.firstElementChild.scrollIntoView({ block: "nearest" });
+  const label = (/** @type {string} */ way) => t(`billing.ways.${way}`) ?? t(`actions.${way}`);
+  problems.show(slot, problem, { ways: waysOn(problem, again), label, act: (way) => acts[way]() });
+  slot.firstElementChild?.scrollIntoView({ block: "nearest" });
 }
 
+/** @param {Trouble} problem @param {() => unknown} [again] */
 function waysOn({ type, code }, again) {
   if (type === "auth_error" || code === "csrf_token_invalid") return ["reload"];
   if (code === "subscription_exists") return ["portal"];
@@ -129,55 +150,63 @@ function waysOn({ type, code }, again) {
 
 // --- who and how much
 
-function showPerson() {
-  const { name, email, plan, role, signIns } = person;
+/** @param {Me} person */
+function showPerson({ name = "", email = "", plan: bought, role, signIns }) {
   $("face").textContent = initial(name || email);
   $("name").textContent = name || email || t("account.you");
   $("mail").textContent = name ? email : "";
-  $("plan").textContent = role === "admin" ? `${planName(plan)} · ${t("account.admin")}` : planName(plan);
-  $("sign-ins").replaceChildren(...Object.keys(PROVIDERS).map((provider) => wayIn(provider, signIns.includes(provider))));
+  $("plan").textContent = role === "admin" ? `${planName(bought)} · ${t("account.admin")}` : planName(bought);
+  const waysIn = Object.keys(PROVIDERS).map((provider) => wayIn(provider, signIns.includes(provider)));
+  $("sign-ins").replaceChildren(...waysIn);
 }
 
+/** @param {string} text */
 const initial = (text) => ([...text][0] ?? "?").toUpperCase();
 
-function wayIn(provider, known) {
-  const [name, logo] = [PROVIDERS[provider], $("guest").querySelector(`[data-sign-in=${provider}] svg`).cloneNode(true)];
-  if (known) return el("li", {}, logo, el("span", {}, name), el("span", { class: "badge" }, t("account.signIns.on")));
-  const link = el("a", { class: "button", href: `/api/auth/${provider}/login?link=1&returnTo=/${lang}/account`, "data-link": provider }, t("account.signIns.add", { provider: name }));
+/** A way to sign in: added, or to be added. @param {string} provider @param {boolean} on */
+function wayIn(provider, on) {
+  const name = PROVIDERS[provider];
+  const logo = find(`[data-sign-in=${provider}] svg`, $("guest")).cloneNode(true);
+  if (on) return el("li", {}, logo, el("span", {}, name), el("span", { class: "badge" }, t("account.signIns.on")));
+  const href = `/api/auth/${provider}/login?link=1&returnTo=/${lang}/account`;
+  const link = el("a", { class: "button", href, "data-link": provider }, t("account.signIns.add", { provider: name }));
   link.addEventListener("click", () => keep("sessionStorage", LINKING, provider));
   return el("li", {}, logo, el("span", {}, name), link);
 }
 
-/** A way to sign in that was just added is said once. */
-function tellLinked() {
+/** A way to sign in that was just added is said once. @param {Me} person */
+function tellLinked({ signIns }) {
   const provider = read("sessionStorage", LINKING);
   keep("sessionStorage", LINKING, "");
-  if (PROVIDERS[provider] && person.signIns.includes(provider)) calm(t("account.signIns.added", { provider: PROVIDERS[provider] }));
+  const name = PROVIDERS[provider];
+  if (name && signIns.includes(provider)) calm(t("account.signIns.added", { provider: name }));
 }
 
+/** @param {string} title */
 function calm(title, text = "") {
-  $("notice").replaceChildren(el("div", { class: "notice calm" }, el("strong", {}, title), text && el("p", {}, text)));
+  const more = text ? el("p", {}, text) : "";
+  $("notice").replaceChildren(el("div", { class: "notice calm" }, el("strong", {}, title), more));
   announce([title, text].filter(Boolean).join(" "));
 }
 
 function showGauges() {
   const { usage: day, monthlyUsage: month, entitlements } = usage();
-  const all = [
-    gauge(t("usage.today"), day, "usage.used", t("account.fresh", { when: moment(day.resetAt) })),
-    month && gauge(t("usage.month"), month, "usage.usedCredits", t("account.fresh", { when: moment(month.resetAt) })),
-  ];
-  $("gauges").replaceChildren(...all.filter(Boolean));
-  $("guest-gauges").replaceChildren(all[0].cloneNode(true));
+  const today = gauge(t("usage.today"), day, "usage.used");
+  $("gauges").replaceChildren(today);
+  if (month) $("gauges").append(gauge(t("usage.month"), month, "usage.usedCredits"));
+  $("guest-gauges").replaceChildren(today.cloneNode(true));
   $("guest-day").textContent = t("account.guest.day", { count: day.limit, scale: entitlements?.maxUpscale ?? 2 });
 }
 
-function gauge(label, { used, limit, resetAt }, path, note) {
+/** @param {string} label @param {Period} period @param {string} path the text of what is used */
+function gauge(label, { used, limit, resetAt }, path) {
   const share = limit ? Math.min(100, Math.round((100 * used) / limit)) : 0;
   const fill = el("span");
-  fill.style.setProperty("--done", share / 100);
+  fill.style.setProperty("--done", String(share / 100));
+  const note = resetAt ? el("p", { class: "hint" }, t("account.fresh", { when: moment(resetAt) })) : null;
   return el("div", { class: "gauge", "data-level": share >= 100 ? "critical" : share >= 90 ? "warn" : "" },
     el("p", { class: "gauge-head" }, el("b", {}, label), el("span", {}, t(path, { used, limit }))),
-    el("div", { class: "bar", "aria-hidden": "true" }, fill), resetAt ? el("p", { class: "hint" }, note) : null);
+    el("div", { class: "bar", "aria-hidden": "true" }, fill), note);
 }
 
 // --- a sign-in that did not work
@@ -189,21 +218,29 @@ function tellFailure() {
   if (!code) return;
   const before = startedFrom();
   const [, language] = before.match(/^\/(en|de)(?:\/|$)/) ?? [];
-  if (language && language !== lang) return location.replace(`/${language}/account${location.search}`);
+  if (language && language !== lang) {
+    location.replace(`/${language}/account${location.search}`);
+    return;
+  }
   history.replaceState(null, "", location.pathname);
   keep("sessionStorage", LINKING, "");
   if (before) returnPath(before);
-  const known = FAILURES.includes(code);
-  const texts = t("account.failed");
-  const reason = Object.hasOwn(texts, asked.get("reason")) ? asked.get("reason") : "other";
-  const told = known ? undefined : texts[reason];
-  problems.show($("notice"), { code: known ? code : reason === "denied" ? "canceled" : "sign_in_failed" }, { ways: [], told });
+  if (FAILURES.includes(code)) {
+    problems.show($("notice"), { code }, { ways: [] });
+    return;
+  }
+  const texts = table("account.failed");
+  const given = asked.get("reason") ?? "";
+  const reason = Object.hasOwn(texts, given) ? given : "other";
+  const problem = { code: reason === "denied" ? "canceled" : "sign_in_failed" };
+  problems.show($("notice"), problem, { ways: [], told: texts[reason] });
 }
 
 // --- going
 
+/** @param {HTMLElement} button @param {() => Promise<unknown>} action @param {HTMLElement} slot */
 async function leave(button, action, slot) {
-  if (leaving) return;
+  if (leaving) return false;
   leaving = true;
   button.setAttribute("aria-disabled", "true");
   problems.clear($("notice"), slot);
@@ -213,22 +250,25 @@ async function leave(button, action, slot) {
     return true;
   } catch (problem) {
     tell(slot, problem, () => button.click());
+    return false;
   } finally {
     button.removeAttribute("aria-disabled");
     leaving = false;
   }
 }
 
+/** @param {boolean} everywhere */
 async function signOut(everywhere) {
   const path = `/api/auth/logout${everywhere ? "?everywhere=1" : ""}`;
-  const done = await leave($(everywhere ? "sign-out-all" : "sign-out"), () => http.call(path, { method: "POST" }), $("notice"));
+  const button = $(everywhere ? "sign-out-all" : "sign-out");
+  const done = await leave(button, () => http.call(path, { method: "POST" }), $("notice"));
   if (!done) return;
   await gone("guest");
   calm(t(everywhere ? "account.signedOutAll" : "account.signedOut"), t("account.signedOutText"));
   $("headline").focus();
 }
 
-/** Nothing of the account stays on the page. */
+/** Nothing of the account stays on the page. @param {string} next */
 async function gone(next) {
   person = null;
   for (const name of ["face", "name", "mail", "plan", "sign-ins"]) $(name).replaceChildren();
@@ -239,49 +279,18 @@ async function gone(next) {
   await refresh();
 }
 
-// --- a copy of everything
-
+/** A copy of everything; the module comes when somebody asks for one. */
 async function exportAll() {
-  if (!$("packing").hidden) return;
-  problems.clear($("data-notice"));
-  packing(t("account.data.packing"));
-  try {
-    await exported();
-    announce(t("account.data.done"));
-  } catch (problem) {
-    tell($("data-notice"), problem, exportAll);
-  }
-  packing("");
-}
-
-function packing(text) {
-  $("packing").hidden = !text;
-  $("packing-text").textContent = text;
-  $("export").setAttribute("aria-disabled", String(Boolean(text)));
-  if (text) announce(text);
-}
-
-/** At once where it is small; a large one is made in the background and comes as a link, which the browser follows itself. */
-async function exported() {
-  for (;;) {
-    let answer;
-    try {
-      answer = await fetch(EXPORT, { redirect: "manual", cache: "no-store", headers: { "Accept-Language": lang } });
-    } catch {
-      throw new http.Problem(navigator.onLine === false ? "offline" : "network");
-    }
-    if (answer.type === "opaqueredirect") return el("a", { href: EXPORT, download: "" }).click();
-    if (answer.ok && answer.status !== 202) return save(await answer.blob(), "image-enhancer", "export");
-    if (answer.status !== 202) http.unwrap(answer.status, await answer.text(), (name) => answer.headers.get(name));
-    packing(t("account.data.background"));
-    await http.pause(1000 * (Number(answer.headers.get("Retry-After")) || 5));
-  }
+  const module = await import("./export.js").catch(() => null);
+  if (module) await module.exportAll(tell);
+  else tell($("data-notice"), http.unreachable(), exportAll);
 }
 
 // --- the end
 
 const wordIsRight = () => $("end-word").value.trim().toLocaleUpperCase(lang) === t("account.end.word");
 
+/** @param {boolean} on */
 function endAsk(on, focus = true) {
   $("end-form").hidden = !on;
   $("end-ask").hidden = on;
@@ -291,14 +300,17 @@ function endAsk(on, focus = true) {
   if (focus) $(on ? "end-word" : "end-open").focus();
 }
 
+/** @param {Event} event */
 async function erase(event) {
   event.preventDefault();
   if (!wordIsRight()) {
     $("end-why").textContent = t("account.end.missing", { word: t("account.end.word") });
-    return $("end-word").focus();
+    $("end-word").focus();
+    return;
   }
-  const [name] = (person.name || "").split(" ");
-  if (!(await leave($("end-delete"), () => http.call("/api/account", { method: "DELETE" }), $("end-notice")))) return;
+  const [name] = (person?.name ?? "").split(" ");
+  const remove = () => http.call("/api/account", { method: "DELETE" });
+  if (!(await leave($("end-delete"), remove, $("end-notice")))) return;
   $("gone-title").textContent = name ? t("account.gone.titleName", { name }) : t("account.gone.title");
   const left = gone("gone");
   $("gone-title").focus();

@@ -6,13 +6,20 @@ import { lang } from "./i18n.js";
 /** Above this the photo goes straight to the store, because a request body ends at about 6 MB encoded. */
 const DIRECT_BYTES = 4e6;
 
-export const me = () => call("/api/auth/me", { fresh: true });
+/** @returns {Promise<Model[]>} */
 export const models = async () => (await get("/models")).models;
+/** @param {Partial<Order>} order @param {AbortSignal} signal @returns {Promise<Quote>} */
 export const quote = (order, signal) =>
   call(`${BASE}/quote`, { method: "POST", body: JSON.stringify(order), json: true, signal });
 
-/** Put a large file into the store; returns its upload key. */
+/**
+ * Put a large file into the store; returns its upload key.
+ * @param {File} file
+ * @param {Watch} options
+ * @returns {Promise<string>}
+ */
 export async function upload(file, options) {
+  /** @type {Upload} */
   const target = await call(`${BASE}/uploads`, {
     method: "POST", json: true, signal: options.signal,
     body: JSON.stringify({ contentType: file.type || "application/octet-stream", size: file.size }),
@@ -24,6 +31,7 @@ export async function upload(file, options) {
   return target.uploadKey;
 }
 
+/** @param {XMLHttpRequest} request */
 function stored(request) {
   if (request.status < 300) return;
   const tooLarge = /EntityTooLarge/.test(request.responseText);
@@ -33,10 +41,15 @@ function stored(request) {
 /**
  * Run one order: {file, key, model, scale, face_enhance, quality, prompt}. Resolves to the result
  * {imageUrl, originalUrl, width, height, charge, deduplicated, ...}.
+ * @param {Details & {file: File, key: string}} order
+ * @param {Watch} options
+ * @returns {Promise<Result>}
  */
 export async function generate({ file, key, ...fields }, options) {
   const form = new FormData();
-  for (const [name, value] of Object.entries(fields)) if (value != null && value !== "") form.append(name, value);
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined && value !== null && value !== "") form.append(name, String(value));
+  }
   if (file.size > DIRECT_BYTES) form.append("uploadKey", await renewing(() => upload(file, options)));
   else form.append("image", file, file.name);
   const post = () => send(`${BASE}/generate`, form, {
@@ -48,7 +61,7 @@ export async function generate({ file, key, ...fields }, options) {
   return answer.status ? (await import("./queue.js")).finish(answer, options) : answer;
 }
 
-/** The result's bytes for the download. */
+/** The result's bytes for the download. @param {string} url */
 export async function fetchResult(url) {
   let response;
   try {
@@ -61,5 +74,10 @@ export async function fetchResult(url) {
   return response.blob();
 }
 
-/** Why a picture could not be shown: "expired" for one that is no longer stored, "unloaded" for one that may come yet. */
-export const whyBroken = (url) => fetchResult(url).then(() => "unloaded", ({ code }) => (code === "expired" ? code : "unloaded"));
+/**
+ * Why a picture could not be shown: "expired" for one that is no longer stored, "unloaded" for one that may come yet.
+ * @param {string} url
+ * @returns {Promise<"expired" | "unloaded">}
+ */
+export const whyBroken = (url) =>
+  fetchResult(url).then(() => "unloaded", ({ code }) => (code === "expired" ? code : "unloaded"));

@@ -2,7 +2,7 @@
 
 import { upload } from "./api.js";
 import { Problem, pause, renewing } from "./http.js";
-import { $, announce, el, icon } from "./dom.js";
+import { $, announce, el, find, icon } from "./dom.js";
 import { bytes, t } from "./i18n.js";
 import { leave, remember } from "./kept.js";
 import { describe } from "./problems.js";
@@ -15,24 +15,34 @@ const FILE_BYTES_MAX = 25e6;
 const UPLOADS_AT_ONCE = 3;
 const UPLOAD_KEPT_MS = 9 * 60e3;
 const LOOK_PIXELS = 320;
+const PICTURE = "M4 6.500h16v11H4zm1 10 4-4 3 3 3.500-3.500 3.500 3.500";
 const CROSS = "M7 7l10 10M17 7 7 17";
 /** Nobody else's photo is held up by these; anything else ends the run. */
 const ONE_FILE_ONLY = new Set([400, 413, 415]);
 
 export class Batch {
-  /** `studio` is what the page can do: {enter, tell, clearNotices, startOver, open, quoteSoon, showShare}. */
+  /** @param {Studio} studio */
   constructor(studio) {
+    /** @type {SheetPhoto[]} */
     this.photos = [];
     this.studio = studio;
+    this.closed = false;
+    /** The order that was sent last, and its key: the same is sent again under the same key. */
+    this.asked = "";
+    this.idempotencyKey = "";
     this.root = el("ul", { class: "contact", "aria-label": t("batch.photos") });
-    const sheet = $("batch-style") ?? el("link", { id: "batch-style", rel: "stylesheet", href: new URL("../css/batch.css", import.meta.url).href });
-    document.head.append(sheet);
+    const { href } = new URL("../css/batch.css", import.meta.url);
+    document.head.append($("batch-style") ?? el("link", { id: "batch-style", rel: "stylesheet", href }));
     $("stage").append(this.root);
-    $("stage").parentElement.parentElement.style.removeProperty("--ratio");
+    $("studio").style.removeProperty("--ratio");
     photoSize(null);
   }
 
-  /** Take files in and say which were left out. One that stays alone is opened as a single photo. */
+  /**
+   * Take files in and say which were left out. One that stays alone is opened as a single photo.
+   * @param {File[]} files
+   * @param {boolean} [alone]
+   */
   async open(files, alone) {
     const { clearNotices, enter, open, startOver, tell } = this.studio;
     clearNotices();
@@ -53,27 +63,32 @@ export class Batch {
     $("other").textContent = t("otherPhoto");
   }
 
-  /** What stands against the run, as text: refused here, before anything is uploaded. */
+  /** What stands against the run, as text: refused here, before anything is uploaded. @param {number | null} price */
   obstacle(price) {
     const { usage: day } = usage() ?? {};
-    const left = day && day.limit - day.used;
+    const left = day ? day.limit - day.used : Infinity;
     if (left < this.count) return t("batch.quota", { count: left, surplus: this.count - left });
     const details = this.lacks(price);
     return details ? describe({ code: "INSUFFICIENT_CREDITS", details }).text : "";
   }
 
-  /** The credits that are required and available, when those are too few; else null. */
+  /** The credits that are required and available, when those are too few; else null. @param {number | null} price */
   lacks(price) {
     const { monthlyUsage: month, credits } = usage() ?? {};
-    const required = tenths(price * this.count);
-    const available = month && tenths(month.limit - month.used + (credits?.blocked ? 0 : credits?.available ?? 0));
+    if (!month) return null;
+    const required = tenths((price ?? 0) * this.count);
+    const bought = credits?.blocked ? 0 : credits?.available ?? 0;
+    const available = tenths(month.limit - month.used + bought);
     return available < required ? { required, available } : null;
   }
 
   changed() {
     if (this.closed) return;
-    if (!this.count && $("main").dataset.state === "ready") return this.studio.startOver();
-    this.root.dataset.count = this.count;
+    if (!this.count && $("main").dataset.state === "ready") {
+      this.studio.startOver();
+      return;
+    }
+    this.root.dataset.count = String(this.count);
     $("meta-name").textContent = t("batch.count", { count: this.count });
     $("meta-facts").textContent = bytes(this.bytes);
     $("other").textContent = t("batch.add");
@@ -98,11 +113,12 @@ export class Batch {
   }
 
   get megapixels() {
-    return this.photos.reduce((sum, { width, height }) => sum + (width ? (width * height) / 1e6 : 0), 0);
+    return this.photos.reduce((sum, { width = 0, height = 0 }) => sum + (width * height) / 1e6, 0);
   }
 
-  /** Take files in; returns why some were left out, as [{name, problem}]. */
+  /** Take files in; returns why some were left out, as [{name, problem}]. @param {File[]} files */
   async add(files) {
+    /** @type {LeftFile[]} */
     const left = [];
     for (const file of files) {
       const problem = await refusal(file);
@@ -116,27 +132,35 @@ export class Batch {
     return left;
   }
 
+  /** @param {File} file */
   append(file) {
-    const photo = { file, seen: false };
-    const remove = el("button", { type: "button", class: "contact-remove", "aria-label": t("batch.remove", { name: file.name }) }, icon(CROSS));
-    remove.addEventListener("click", () => this.remove(photo));
-    photo.tile = el("li", { class: "contact-tile" },
-      el("span", { class: "contact-look" }, icon("M4 6.500h16v11H4zm1 10 4-4 3 3 3.500-3.500 3.500 3.500")),
+    const label = t("batch.remove", { name: file.name });
+    const remove = el("button", { type: "button", class: "contact-remove", "aria-label": label }, icon(CROSS));
+    const tile = el("li", { class: "contact-tile" },
+      el("span", { class: "contact-look" }, icon(PICTURE)),
       el("span", { class: "contact-name" }, file.name), el("span", { class: "contact-size" }, bytes(file.size)), remove,
       el("span", { class: "brackets", "aria-hidden": "true" }));
+    const photo = { file, tile, seen: false };
+    remove.addEventListener("click", () => this.remove(photo));
     this.photos.push(photo);
-    this.root.append(photo.tile);
+    this.root.append(tile);
   }
 
+  /** @param {SheetPhoto} photo */
   remove(photo) {
     const at = this.photos.indexOf(photo);
     this.photos.splice(at, 1);
     photo.tile.remove();
-    this.root.querySelectorAll(".contact-remove")[Math.min(at, this.count - 1)]?.focus();
+    /** @type {NodeListOf<HTMLElement>} */
+    const others = this.root.querySelectorAll(".contact-remove");
+    others[Math.min(at, this.count - 1)]?.focus();
     this.changed();
   }
 
-  /** Paint a small picture of it, and learn its size; what the browser cannot decode may still work. */
+  /**
+   * Paint a small picture of it, and learn its size; what the browser cannot decode may still work.
+   * @param {SheetPhoto} photo
+   */
   async look(photo) {
     photo.seen = true;
     const url = URL.createObjectURL(photo.file);
@@ -147,9 +171,9 @@ export class Batch {
       const { naturalWidth: width, naturalHeight: height } = image;
       const scale = Math.min(1, LOOK_PIXELS / Math.max(width, height));
       const canvas = el("canvas", { width: Math.ceil(width * scale), height: Math.ceil(height * scale) });
-      canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+      canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
       Object.assign(photo, { width, height, look: canvas.toDataURL("image/webp", 0.75) });
-      photo.tile.querySelector(".contact-look").replaceChildren(el("img", { src: photo.look, alt: "" }));
+      find(".contact-look", photo.tile).replaceChildren(el("img", { src: photo.look, alt: "" }));
     } catch {
       photo.tile.classList.add("blind");
       photo.tile.title = t("noPreview");
@@ -158,41 +182,76 @@ export class Batch {
     }
   }
 
-  /** Upload what is not there yet and start one job with `order`. */
+  /** Upload what is not there yet and start one job with `order`. @param {Order} order @param {AbortSignal} signal */
   async run({ prompt, model, ...params }, signal) {
-    const left = [];
-    const waiting = this.photos.filter(({ sentAt }) => !(Date.now() - sentAt < UPLOAD_KEPT_MS));
+    const refused = await this.sendAll(signal);
+    const ready = this.photos.filter(({ key }) => key);
+    if (!ready.length) throw refused[0].problem;
+    const items = ready.map(({ key }) => ({ uploadKey: key, prompt: prompt || undefined }));
+    const job = await this.submit({ model, params, items });
+    remember(job.id, ready.map(({ file, look }) => ({ name: file.name, look })));
+    leave(refused.map(({ name, problem: { code, details, apiMessage } }) => ({ name, code, details, apiMessage })));
+    return job;
+  }
+
+  /** Send what is not there yet; returns the files that were refused. @param {AbortSignal} signal */
+  async sendAll(signal) {
+    /** @type {{name: string, problem: Problem}[]} */
+    const refused = [];
+    const waiting = this.photos.filter(({ sentAt = 0 }) => Date.now() - sentAt >= UPLOAD_KEPT_MS);
     for (const photo of waiting) Object.assign(photo, { share: 0, key: null });
-    const report = () => this.report();
-    report();
+    this.report();
     announce(t("progress.upload"));
     const worker = async () => {
       for (let photo = waiting.shift(); photo; photo = waiting.shift()) {
-        photo.tile.dataset.state = "sending";
-        try {
-          photo.key = await this.send(photo, { signal, onUpload: (share) => ((photo.share = share), report()) });
-          photo.sentAt = Date.now();
-          photo.tile.dataset.state = "sent";
-        } catch (problem) {
-          delete photo.tile.dataset.state;
-          if (!ONE_FILE_ONLY.has(problem.status)) throw problem;
-          photo.tile.dataset.state = "refused";
-          left.push({ name: photo.file.name, code: problem.code, details: problem.details, apiMessage: problem.apiMessage, problem });
-        }
-        report();
+        const problem = await this.sendOne(photo, signal);
+        if (problem) refused.push({ name: photo.file.name, problem });
+        this.report();
       }
     };
     await Promise.all(Array.from({ length: UPLOADS_AT_ONCE }, worker));
-    const ready = this.photos.filter(({ key }) => key);
-    if (!ready.length) throw left[0].problem;
-    const items = ready.map(({ key }) => ({ uploadKey: key, prompt: prompt || undefined }));
-    const order = { model, params, items };
+    return refused;
+  }
+
+  /**
+   * Send one file; returns the problem of one that is refused by itself.
+   * @param {SheetPhoto} photo
+   * @param {AbortSignal} signal
+   */
+  async sendOne(photo, signal) {
+    const { dataset } = photo.tile;
+    dataset.state = "sending";
+    const onUpload = (/** @type {number} */ share) => {
+      photo.share = share;
+      this.report();
+    };
+    try {
+      photo.key = await this.send(photo.file, { signal, onUpload });
+      photo.sentAt = Date.now();
+      dataset.state = "sent";
+      return null;
+    } catch (problem) {
+      delete dataset.state;
+      if (!ONE_FILE_ONLY.has(problem.status)) throw problem;
+      dataset.state = "refused";
+      return problem;
+    }
+  }
+
+  /**
+   * Start the job; the same order is sent again under the same key.
+   * @param {{model: string, params: object, items: object[]}} order
+   */
+  async submit(order) {
     const asked = JSON.stringify(order);
-    if (this.asked !== asked) Object.assign(this, { asked, idempotencyKey: crypto.randomUUID() });
-    const job = await create({ key: this.idempotencyKey, ...order }).catch((problem) => this.forget(problem));
-    remember(job.id, ready.map(({ file, look }) => ({ name: file.name, look })));
-    leave(left.map(({ problem, ...told }) => told));
-    return job;
+    if (this.asked !== asked) [this.asked, this.idempotencyKey] = [asked, crypto.randomUUID()];
+    try {
+      return await create({ key: this.idempotencyKey, ...order });
+    } catch (problem) {
+      if (!problem.unanswered) this.asked = "";
+      if (problem.code === "upload_not_found") for (const photo of this.photos) photo.sentAt = 0;
+      throw problem instanceof Problem ? problem : new Problem("unknown", { message: problem.message });
+    }
   }
 
   report() {
@@ -200,11 +259,17 @@ export class Batch {
     $("progress-title").textContent = t("progress.upload");
     $("progress-clock").textContent = t("batch.sent", { sent, count: this.count });
     $("progress-note").textContent = t("batch.note");
-    this.studio.showShare(this.photos.reduce((sum, { file, key, share }) => sum + file.size * (key ? 1 : share), 0) / this.bytes);
+    const done = this.photos.reduce((sum, { file, key, share = 0 }) => sum + file.size * (key ? 1 : share), 0);
+    this.studio.showShare(done / this.bytes);
   }
 
-  /** One upload; a call too many in this minute waits for the next. */
-  async send({ file }, options) {
+  /**
+   * One upload; a call too many in this minute waits for the next.
+   * @param {File} file
+   * @param {Watch} options
+   * @returns {Promise<string>}
+   */
+  async send(file, options) {
     for (;;) {
       try {
         return await renewing(() => upload(file, options));
@@ -214,18 +279,15 @@ export class Batch {
       }
     }
   }
-
-  forget(problem) {
-    if (!problem.unanswered) this.asked = null;
-    if (problem.code === "upload_not_found") for (const photo of this.photos) photo.sentAt = 0;
-    throw problem instanceof Problem ? problem : new Problem("unknown", { message: problem.message });
-  }
 }
 
+/** @param {number} credits */
 const tenths = (credits) => Math.round(credits * 10) / 10;
-const same = (one, other) => one.name === other.name && one.size === other.size && one.lastModified === other.lastModified;
+/** @param {File} one @param {File} other */
+const same = (one, other) =>
+  one.name === other.name && one.size === other.size && one.lastModified === other.lastModified;
 
-/** Why a file cannot even be sent, or null. */
+/** Why a file cannot even be sent, or null. @param {File} file @returns {Promise<Trouble | null>} */
 async function refusal(file) {
   if (file.type && !file.type.startsWith("image/")) return { code: "image_format_unsupported" };
   if (file.size > FILE_BYTES_MAX) return { code: "too_big_here" };
@@ -237,7 +299,7 @@ async function refusal(file) {
   return file.size ? null : { code: "empty_file" };
 }
 
-/** A problem that tells which files were left out, and each one's reason. */
+/** A problem that tells which files were left out, and each one's reason. @param {LeftFile[]} files */
 export function leftOut(files) {
   const beyond = files.filter(({ code }) => code === "too_many").length;
   const lines = files.filter(({ code }) => code !== "too_many").map((file) => `${file.name}: ${describe(file).title}`);

@@ -18,42 +18,59 @@ const RUNNING = ["active", "trialing", "past_due", "unpaid", "paused"];
 
 export const CSV = `${BASE}/ledger?format=csv`;
 
-/** {plans, packs, expiry, testMode, graceDays}; amounts in cents. What this tab `knows` may be some minutes old. */
-export async function prices({ knows } = {}) {
-  const { at = 0, data } = knows ? kept(PRICES) : {};
+/** What is for sale; amounts in cents. What this tab `knows` may be some minutes old. @returns {Promise<Prices>} */
+export async function prices({ knows = false } = {}) {
+  const { at = 0, data } = knows ? kept(PRICES) : { data: undefined };
   if (Date.now() - at < PRICES_MS) return data;
   const found = await call(`${BASE}/prices`, { fresh: true });
   keep("sessionStorage", PRICES, JSON.stringify({ at: Date.now(), data: found }));
   return found;
 }
 
-/** {plan, status, interval, currentPeriodEnd, cancelAt, nextPlan, graceUntil, creditsRemaining, manageable, debt, blocked}. */
+/** @returns {Promise<Subscription>} */
 export const subscription = () => call(`${BASE}/subscription`, { fresh: true });
-/** {entries, nextCursor, totals, expiring}, newest first. */
-export const ledger = ({ limit, cursor }) => call(`${BASE}/ledger?${new URLSearchParams({ limit, ...(cursor && { cursor }) })}`, { fresh: true });
+/**
+ * A page of the statement, newest first.
+ * @param {{limit: number, cursor?: string | null}} page
+ * @returns {Promise<Statement>}
+ */
+export function ledger({ limit, cursor }) {
+  const query = new URLSearchParams({ limit: String(limit), ...(cursor && { cursor }) });
+  return call(`${BASE}/ledger?${query}`, { fresh: true });
+}
+/** @returns {Promise<Subscription>} */
 export const cancel = () => post("/cancel", {});
 
+/** @param {Subscription} view */
 export const isRunning = ({ status }) => RUNNING.includes(status);
 
 // --- leaving for Stripe
 
+/** @type {Map<string, string>} */
 const intents = new Map();
 
+/** @param {string} path @param {object} order @param {Record<string, string>} [headers] */
 const send = (path, order, headers) =>
   renewing(() => ask(BASE + path, { method: "POST", json: true, headers, body: JSON.stringify(order) }));
+/** @param {string} path @param {object} order */
 const post = async (path, order) => (await send(path, order)).data;
 
 /**
  * A click that is repeated because nothing came of it carries the same key, so that it stays one checkout. What is
  * bought is kept for the return, with when that began by the clock of the API.
+ * @param {string} path
+ * @param {object} order
+ * @param {Bought} what
  */
 async function checkout(path, order, what) {
   const intent = JSON.stringify([path, order]);
-  if (!intents.has(intent)) intents.set(intent, crypto.randomUUID());
+  const key = intents.get(intent) ?? crypto.randomUUID();
+  intents.set(intent, key);
   try {
-    const { data, header } = await send(path, order, { "Idempotency-Key": intents.get(intent) });
+    const { data, header } = await send(path, order, { "Idempotency-Key": key });
     intents.delete(intent);
-    keep("sessionStorage", CHECKOUT, JSON.stringify({ ...what, since: (Date.parse(header("Date")) || Date.now()) - SKEW_MS }));
+    const since = (Date.parse(header("Date") ?? "") || Date.now()) - SKEW_MS;
+    keep("sessionStorage", CHECKOUT, JSON.stringify({ ...what, since }));
     location.assign(data.url);
   } catch (problem) {
     if (problem.status >= 400 && problem.status < 500 && problem.code !== "checkout_under_way") intents.delete(intent);
@@ -63,10 +80,10 @@ async function checkout(path, order, what) {
 
 const here = () => location.pathname;
 
-/** Go and buy a pack; the browser comes back to this page. */
+/** Go and buy a pack; the browser comes back to this page. @param {number} pack */
 export const buy = (pack) => checkout("/credits", { pack, returnTo: here() }, { pack });
 
-/** Go and subscribe; the browser comes back to this page. */
+/** Go and subscribe; the browser comes back to this page. @param {string} plan @param {string} interval */
 export const subscribe = (plan, interval) => checkout("/session", { plan, interval, returnTo: here() }, { plan });
 
 /** Go to the customer portal: plan, means of payment, invoices. */
@@ -76,7 +93,10 @@ export async function openPortal() {
   location.assign(url);
 }
 
-/** After a visit of the portal, news of it may still be on the way: `look` is called now and then for a while. */
+/**
+ * After a visit of the portal, news of it may still be on the way: `look` is called now and then for a while.
+ * @param {() => unknown} look
+ */
 export async function afterPortal(look) {
   if (!read("sessionStorage", PORTAL)) return;
   keep("sessionStorage", PORTAL, "");
@@ -86,13 +106,14 @@ export async function afterPortal(look) {
   }
 }
 
-/** What this tab went to buy, once: {pack, since} or {plan, since}; empty when that is not known. */
+/** What this tab went to buy, once: {pack, since} or {plan, since}; empty when that is not known. @returns {Bought} */
 export function bought() {
   const found = kept(CHECKOUT);
   keep("sessionStorage", CHECKOUT, "");
   return found;
 }
 
+/** @param {string} name @returns {any} */
 function kept(name) {
   try {
     return JSON.parse(read("sessionStorage", name)) ?? {};
@@ -101,9 +122,10 @@ function kept(name) {
   }
 }
 
-/** Remember where to go back to after buying; only a path of this page counts. */
+/** Remember where to go back to after buying; only a path of this page counts. @param {string | null} path */
 export function keepBack(path) {
-  if (/^\/(?![/\\])/.test(path ?? "") && new URL(path, location).origin === location.origin) keep("sessionStorage", BACK, path);
+  const local = path && /^\/(?![/\\])/.test(path) && new URL(path, location.href).origin === location.origin;
+  if (local) keep("sessionStorage", BACK, path);
 }
 
 /** The path to go back to; empty when nobody came from anywhere. It is `given` once it has been followed. */
@@ -112,17 +134,24 @@ export const given = () => keep("sessionStorage", BACK, "");
 
 // --- amounts
 
-/** Cents as money: without decimals where there are none, with three where a credit costs less than a cent's tenth. */
+/**
+ * Cents as money: without decimals where there are none, with three where a credit costs less than a cent's tenth.
+ * @param {number} cents
+ * @param {string} currency
+ */
 export function money(cents, currency, digits = 2) {
   const whole = cents % 100 === 0;
   return new Intl.NumberFormat(locale, {
-    style: "currency", currency: currency.toUpperCase(), currencyDisplay: "narrowSymbol", minimumFractionDigits: whole ? 0 : 2, maximumFractionDigits: whole ? 0 : digits,
+    style: "currency", currency: currency.toUpperCase(), currencyDisplay: "narrowSymbol",
+    minimumFractionDigits: whole ? 0 : 2, maximumFractionDigits: whole ? 0 : digits,
   }).format(cents / 100);
 }
 
+/** @param {Omit<Pack, "available">} pack */
 export const perCredit = ({ amount, pack, currency }) => money(amount / pack, currency, 3);
 
-const written = (style) => (epochMs) => new Intl.DateTimeFormat(locale, style).format(epochMs);
+/** @param {Intl.DateTimeFormatOptions} style */
+const written = (style) => (/** @type {number} */ epochMs) => new Intl.DateTimeFormat(locale, style).format(epochMs);
 /** "20 December 2026", "20 Dec 2026", and with the time of day. */
 export const longDay = written({ dateStyle: "long" });
 export const day = written({ dateStyle: "medium" });

@@ -1,9 +1,10 @@
-/** Photos that were chosen but not enhanced, carried through a sign-in or a change of language, in this browser only. */
+/** Photos that were chosen but not enhanced, carried through a sign-in or a change of language, in this browser. */
 
 const CARRIED = "enhancer.carried"; // in this tab: which record is ours
 const STORE = "photos";
 const KEPT_MS = 3600e3;
 
+/** @returns {Promise<IDBDatabase>} */
 const open = () => new Promise((resolve, reject) => {
   const request = indexedDB.open("enhancer", 1);
   request.onupgradeneeded = () => request.result.createObjectStore(STORE);
@@ -11,7 +12,12 @@ const open = () => new Promise((resolve, reject) => {
   request.onerror = () => reject(request.error);
 });
 
-/** Work on the store; resolves to the result of the request that `work` returns, once all is written. */
+/**
+ * Work on the store; resolves to the result of the request that `work` returns, once all is written.
+ * @template T
+ * @param {(store: IDBObjectStore) => IDBRequest<T>} work
+ * @returns {Promise<T>}
+ */
 async function within(work) {
   const database = await open();
   try {
@@ -26,27 +32,42 @@ async function within(work) {
   }
 }
 
-/** Nobody's photos stay behind: what was not fetched within the hour goes with the next visit. */
+/**
+ * Nobody's photos stay behind: what was not fetched within the hour goes with the next visit.
+ * @param {IDBObjectStore} store
+ */
 function clear(store) {
-  store.openCursor().onsuccess = ({ target: { result: cursor } }) => {
+  const request = store.openCursor();
+  request.onsuccess = () => {
+    const cursor = request.result;
     if (!cursor) return;
     if (!(Date.now() - cursor.value.at < KEPT_MS)) cursor.delete();
     cursor.continue();
   };
 }
 
-/** Keep {files, prompt} for this tab. */
+/** Keep {files, prompt} for this tab. @param {Pick<Luggage, "files" | "prompt">} luggage */
 export async function carry({ files, prompt }) {
   const id = crypto.randomUUID();
-  await within((store) => (clear(store), store.put({ files, prompt, at: Date.now() }, id)));
+  await within((store) => {
+    clear(store);
+    return store.put({ files, prompt, at: Date.now() }, id);
+  });
   sessionStorage.setItem(CARRIED, id);
 }
 
-/** What this tab carried, once; null when there is nothing. */
+/**
+ * What this tab carried, once; null when there is nothing.
+ * @returns {Promise<Pick<Luggage, "files" | "prompt"> | null>}
+ */
 export async function unpack() {
   const id = sessionStorage.getItem(CARRIED);
   sessionStorage.removeItem(CARRIED);
-  const found = await within((store) => (clear(store), store.get(id)));
+  if (!id) return null;
+  const found = await within((store) => {
+    clear(store);
+    return store.get(id);
+  });
   await within((store) => store.delete(id));
   return found ?? null;
 }

@@ -1,4 +1,4 @@
-/** Bought credits on the account page: what there is, what is going to expire, what stands against spending, and more. */
+/** Bought credits on the account page: what there is, what expires, what stands against spending, and buying more. */
 
 import * as billing from "./billing.js";
 import { $, announce, el, rows } from "./dom.js";
@@ -10,16 +10,21 @@ import { usage } from "./usage.js";
 /** So long before they expire it is more than a line. */
 const SOON_MS = 14 * 864e5;
 
+/** @type {Subscription | null} */
 let view = null;
 let busy = false;
+/** @type {Tell} */
 let tell = () => {};
 
+/** @param {Tell} onProblem */
 export function listen(onProblem) {
   tell = onProblem;
-  addEventListener("pageshow", (event) => event.persisted && (busy = false));
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) busy = false;
+  });
 }
 
-/** The packs that are for sale; nothing when the API has none. */
+/** The packs that are for sale; nothing when the API has none. @param {Prices | null} sale */
 export function offer(sale) {
   const packs = sale?.packs.filter(({ available }) => available) ?? [];
   $("packs").replaceChildren(...packs.map(({ pack, amount, currency }) => {
@@ -37,34 +42,44 @@ export function offer(sale) {
 export function show(found = view) {
   view = found;
   const known = usage()?.credits;
-  const { available = 0, held = 0, expiringNext, debt = view?.debt ?? 0, blocked = view?.blocked ?? false } = known ?? {};
+  const { available = 0, held = 0, expiringNext } = known ?? {};
+  const { debt = view?.debt ?? 0, blocked = view?.blocked ?? false } = known ?? {};
   warn({ debt, blocked, expiringNext });
   if (!known) return;
   rows($("credits-rows"), [
     [t("account.credits.available"), el("b", {}, number(available))],
     held ? [t("account.credits.held"), number(held)] : null,
     debt ? [t("account.credits.debt"), el("span", { class: "debt" }, number(-debt))] : null,
-    expiringNext ? [t("account.credits.expires"), t("account.credits.expiring", { count: expiringNext.credits, day: billing.longDay(expiringNext.at) })] : null,
+    expiringNext ? [t("account.credits.expires"), t("account.credits.expiring", expiry(expiringNext))] : null,
   ]);
 }
 
+/** @param {{debt: number, blocked: boolean, expiringNext?: Expiring}} known */
 function warn({ debt, blocked, expiringNext }) {
   const slot = $("credits-warning");
   if (debt || blocked) say(slot, { kind: "danger", quiet: true, ...hold(debt) });
   else if (expiringNext && expiringNext.at - Date.now() < SOON_MS) {
-    say(slot, { kind: "wait", quiet: true, title: t("account.credits.soon.title", { count: expiringNext.credits }), text: t("account.credits.soon.text", { day: billing.longDay(expiringNext.at) }) });
+    const values = expiry(expiringNext);
+    const [title, text] = [t("account.credits.soon.title", values), t("account.credits.soon.text", values)];
+    say(slot, { kind: "wait", quiet: true, title, text });
   } else slot.replaceChildren();
 }
 
-const hold = (debt) => ({
-  title: t(`account.credits.${debt ? "owed" : "disputed"}.title`), text: t(`account.credits.${debt ? "owed" : "disputed"}.text`, { count: debt }),
-});
+/** @param {NonNullable<Expiring>} next */
+const expiry = ({ credits, at }) => ({ count: credits, day: billing.longDay(at) });
+
+/** Why credits cannot be spent. @param {number} debt */
+function hold(debt) {
+  const texts = `account.credits.${debt ? "owed" : "disputed"}`;
+  return { title: t(`${texts}.title`), text: t(`${texts}.text`, { count: debt }) };
+}
 
 export function clear() {
   view = null;
   for (const name of ["credits-rows", "credits-warning", "credits-problem", "packs"]) $(name).replaceChildren();
 }
 
+/** @param {number} pack */
 async function buy(pack) {
   if (busy) return;
   busy = true;

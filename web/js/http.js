@@ -9,9 +9,16 @@ const PATIENCE = 3, WAIT_SECONDS = 4;
 
 /** What went wrong: the API's code (or one of the page's own), its message and details, seconds to wait. */
 export class Problem extends Error {
+  /** @param {string} code @param {Partial<Trouble>} [facts] */
   constructor(code, { message = "", type = "", details = {}, status = 0, retryAfter = 0, requestId = "" } = {}) {
     super(message || code);
-    Object.assign(this, { code, type, details, status, retryAfter, requestId, apiMessage: message });
+    this.code = code;
+    this.type = type;
+    this.details = details;
+    this.status = status;
+    this.retryAfter = retryAfter;
+    this.requestId = requestId;
+    this.apiMessage = message;
   }
 
   /** True when no answer arrived, so the same run may be sent again under the same key. */
@@ -20,13 +27,22 @@ export class Problem extends Error {
   }
 }
 
+/** @param {string} path */
 export const get = (path) => call(BASE + path, { fresh: true });
+/** @returns {Promise<Usage>} */
 export const usage = () => get("/usage");
 
-/** The data of one call. */
+/** @returns {Promise<Me>} */
+export const me = () => call("/api/auth/me", { fresh: true });
+
+/** The data of one call. @param {string} url @param {CallOptions} [options] */
 export const call = async (url, options) => (await ask(url, options)).data;
 
-/** One call with its headers: {data, header}; no data when an `If-None-Match` still holds. Reading too fast waits. */
+/**
+ * One call with its headers: {data, header}; no data when an `If-None-Match` still holds. Reading too fast waits.
+ * @param {string} url
+ * @param {CallOptions} [options]
+ */
 export async function ask(url, options = {}) {
   for (let left = PATIENCE; ; left -= 1) {
     try {
@@ -39,17 +55,18 @@ export async function ask(url, options = {}) {
   }
 }
 
-async function once(url, { method = "GET", body, json, signal, fresh, headers }) {
-  headers = { Accept: "application/json", "Accept-Language": lang, ...headers };
-  if (json) headers["Content-Type"] = "application/json";
-  if (method !== "GET") headers["X-CSRF-Token"] = token();
+/** @param {string} url @param {CallOptions} options @returns {Promise<{data?: any, header: Header}>} */
+async function once(url, { method = "GET", body, json, signal, fresh, headers: more }) {
+  const headers = new Headers({ Accept: "application/json", "Accept-Language": lang, ...more });
+  if (json) headers.set("Content-Type", "application/json");
+  if (method !== "GET") headers.set("X-CSRF-Token", token());
   let response;
   try {
     response = await fetch(url, { method, headers, body, signal, cache: fresh ? "no-store" : "default" });
   } catch (error) {
     throw signal?.aborted ? error : unreachable();
   }
-  const header = (name) => response.headers.get(name);
+  const header = (/** @type {string} */ name) => response.headers.get(name);
   if (response.status === 304 || response.status === 204) return { header };
   return { data: unwrap(response.status, await response.text(), header), header };
 }
@@ -57,7 +74,12 @@ async function once(url, { method = "GET", body, json, signal, fresh, headers })
 export const token = () => decodeURIComponent(cookie("csrf_token") ?? "");
 export const unreachable = () => new Problem(navigator.onLine === false ? "offline" : "network");
 
-/** The data of an answer; throws the `Problem` it tells. */
+/**
+ * The data of an answer; throws the `Problem` it tells.
+ * @param {number} status
+ * @param {string} text
+ * @param {Header} header
+ */
 export function unwrap(status, text, header) {
   let answer = null;
   try {
@@ -73,7 +95,13 @@ export function unwrap(status, text, header) {
   });
 }
 
-/** POST a form with upload progress; `fetch` cannot report it. */
+/**
+ * POST a form with upload progress; `fetch` cannot report it.
+ * @param {string} url
+ * @param {FormData} form
+ * @param {SendOptions} options
+ * @returns {Promise<any>}
+ */
 export function send(url, form, { headers = {}, signal, onUpload, read }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -92,13 +120,13 @@ export function send(url, form, { headers = {}, signal, onUpload, read }) {
     request.onerror = () => reject(unreachable());
     request.onabort = () => reject(new DOMException("aborted", "AbortError"));
     request.onloadend = () => signal?.removeEventListener("abort", abort);
-    if (signal?.aborted) return abort(), reject(new DOMException("aborted", "AbortError"));
     signal?.addEventListener("abort", abort);
-    request.send(form);
+    if (signal?.aborted) reject(new DOMException("aborted", "AbortError"));
+    else request.send(form);
   });
 }
 
-/** A stale CSRF cookie is renewed once by asking for the usage. */
+/** A stale CSRF cookie is renewed once by asking for the usage. @template T @param {() => Promise<T>} action */
 export async function renewing(action) {
   try {
     return await action();
@@ -109,6 +137,7 @@ export async function renewing(action) {
   }
 }
 
+/** @param {number} ms @param {AbortSignal} [signal] */
 export function pause(ms, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms);

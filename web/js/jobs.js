@@ -13,46 +13,65 @@ import { refresh, watch } from "./usage.js";
 
 const OPEN = "queued,processing";
 const ENDED = "succeeded,failed,canceled";
-const PAGE = 12;
+const OPEN_QUERY = { status: OPEN, limit: "50" };
+const ENDED_QUERY = { status: ENDED, limit: "12" };
 const IDLE_MS = 30_000;
 const LOST_MS = 5000;
 
+/** @type {Map<string, Card>} */
 const cards = new Map();
+/** @type {Map<string, Model>} */
 const models = new Map();
-const keys = new Map(); // of retries that may have happened without an answer
+/** Of retries that may have happened without an answer. @type {Map<string, string>} */
+const keys = new Map();
+/** @type {string | null} */
 let cursor = null;
-let timer = null;
+/** @type {number | undefined} */
+let timer;
 let started = false;
+/** @type {import("./viewer.js").Viewer | null} */
 let viewer = null;
 
 // --- what is shown
 
 const jobs = () => [...cards.values()].map(({ job }) => job);
-/** What a model is called, alone or `said` in a sentence; nothing until the catalogue is there. */
-const nameOf = (slug, said) => (models.size ? (said ? modelSaid : modelName)(models.get(slug) ?? { slug }) : "");
+/**
+ * What a model is called, alone or `said` in a sentence; nothing until the catalogue is there.
+ * @param {string} slug
+ * @param {boolean} [said]
+ */
+function nameOf(slug, said) {
+  if (!models.size) return "";
+  return (said ? modelSaid : modelName)(models.get(slug) ?? { slug });
+}
 
+/** @param {Job} job */
 function show(job) {
-  const card = cards.get(job.id);
-  const before = card && statusOf(card.job);
-  const moved = !card || queue.isOpen(card.job) !== queue.isOpen(job);
-  if (card) card.update(job);
-  else cards.set(job.id, new Card(job, { act, nameOf }));
-  if (moved) place(cards.get(job.id));
+  const known = cards.get(job.id);
+  const before = known && statusOf(known.job);
+  const moved = !known || queue.isOpen(known.job) !== queue.isOpen(job);
+  const card = known ?? new Card(job, { act, nameOf });
+  cards.set(job.id, card);
+  if (known) card.update(job);
+  if (moved) place(card);
   const status = statusOf(job);
   if (!before || before === status) return;
   announce(t(`jobs.said.${status}`, { name: jobName(job) }));
   if (!queue.isOpen(job)) refresh();
 }
 
-/** Newest first; a card that moves keeps the focus it had. */
+/** Newest first; a card that moves keeps the focus it had. @param {Card} card */
 function place({ root, job }) {
   const list = $(queue.isOpen(job) ? "ongoing-cards" : "finished-cards");
-  const held = root.contains(document.activeElement) && document.activeElement;
-  const after = [...list.children].find((other) => other !== root && cards.get(other.id).job.createdAt < job.createdAt);
+  const active = document.activeElement;
+  const held = active instanceof HTMLElement && root.contains(active) ? active : null;
+  const madeAt = (/** @type {Element} */ { id }) => cards.get(id)?.job.createdAt ?? Infinity;
+  const after = [...list.children].find((other) => other !== root && madeAt(other) < job.createdAt);
   list.insertBefore(root, after ?? null);
   if (held) (held.isConnected && held.checkVisibility() ? held : root).focus({ preventScroll: true });
 }
 
+/** @param {string} id */
 function drop(id) {
   cards.get(id)?.root.remove();
   cards.delete(id);
@@ -73,18 +92,29 @@ function paint() {
   $("more").hidden = !cursor;
   $("open-jobs").hidden = !open.length;
   $("open-jobs").textContent = open.length ? number(open.length) : "";
-  const photos = (list) => list.flatMap(({ items }) => items);
-  const count = (list, status) => photos(list).filter((item) => status.includes(item.status)).length;
-  const about = (value) => (cursor && value ? t("jobs.more_count", { count: value }) : number(value));
-  counts("ongoing-counts", open.length && [
+  paintCounts(open, ended);
+}
+
+/** @param {Job[]} list */
+const photos = (list) => list.flatMap(({ items }) => items);
+/** @param {Job[]} list @param {string} status one or several, with commas */
+const count = (list, status) => photos(list).filter((item) => status.includes(item.status)).length;
+/** A number of what is shown, which is not all. @param {number} value */
+const about = (value) => (cursor && value ? t("jobs.more_count", { count: value }) : number(value));
+
+/** @param {Job[]} open @param {Job[]} ended */
+function paintCounts(open, ended) {
+  counts("ongoing-counts", open.length > 0 && [
     ["photos", number(photos(open).length)], ["working", number(count(open, OPEN))],
     ["done", number(count(open, "succeeded"))], ["failed", number(count(open, "failed,canceled"))],
   ]);
-  counts("finished-counts", ended.length && [
-    ["jobs", about(ended.length)], ["photos", about(photos(ended).length)], ["failed", about(count(ended, "failed"))],
+  counts("finished-counts", ended.length > 0 && [
+    ["jobs", about(ended.length)], ["photos", about(photos(ended).length)],
+    ["failed", about(count(ended, "failed"))],
   ]);
 }
 
+/** @param {string} id @param {[string, string][] | false} pairs */
 function counts(id, pairs) {
   $(id).hidden = !pairs;
   if (!pairs || $(id).dataset.shown === String(pairs)) return;
@@ -111,7 +141,7 @@ async function look() {
 }
 
 async function lookFirst() {
-  const [open, ended] = await Promise.all([queue.list({ status: OPEN, limit: 50 }), queue.list({ status: ENDED, limit: PAGE })]);
+  const [open, ended] = await Promise.all([queue.list(OPEN_QUERY), queue.list(ENDED_QUERY)]);
   started = true;
   cursor = ended.nextCursor;
   [...open.jobs, ...ended.jobs].forEach(show);
@@ -123,17 +153,18 @@ async function lookFirst() {
 
 async function lookAgain() {
   const before = jobs().filter(queue.isOpen);
-  const open = await queue.list({ status: OPEN, limit: 50 });
+  const open = await queue.list(OPEN_QUERY);
   open.jobs.forEach((job) => !isOlder(job) && show(job));
   const still = new Set(open.jobs.map(({ id }) => id));
   for (const { id } of before) if (!still.has(id)) await settle(id);
-  if (!before.length && !open.jobs.length) (await queue.list({ status: ENDED, limit: PAGE })).jobs.forEach(show);
+  if (!before.length && !open.jobs.length) (await queue.list(ENDED_QUERY)).jobs.forEach(show);
   return jobs().some(queue.isOpen) ? open.wait : IDLE_MS;
 }
 
-/** A list asked for before a retry or a stop may arrive after its answer. */
-const isOlder = (job) => cards.get(job.id)?.job.updatedAt > job.updatedAt;
+/** A list asked for before a retry or a stop may arrive after its answer. @param {Job} job */
+const isOlder = (job) => (cards.get(job.id)?.job.updatedAt ?? 0) > job.updatedAt;
 
+/** @param {string} id */
 async function settle(id) {
   try {
     show(await queue.one(id));
@@ -143,23 +174,24 @@ async function settle(id) {
   }
 }
 
+/** @param {Problem} problem */
 function trouble(problem) {
   if (problem.code === "rate_limited") return (problem.retryAfter || 5) * 1000;
-  tell(problem, { again: look });
+  tell(problem, look);
   return problem.unanswered ? LOST_MS : IDLE_MS;
 }
 
 async function more() {
   $("more").setAttribute("aria-disabled", "true");
   try {
-    const page = await queue.list({ status: ENDED, limit: PAGE, cursor });
+    const page = await queue.list({ ...ENDED_QUERY, cursor: cursor ?? "" });
     cursor = page.nextCursor;
     const [first] = page.jobs;
     page.jobs.forEach(show);
     paint();
-    if (first) cards.get(first.id).root.focus({ preventScroll: true });
+    if (first) cards.get(first.id)?.root.focus({ preventScroll: true });
   } catch (problem) {
-    tell(problem, { again: more });
+    tell(problem, more);
   } finally {
     $("more").removeAttribute("aria-disabled");
   }
@@ -167,40 +199,61 @@ async function more() {
 
 // --- acting
 
-function tell(problem, { again, slot = $("notice") } = {}) {
-  problems.show(slot, problem, { act: (way) => ({ reload: () => location.reload(), retry: () => (problems.clear(slot), again?.()) })[way]?.(), ways: waysOf(problem, again) });
-  slot.firstElementChild.scrollIntoView({ block: "nearest" });
+/** @param {Trouble} problem @param {() => unknown} [again] */
+function tell(problem, again) {
+  const slot = $("notice");
+  const take = (/** @type {string} */ way) => {
+    if (way === "reload") location.reload();
+    if (way !== "retry") return;
+    problems.clear(slot);
+    again?.();
+  };
+  problems.show(slot, problem, { act: take, ways: waysOf(problem, again) });
+  slot.firstElementChild?.scrollIntoView({ block: "nearest" });
 }
 
-/** On this page a way on is to try again or to reload; there are no settings to change. */
-const waysOf = ({ type, code, unanswered }, again) =>
-  (code === "INSUFFICIENT_CREDITS" ? ["buy"] : ["auth_error", "forbidden"].includes(type) ? ["reload"] : again && (unanswered || ["provider_error", "server_error"].includes(type) || code === "downloadFailed") ? ["retry"] : []);
+/**
+ * On this page a way on is to try again or to reload; there are no settings to change.
+ * @param {Trouble} problem
+ * @param {() => unknown} [again]
+ */
+function waysOf({ type = "", code, status }, again) {
+  if (code === "INSUFFICIENT_CREDITS") return ["buy"];
+  if (["auth_error", "forbidden"].includes(type)) return ["reload"];
+  const mayPass = status === 0 || ["provider_error", "server_error"].includes(type) || code === "downloadFailed";
+  return again && mayPass ? ["retry"] : [];
+}
 
+/** What the reader may want of a job. @type {Record<string, (job: Job, index: number) => Promise<void>>} */
 const actions = {
   view: async (job, index) => {
     const { Viewer } = await import("./viewer.js");
-    viewer ??= new Viewer({ onClose: (seen, at) => cards.get(seen.id)?.opener(at).focus(), onProblem: (problem) => tell(problem) });
+    viewer ??= new Viewer({
+      onClose: (seen, at) => cards.get(seen.id)?.opener(at).focus(), onProblem: (problem) => tell(problem),
+    });
     viewer.open(job, index, nameOf);
   },
   stop: async (job) => show(await queue.cancel(job.id)),
   retry: async (job) => {
-    keys.set(job.id, keys.get(job.id) ?? crypto.randomUUID());
+    const key = keys.get(job.id) ?? crypto.randomUUID();
+    keys.set(job.id, key);
     try {
-      show(await queue.retry(job.id, keys.get(job.id)));
+      show(await queue.retry(job.id, key));
       keys.delete(job.id);
     } catch (problem) {
       if (!problem.unanswered) keys.delete(job.id);
       throw problem;
     }
     refresh();
-    cards.get(job.id).root.scrollIntoView({ block: "nearest" });
+    cards.get(job.id)?.root.scrollIntoView({ block: "nearest" });
   },
   remove: async (job) => {
     await queue.remove(job.id).catch((problem) => {
       if (problem.code !== "not_found") throw problem;
     });
-    const { root } = cards.get(job.id);
-    const next = (root.nextElementSibling ?? root.previousElementSibling ?? $("finished-title"));
+    const root = cards.get(job.id)?.root;
+    const beside = root?.nextElementSibling ?? root?.previousElementSibling;
+    const next = beside instanceof HTMLElement ? beside : $("finished-title");
     drop(job.id);
     kept.forget(job.id);
     paint();
@@ -213,19 +266,21 @@ const actions = {
   },
 };
 
-async function act(name, job, detail) {
-  const card = cards.get(job.id);
+/** @param {string} name @param {Job} job */
+async function act(name, job, index = 0) {
   problems.clear($("notice"));
-  if (name !== "view") card.rest(name);
+  if (name !== "view") cards.get(job.id)?.rest(name);
   try {
-    await actions[name](job, detail);
+    await actions[name](job, index);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     if (["job_finished", "job_open", "nothing_to_retry"].includes(problem.code)) await settle(job.id).catch(() => {});
-    tell(name === "download" && problem.code !== "offline" ? { code: problem.code === "expired" ? "gone" : "downloadFailed" } : problem, { again: () => act(name, job, detail) });
+    const lost = name === "download" && problem.code !== "offline";
+    const told = lost ? { code: problem.code === "expired" ? "gone" : "downloadFailed" } : problem;
+    tell(told, () => act(name, job, index));
     if (problem.status === 429 || problem.status === 402) refresh();
   } finally {
-    if (cards.has(job.id)) card.rest(null);
+    cards.get(job.id)?.rest(null);
     paint();
     if (name !== "view") soon();
   }

@@ -1,30 +1,35 @@
-/** The first page: the way in, a sample, what is left today. All that a photo needs is loaded when one is about to come. */
+/** The first page: the way in, a sample, what is left today. What a photo needs is loaded when one is about to come. */
 
 import { models } from "./api.js";
 import { Compare } from "./compare.js";
-import { $, el } from "./dom.js";
+import { $, el, find } from "./dom.js";
 import { moreTexts, t } from "./i18n.js";
 import "./top.js";
 import { onUsage, usage, usedUp, watch } from "./usage.js";
 
 const CARRIED = "enhancer.carried"; // as in carry.js, which is there only when needed
 
+/** @type {Promise<(files: File[]) => Promise<void>> | null} */
 let loading = null;
-let catalogue = null;
+/** @type {Promise<Model[] | null>} */
+let catalogue = Promise.resolve(null);
 let failures = 0;
 
-/** The studio with its texts, once; a failure may be tried again, under another name because browsers remember failures. */
-const studio = () => (loading ??= Promise.all([
-  failures ? import(`./studio.js?${failures}`) : import("./studio.js"), moreTexts(), catalogue,
-]).then(([{ start, open }, , known]) => {
-  start(known);
-  return open;
-}).catch((error) => {
+/** The studio with its texts, once. A failure may be tried again, under another name: browsers remember failures. */
+const studio = () => (loading ??= loadStudio().catch((error) => {
   loading = null;
   failures++;
   throw error;
 }));
 
+async function loadStudio() {
+  const module = failures ? import(`./studio.js?${failures}`) : import("./studio.js");
+  const [loaded, , known] = await Promise.all([module, moreTexts(), catalogue]);
+  loaded.start(known);
+  return loaded.open;
+}
+
+/** @param {Iterable<File>} files */
 async function open(files) {
   const images = [...files];
   if (!images.length) return;
@@ -34,11 +39,12 @@ async function open(files) {
   await (take ?? lost)(images);
 }
 
-/** No connection, and the studio is not there yet: its own notices are not either. */
+/** No connection, and the studio is not there yet: its own notices are not either. @param {File[]} images */
 function lost(images) {
   const code = navigator.onLine ? "network" : "offline";
   const [title, text] = ["title", "text"].map((part) => t(`errors.${code}.${part}`));
-  $("notice-empty").replaceChildren(el("div", { class: "notice", "data-code": code }, el("strong", {}, title), el("p", {}, text)));
+  const notice = el("div", { class: "notice", "data-code": code }, el("strong", {}, title), el("p", {}, text));
+  $("notice-empty").replaceChildren(notice);
   $("alert").textContent = `${title}. ${text}`;
   addEventListener("online", () => open(images), { once: true });
 }
@@ -49,7 +55,7 @@ function listen() {
   addEventListener("dragenter", ahead, { once: true });
   for (const name of ["pick", "other"]) $(name).addEventListener("click", () => $("file").click());
   $("file").addEventListener("change", () => {
-    open($("file").files);
+    open($("file").files ?? []);
     $("file").value = "";
   });
   addEventListener("paste", (event) => open(event.clipboardData?.files ?? []));
@@ -57,10 +63,19 @@ function listen() {
 }
 
 function listenDrop() {
+  /** @param {DragEvent} event */
   const carries = (event) => event.dataTransfer?.types.includes("Files") && $("main").dataset.state !== "running";
   let depth = 0;
-  addEventListener("dragenter", (event) => carries(event) && (depth++, ($("curtain").hidden = false)));
-  addEventListener("dragleave", (event) => carries(event) && --depth <= 0 && ((depth = 0), ($("curtain").hidden = true)));
+  addEventListener("dragenter", (event) => {
+    if (!carries(event)) return;
+    depth++;
+    $("curtain").hidden = false;
+  });
+  addEventListener("dragleave", (event) => {
+    if (!carries(event)) return;
+    depth = Math.max(0, depth - 1);
+    if (!depth) $("curtain").hidden = true;
+  });
   addEventListener("dragover", (event) => carries(event) && event.preventDefault());
   addEventListener("drop", (event) => {
     depth = 0;
@@ -72,8 +87,8 @@ function listenDrop() {
 }
 
 async function showDemo() {
-  const { before, after, width, height } = $("demo").dataset;
-  const demo = new Compare($("demo").querySelector(".stage"));
+  const { before = "", after = "", width, height } = $("demo").dataset;
+  const demo = new Compare(find(".stage", $("demo")));
   await demo.show({ before, after, width: Number(width), height: Number(height) });
   demo.reveal();
 }
@@ -84,8 +99,9 @@ async function warnEarly() {
   const told = () => slot.querySelector("[data-code=daily_quota_exceeded]");
   if ($("main").dataset.state !== "empty" || usedUp() === Boolean(told())) return;
   const [problems] = await Promise.all([import("./problems.js"), moreTexts()]);
+  const problem = { code: "daily_quota_exceeded", details: usage().usage };
   if (!usedUp()) problems.clear(...[slot].filter(told));
-  else if (!slot.firstElementChild) problems.show(slot, { code: "daily_quota_exceeded", details: usage().usage }, { quiet: true });
+  else if (!slot.firstElementChild) problems.show(slot, problem, { quiet: true });
 }
 
 /** Photos that were chosen before a sign-in or another language, and what should change in them. */

@@ -9,20 +9,33 @@ import { refresh } from "./usage.js";
 
 const LATE = ["past_due", "unpaid", "paused"];
 
-let view = null;
+/** The subscription. Nothing but `renew` looks at it before `show` has set it. @type {Subscription} */
+let view = /** @type {any} */ (null);
+/** @type {Prices | null} */
 let sale = null;
 let busy = false;
+/** @type {Tell} */
 let tell = () => {};
+/** @type {(view: Subscription) => void} */
 let changed = () => {};
 
-/** `onProblem(slot, problem, again)` says what went wrong; `onChange(view)` hears of every new state. */
+/**
+ * `onProblem(slot, problem, again)` says what went wrong; `onChange(view)` hears of every new state.
+ * @param {{onProblem: Tell, onChange: typeof changed}} listeners
+ */
 export function listen({ onProblem, onChange }) {
   [tell, changed] = [onProblem, onChange];
   $("plan-end").addEventListener("close", () => $("plan-end").returnValue === "end" && end());
-  addEventListener("pageshow", (event) => event.persisted && (busy = false));
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) busy = false;
+  });
 }
 
-/** Show it; `prices` are what the API has for sale, or null. */
+/**
+ * Show it; `prices` are what the API has for sale, or null.
+ * @param {Subscription} found
+ * @param {Prices | null} prices
+ */
 export function show(found, prices) {
   [view, sale] = [found, prices];
   $("plan-wait").hidden = true;
@@ -39,8 +52,8 @@ export async function renew() {
 }
 
 export function clear() {
-  view = null;
-  for (const name of ["plan-name", "plan-state", "plan-price", "plan-when", "plan-ways", "plan-notice"]) $(name).replaceChildren();
+  view = /** @type {any} */ (null);
+  for (const name of ["name", "state", "price", "when", "ways", "notice"]) $(`plan-${name}`).replaceChildren();
 }
 
 /** What the subscription is like in one word: "ending" when it ends at a known date. */
@@ -53,45 +66,59 @@ function standing() {
 function paint() {
   const state = standing();
   $("plan-name").textContent = planName(view.plan);
-  $("plan-state").replaceChildren(...(state ? [el("span", { class: "badge", "data-state": state }, t(`account.plan.states.${state}`))] : []));
+  $("plan-state").replaceChildren();
+  const badge = { class: "badge", "data-state": state };
+  if (state) $("plan-state").append(el("span", badge, t(`account.plan.states.${state}`)));
   $("plan-price").textContent = price();
   $("plan-when").replaceChildren(...lines(state).map((line) => el("li", {}, line)));
   $("plan-ways").replaceChildren(...ways());
-  if (state === "late") {
-    say($("plan-notice"), {
-      kind: "danger", quiet: true, title: t("account.plan.late.title"),
-      text: view.graceUntil ? t("account.plan.late.text", { plan: planName(view.plan), day: billing.longDay(view.graceUntil) }) : t("account.plan.late.over"),
-      ways: [{ id: "plan-pay", label: t("account.plan.pay"), act: () => leave("plan-pay") }],
-    });
-  } else $("plan-notice").replaceChildren();
+  if (state === "late") sayLate();
+  else $("plan-notice").replaceChildren();
+}
+
+/** A payment did not come. */
+function sayLate() {
+  const { plan, graceUntil: last } = view;
+  say($("plan-notice"), {
+    kind: "danger", quiet: true, title: t("account.plan.late.title"),
+    text: last ? t("account.plan.late.text", { plan: planName(plan), day: billing.longDay(last) })
+      : t("account.plan.late.over"),
+    ways: [{ id: "plan-pay", label: t("account.plan.pay"), act: () => leave("plan-pay") }],
+  });
 }
 
 function price() {
-  const offer = view.interval && sale?.plans.find(({ plan }) => plan === view.plan)?.[view.interval];
-  return offer?.amount ? t(`account.plan.${view.interval}`, { amount: billing.money(offer.amount, offer.currency) }) : "";
+  const { interval } = view;
+  const offer = interval && sale?.plans.find(({ plan }) => plan === view.plan)?.[interval];
+  return offer?.amount ? t(`account.plan.${interval}`, { amount: billing.money(offer.amount, offer.currency) }) : "";
 }
 
+/** @param {string} state */
 function lines(state) {
   const { cancelAt, currentPeriodEnd, nextPlan } = view;
-  const said = [];
-  if (state && cancelAt) said.push(t("account.plan.ends", { plan: planName(view.plan), day: billing.longDay(cancelAt), next: planName(nextPlan ?? "free") }));
-  else if (nextPlan && currentPeriodEnd) said.push(t("account.plan.next", { plan: planName(nextPlan), day: billing.longDay(currentPeriodEnd) }));
-  else if (["active", "trial"].includes(state) && currentPeriodEnd) said.push(t("account.plan.renews", { day: billing.longDay(currentPeriodEnd) }));
-  else if (!state) said.push(t(view.plan === "free" ? "account.plan.none" : "account.plan.gift"));
-  return said;
+  const day = currentPeriodEnd && billing.longDay(currentPeriodEnd);
+  const after = { plan: planName(view.plan), next: planName(nextPlan ?? "free") };
+  if (state && cancelAt) return [t("account.plan.ends", { ...after, day: billing.longDay(cancelAt) })];
+  if (nextPlan && day) return [t("account.plan.next", { plan: planName(nextPlan), day })];
+  if (["active", "trial"].includes(state) && day) return [t("account.plan.renews", { day })];
+  return state ? [] : [t(view.plan === "free" ? "account.plan.none" : "account.plan.gift")];
 }
 
 function ways() {
-  const running = billing.isRunning(view);
-  return [
-    running ? button("plan-change", t("account.plan.change"), () => leave("plan-change"))
-      : el("a", { class: "button primary", href: billing.pricing, id: "plan-see" }, t("account.plan.see")),
-    running && view.cancelAt ? button("plan-keep", t("account.plan.keep", { plan: planName(view.plan) }), () => leave("plan-keep"), "primary") : null,
-    running && !view.cancelAt ? button("plan-cancel", t("account.plan.cancel"), ask) : null,
-    !running && view.manageable ? button("plan-bills", t("account.plan.bills"), () => leave("plan-bills")) : null,
-  ].filter(Boolean);
+  const portal = (/** @type {string} */ id, /** @type {string} */ label, className = "") =>
+    button(id, label, () => leave(id), className);
+  if (billing.isRunning(view)) {
+    const keep = t("account.plan.keep", { plan: planName(view.plan) });
+    return [
+      portal("plan-change", t("account.plan.change")),
+      view.cancelAt ? portal("plan-keep", keep, "primary") : button("plan-cancel", t("account.plan.cancel"), ask),
+    ];
+  }
+  const see = el("a", { class: "button primary", href: billing.pricing, id: "plan-see" }, t("account.plan.see"));
+  return view.manageable ? [see, portal("plan-bills", t("account.plan.bills"))] : [see];
 }
 
+/** @param {string} id @param {string} label @param {() => unknown} action */
 function button(id, label, action, className = "") {
   const node = el("button", { class: `button ${className}`, type: "button", id }, label);
   node.addEventListener("click", action);
@@ -100,7 +127,7 @@ function button(id, label, action, className = "") {
 
 // --- changing and ending
 
-/** To the customer portal; the button says that it is under way. */
+/** To the customer portal; the button says that it is under way. @param {string} id */
 async function leave(id) {
   if (busy) return;
   busy = true;
@@ -120,7 +147,8 @@ async function leave(id) {
 /** Ending is asked about, and the answer is known before: the day it ends, and what stays. */
 function ask() {
   const last = standing() === "late" ? view.graceUntil : view.currentPeriodEnd;
-  const values = { plan: planName(view.plan), next: planName(view.nextPlan ?? "free"), day: last ? billing.longDay(last) : "" };
+  const day = last ? billing.longDay(last) : "";
+  const values = { plan: planName(view.plan), next: planName(view.nextPlan ?? "free"), day };
   $("plan-end-title").textContent = t("account.plan.end.title", values);
   $("plan-end-text").textContent = t(values.day ? "account.plan.end.text" : "account.plan.end.soon", values);
   $("plan-end-keep").textContent = t("account.plan.end.keep", values);
@@ -140,7 +168,8 @@ async function end() {
     $("plan-title").focus();
   } catch (problem) {
     tell($("plan-problem"), problem, end);
-    if (problem.code === "no_subscription") billing.subscription().then((found) => show(found, sale), () => {});
+    const isOver = problem.code === "no_subscription";
+    if (isOver) billing.subscription().then((found) => show(found, sale), () => {});
   } finally {
     $("plan-cancel")?.removeAttribute("aria-busy");
     busy = false;

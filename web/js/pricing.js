@@ -1,7 +1,7 @@
 /** The pricing page: plans and packs as the API has them, the way to buy one, and the rules that hold for all. */
 
 import * as billing from "./billing.js";
-import { $, announce, el, icon } from "./dom.js";
+import { $, announce, el, find, icon } from "./dom.js";
 import { lang, moreTexts, planName, t } from "./i18n.js";
 import { say } from "./notices.js";
 import * as problems from "./problems.js";
@@ -15,9 +15,12 @@ const NO = "M7 12h10";
 const MONTHS = 12;
 const LEAVING_MS = 8000;
 
-let sale = null; // what the API has for sale
-let view = null; // the reader's subscription; null for guests
+/** What the API has for sale. Nothing is painted before it is known. @type {Prices} */
+let sale = /** @type {any} */ (null);
+/** The reader's subscription; null for guests. @type {Subscription | null} */
+let view = null;
 let ownerType = "";
+/** @type {"monthly" | "annual"} */
 let interval = "monthly";
 let busy = false;
 
@@ -25,11 +28,12 @@ let busy = false;
 
 async function load() {
   try {
-    const [found, mine] = await Promise.all([billing.prices(), ownerType === "user" ? billing.subscription() : null]);
-    [sale, view] = [found, mine];
+    const mine = ownerType === "user" ? billing.subscription() : null;
+    [sale, view] = await Promise.all([billing.prices(), mine]);
   } catch (problem) {
     $("main").dataset.state = "failed";
-    return tell(problem, load);
+    tell(problem, load);
+    return;
   }
   problems.clear($("notice"));
   if (view?.interval) interval = view.interval;
@@ -37,7 +41,10 @@ async function load() {
   paint();
 }
 
-const onSale = () => [...sale.plans.flatMap(({ monthly, annual }) => [monthly, annual]), ...sale.packs].some((price) => price?.amount && price.available);
+function onSale() {
+  const plans = sale.plans.flatMap(({ monthly, annual }) => [monthly, annual]);
+  return [...plans, ...sale.packs].some((price) => price?.amount && price.available);
+}
 
 function paint() {
   if (!onSale()) say($("state"), { kind: "wait", ...text("closed"), quiet: true });
@@ -49,19 +56,26 @@ function paint() {
   paintRules();
 }
 
+/** @param {string} name */
 const text = (name) => ({ title: t(`billing.${name}.title`), text: t(`billing.${name}.text`) });
 
 // --- plans
 
-/** What a year saves against twelve months, in whole percent; 0 where there are not both. */
-const saved = ({ monthly, annual }) => (monthly?.amount && annual?.amount ? Math.round(100 * (1 - annual.amount / (MONTHS * monthly.amount))) : 0);
+/** What a year saves against twelve months, in whole percent; 0 where there are not both. @param {Plan} plan */
+function saved({ monthly, annual }) {
+  if (!monthly?.amount || !annual?.amount) return 0;
+  return Math.round(100 * (1 - annual.amount / (MONTHS * monthly.amount)));
+}
 
 function paintIntervals() {
   const most = Math.max(0, ...sale.plans.map(saved));
   $("intervals").hidden = !sale.plans.some(({ annual }) => annual);
-  radios($("intervals"), ["monthly", "annual"].map((value) => ({
-    value, content: [t(`pricing.${value}`), value === "annual" && most ? el("small", {}, t("pricing.saves", { percent: most })) : null].filter(Boolean),
-  })), interval, (value) => {
+  const saves = most ? el("small", {}, t("pricing.saves", { percent: most })) : null;
+  /** @type {Choice<typeof interval>[]} */
+  const choices = [
+    { value: "monthly", content: [t("pricing.monthly")] }, { value: "annual", content: [t("pricing.annual"), saves] },
+  ];
+  radios($("intervals"), choices, interval, (value) => {
     interval = value;
     mark($("intervals"), value);
     paintPlans();
@@ -73,54 +87,76 @@ function paintPlans() {
   $("plans").removeAttribute("aria-busy");
 }
 
+/** @param {Plan} plan */
 function planCard(plan) {
   const mine = (view?.plan ?? "") === plan.plan;
   return el("li", { class: "plan", "data-plan": plan.plan, "data-mine": mine ? "" : null },
-    el("div", { class: "plan-head" }, el("h3", {}, planName(plan.plan)), mine ? el("span", { class: "badge" }, t("pricing.yours")) : null),
+    el("div", { class: "plan-head" }, el("h3", {}, planName(plan.plan)),
+      mine ? el("span", { class: "badge" }, t("pricing.yours")) : null),
     el("div", { class: "plan-price" }, ...priceOf(plan)),
     el("div", { class: "plan-way" }, ...wayTo(plan, mine)),
     el("ul", { class: "features" }, ...features(plan)));
 }
 
+/** @param {Plan} plan */
 function priceOf(plan) {
   const price = plan[interval] ?? plan.monthly;
   if (!price) return [el("p", { class: "none" }, t("pricing.noPrice"))];
-  if (!price.amount) return [el("p", { class: "amount" }, el("b", {}, t("pricing.free"))), el("p", { class: "hint" }, t("pricing.always"))];
+  const hint = (/** @type {string} */ said) => el("p", { class: "hint" }, said);
+  const amount = (/** @type {string} */ said) => el("p", { class: "amount" }, el("b", {}, said));
+  if (!price.amount) return [amount(t("pricing.free")), hint(t("pricing.always"))];
   const annual = price === plan.annual;
   const perMonth = billing.money(annual ? price.amount / MONTHS : price.amount, price.currency);
   return [
     el("p", { class: "amount" }, el("b", {}, perMonth), " ", el("span", {}, t("pricing.aMonth"))),
-    el("p", { class: "hint" }, annual ? t("pricing.billedAnnually", { amount: billing.money(price.amount, price.currency) }) : t("pricing.billedMonthly")),
+    hint(annual ? t("pricing.billedAnnually", { amount: billing.money(price.amount, price.currency) })
+      : t("pricing.billedMonthly")),
   ];
 }
 
-/** The button of a card with what it needs to be understood. */
+/** The button of a card with what it needs to be understood. @param {Plan} plan @param {boolean} mine */
 function wayTo(plan, mine) {
   const { plan: name } = plan;
   const price = plan[interval] ?? plan.monthly;
   const running = view && billing.isRunning(view);
+  const panel = `/${lang}/account#plan-panel`;
   if (!price?.amount) {
     if (!view) return [button(`buy-${name}`, t("pricing.start"), () => askIn("", t("pricing.door.free")))];
-    return [mine ? note(t("pricing.have")) : link(t(running && !view.cancelAt ? "pricing.leave" : "pricing.manage"), `/${lang}/account#plan-panel`)];
+    if (mine) return [note(t("pricing.have"))];
+    return [link(t(running && !view.cancelAt ? "pricing.leave" : "pricing.manage"), panel)];
   }
-  if (mine && running && view.interval === interval) return [link(t("pricing.manage"), `/${lang}/account#plan-panel`)];
-  const label = t(mine && running ? `pricing.to.${interval}` : running ? "pricing.change" : "pricing.choose", { plan: planName(name) });
+  if (mine && running && view?.interval === interval) return [link(t("pricing.manage"), panel)];
+  const path = running ? (mine ? `pricing.to.${interval}` : "pricing.change") : "pricing.choose";
+  const label = t(path, { plan: planName(name) });
   const action = running ? () => go(`buy-${name}`, billing.openPortal) : () => choose(name);
   const closed = !price.available && !running;
-  return [button(`buy-${name}`, label, closed ? null : action, running ? "" : "primary"), closed ? note(t("pricing.closed"), `buy-${name}-why`) : null];
+  return [
+    button(`buy-${name}`, label, closed ? null : action, running ? "" : "primary"),
+    closed ? note(t("pricing.closed"), `buy-${name}-why`) : null,
+  ];
 }
 
+/** @param {string} said @param {string} [id] */
 const note = (said, id) => el("p", { class: "hint", id }, said);
+/** @param {string} label @param {string} href */
 const link = (label, href) => el("a", { class: "button", href }, label);
 
-/** A button; without an action it says why it does nothing. */
+/**
+ * A button; without an action it says why it does nothing.
+ * @param {string} id
+ * @param {string} label
+ * @param {(() => unknown) | null} action
+ */
 function button(id, label, action, className = "") {
-  const node = el("button", { class: `button ${className}`, type: "button", id, "aria-disabled": action ? null : "true", "aria-describedby": action ? null : `${id}-why` }, label);
+  const closed = action ? {} : { "aria-disabled": "true", "aria-describedby": `${id}-why` };
+  const node = el("button", { class: `button ${className}`, type: "button", id, ...closed }, label);
   if (action) node.addEventListener("click", action);
   return node;
 }
 
+/** @param {Plan} plan */
 function features({ creditsPerMonth, imagesPerDay, maxUpscale, faceEnhance, maxInputMegapixels, jobsAtOnce }) {
+  /** @type {[string, boolean][]} */
   const lines = [
     [t("pricing.features.credits", { count: creditsPerMonth }), true],
     [t("pricing.features.images", { count: imagesPerDay }), true],
@@ -129,27 +165,31 @@ function features({ creditsPerMonth, imagesPerDay, maxUpscale, faceEnhance, maxI
     [t("pricing.features.pixels", { megapixels: maxInputMegapixels }), true],
     [t("pricing.features.jobs", { count: jobsAtOnce }), true],
   ];
-  return lines.map(([line, has]) => el("li", { class: has ? null : "not" }, icon(has ? YES : NO), el("span", {}, line)));
+  return lines.map(([line, has]) =>
+    el("li", { class: has ? null : "not" }, icon(has ? YES : NO), el("span", {}, line)));
 }
 
 // --- packs
 
 function paintPacks() {
-  const each = ({ amount, pack }) => amount / pack;
+  const each = (/** @type {Pack} */ { amount, pack }) => amount / pack;
   const [dearest] = [...sale.packs].sort((one, other) => each(other) - each(one));
-  $("packs").replaceChildren(...sale.packs.map((pack) => packCard(pack, Math.round(100 * (1 - each(pack) / each(dearest))))));
+  const cheaper = (/** @type {Pack} */ pack) => Math.round(100 * (1 - each(pack) / each(dearest)));
+  $("packs").replaceChildren(...sale.packs.map((pack) => packCard(pack, cheaper(pack))));
   $("packs").removeAttribute("aria-busy");
   $("packs-expiry").textContent = t("pricing.packs.expiry", expiry());
 }
 
 const expiry = () => ({ months: sale.expiry.months, days: sale.expiry.days });
 
+/** @param {Pack} pack @param {number} cheaper */
 function packCard({ pack, amount, currency, available }, cheaper) {
   const id = `buy-pack-${pack}`;
+  const saves = cheaper > 0 ? el("span", { class: "badge" }, t("pricing.saves", { percent: cheaper })) : null;
   return el("li", { class: "pack", "data-pack": String(pack) },
     el("h3", {}, t("credits", { count: pack })),
     el("p", { class: "amount" }, el("b", {}, billing.money(amount, currency))),
-    el("p", { class: "hint" }, billing.perCredit({ pack, amount, currency }), " ", t("pricing.packs.each"), cheaper > 0 ? el("span", { class: "badge" }, t("pricing.saves", { percent: cheaper })) : null),
+    el("p", { class: "hint" }, billing.perCredit({ pack, amount, currency }), " ", t("pricing.packs.each"), saves),
     button(id, t("pricing.packs.buy", { count: pack }), available ? () => choosePack(pack) : null),
     available ? null : note(t("pricing.closed"), `${id}-why`));
 }
@@ -163,17 +203,19 @@ function paintRules() {
 
 // --- buying
 
+/** @param {string} plan */
 function choose(plan) {
-  if (!view) return askIn(`#${plan}-${interval}`, t("pricing.door.go", { what: planName(plan) }));
-  return go(`buy-${plan}`, () => billing.subscribe(plan, interval));
+  if (!view) askIn(`#${plan}-${interval}`, t("pricing.door.go", { what: planName(plan) }));
+  else go(`buy-${plan}`, () => billing.subscribe(plan, interval));
 }
 
+/** @param {number} pack */
 function choosePack(pack) {
-  if (!view) return askIn(`#pack-${pack}`, t("pricing.door.go", { what: t("credits", { count: pack }) }));
-  return go(`buy-pack-${pack}`, () => billing.buy(pack));
+  if (!view) askIn(`#pack-${pack}`, t("pricing.door.go", { what: t("credits", { count: pack }) }));
+  else go(`buy-pack-${pack}`, () => billing.buy(pack));
 }
 
-/** Leave for Stripe; the button says that it is under way. */
+/** Leave for Stripe; the button says that it is under way. @param {string} id @param {() => unknown} leave */
 async function go(id, leave) {
   if (busy) return;
   busy = true;
@@ -195,24 +237,37 @@ function free() {
   document.querySelectorAll(".button[aria-busy]").forEach((one) => one.removeAttribute("aria-busy"));
 }
 
-/** Sign in first, and come back to what was chosen. */
+/** Sign in first, and come back to what was chosen. @param {string} hash @param {string} title */
 function askIn(hash, title) {
   returnPath(location.pathname + hash);
   $("door-title").textContent = title;
   $("door").showModal();
 }
 
+/** @param {any} problem @param {() => unknown} again */
 function tell(problem, again) {
-  if (problem.type === "auth_error") return askIn("", t("pricing.door.ended"));
+  if (problem.type === "auth_error") {
+    askIn("", t("pricing.door.ended"));
+    return;
+  }
   problems.show($("notice"), problem, {
-    ways: waysOn(problem, again), label: (way) => t(`billing.ways.${way}`) ?? t(`actions.${way}`),
-    act: (way) => (problems.clear($("notice")), way === "portal" ? go("", billing.openPortal) : again()),
+    ways: waysOn(problem), label: (way) => t(`billing.ways.${way}`) ?? t(`actions.${way}`),
+    act: (way) => {
+      problems.clear($("notice"));
+      if (way === "portal") go("", billing.openPortal);
+      else again();
+    },
   });
-  $("notice").firstElementChild.scrollIntoView({ block: "nearest" });
+  $("notice").firstElementChild?.scrollIntoView({ block: "nearest" });
 }
 
-const waysOn = ({ code, type, unanswered }, again) =>
-  (code === "subscription_exists" ? ["portal"] : again && (unanswered || code === "checkout_under_way" || ["provider_error", "server_error", "rate_limit"].includes(type)) && code !== "stripe_not_configured" ? ["retry"] : []);
+/** @param {import("./http.js").Problem} problem */
+function waysOn({ code, type, unanswered }) {
+  if (code === "subscription_exists") return ["portal"];
+  if (code === "stripe_not_configured") return [];
+  const passes = ["provider_error", "server_error", "rate_limit"].includes(type);
+  return unanswered || code === "checkout_under_way" || passes ? ["retry"] : [];
+}
 
 // --- coming back
 
@@ -225,14 +280,15 @@ function resume() {
   const plan = sale.plans.some((one) => one.plan === name && ["monthly", "annual"].includes(rest));
   if (!pack && !plan) return;
   if (plan) {
-    interval = rest;
+    interval = rest === "annual" ? rest : "monthly";
     paint();
   }
   const chosen = pack ? t("credits", { count: Number(rest) }) : planName(name);
-  const target = document.querySelector(pack ? `[data-pack="${rest}"]` : `[data-plan="${name}"]`);
-  say($("notice"), { kind: "done", title: t("pricing.resume.title"), text: t("pricing.resume.text", { what: chosen }) });
+  const target = find(pack ? `[data-pack="${rest}"]` : `[data-plan="${name}"]`);
+  const said = t("pricing.resume.text", { what: chosen });
+  say($("notice"), { kind: "done", title: t("pricing.resume.title"), text: said });
   target.scrollIntoView({ block: "center" });
-  target.querySelector("a, button")?.focus({ preventScroll: true });
+  find("a, button", target)?.focus({ preventScroll: true });
 }
 
 /** The subscription may have been changed in the portal. */
@@ -244,7 +300,7 @@ async function renew() {
   refresh();
 }
 
-/** Signed in or out, here or in another tab. */
+/** Signed in or out, here or in another tab. @param {Usage} usage */
 async function follow(usage) {
   const before = ownerType;
   ownerType = usage.ownerType;
@@ -253,6 +309,7 @@ async function follow(usage) {
   await load();
 }
 
+/** @param {PageTransitionEvent} event */
 function reset(event) {
   if (!event.persisted) return;
   free();

@@ -1,4 +1,4 @@
-/** The choices: model, scale, quality, faces, prompt and what refines it. What the plan forbids stays visible and says why. */
+/** The choices: model, scale, quality, faces, prompt and its options. What the plan forbids is visible and says why. */
 
 import { $, el } from "./dom.js";
 import * as editing from "./editing.js";
@@ -16,23 +16,41 @@ const LEARN_MEGAPIXELS_MIN = 0.2;
 const DEFAULT_SCALE = 2;
 const STORE = "enhancer.settings";
 
+/** @type {Model[]} */
 let catalogue = [];
+/** The photo's size. @type {Size | null} */
 let size = null;
 let changed = () => {};
+/** @type {Chosen} */
 export const chosen = { model: null, scale: DEFAULT_SCALE, quality: "standard", face: false, prompt: "", tuning: {} };
 
 /** The model now chosen, or undefined. */
 export const model = () => catalogue.find((entry) => entry.slug === chosen.model);
 
-/** A model of the catalogue by slug or alias; one that has gone keeps its name. */
+/**
+ * A model of the catalogue by slug or alias; one that has gone keeps its name.
+ * @param {string} name
+ * @returns {NamedModel}
+ */
 export const named = (name) => catalogue.find(({ slug, alias }) => name === slug || name === alias) ?? { slug: name };
 
 /** The model in our own Lambda, where it is another one than the chosen. */
-export const builtin = () => catalogue.find((entry) => entry.provider === "embedded" && entry.available && entry.slug !== chosen.model);
+export const builtin = () =>
+  catalogue.find((entry) => entry.provider === "embedded" && entry.available && entry.slug !== chosen.model);
 
-/** What the API gets: only options the chosen model has, and finer ones only where they were changed. */
-export function order() {
+/** The model now chosen, where there has to be one. */
+function needed() {
   const entry = model();
+  if (!entry) throw new Error("no model is chosen");
+  return entry;
+}
+
+/**
+ * What the API gets: only options the chosen model has, and finer ones only where they were changed.
+ * @returns {Order}
+ */
+export function order() {
+  const entry = needed();
   return {
     model: entry.slug,
     scale: entry.scales?.length ? chosen.scale : undefined,
@@ -46,23 +64,30 @@ export function order() {
 /** What a price depends on: the order without the reader's words. */
 export function question() {
   const { model: slug, scale, quality, face_enhance } = order();
-  return { model: slug, scale, quality, face_enhance, prompt: model().prompt ? "-" : undefined };
+  return { model: slug, scale, quality, face_enhance, prompt: needed().prompt ? "-" : undefined };
 }
 
 /** The model needs to be told what to do, and was not. */
-export const wordless = () => Boolean(model()?.prompt && !model().promptDefault && !chosen.prompt.trim());
+export function wordless() {
+  const entry = model();
+  return Boolean(entry?.prompt && !entry.promptDefault && !chosen.prompt.trim());
+}
 
 /** The model runs at a provider: how long that takes does not follow from the photo. */
-export const hosted = () => Boolean(model()) && model().provider !== "embedded";
+export const hosted = () => (model()?.provider ?? "embedded") !== "embedded";
 
-/** Seconds a run should take, or null when it cannot be known. */
+/** Seconds a run should take, or null when it cannot be known. @param {number} megapixels */
 export function estimate(megapixels) {
   const entry = model();
   const rate = learnt()[learnKey()] ?? EMBEDDED_SECONDS;
   return entry && !hosted() && megapixels ? OVERHEAD_SECONDS + rate * megapixels * work() : null;
 }
 
-/** Remember how long the model really took, so that the next estimate fits; tiny photos say little. */
+/**
+ * Remember how long the model really took, so that the next estimate fits; tiny photos say little.
+ * @param {number} megapixels
+ * @param {number} seconds
+ */
 export function learn(megapixels, seconds) {
   const rates = learnt();
   const rate = seconds / (megapixels * work());
@@ -71,33 +96,40 @@ export function learn(megapixels, seconds) {
   save({ rates });
 }
 
-/** The embedded model enlarges by 6 and 8 in two passes, the second on 4 times the pixels; its larger network is slow. */
+/** The embedded model enlarges by 6 and 8 in two passes, the second on 4 times as many pixels. "pro" is slow. */
 const work = () => (chosen.scale > 4 ? 5 : 1) * (chosen.quality === "pro" ? PRO_WORK : 1);
 const learnt = () => read().rates ?? {};
 const learnKey = () => `${chosen.model} ${chosen.quality}`;
 
 function read() {
   try {
-    return JSON.parse(localStorage.getItem(STORE)) ?? {};
+    return JSON.parse(localStorage.getItem(STORE) ?? "{}") ?? {};
   } catch {
     return {};
   }
 }
 
+/** @param {Record<string, unknown>} values */
 function save(values) {
   try {
     localStorage.setItem(STORE, JSON.stringify({ ...read(), ...values }));
   } catch { /* storage is off: the page works without */ }
 }
 
-/** Show the catalogue; `onChange` is called after every change by the reader. */
+/**
+ * Show the catalogue; `onChange` is called after every change by the reader.
+ * @param {Model[]} models
+ * @param {() => void} onChange
+ */
 export function build(models, onChange) {
   catalogue = models;
   changed = onChange;
   wire();
   const usable = catalogue.filter((entry) => entry.available);
   const stored = read();
-  Object.assign(chosen, { quality: stored.quality ?? "standard", scale: stored.scale ?? DEFAULT_SCALE, face: stored.face ?? false });
+  chosen.quality = stored.quality ?? "standard";
+  chosen.scale = stored.scale ?? DEFAULT_SCALE;
+  chosen.face = stored.face ?? false;
   chosen.model = (usable.find((entry) => entry.slug === stored.model) ?? usable[0])?.slug ?? null;
   picker.show(catalogue, chosen.model, (slug) => set({ model: slug }));
   paint();
@@ -110,12 +142,13 @@ function wire() {
   $("face").addEventListener("click", () => faceAllowed() && set({ face: !chosen.face }));
 }
 
-/** The photo's size, so that every scale can say what comes out. */
+/** The photo's size, so that every scale can say what comes out. @param {Size | null} dimensions */
 export function photoSize(dimensions) {
   size = dimensions;
   if (model()) paint();
 }
 
+/** @param {Partial<Chosen>} values */
 export function set(values, { rebuild = true } = {}) {
   Object.assign(chosen, values);
   const { prompt, tuning, ...keep } = chosen;
@@ -124,6 +157,7 @@ export function set(values, { rebuild = true } = {}) {
   changed();
 }
 
+/** @param {Model} entry @param {number} scale */
 const scaleAllowed = (entry, scale) => (entry.allowedScales ?? entry.scales).includes(scale);
 const faceAllowed = () => model()?.faceAllowed !== false;
 
@@ -142,6 +176,7 @@ function paint() {
   editing.show(entry, chosen, (values) => set(values, { rebuild: false }));
 }
 
+/** @param {Model} entry */
 function showScales(entry) {
   $("group-scale").hidden = !entry.scales?.length;
   if (!entry.scales?.length) return;
@@ -151,6 +186,7 @@ function showScales(entry) {
   radios($("scales"), options, chosen.scale, (scale) => set({ scale }), $("scale-why"));
 }
 
+/** @param {Model} entry @param {number} scale */
 function whyScale(entry, scale) {
   const first = entry.scales.find((one) => !scaleAllowed(entry, one));
   const plan = scale === first && entry.requiredPlan;
@@ -158,6 +194,7 @@ function whyScale(entry, scale) {
     : t("scaleBlocked", { scale, plan: planName(usage()?.plan ?? usage()?.ownerType) });
 }
 
+/** @param {Model} entry */
 function showQualities(entry) {
   $("group-quality").hidden = !(entry.qualities?.length > 1);
   const options = (entry.qualities ?? []).map((quality) => ({
@@ -168,6 +205,7 @@ function showQualities(entry) {
   radios($("qualities"), options, chosen.quality, (quality) => set({ quality }));
 }
 
+/** @param {Model} entry */
 function showFace(entry) {
   $("group-face").hidden = !entry.face;
   const blocked = !faceAllowed();
@@ -181,7 +219,7 @@ function showFace(entry) {
   else button.removeAttribute("aria-describedby");
 }
 
-/** How many times larger a result is: as chosen, or what the model does by itself. */
+/** How many times larger a result is: as chosen, or what the model does by itself. @param {Model} entry */
 const factor = (entry) => (entry.scales?.length ? chosen.scale : entry.factor ?? 1);
 
 /** "3200 × 2134" for the settings as they are, or null where it does not follow from the photo. */
@@ -191,5 +229,11 @@ export function outcomeSize() {
   return pixels(size.width * factor(entry), size.height * factor(entry));
 }
 
-/** The longest side that comes back, in pixels, when the model makes a photo with a side of `longest` smaller; else 0. */
-export const shrinksTo = (longest) => (model()?.maxOutputSide < longest ? model().maxOutputSide : 0);
+/**
+ * The longest side that comes back, in pixels, when the model makes a photo with a side of `longest` smaller. Else 0.
+ * @param {number} longest
+ */
+export function shrinksTo(longest) {
+  const side = model()?.maxOutputSide ?? Infinity;
+  return side < longest ? side : 0;
+}

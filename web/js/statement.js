@@ -1,6 +1,6 @@
 /** The statement on the account page: every movement of credits, newest first. */
 
-import { Problem, unwrap } from "./http.js";
+import { unreachable, unwrap } from "./http.js";
 import * as billing from "./billing.js";
 import { $, announce, el } from "./dom.js";
 import { lang, locale, t } from "./i18n.js";
@@ -10,10 +10,14 @@ const PAGE = 20;
 const KEPT_MS = 60e3;
 const CELLS = ["at", "what", "change", "balance"];
 
+/** @type {string | null} */
 let cursor = null;
+/** @type {Promise<void> | null} */
 let loading = null;
+/** @type {Tell} */
 let tell = () => {};
 
+/** @param {Tell} onProblem */
 export function listen(onProblem) {
   tell = onProblem;
   $("statement-more").addEventListener("click", more);
@@ -22,7 +26,8 @@ export function listen(onProblem) {
 
 /** From the beginning. */
 export function load() {
-  return (loading ??= first().finally(() => (loading = null)));
+  loading ??= first().finally(() => (loading = null));
+  return loading;
 }
 
 export function clear() {
@@ -61,6 +66,7 @@ async function more() {
   }
 }
 
+/** @param {Statement} page */
 function follow({ nextCursor }) {
   cursor = nextCursor;
   $("statement-more").hidden = !cursor;
@@ -68,7 +74,10 @@ function follow({ nextCursor }) {
 
 // --- all of it as a file
 
-/** Fetched here rather than followed as a link, so that a refusal is told instead of a file that does not come. */
+/**
+ * Fetched here rather than followed as a link, so that a refusal is told instead of a file that does not come.
+ * @param {Event} [event]
+ */
 async function download(event) {
   event?.preventDefault();
   const link = $("statement-csv");
@@ -89,11 +98,16 @@ async function download(event) {
 /** A long statement comes in parts, of which only the first keeps its heading. */
 async function parts() {
   const found = [];
-  for (let next = ""; next !== null;) {
-    const answer = await fetch(billing.CSV + (next && `&cursor=${encodeURIComponent(next)}`), { cache: "no-store", headers: { "Accept-Language": lang } })
-      .catch(() => {
-        throw new Problem(navigator.onLine === false ? "offline" : "network");
-      });
+  const options = { headers: { "Accept-Language": lang } };
+  /** @type {string | null} */
+  let next = "";
+  while (next !== null) {
+    /** @type {string} */
+    const url = billing.CSV + (next && `&cursor=${encodeURIComponent(next)}`);
+    /** @type {Response} */
+    const answer = await fetch(url, { ...options, cache: "no-store" }).catch(() => {
+      throw unreachable();
+    });
     const text = await answer.text();
     if (!answer.ok) unwrap(answer.status, text, (name) => answer.headers.get(name));
     found.push(next ? text.slice(text.indexOf("\n") + 1) : text);
@@ -104,34 +118,49 @@ async function parts() {
 
 // --- one movement
 
-/** Rows are laid out anew on small screens, so the roles are said: layout would take them away. */
+/**
+ * Rows are laid out anew on small screens, so the roles are said: layout would take them away.
+ * @param {Movement} entry
+ */
 function row(entry) {
   const { id, at, kind, change, balance } = entry;
-  const content = [el("time", { datetime: new Date(at).toISOString() }, billing.clock(at)), el("div", {}, ...what(entry)), change ? signed(change) : "–", plain(balance)];
-  return el("tr", { role: "row", "data-entry": id, "data-kind": kind }, ...CELLS.map((name, index) =>
-    el("td", { role: "cell", class: name, "data-label": t(`account.statement.${name}`), "data-sign": name === "change" ? String(Math.sign(change)) : null }, content[index])));
+  const time = el("time", { datetime: new Date(at).toISOString() }, billing.clock(at));
+  const content = [time, el("div", {}, ...what(entry)), change ? signed(change) : "–", plain(balance)];
+  const cells = CELLS.map((name, index) => el("td", {
+    role: "cell", class: name, "data-label": t(`account.statement.${name}`),
+    "data-sign": name === "change" ? String(Math.sign(change)) : null,
+  }, content[index]));
+  return el("tr", { role: "row", "data-entry": id, "data-kind": kind }, ...cells);
 }
 
-const format = (options) => (value) => new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1, ...options }).format(value);
+/** @param {Intl.NumberFormatOptions} options */
+const format = (options) => (/** @type {number} */ value) =>
+  new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1, ...options }).format(value);
 const signed = format({ signDisplay: "exceptZero" });
 const plain = format({});
 
+/** @param {Movement} entry */
 function what({ kind, change, plan, debt, jobId, reason }) {
-  const more = [
-    plan ? t(kind === "release" ? "account.statement.toPlan" : "account.statement.fromPlan", { count: Math.abs(plan) }) : "",
+  const because = [
+    why(kind, reason),
+    plan ? t(`account.statement.${kind === "release" ? "toPlan" : "fromPlan"}`, { count: Math.abs(plan) }) : "",
     debt ? t(debt > 0 ? "account.statement.debtMore" : "account.statement.debtLess", { count: Math.abs(debt) }) : "",
   ].filter(Boolean);
   return [
     el("b", {}, t(`account.statement.kinds.${kind}`, { count: Math.abs(change) }) ?? kind),
-    why(kind, reason) ? el("span", { class: "because" }, why(kind, reason)) : null,
-    ...more.map((line) => el("span", { class: "because" }, line)),
+    ...because.map((line) => el("span", { class: "because" }, line)),
     jobId ? el("a", { href: `/${lang}/jobs#${jobId}` }, t("account.statement.job")) : null,
-  ].filter(Boolean);
+  ];
 }
 
-/** A reason as words: ours for what the API names, an administrator's as it was written. */
+/**
+ * A reason as words: ours for what the API names, an administrator's as it was written.
+ * @param {string} kind
+ * @param {string | null | undefined} reason
+ */
 function why(kind, reason) {
   if (!reason) return "";
-  const known = t(`account.statement.reasons.${reason}`) ?? (kind === "release" ? t(`errors.${reason}.title`) : undefined);
+  const known =
+    t(`account.statement.reasons.${reason}`) ?? (kind === "release" ? t(`errors.${reason}.title`) : undefined);
   return typeof known === "string" ? known : ["grant", "clawback"].includes(kind) ? reason : "";
 }

@@ -5,17 +5,25 @@ import { $, el, rows } from "./dom.js";
 import { moment, number, planName, t } from "./i18n.js";
 
 const FRAMES_MAX = 10;
+/** @type {((usage: Usage) => unknown)[]} */
 const listeners = [];
+/**
+ * What the API said last; null before it said anything.
+ * @type {any}
+ */
 let current = null;
-let timer = null;
+/** @type {number | undefined} */
+let timer;
 
+/** The usage; null before it is known. @returns {Usage} */
 export const usage = () => current;
+/** @param {(usage: Usage) => unknown} listener */
 export const onUsage = (listener) => listeners.push(listener);
 
 /** Today's photos are used up. */
 export const usedUp = () => Boolean(current) && current.usage.used >= current.usage.limit;
 
-/** Ask again; a failure keeps what was known. */
+/** Ask again; a failure keeps what was known. @returns {Promise<Usage | null>} */
 export async function refresh() {
   try {
     take(await http.usage());
@@ -26,7 +34,7 @@ export async function refresh() {
   return current;
 }
 
-/** Take fresh numbers, also from the answer of a run. */
+/** Take fresh numbers, also from the answer of a run. @param {Partial<Usage>} data */
 export function take(data) {
   current = { ...current, ...data };
   paint();
@@ -53,19 +61,21 @@ function paint() {
   ]);
 }
 
-/** One frame per photo, like a film counter; a bar when there are many. */
+/** One frame per photo, like a film counter; a bar when there are many. @param {number} used @param {number} limit */
 function frames(used, limit) {
   const box = $("usage-frames");
   const few = limit <= FRAMES_MAX;
   box.classList.toggle("bar", !few);
   if (few) {
-    box.replaceChildren(...Array.from({ length: limit }, (_, index) => el("i", { class: index < limit - used ? "" : "used" })));
+    const left = limit - used;
+    box.replaceChildren(...Array.from({ length: limit }, (_, at) => el("i", { class: at < left ? "" : "used" })));
   } else {
     box.style.setProperty("--left", `${Math.max(0, 100 - Math.round((100 * used) / limit))}%`);
     box.replaceChildren(el("i"));
   }
 }
 
+/** @param {Partial<Usage["credits"]>} [credits] @returns {Row | null} */
 function credits({ available = 0, held = 0 } = {}) {
   if (!available && !held) return null;
   const text = number(available) + (held ? ` (${t("usage.held", { count: held })})` : "");

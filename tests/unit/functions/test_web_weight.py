@@ -10,7 +10,9 @@ import pytest
 from tests.unit.functions.test_web import ROOT, body_of, web_fixture  # noqa: F401
 
 PLACES = ("", "jobs", "account", "pricing")
-STUDIO = {"studio.js", "settings.js", "picker.js", "editing.js", "radios.js", "problems.js"}
+STUDIO = {"studio.js", "settings.js", "picker.js", "editing.js", "radios.js", "problems.js"} | {
+    f"studio-{part}.js" for part in ("notices", "offer", "photos", "progress", "result", "run", "state")
+}
 LATER = {"en": ROOT / "web/js/texts/en.json", "de": ROOT / "web/js/texts/de.json"}
 
 
