@@ -10,12 +10,6 @@ from enhancer.billing import stripe_events
 from enhancer.billing.stripe_events import apply_event
 from enhancer.domain.errors import StripeUnavailable
 from enhancer.domain.ledger import BalanceChanged
-from tests.support.world import World
-
-
-@pytest.fixture
-def world(cloud):
-    return World()
 
 
 def balance(world, account):
@@ -151,7 +145,11 @@ def test_a_pack_taken_back_leaves_what_is_left_of_it_as_debt(world, how, spent):
     charge = f"ch_{checkout.payment_intent}"
     getattr(world.cashier, how)(charge)
     event = world.cashier.events_told[-1]
-    assert [apply_event(event, deps=world.billing_deps) for _ in range(3)] == ["applied", "repeated", "repeated"]
+    assert [apply_event(event, deps=world.billing_deps) for _ in range(3)] == [
+        "applied",
+        "repeated",
+        "repeated",
+    ]
     found = balance(world, account)
     assert (found.available, found.clawed_back, found.debt) == (0, 5000 - spent, spent)
 
