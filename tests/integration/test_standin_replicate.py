@@ -94,7 +94,7 @@ def test_a_prediction_lives_from_starting_to_succeeded(api: StandIn) -> None:
     assert answer.headers["Location"] == made["urls"]["get"]
     shown = until_over(api, made["id"])
     assert shown["status"] == "succeeded"
-    assert shown["metrics"] == {"predict_time": pytest.approx(0.08), "total_time": pytest.approx(0.1)}
+    assert shown["metrics"] == {"predict_time": about(0.08), "total_time": about(0.1)}
     assert set(shown) == {
         "id", "model", "version", "input", "output", "error", "logs", "status", "created_at", "started_at",
         "completed_at", "data_removed", "deadline", "metrics", "urls",
@@ -111,7 +111,7 @@ def test_moving_the_clock_ends_a_slow_prediction_at_once(api: StandIn) -> None:
     assert call(api, "GET", f"/v1/predictions/{made['id']}").json()["status"] == "processing"
     api.advance(501)
     shown = until_over(api, made["id"])
-    assert (shown["status"], shown["metrics"]["total_time"]) == ("succeeded", pytest.approx(1000))
+    assert (shown["status"], shown["metrics"]["total_time"]) == ("succeeded", about(1000))
 
 
 def test_prefer_wait_answers_with_the_result_or_with_how_far_it_is(api: StandIn) -> None:

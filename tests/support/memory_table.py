@@ -7,6 +7,7 @@ invalid, whatever is stored, is an `InvalidRequest` here.
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +36,7 @@ _COMPARE = {
     "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 _MISSING = object()
+_PLAIN = (str, int, float, bool)
 
 
 class InvalidRequest(Exception):
@@ -210,19 +212,24 @@ def _add(place: Item, name: str, value: Any, *, remove: bool) -> None:
 def normal(value: Any) -> Any:
     """As it would come back from DynamoDB: nothing is None, tuples are lists, whole numbers are int."""
     if isinstance(value, dict):
-        _valid(all(isinstance(name, str) for name in value), f"a name that is no text in {value!r}")
-        return {name: normal(inner) for name, inner in value.items() if inner is not None}
+        _valid(all(isinstance(name, str) for name in value), "a name that is no text")
+        return {
+            name: inner if type(inner) is str else normal(inner)
+            for name, inner in value.items()
+            if inner is not None
+        }
     if isinstance(value, list | tuple):
         return [normal(inner) for inner in value]
     if isinstance(value, bool | str) or value is None:
         return value
-    if isinstance(value, int | float):
-        _valid(
-            len(str(value).strip("-0.")) <= DIGITS_MAX and value == value, f"no number for DynamoDB: {value}"
-        )
-        return int(value) if float(value).is_integer() and not isinstance(value, int) else value
-    _valid(isinstance(value, set) and bool(value), f"cannot be stored: {value!r}")
-    _valid(all(isinstance(one, str) for one in value), f"a set of anything but texts: {value!r}")
+    if isinstance(value, int):
+        _valid(abs(value) < 10**DIGITS_MAX, "a number that is too long")
+        return value
+    if isinstance(value, float):
+        _valid(math.isfinite(value), "no number")
+        return int(value) if value.is_integer() else value
+    _valid(isinstance(value, set) and bool(value), f"cannot be stored: {type(value)}")
+    _valid(all(isinstance(one, str) for one in value), "a set of anything but texts")
     return set(value)
 
 
@@ -239,7 +246,7 @@ def checked(record: Item) -> Item:
 def copied(value: Any) -> Any:
     """A copy that shares nothing that can be changed."""
     if isinstance(value, dict):
-        return {name: copied(inner) for name, inner in value.items()}
+        return {name: inner if type(inner) in _PLAIN else copied(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [copied(inner) for inner in value]
     return set(value) if isinstance(value, set) else value
@@ -378,7 +385,10 @@ def _not(tokens: list[str]) -> Test:
 
     def test_them(*given: Any) -> bool:
         one, other = left(*given), right(*given)
-        if one is _MISSING or other is _MISSING or _kind(one) != _kind(other):
+        if one is _MISSING or other is _MISSING:
+            return compare is operator.ne
+        if _kind(one) != _kind(other):
+            _valid(compare in (operator.eq, operator.ne), "two kinds of values in an order")
             return compare is operator.ne
         return bool(compare(one, other))
 
@@ -429,10 +439,7 @@ def _operand(tokens: list[str]) -> Test:
     if token.startswith(":"):
         return lambda _, values, __: values[token]
     if token == "size":
-        path = _argument(tokens)
-        return lambda item, _, names: (
-            found if (found := _value(item, path, names)) is _MISSING else len(found)
-        )
+        return _size(_argument(tokens))
     if token in ("if_not_exists", "list_append"):
         assert tokens.pop(0) == "("
         first, _ = _operand(tokens), tokens.pop(0)
@@ -441,6 +448,15 @@ def _operand(tokens: list[str]) -> Test:
             return lambda *given: first(*given) + second(*given)
         return lambda *given: found if (found := first(*given)) is not _MISSING else second(*given)
     return lambda item, _, names: _value(item, token, names)
+
+
+def _size(path: str) -> Test:
+    def size(item: Item, _: Values, names: Names) -> int:
+        found = _value(item, path, names)
+        _valid(found is not _MISSING, "the size of nothing")
+        return len(found)
+
+    return size
 
 
 def _argument(tokens: list[str]) -> str:

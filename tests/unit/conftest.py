@@ -20,7 +20,7 @@ from tests.support.world import World
 
 
 @pytest.fixture(scope="module")
-def environment() -> Iterator[None]:
+def configured() -> Iterator[None]:
     """The settings of a function, for a module."""
     with aws.environment():
         yield
@@ -34,13 +34,13 @@ def cloud() -> Iterator[None]:
 
 
 @pytest.fixture
-def world(environment: None) -> World:
+def world(configured: None) -> World:
     """Use cases on a table and a bucket in memory, with ids and a clock of the test's own."""
     return World()
 
 
 @pytest.fixture(scope="module")
-def apps(environment: None) -> SimpleNamespace:
+def apps(configured: None) -> SimpleNamespace:
     """The handler of every function, freshly loaded for the module."""
     return SimpleNamespace(**{name: functions.load(name).lambda_handler for name in functions.NAMES})
 

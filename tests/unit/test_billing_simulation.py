@@ -310,7 +310,7 @@ class Life:
 
 
 @pytest.fixture(scope="module")
-def world(environment):
+def world(configured):
     return World(seed=SEED)
 
 
