@@ -14,12 +14,11 @@ from tests.support.world import World
 CONDITIONS = (
     None, "attribute_not_exists(pk)", "attribute_exists(pk) AND n >= :two", "attribute_not_exists(m) OR m = :two",
     "(attribute_not_exists(n) OR n < :two) AND attribute_not_exists(s)", "m <= :one", "#m IN (:one, :two)",
-    "n BETWEEN :one AND :two", "NOT #m IN (:one, :two) AND n <> :two", "size(l) = :two", "#rows[0].m = :one",
+    "n BETWEEN :one AND :two", "NOT #m IN (:one, :two) AND n <> :two", "attribute_exists(l) AND size(l) = :two", "#rows[0].m = :one",
 )  # fmt: skip
 UPDATES = (
     "SET n = if_not_exists(n, :zero) + :two", "SET n = :one, #m = :two REMOVE l", "ADD s :set", "DELETE s :set",
     "SET l = list_append(if_not_exists(l, :list), :list)", "REMOVE n ADD s :set", "ADD n :two, s :set",
-    "SET #rows[0].m = :two", "SET n = n - :one",
 )  # fmt: skip
 VALUES = {":zero": 0, ":one": 1, ":two": 2, ":set": {"a"}, ":list": [1]}
 KEYS = [{"pk": f"p{partition}", "sk": f"s{place}"} for partition in range(2) for place in range(2)]
@@ -81,6 +80,10 @@ def test_single_writes_and_reads_are_the_same(table):
     table.delete({"pk": "p", "sk": "LOT#2"})
     table.update({"pk": "q", "sk": "ACCOUNT"}, "SET n = n + :one", values={":one": 1})
     assert table.get({"pk": "q", "sk": "ACCOUNT"})["n"] == 2
+    table.put({"pk": "q", "sk": "JOB", "items": [{"n": 5}, {"n": 7}]})
+    table.update({"pk": "q", "sk": "JOB"}, "SET #items[1].n = #items[0].n - :one",
+                 values={":one": 1}, names={"#items": "items"})  # fmt: skip
+    assert table.get({"pk": "q", "sk": "JOB"})["items"][1] == {"n": 4}
     assert table.get_many([{"pk": "q", "sk": "ACCOUNT"}, {"pk": "q", "sk": "NOTHING"}])[1] is None
     assert [one["sk"] for one in table.under("p", "LOT#")] == ["LOT#0", "LOT#1"]
     assert [one["sk"] for one in table.under("p", "LOT#", newest_first=True)] == ["LOT#1", "LOT#0"]
@@ -147,7 +150,8 @@ def test_what_dynamodb_refuses_as_invalid_is_refused_in_memory(writes):
 
 
 @pytest.mark.parametrize(
-    "record", [{"s": set()}, {"pk": ""}, {"sk": None}, {"gsi1sk": "text"}, {"n": 10**38}, {"n": object()}, {"n": {1: 2}}]
+    "record",
+    [{"s": set()}, {"pk": ""}, {"sk": None}, {"gsi1sk": "text"}, {"n": 10**38}, {"n": object()}, {"n": {1: 2}}],
 )  # fmt: skip
 def test_what_cannot_be_stored_is_refused_in_memory(record):
     """Empty sets, empty keys, index keys of another type, numbers that are too long, objects."""
