@@ -14,7 +14,8 @@ from tests.support.world import World
 CONDITIONS = (
     None, "attribute_not_exists(pk)", "attribute_exists(pk) AND n >= :two", "attribute_not_exists(m) OR m = :two",
     "(attribute_not_exists(n) OR n < :two) AND attribute_not_exists(s)", "m <= :one", "#m IN (:one, :two)",
-    "n BETWEEN :one AND :two", "NOT #m IN (:one, :two) AND n <> :two", "attribute_exists(l) AND size(l) = :two", "#rows[0].m = :one",
+    "n BETWEEN :one AND :two", "NOT #m IN (:one, :two) AND n <> :two", "attribute_exists(l) AND size(l) = :two",
+    "#rows[0].m = :one",
 )  # fmt: skip
 UPDATES = (
     "SET n = if_not_exists(n, :zero) + :two", "SET n = :one, #m = :two REMOVE l", "ADD s :set", "DELETE s :set",
