@@ -39,7 +39,7 @@ test: lint browser  ## lint, types, unit, integration and end-to-end tests
 	@$(PY) -m pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder
 
 test-unit: venv  ## unit tests only
-	@$(PY) -m pytest tests/unit
+	@$(PY) -m pytest tests/unit -n 2 --dist worksteal
 
 test-integration: venv  ## handlers against the emulators
 	@$(PY) -m pytest tests/integration

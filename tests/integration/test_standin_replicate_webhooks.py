@@ -88,7 +88,7 @@ def create(api: StandIn, url: str, events: list[str] | None = None) -> requests.
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.01)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +16,7 @@ import moto.dynamodb.models as moto_models
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb import dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType
 
 from enhancer import runtime
 from enhancer.adapters.dynamodb.table import _plain
@@ -36,6 +37,7 @@ STRIPE_SECRETS = {
     "webhookSecret": "whsec_stripe_new",
     "webhookSecretPrevious": "whsec_stripe_old",
 }
+SECRETS = {SECRET: {"signing": SIGNING_KEY.decode()}, PROVIDERS: PROVIDER_SECRETS, STRIPE: STRIPE_SECRETS}
 ENVIRONMENT = {
     "ENVIRONMENT": "development",
     "TABLE_NAME": TABLE,
@@ -75,20 +77,26 @@ def clear_caches() -> None:
 
 
 @contextmanager
-def cloud() -> Iterator[None]:
-    """Environment, table, bucket and secret, fresh; everything is as it was afterwards."""
-    with mock.patch.dict(os.environ, ENVIRONMENT), _one_snapshot_per_transaction(), mock_aws():
+def environment() -> Iterator[None]:
+    """The settings of a function, and no way to a real account; everything is as it was afterwards."""
+    with mock.patch.dict(os.environ, ENVIRONMENT):
         for name in FOREIGN:
             os.environ.pop(name, None)
         clear_caches()
+        yield
+    clear_caches()
+
+
+@contextmanager
+def cloud() -> Iterator[None]:
+    """Environment, table, bucket and secrets, fresh; everything is as it was afterwards."""
+    with environment(), _one_snapshot_per_transaction(), mock_aws():
         create_table()
         s3: Any = boto3.client("s3")
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        store_secret({"signing": SIGNING_KEY.decode()}, create=True)
-        store_secret(PROVIDER_SECRETS, create=True, name=PROVIDERS)
-        store_secret(STRIPE_SECRETS, create=True, name=STRIPE)
+        for name, value in SECRETS.items():
+            store_secret(value, create=True, name=name)
         yield
-    clear_caches()
 
 
 def create_table() -> None:
@@ -110,10 +118,15 @@ def store_secret(value: dict[str, str], *, create: bool = False, name: str = SEC
         client.put_secret_value(SecretId=name, SecretString=json.dumps(value))
 
 
-def records() -> list[dict[str, Any]]:
-    """Everything in the table, in plain values, without a call that a test might count."""
-    backend = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION]
-    stored = backend.tables[TABLE].all_items()
+def records(keys: Iterable[Mapping[str, Any]] | None = None) -> list[dict[str, Any]]:
+    """Everything in the table or under these keys, in plain values, without a call that a test might count."""
+    table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[TABLE]
+    if keys is None:
+        stored = table.all_items()
+    else:
+        typed = [[DynamoType({"S": one.get(part, "")}) for part in ("pk", "sk")] for one in keys]
+        found = (table.items.get(pk, {}).get(sk) for pk, sk in typed)
+        stored = [one for one in found if one]
     return [_plain(item.to_regular_json()) for item in stored]
 
 

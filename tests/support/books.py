@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,6 @@ from enhancer.domain.costs import PRICES
 from enhancer.domain.jobs import Item, Job
 from enhancer.domain.ledger import Balance, Entry, add_up
 from enhancer.domain.plans import GUESTS_PER_NETWORK, PLANS
-from tests.support import aws
 
 RESOLVED = ("settle", "release")
 REST = "_rest"
@@ -25,16 +24,16 @@ def audit(
     plans: dict[str, str],
     gone: Iterable[Job] = (),
     *,
+    records: Iterable[dict[str, Any]],
     deaths: int = 0,
-    records: Iterable[dict[str, Any]] | None = None,
 ) -> None:
     """Check every rule of money on everything stored.
 
     ``plans``: partition of an owner -> plan; ``gone``: jobs as they were when they were deleted. Each of ``deaths`` may
-    have fallen between claiming a prediction and setting its estimate aside. ``records``: of another table.
+    have fallen between claiming a prediction and setting its estimate aside. ``records``: the whole table.
     """
     partitions: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for record in aws.records() if records is None else records:
+    for record in records:
         partitions[record["pk"]].append(record)
     networks: Counter[tuple[str, str]] = Counter()
     for pk, plan in plans.items():
@@ -51,9 +50,8 @@ def audit(
                 assert record["used"] == used <= cap, record
 
 
-def open_holds() -> int:
+def open_holds(records: Sequence[dict[str, Any]]) -> int:
     """How many items and jobs are open or unclosed, places among the jobs taken, and tenths still held."""
-    records = aws.records()
     jobs = [from_record(record) for record in records if record["sk"].startswith("JOB#")]
     accounts = [record for record in records if record["sk"] == "ACCOUNT"]
     held = sum(record.get("held", 0) + record.get("open_jobs", 0) for record in accounts)

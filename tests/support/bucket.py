@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
-from enhancer.adapters.aws.artifacts import Head
-from enhancer.domain.artifacts import NoArtifact
+from botocore.exceptions import ClientError
+
+from enhancer.adapters.aws.artifacts import LINK_SECONDS, NUMBER_DIGITS_MAX, Head
+from enhancer.domain.artifacts import UPLOAD_SECONDS, NoArtifact
 from enhancer.domain.jobs import Artifact, Item, Job, Prediction
 from enhancer.domain.ledger import Hold
 from enhancer.domain.models import Params, model_named
 from enhancer.domain.owners import Owner
 from tests.support.images import encoded, picture
 
+LINK_HEADERS = {
+    "ResponseContentType": "response-content-type",
+    "ResponseCacheControl": "response-cache-control",
+    "ResponseContentDisposition": "response-content-disposition",
+}
+"""S3's names of a link's headers, as arguments and as they stand in the link."""
+FORM_FIELDS = ("x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature")
 _numbers = itertools.count(1)
 
 
@@ -33,22 +47,68 @@ class Bucket:
         self, key: str, data: bytes, content_type: str, *, facts: Mapping[str, int] | None = None
     ) -> None:
         """Store an image."""
-        self.stored[key] = (data, content_type, dict(facts or {}))
+        assert all(name.islower() for name in facts or {}), "S3 tells the names of facts in lower case"
+        numbers = {
+            name: number for name, number in (facts or {}).items() if 0 <= number < 10**NUMBER_DIGITS_MAX
+        }
+        self.stored[key] = (bytes(data), content_type, numbers)
 
-    def get(self, key: str) -> bytes:
-        """Its bytes."""
+    def get(self, key: str, *, first: int | None = None, last: int | None = None) -> bytes:
+        """Its bytes, or those from ``first`` to ``last`` inclusive."""
         if key not in self.stored:
             raise NoArtifact(key)
-        return self.stored[key][0]
+        data = self.stored[key][0]
+        if first is None:
+            return data
+        if first >= len(data):
+            raise ClientError({"Error": {"Code": "InvalidRange"}}, "GetObject")
+        return data[first : None if last is None else last + 1]
 
     def head(self, key: str) -> Head:
         """All but its bytes."""
         data, content_type = self.get(key), self.stored[key][1]
-        return Head(content_type, len(data), '"tag"', datetime.now(UTC), self.stored[key][2])
+        tag = f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
+        return Head(content_type, len(data), tag, datetime.now(UTC), dict(self.stored[key][2]))
 
-    def link(self, key: str, *, headers: dict[str, str], seconds: int = 300) -> str:
+    def exists(self, key: str) -> bool:
+        """Whether it is there."""
+        return key in self.stored
+
+    def delete(self, key: str) -> None:
+        """Remove it if it is there."""
+        self.stored.pop(key, None)
+
+    def delete_under(self, prefix: str) -> int:
+        """Remove all whose keys start like this; how many there were."""
+        found = self.keys(prefix)
+        for key in found:
+            del self.stored[key]
+        return len(found)
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """All keys that start like this, in S3's order; only tests ask."""
+        return sorted(key for key in self.stored if key.startswith(prefix))
+
+    def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """Store a file."""
+        self.put(key, path.read_bytes(), content_type)
+
+    def link(self, key: str, *, headers: dict[str, str], seconds: int = LINK_SECONDS) -> str:
         """A URL that the bucket's own server answers."""
-        return f"{self.url}/{key}?X-Amz-Expires={seconds}&X-Amz-Signature=secret-signature"
+        asked = {"X-Amz-Expires": seconds, "X-Amz-Signature": "secret-signature"}
+        asked |= {LINK_HEADERS[name]: value for name, value in headers.items()}
+        return f"{self.url}/{quote(key)}?{urlencode(asked, quote_via=quote)}"
+
+    def upload_form(self, key: str, *, content_type: str, size: int) -> dict[str, Any]:
+        """A form with the fields that a browser sends."""
+        conditions = [{"Content-Type": content_type}, ["content-length-range", size, size], {"key": key}]
+        ends = datetime.fromtimestamp(time.time() + UPLOAD_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        policy = {"conditions": conditions, "expiration": ends}
+        fields = {"Content-Type": content_type, "key": key, **dict.fromkeys(FORM_FIELDS, "secret-signature")}
+        return {
+            "url": f"{self.url}/",
+            "fields": fields | {"policy": b64encode(json.dumps(policy).encode()).decode()},
+        }
 
 
 @contextmanager

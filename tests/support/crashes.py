@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 CALLS = (
-    "get_item", "batch_get_item", "put_item", "update_item", "delete_item", "transact_write_items", "get_paginator",
+    "get", "get_many", "put", "update", "delete", "delete_if", "take", "transact", "under", "overdue", "everywhere",
 )  # fmt: skip
+"""Those of a table."""
 
 
 class Died(BaseException):

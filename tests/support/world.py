@@ -1,4 +1,7 @@
-"""Use cases with everything they need: the table, the bucket, a clock, ids from a seed, a scripted predictor."""
+"""Use cases with everything they need: a table, a bucket, a clock, ids from a seed, scripted predictors.
+
+Table and bucket are in memory; `World.in_aws` has those of moto.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import boto3
 
@@ -43,9 +46,13 @@ from enhancer.jobs.submit import EnhanceOrder
 from enhancer.operations import sweep
 from enhancer.operations.sweep import Swept
 from tests.support import aws
+from tests.support.bucket import Bucket
 from tests.support.cashier import PRICES, Cashier
+from tests.support.compared_table import ComparedTable
 from tests.support.images import png
+from tests.support.memory_table import MemoryTable
 from tests.support.predictors import ScriptedPredictor
+from tests.support.secret_store import SecretStore
 from tests.support.workflow import ScriptedWorkflow
 
 _numbers = itertools.count(1)
@@ -64,11 +71,11 @@ REPLICATE_COST, WORKERS_AI_COST = 900, 346
 class World:
     """One test's world. Owners are new each time, so worlds may share a table."""
 
-    def __init__(self, *, seed: int | None = None, client: Any = None) -> None:
+    def __init__(self, *, seed: int | None = None, table: Any = None, artifacts: Any = None) -> None:
         self.random = Random(next(_numbers) if seed is None else seed)  # noqa: S311 - reproducible on purpose
-        self.client = client or boto3.client("dynamodb")
-        self.use(Table(self.client, aws.TABLE))
-        self.artifacts = Artifacts(boto3.client("s3"), aws.BUCKET)
+        self.use(table or MemoryTable())
+        self.artifacts: Artifacts = artifacts or Bucket()
+        self.secrets = SecretStore()
         self.predictor = ScriptedPredictor(self.artifacts)
         self.replicate = ScriptedPredictor(self.artifacts, names=True, cost=REPLICATE_COST)
         self.workers_ai = ScriptedPredictor(self.artifacts, is_instant=True, cost=WORKERS_AI_COST)
@@ -82,11 +89,22 @@ class World:
         self.clock = NOON
         self._shades, self._ids = itertools.count(), itertools.count()
 
+    @classmethod
+    def in_aws(cls, *, seed: int | None = None) -> Self:
+        """One whose table and bucket are those of moto; the table in memory is compared with it at each call."""
+        table = ComparedTable(Table(boto3.client("dynamodb"), aws.TABLE))
+        return cls(seed=seed, table=table, artifacts=Artifacts(boto3.client("s3"), aws.BUCKET))
+
     def use(self, table: Any) -> None:
         """Work on this table."""
-        self.table: Table = table
+        self.table: Any = table
         self.ledger, self.jobs, self.rates = Ledger(table), Jobs(table), Rates(table)
         self.accounts, self.links, self.spend = Accounts(table), StripeLinks(table), Spend(table)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Everything in the table."""
+        found: list[dict[str, Any]] = self.table.records()
+        return found
 
     def now(self) -> int:
         """The time; move it by setting ``clock``."""

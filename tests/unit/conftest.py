@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from enhancer import runtime
+from enhancer.adapters.aws.secrets import Secrets
 from enhancer.adapters.dynamodb import table
 from enhancer.telemetry import logger
 from tests.support import aws, functions
@@ -18,34 +20,45 @@ from tests.support.world import World
 
 
 @pytest.fixture(scope="module")
+def configured() -> Iterator[None]:
+    """The settings of a function, for a module."""
+    with aws.environment():
+        yield
+
+
+@pytest.fixture(scope="module")
 def cloud() -> Iterator[None]:
-    """The table of the template, the bucket and the secret, shared by a module."""
+    """AWS on moto, shared by a module: the table of the template, the bucket and the secrets."""
     with aws.cloud():
         yield
 
 
 @pytest.fixture
-def world(cloud: None) -> World:
-    """Use cases on the module's table, emptied, with ids and a clock of the test's own."""
-    aws.empty_table()
+def world(configured: None) -> World:
+    """Use cases on a table and a bucket in memory, with ids and a clock of the test's own."""
     return World()
 
 
 @pytest.fixture(scope="module")
-def apps(cloud: None) -> SimpleNamespace:
+def apps(configured: None) -> SimpleNamespace:
     """The handler of every function, freshly loaded for the module."""
     return SimpleNamespace(**{name: functions.load(name).lambda_handler for name in functions.NAMES})
 
 
 @pytest.fixture
-def served(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """The handlers run on the world's clock, its scripted predictor, its state machine and its cashier."""
+def served(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The handlers run on the world's table, bucket, secrets and clock, its scripted predictor, workflow and Stripe."""
+    aws.clear_caches()
+    monkeypatch.setattr(runtime, "table", lambda: world.table)
+    monkeypatch.setattr(runtime, "artifacts", lambda: world.artifacts)
+    monkeypatch.setattr(runtime, "secrets", cache(lambda: Secrets(world.secrets)))
     monkeypatch.setattr(runtime, "now", world.now)
     monkeypatch.setattr(runtime, "predictors", lambda: world.job_deps.predictors)
     monkeypatch.setattr(runtime, "workflow", lambda: world.workflow)
     monkeypatch.setattr(runtime, "job_deps", lambda: world.job_deps)
     monkeypatch.setattr(runtime, "payments", lambda: world.cashier)
-    return world
+    yield world
+    aws.clear_caches()
 
 
 @pytest.fixture

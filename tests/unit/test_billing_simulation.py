@@ -31,7 +31,6 @@ SEQUENCES = int(os.environ.get("BILLING_SEQUENCES", "5000"))
 SEED = int(os.environ.get("BILLING_SEED", "1"))
 GROUPS = 10
 STEPS = 24
-TABLE_CALLS = ("get", "get_many", "put", "update", "delete", "under", "overdue", "everywhere", "transact")
 SECRETS = ["whsec_new", "whsec_old"]
 DAY = 86_400_000
 PLANS = ("pro", "premium", "team")
@@ -44,7 +43,7 @@ class Life:
     def __init__(self, seed, world):
         self.chance = random.Random(seed)  # noqa: S311 - reproducible on purpose
         self.world = world
-        self.mortal = Mortal(MemoryTable(), TABLE_CALLS)
+        self.mortal = Mortal(MemoryTable())
         world.use(self.mortal)
         world.clock = NOON + self.chance.randrange(40) * DAY
         world.random.seed(seed)
@@ -311,7 +310,7 @@ class Life:
 
 
 @pytest.fixture(scope="module")
-def world(cloud):
+def world(configured):
     return World(seed=SEED)
 
 

@@ -2,13 +2,12 @@
 
 from contextlib import suppress
 
-import boto3
 import pytest
 
 from enhancer.domain.jobs import DEADLINE_MS
-from tests.support import aws
 from tests.support.books import audit, open_holds
 from tests.support.crashes import Died, Mortal
+from tests.support.memory_table import MemoryTable
 from tests.support.world import World
 
 PLAN = "pro"
@@ -20,9 +19,8 @@ SETTLE = 5
 
 def lived(*, doomed=None, after=False):
     """A run of a caller with 0.5 plan credits left and 10 bought; return world, caller, photo and client."""
-    aws.empty_table()
-    client = Mortal(boto3.client("dynamodb"))
-    world = World(client=client)
+    client = Mortal(MemoryTable())
+    world = World(table=client)
     caller, photo = world.caller(PLAN), world.photo()
     world.grant(caller, 100)
     world.settle(world.hold(world.job(caller, [(2995, 0)])))
@@ -39,7 +37,7 @@ def plans(caller):
     return {f"OWNER#user#{caller.owner.id}": PLAN}
 
 
-def test_a_whole_run_makes_as_many_calls_as_the_crashes_cover(cloud):
+def test_a_whole_run_makes_as_many_calls_as_the_crashes_cover():
     """Every call of a run is a point where it dies in the tests below."""
     *_, client = lived()
     assert client.fate.calls == CALLS - 1
@@ -47,14 +45,14 @@ def test_a_whole_run_makes_as_many_calls_as_the_crashes_cover(cloud):
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("call", range(CALLS))
-def test_after_a_crash_at_any_call_nothing_is_lost_or_charged_for_nothing(cloud, call, after):
+def test_after_a_crash_at_any_call_nothing_is_lost_or_charged_for_nothing(call, after):
     """The books add up at once; after the sweep either the result was paid for and is there, or all is back."""
     world, caller, _, _ = lived(doomed=call, after=after)
-    audit(plans(caller))
+    audit(plans(caller), records=world.records())
     world.clock += DEADLINE_MS + 1
     world.sweep()
-    audit(plans(caller))
-    assert open_holds() == 0
+    audit(plans(caller), records=world.records())
+    assert open_holds(world.records()) == 0
     settled = world.kinds(caller).count("settle") - 1
     assert settled == int(call > SETTLE or (call == SETTLE and after))
     assert world.usage_and_balance(caller) == ((2, 3000, 95, 0) if settled else (1, 2995, 100, 0))
@@ -62,7 +60,7 @@ def test_after_a_crash_at_any_call_nothing_is_lost_or_charged_for_nothing(cloud,
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("call", range(CALLS))
-def test_a_repeated_request_after_a_crash_pays_at_most_once(cloud, call, after):
+def test_a_repeated_request_after_a_crash_pays_at_most_once(call, after):
     """The client tries again with its key and, when that ended, with a new one: one result, one charge."""
     world, caller, photo, _ = lived(doomed=call, after=after)
     world.clock += DEADLINE_MS + 1
@@ -72,4 +70,4 @@ def test_a_repeated_request_after_a_crash_pays_at_most_once(cloud, call, after):
     assert world.kinds(caller).count("settle") - 1 == 1
     assert world.usage_and_balance(caller) == (2, 3000, 95, 0)
     assert world.artifacts.exists(job.items[0].output.key)
-    audit(plans(caller))
+    audit(plans(caller), records=world.records())

@@ -2,15 +2,14 @@
 
 from contextlib import suppress
 
-import boto3
 import pytest
 
 from enhancer.domain.errors import EnhancerError, ProviderFailed, ProviderThrottled
 from enhancer.domain.jobs import DEADLINE_MS, StaleAttempt
 from enhancer.jobs.submit import EnhanceOrder
-from tests.support import aws
 from tests.support.books import audit, open_holds
 from tests.support.crashes import Died, Mortal
+from tests.support.memory_table import MemoryTable
 from tests.support.world import World
 
 ORDER = EnhanceOrder(model="nano-banana", prompt="a castle")
@@ -24,9 +23,8 @@ def lived(way, *, doomed=None, after=False):
 
     10.0 is held, of which 4.0 are the plan's; the cheaper model costs 1.2.
     """
-    aws.empty_table()
-    client = Mortal(boto3.client("dynamodb"))
-    world = World(client=client)
+    client = Mortal(MemoryTable())
+    world = World(table=client)
     caller = world.caller("pro")
     world.grant(caller, 500)
     world.settle(world.hold(world.job(caller, [(2960, 0)])))
@@ -89,7 +87,7 @@ def plans(caller):
 
 
 @pytest.mark.parametrize(("way", "calls"), WAYS, ids=["request", "steps"])
-def test_a_whole_run_makes_fewer_calls_than_the_crashes_cover(cloud, way, calls):
+def test_a_whole_run_makes_fewer_calls_than_the_crashes_cover(way, calls):
     """Every call of a run is a point where it dies below, and one lies behind its end."""
     world, caller, client = lived(way)
     assert client.fate.calls == calls - 1
@@ -98,14 +96,14 @@ def test_a_whole_run_makes_fewer_calls_than_the_crashes_cover(cloud, way, calls)
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("way", "call"), POINTS, ids=[f"{way.__name__}-{call}" for way, call in POINTS])
-def test_after_a_crash_at_any_call_of_a_failover_the_charge_is_its_price_or_nothing(cloud, way, call, after):
+def test_after_a_crash_at_any_call_of_a_failover_the_charge_is_its_price_or_nothing(way, call, after):
     """The books add up at once and after the sweep; one picture is paid for, of the model that made it, or none."""
     world, caller, _ = lived(way, doomed=call, after=after)
-    audit(plans(caller), deaths=1)
+    audit(plans(caller), records=world.records(), deaths=1)
     world.clock += DEADLINE_MS + 1
     world.sweep()
-    audit(plans(caller), deaths=1)
-    assert open_holds() == 0
+    audit(plans(caller), records=world.records(), deaths=1)
+    assert open_holds(world.records()) == 0
     jobs, _ = world.jobs.page(caller.owner, statuses=("succeeded",), limit=9, after=None)
     made = [job.model_of(job.items[0]).alias for job in jobs if job.model == "google/nano-banana"]
     assert world.usage_and_balance(caller) == STANDING[made[0] if made else None]

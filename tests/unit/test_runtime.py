@@ -17,6 +17,14 @@ from enhancer.jobs import callbacks
 from enhancer.settings import BadSetting
 from tests.support import aws
 from tests.support.images import png
+from tests.support.world import World
+
+
+@pytest.fixture
+def world(cloud):
+    """On the table that the runtime builds."""
+    aws.empty_table()
+    return World.in_aws()
 
 
 def config(adapter):

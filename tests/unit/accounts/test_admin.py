@@ -6,7 +6,6 @@ from enhancer.accounts import admin
 from enhancer.domain.errors import CreditsTooFew, IdempotencyMismatch, InvalidFields, NotFound
 from enhancer.domain.ledger import GIFT_CREDITS_MAX, Balance
 from enhancer.domain.owners import Owner
-from tests.support import aws
 
 
 @pytest.fixture
@@ -154,7 +153,7 @@ def test_a_plan_that_is_none_is_refused(world, user, boss, plan):
             user, plan, reason="why", actor=boss, entry_id="act_1", now=world.clock, accounts=world.accounts
         )
     assert world.accounts.get(user.owner).plan == "pro"
-    assert not [record for record in aws.records() if record["sk"].startswith("AUDIT#")]
+    assert not [record for record in world.records() if record["sk"].startswith("AUDIT#")]
 
 
 def test_blocking_and_letting_in_again_are_both_kept(world, user, boss):

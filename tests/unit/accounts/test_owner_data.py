@@ -15,7 +15,7 @@ from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.artifacts import NoArtifact, prefixes_of
 from enhancer.domain.errors import InsufficientCredits, NotFound
 from enhancer.operations.sweep import GRACE_MS, Swept
-from tests.support import aws, books
+from tests.support import books
 from tests.support.images import png
 
 FILES = {
@@ -67,21 +67,17 @@ def erase(world, caller, owner_records=None):
 
 def pictures(world, owner):
     """Every object of an owner in the bucket."""
-    found = []
-    for prefix in prefixes_of(owner):
-        listed = world.artifacts._client.list_objects_v2(Bucket=aws.BUCKET, Prefix=prefix)
-        found += [entry["Key"] for entry in listed.get("Contents", [])]
-    return found
+    return [key for prefix in prefixes_of(owner) for key in world.artifacts.keys(prefix)]
 
 
-def left(caller):
+def left(world, caller):
     """What is left of an owner in the table, by sort key without ids."""
     pk = f"OWNER#user#{caller.owner.id}"
-    return {record["sk"].partition("#")[0] for record in aws.records() if record["pk"] == pk}
+    return {record["sk"].partition("#")[0] for record in world.records() if record["pk"] == pk}
 
 
-def check_books(caller, *gone, plan="pro"):
-    books.audit({f"OWNER#user#{caller.owner.id}": plan}, gone)
+def check_books(world, caller, *gone, plan="pro"):
+    books.audit({f"OWNER#user#{caller.owner.id}": plan}, gone, records=world.records())
 
 
 # ------------------------------------------------------------------------------------------ the copy
@@ -126,9 +122,9 @@ def test_the_copy_has_no_hashes_tokens_or_keys_of_the_table(world):
     world.start_prediction(world.batch(caller), token="task-token")
     archive = packed(world, caller)
     text = "".join(archive.read(name).decode() for name in FILES)
-    hashes = [record["hash"] for record in aws.records() if "hash" in record]
+    hashes = [record["hash"] for record in world.records() if "hash" in record]
     sessions = [
-        record["pk"].partition("#")[2] for record in aws.records() if record["pk"].startswith("SESSION#")
+        record["pk"].partition("#")[2] for record in world.records() if record["pk"].startswith("SESSION#")
     ]
     assert (len(hashes), len(sessions)) == (1, 1)
     for private in [
@@ -217,9 +213,9 @@ def test_deleting_an_account_leaves_only_numbers(world):
     job = world.finish(world.submit(with_key(world, caller), key="idempotency"))
     erase(world, caller)
     assert pictures(world, caller.owner) == []
-    assert left(caller) == {"ACCOUNT", "LEDGER", "LOT", "ONCE", "USAGE"}
-    assert [record["pk"] for record in aws.records() if record["sk"] == "-"] == []
-    check_books(caller, job)
+    assert left(world, caller) == {"ACCOUNT", "LEDGER", "LOT", "ONCE", "USAGE"}
+    assert [record["pk"] for record in world.records() if record["sk"] == "-"] == []
+    check_books(world, caller, job)
 
 
 def test_deleting_an_account_forgets_reasons_and_keeps_amounts(world):
@@ -264,10 +260,10 @@ def test_deleting_twice_finds_nobody_the_second_time(world):
     caller = member(world)
     made(world, caller)
     erase(world, caller)
-    before = aws.records()
+    before = world.records()
     with pytest.raises(NotFound):
         erase(world, caller)
-    assert aws.records() == before
+    assert world.records() == before
 
 
 def test_deleting_one_account_leaves_the_neighbours(world):
@@ -277,7 +273,7 @@ def test_deleting_one_account_leaves_the_neighbours(world):
     kept = made(world, other)
     erase(world, caller)
     assert world.artifacts.get(kept.items[0].output.key)
-    check_books(other)
+    check_books(world, other)
 
 
 class Dying(OwnerRecords):
@@ -305,11 +301,11 @@ def test_a_purge_that_dies_is_finished_by_the_sweep(world):
     with pytest.raises(InsufficientCredits):
         erase(world, caller, Dying(world, "before purging"))
     assert world.accounts.get(caller.owner) is None
-    assert left(caller) >= {"JOB", "KEY", "RESULT"}
+    assert left(world, caller) >= {"JOB", "KEY", "RESULT"}
     world.clock += GRACE_MS + 1
     assert world.sweep() == Swept(purged=1)
-    assert left(caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
-    check_books(caller, job)
+    assert left(world, caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
+    check_books(world, caller, job)
 
 
 def test_a_deletion_that_dies_before_burying_can_be_asked_for_again(world):
@@ -321,7 +317,7 @@ def test_a_deletion_that_dies_before_burying_can_be_asked_for_again(world):
     assert world.accounts.get(caller.owner)
     assert world.open_jobs(caller) == 0
     erase(world, caller)
-    assert left(caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
+    assert left(world, caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
 
 
 def test_a_hold_of_a_canceled_job_is_given_back_after_the_end(world):
@@ -330,12 +326,12 @@ def test_a_hold_of_a_canceled_job_is_given_back_after_the_end(world):
     job = world.batch(caller)
     world.jobs.cancel(world.stored(job), now=world.clock)  # and then the function died
     erase(world, caller)
-    assert left(caller) >= {"JOB", "KEYUSE"}
+    assert left(world, caller) >= {"JOB", "KEYUSE"}
     world.clock += 600_000
     assert world.sweep().broken == 0
     world.clock += SETTLED_MS
     assert world.sweep().broken == 0
-    assert left(caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
+    assert left(world, caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
     assert world.usage_and_balance(caller)[1:] == (0, 0, 0)
     assert world.open_jobs(caller) == 0
 
@@ -349,8 +345,8 @@ def test_what_a_late_request_makes_after_the_end_is_removed_too(world):
     world.clock += GRACE_MS + 1
     assert world.sweep() == Swept(purged=1)
     assert pictures(world, caller.owner) == []
-    assert left(caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
-    check_books(caller, late)
+    assert left(world, caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
+    check_books(world, caller, late)
 
 
 def test_a_copy_that_is_finished_after_the_end_is_removed_too(world):
@@ -369,7 +365,7 @@ def test_a_copy_that_is_finished_after_the_end_is_removed_too(world):
     world.clock += GRACE_MS + 1
     world.sweep()
     assert pictures(world, caller.owner) == []
-    assert "EXPORT" not in left(caller)
+    assert "EXPORT" not in left(world, caller)
 
 
 def test_the_sweep_forgets_an_owner_once_all_is_quiet(world):

@@ -18,7 +18,6 @@ from enhancer.domain.errors import (
     SignInFailed,
     SignInUnavailable,
 )
-from tests.support import aws
 
 CALLBACK = "https://enhance.example/api/auth/google/callback"
 ADA = Profile("google", "1", "ada@example.com", "Ada")
@@ -85,7 +84,7 @@ def signed_in(world, profile=ADA, **more):
 
 def nobody_came_in(world):
     """Whether there is neither a session nor an account."""
-    kinds = {record["pk"].partition("#")[0] for record in aws.records()}
+    kinds = {record["pk"].partition("#")[0] for record in world.records()}
     return world.accounts.session(secret("t"), now=world.clock) is None and not kinds & {
         "OWNER",
         "IDENTITY",
@@ -119,7 +118,7 @@ def test_verifier_and_nonce_need_the_browsers_secret(world):
     """The same state from another browser has others: the URL that went out does not give them away."""
     first, second = way(world), way(world)
     begin(world, first, state="x", browser="b")
-    aws.empty_table()
+    world.table.stored.clear()
     begin(world, second, state="x", browser="c")
     assert not set(first.sign_in.asked[0][1:]) & set(second.sign_in.asked[0][1:])
 
@@ -128,7 +127,7 @@ def test_the_table_knows_only_hashes_of_a_sign_in_under_way(world):
     """Whoever reads it can neither finish the sign-in nor answer the provider's challenge."""
     there = way(world)
     begin(world, there)
-    stored = repr(aws.records())
+    stored = repr(world.records())
     _, nonce, verifier = there.sign_in.asked[0]
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode()
     for private in (secret("s"), secret("b"), nonce, verifier, challenge[:43]):
@@ -337,4 +336,4 @@ def test_a_path_that_leads_anywhere_else_is_refused(world, path):
     """In whatever writing; and no sign-in is begun."""
     with pytest.raises(ReturnToInvalid):
         begin(world, return_to=path)
-    assert aws.records() == []
+    assert world.records() == []

@@ -10,12 +10,6 @@ from enhancer.billing import stripe_events
 from enhancer.billing.stripe_events import apply_event
 from enhancer.domain.errors import StripeUnavailable
 from enhancer.domain.ledger import BalanceChanged
-from tests.support.world import World
-
-
-@pytest.fixture
-def world(cloud):
-    return World()
 
 
 def balance(world, account):

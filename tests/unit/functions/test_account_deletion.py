@@ -9,7 +9,6 @@ import pytest
 from enhancer.billing import checkout
 from enhancer.domain.errors import StripeUnavailable
 from enhancer.domain.owners import Owner
-from tests.support import aws
 from tests.support.events import CONTEXT, Browser
 
 
@@ -67,11 +66,11 @@ def test_who_pays_after_the_end_is_put_aside(apps, served, browser):
 
 def test_while_stripe_is_down_nothing_is_deleted(apps, served, browser, subscription):
     """503; the next try ends both."""
-    before = [one for one in aws.records() if not one["sk"].startswith("RATE#")]
+    before = [one for one in served.records() if not one["sk"].startswith("RATE#")]
     served.cashier.problem = StripeUnavailable()
     answer = end(apps, browser)
     assert (answer.status, answer.error["code"]) == (503, "stripe_unavailable")
-    assert [one for one in aws.records() if not one["sk"].startswith("RATE#")] == before
+    assert [one for one in served.records() if not one["sk"].startswith("RATE#")] == before
     served.cashier.problem = None
     assert end(apps, browser).status == 200
 

@@ -8,7 +8,6 @@ from enhancer import runtime
 from enhancer.adapters.dynamodb import flags as flag_store
 from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.owners import Owner
-from tests.support import aws
 from tests.support.events import CONTEXT, Answer, Browser, http_event
 
 NOBODY = "0" * 26
@@ -58,9 +57,9 @@ def user(apps, served):
 def test_a_user_is_no_administrator(apps, served, method, path, body):
     """403 on every route, whatever the body says."""
     browser, _ = member(apps)
-    before = aws.records()
+    before = served.records()
     assert refusal(ask(apps, browser, method, path, body)) == (403, "admin_only")
-    assert [r for r in aws.records() if not r["sk"].startswith("RATE#")] == [
+    assert [r for r in served.records() if not r["sk"].startswith("RATE#")] == [
         r for r in before if not r["sk"].startswith("RATE#")
     ]
 
@@ -121,10 +120,10 @@ def test_another_way_to_move_credits_is_404(apps, boss, user):
 
 
 @pytest.mark.parametrize(("method", "path", "body"), [row for row in ROUTES[1:6] if row[0] == "POST"])
-def test_nobody_gets_nothing(apps, boss, method, path, body):
+def test_nobody_gets_nothing(apps, served, boss, method, path, body):
     """An id without an account is 404, and nothing is written under it."""
     assert refusal(ask(apps, boss, method, path, body)) == (404, "not_found")
-    assert not [record for record in aws.records() if NOBODY in record["pk"]]
+    assert not [record for record in served.records() if NOBODY in record["pk"]]
 
 
 def test_a_repeated_grant_says_so(apps, boss, user):
@@ -224,10 +223,10 @@ def test_a_switch_is_felt_within_a_minute(apps, boss, monkeypatch):
     assert ask(apps, boss, "GET", "/api/admin/flags", {}).data["off"] == ["replicate"]
 
 
-def test_who_turned_a_switch_is_kept(apps, boss):
+def test_who_turned_a_switch_is_kept(apps, served, boss):
     """With the reason and what was turned."""
     ask(apps, boss, "POST", "/api/admin/flags", {"off": ["sd15"], **WHY})
-    (found,) = [r for r in aws.records() if r["pk"] == "FLAGS" and r["sk"].startswith("AUDIT#")]
+    (found,) = [r for r in served.records() if r["pk"] == "FLAGS" and r["sk"].startswith("AUDIT#")]
     actor = boss.send(apps.sign_in, "GET", "/api/auth/me").data["id"]
     assert (found["off"], found["reason"], found["actor"]) == (["sd15"], "as agreed", actor)
 
@@ -239,11 +238,11 @@ def test_who_turned_a_switch_is_kept(apps, boss):
         {"spendCapUsd": 100_001}, {"spendCapUsd": "much"}, {"off": ["replicate"], "reason": ""}, {"on": []},
     ],
 )  # fmt: skip
-def test_a_switch_that_is_none_is_400(apps, boss, body):
+def test_a_switch_that_is_none_is_400(apps, served, boss, body):
     """A misspelt name is not taken for a switch that was turned."""
     answer = ask(apps, boss, "POST", "/api/admin/flags", {**WHY, **body})
     assert refusal(answer) == (400, "invalid_fields")
-    assert not [record for record in aws.records() if record["pk"] == "FLAGS"]
+    assert not [record for record in served.records() if record["pk"] == "FLAGS"]
 
 
 def test_switches_need_a_reason(apps, boss):

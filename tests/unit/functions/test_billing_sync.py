@@ -141,7 +141,7 @@ def queue(setting):
     ],
 )
 def test_what_cannot_be_right_gives_nothing_and_is_kept_for_people(
-    apps, served, browser, setting, change, reason
+    apps, served, browser, cloud, setting, change, reason
 ):
     """To the browser it is still pending; the letter says what is wrong, and nothing about anybody."""
     client, url = queue(setting)
@@ -157,7 +157,7 @@ def test_what_cannot_be_right_gives_nothing_and_is_kept_for_people(
     assert available(served, browser) == 0
 
 
-def test_a_queue_that_does_not_answer_stops_nobody(apps, served, browser, setting, logs):
+def test_a_queue_that_does_not_answer_stops_nobody(apps, served, browser, cloud, setting, logs):
     """The log has it too."""
     setting(PARKED_QUEUE_URL="https://sqs.eu-central-1.amazonaws.com/123456789012/gone")
     runtime.dead_letters.cache_clear()

@@ -132,7 +132,6 @@ def test_the_model_function_stores_an_enlarged_picture_and_describes_it(apps, se
 
 def test_the_sweep_function_gives_back_what_is_overdue(apps, served, logs):
     """Called by the clock: it says how many, also in the log."""
-    aws.empty_table()
     caller = served.caller("pro")
     served.hold(served.job(caller))
     served.clock += 300_001

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import webhooks as library
 
-from enhancer import runtime
 from enhancer.adapters.signing import Signer
 from enhancer.jobs import callbacks
 from enhancer.jobs.submit import EnhanceOrder
@@ -25,16 +24,6 @@ def job(served):
     made = served.batch(served.caller("pro"), 1, EnhanceOrder(model="real-esrgan"))
     served.start_prediction(made, token="t")
     return made
-
-
-@pytest.fixture
-def fresh():
-    """Secrets are read anew, before and after."""
-    runtime.secrets.cache_clear()
-    yield
-    aws.store_secret({"signing": aws.SIGNING_KEY.decode()})
-    aws.store_secret(aws.PROVIDER_SECRETS, name=aws.PROVIDERS)
-    runtime.secrets.cache_clear()
 
 
 def path_of(served, job, key=aws.SIGNING_KEY):
@@ -116,18 +105,18 @@ def test_a_good_signature_on_a_path_that_is_not_ours_is_refused(apps, served, jo
     assert served.workflow.woken == []
 
 
-def test_after_a_rotation_both_keys_and_both_secrets_hold(apps, served, job, fresh):
+def test_after_a_rotation_both_keys_and_both_secrets_hold(apps, served, job):
     """What was started before it may end after it."""
     old = path_of(served, job)
-    aws.store_secret({"signing": "new", "previous": aws.SIGNING_KEY.decode()})
+    served.secrets.store(aws.SECRET, {"signing": "new", "previous": aws.SIGNING_KEY.decode()})
     assert [call(apps, path, secret=secret).status for path in (old, path_of(served, job, b"new"))
             for secret in (WEBHOOK_SECRET, OLD_SECRET)] == [204] * 4  # fmt: skip
 
 
 @pytest.mark.parametrize("stored", [{}, {"replicateWebhook": ""}, {"replicateWebhook": "whsec_"}])
-def test_without_a_secret_every_call_back_is_refused(apps, served, job, fresh, stored):
+def test_without_a_secret_every_call_back_is_refused(apps, served, job, stored):
     """Nothing configured is no open door."""
-    aws.store_secret(stored, name=aws.PROVIDERS)
+    served.secrets.store(aws.PROVIDERS, stored)
     assert call(apps, path_of(served, job)).status == 400
     assert served.workflow.woken == []
 

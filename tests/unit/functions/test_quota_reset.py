@@ -9,7 +9,6 @@ from enhancer import runtime
 from enhancer.adapters.stripe.gateway import Payments
 from enhancer.domain.errors import StripeUnavailable
 from enhancer.domain.periods import DAY_MS
-from tests.support import aws
 from tests.support.events import CONTEXT
 
 NOTHING = {
@@ -21,7 +20,6 @@ NOTHING = {
 @pytest.fixture
 def closing(apps, served, capsys):
     """Run it; return what it says, and what it counted."""
-    aws.empty_table()
 
     def run():
         capsys.readouterr()
@@ -68,7 +66,7 @@ def test_books_that_do_not_add_up_are_counted(closing, served, logs):
 
 
 @pytest.fixture
-def topic(setting):
+def topic(cloud, setting):
     """A queue that hears what is published."""
     sns, sqs = boto3.client("sns"), boto3.client("sqs")
     arn = sns.create_topic(Name="notices")["TopicArn"]

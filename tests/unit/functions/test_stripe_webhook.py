@@ -50,15 +50,6 @@ def paid(served, account):
     return served.cashier.told("checkout.session.completed")
 
 
-@pytest.fixture
-def fresh():
-    """Secrets are read anew, before and after."""
-    runtime.secrets.cache_clear()
-    yield
-    aws.store_secret(aws.STRIPE_SECRETS, name=aws.STRIPE)
-    runtime.secrets.cache_clear()
-
-
 def available(served, account):
     return served.ledger.usage_and_balance(account.owner, now=served.clock).balance.available
 
@@ -116,20 +107,17 @@ def test_in_a_rotation_both_secrets_hold(apps, served, account, paid):
     assert tell(apps, served, paid, secret=OLD).data["outcome"] == "applied"
 
 
-def test_a_secret_rotated_a_moment_ago_is_looked_up(apps, served, account, paid, fresh, monkeypatch):
+def test_a_secret_rotated_a_moment_ago_is_looked_up(apps, served, account, paid, monkeypatch):
     """A warm function does not refuse Stripe for minutes."""
     assert runtime.stripe_webhook_secrets() == [SECRET, OLD]
-    aws.store_secret(aws.STRIPE_SECRETS | {"webhookSecret": "whsec_newest"}, name=aws.STRIPE)
+    served.secrets.store(aws.STRIPE, aws.STRIPE_SECRETS | {"webhookSecret": "whsec_newest"})
     monkeypatch.setattr("enhancer.adapters.aws.secrets.FORCED_SECONDS", -1)
     assert tell(apps, served, paid, secret="whsec_newest").data["outcome"] == "applied"
 
 
-def test_strangers_do_not_wear_the_secret_store_out(apps, served, account, paid, fresh, monkeypatch):
+def test_strangers_do_not_wear_the_secret_store_out(apps, served, account, paid, monkeypatch):
     """However often they try, it is asked every few seconds at most; for the unsigned and late not at all."""
-    asked = []
-    client = runtime.secrets()._client
-    real = client.get_secret_value
-    monkeypatch.setattr(client, "get_secret_value", lambda **more: asked.append(1) or real(**more))
+    asked = served.secrets.asked
     for _ in range(5):
         assert tell(apps, served, paid, secret="whsec_foreign").status == 400
     assert len(asked) == 1
@@ -164,9 +152,9 @@ def test_without_a_key_stripe_tells_again_later(apps, served, account, paid, mon
 
 
 @pytest.mark.parametrize("stored", [{}, {"webhookSecret": ""}, {"secretKey": "sk_test_x"}])
-def test_without_a_secret_nobody_is_believed(apps, served, account, paid, fresh, stored):
+def test_without_a_secret_nobody_is_believed(apps, served, account, paid, stored):
     """Nothing configured is no open door."""
-    aws.store_secret(stored, name=aws.STRIPE)
+    served.secrets.store(aws.STRIPE, stored)
     assert tell(apps, served, paid, secret="").status == 400
 
 

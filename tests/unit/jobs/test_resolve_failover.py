@@ -30,7 +30,7 @@ def down(world, *, workers_ai=False):
 
 
 def checked(world, caller):
-    audit({f"OWNER#user#{caller.owner.id}": "pro"})
+    audit({f"OWNER#user#{caller.owner.id}": "pro"}, records=world.records())
     return world.usage_and_balance(caller)
 
 

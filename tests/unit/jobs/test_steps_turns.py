@@ -222,7 +222,7 @@ def test_a_poll_that_finds_nothing_stops_the_prediction_and_the_fallback_runs(wo
     item = item_of(world, job)
     assert (item.charge, item.hold.total, item.fallback.model) == (10, 15, "local/real-esrgan")
     world.finish_job(job)
-    audit({f"OWNER#user#{caller.owner.id}": "pro"})
+    audit({f"OWNER#user#{caller.owner.id}": "pro"}, records=world.records())
 
 
 def test_a_prediction_that_ended_badly_is_decided_by_what_it_says(world, caller, job):

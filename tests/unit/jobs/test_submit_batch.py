@@ -2,7 +2,6 @@
 
 import pytest
 
-from enhancer.adapters.dynamodb.table import Table
 from enhancer.domain import errors
 from enhancer.domain.errors import (
     DailyQuotaExceeded,
@@ -60,10 +59,8 @@ def test_a_batch_that_cannot_be_paid_whole_takes_nothing(world):
 
 def test_ten_pictures_are_one_transaction(world, monkeypatch):
     """Holds, entries, counters, account, key and job: all or nothing, in one call."""
-    sizes, transact = [], Table.transact
-    monkeypatch.setattr(
-        Table, "transact", lambda self, writes: sizes.append(len(writes)) or transact(self, writes)
-    )
+    sizes, transact = [], world.table.transact
+    monkeypatch.setattr(world.table, "transact", lambda writes: sizes.append(len(writes)) or transact(writes))
     caller = world.caller("pro")
     job = world.batch(caller, 10, key="k")
     assert sizes == [1 + 2 * 10 + 4]

@@ -9,7 +9,6 @@ from enhancer.domain.plans import plan_named
 from enhancer.jobs import submit
 from enhancer.jobs.quote import quote_run
 from enhancer.jobs.submit import EnhanceOrder
-from tests.support import aws
 
 PRO_4X = EnhanceOrder(scale=4)
 """Costs 2.0 credits."""
@@ -139,7 +138,7 @@ def test_an_api_keys_cap_counts_by_the_calendar(world, account):
     hold = replace(job.items[0].hold, month=caller.month_at(world.clock).name, key="key_1")
     job = replace(job, items=(replace(job.items[0], hold=hold),))
     world.hold(job)
-    used = [record for record in aws.records() if record["sk"].startswith("KEYUSE#")]
+    used = [record for record in world.records() if record["sk"].startswith("KEYUSE#")]
     assert [(record["sk"], record["used"]) for record in used] == [("KEYUSE#key_1#2026-11", 50)]
     world.release(job)
-    assert [record["used"] for record in aws.records() if record["sk"].startswith("KEYUSE#")] == [0]
+    assert [record["used"] for record in world.records() if record["sk"].startswith("KEYUSE#")] == [0]

@@ -5,6 +5,7 @@ import pytest
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.periods import month_of
 from enhancer.domain.pricing import Split
+from tests.support import aws
 from tests.support.books import audit
 from tests.support.world import at
 
@@ -17,7 +18,7 @@ def held(world, plan, credits):
 
 
 def audited(world, caller):
-    audit({f"OWNER#user#{caller.owner.id}": "pro"})
+    audit({f"OWNER#user#{caller.owner.id}": "pro"}, records=aws.records())
     return world.balance(caller)
 
 

@@ -143,7 +143,7 @@ def test_trouble_with_looking_is_no_reason_to_run_it_again(server, bucket, troub
     started = time.monotonic()
     with pytest.raises(StillRunning) as running:
         adapter(server, bucket).predict(job, item, seconds_max=3.1)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
     assert (running.value.prediction_id, len(server.calls(CREATE))) == ("p1", 1)
 
 
@@ -258,16 +258,16 @@ def test_a_lost_answer_without_a_prediction_is_unavailable(server, bucket, answe
     assert (len(server.calls(CREATE)), len(server.calls(LIST))) == (1, 2)
 
 
-@pytest.mark.parametrize("trouble", [hangs(5), drips(5)])
+@pytest.mark.parametrize("trouble", [hangs(60), drips(60)])
 def test_an_answer_that_never_ends_is_looked_for_in_time(server, bucket, trouble, monkeypatch):
     """The client's own time-outs do not decide."""
-    monkeypatch.setattr(module, "START_SECONDS", 0.6)
+    monkeypatch.setattr(module, "START_SECONDS", 1.5)
     job, item = job_for(bucket, "real-esrgan")
     server.on(CREATE, trouble)
     server.on(LIST, says(200, {"results": [told("starting", input={"i": item.input.key})]}))
     started = time.monotonic()
     assert adapter(server, bucket).start(job, item).id == "p1"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
 
 
 def test_nobody_there_is_unavailable_and_not_looked_for(bucket, server):

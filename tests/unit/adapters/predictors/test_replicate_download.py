@@ -141,14 +141,14 @@ def test_an_encoded_body_is_invalid(server):
         fetch(f"{server.url}/x.png")
 
 
-@pytest.mark.parametrize("trouble", [hangs(5), drips(5)])
+@pytest.mark.parametrize("trouble", [hangs(60), drips(60)])
 def test_a_slow_output_is_unavailable_when_the_time_is_over(server, trouble):
     """Silence and single bytes alike end at the deadline."""
     server.on("GET /", trouble)
     started = time.monotonic()
     with pytest.raises(ProviderUnavailable):
         ReplicateDownload(base_url=LOCAL).get(f"{server.url}/x.png", seconds=0.6)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
 
 
 def test_nobody_there_is_unavailable():
