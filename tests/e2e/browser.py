@@ -27,7 +27,7 @@ RUN_TIMEOUT_MS = 90_000
 
 
 @dataclass
-class RequestContext:
+class WatchedPage:
     """A page and what went wrong on it so far. ``expected``: parts of console errors that are meant to appear."""
 
     page: Page
@@ -75,7 +75,7 @@ class RequestContext:
         return self.page
 
 
-Open = Callable[..., RequestContext]
+Open = Callable[..., WatchedPage]
 
 
 @pytest.fixture(name="browser", scope="module")
@@ -90,19 +90,17 @@ def browser_fixture() -> Iterator[Browser]:
 @pytest.fixture(name="visit")
 def visit_fixture(browser: Browser, stack: LocalStack) -> Iterator[Open]:
     """Open a page as a fresh guest. Afterwards: no console error, nothing fetched from anybody else."""
-    visits: list[RequestContext] = []
+    visits: list[WatchedPage] = []
 
     _forget_network(stack)
 
-    def open_page(
-        path: str = "/en/", *, width: int = 1280, height: int = 800, **options: str
-    ) -> RequestContext:
+    def open_page(path: str = "/en/", *, width: int = 1280, height: int = 800, **options: str) -> WatchedPage:
         context = browser.new_context(
             base_url=stack.url, viewport={"width": width, "height": height}, **{"locale": "en-GB", **options}
         )
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()
-        seen = RequestContext(page)
+        seen = WatchedPage(page)
         visits.append(seen)
         page.on(
             "console", lambda message: seen.errors.append(message.text) if message.type == "error" else None
@@ -132,7 +130,7 @@ def _forget_network(stack: LocalStack) -> None:
                 dynamodb.delete_item(TableName=table, Key=key)
 
 
-def _note_stranger(seen: RequestContext, request: Request, stack: LocalStack) -> None:
+def _note_stranger(seen: WatchedPage, request: Request, stack: LocalStack) -> None:
     """The bucket is ours: in the local stack it is the emulator. To sign in or pay, the browser goes elsewhere."""
     url = urlsplit(request.url)
     origin, ours = f"{url.scheme}://{url.netloc}", (stack.url, stack.endpoint)
