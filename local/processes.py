@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -10,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-STOP_GRACE_S = 5.0
+STOP_GRACE_S = 15.0
+PORTS = range(20_000, 32_000)
 
 
 class LocalError(Exception):
@@ -48,7 +50,7 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self) -> bool:
-        """TERM, five seconds, KILL of the group. True when the child ended by itself within that time."""
+        """TERM, some seconds, KILL of the group. True when the child ended by itself within that time."""
         clean = True
         if self.running():
             self._child.terminate()
@@ -65,10 +67,14 @@ class Process:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 nobody listens on right now.
+
+    Not one of those that a system gives to outgoing connections: such a port may be taken before we listen on it.
+    """
+    while True:
+        port = secrets.choice(PORTS)
+        if is_free(port):
+            return port
 
 
 def is_free(port: int) -> bool:
