@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -51,10 +52,20 @@ def content_hash(template: Path) -> str:
 def built_template(template: Path, env: Mapping[str, str]) -> Path:
     """Return the path of the built template; run ``sam build`` only if the content is new.
 
-    A build is in a folder named after its `content_hash`, moved there when it is complete, so several stacks may build
-    and start at the same time.
+    A build is in a folder named after its `content_hash`, moved there when it is complete. Of several stacks that
+    start at the same time one builds, and the others wait for it.
     """
     final = CACHE / "builds" / content_hash(template)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "builds.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _build_unless_there(template, final, env)
+    final.touch()
+    forget_old(final.parent, BUILDS_KEPT)
+    return final / "sam" / "template.yaml"
+
+
+def _build_unless_there(template: Path, final: Path, env: Mapping[str, str]) -> None:
     if not (final / "sam" / "template.yaml").exists():
         partial = final.with_name(f"{final.name}.{os.getpid()}")
         command = ["sam", "build", "--template-file", str(template), "--build-dir", str(partial / "sam")]
@@ -62,14 +73,9 @@ def built_template(template: Path, env: Mapping[str, str]) -> Path:
         try:
             run_sam(command, env={**env, **layer_target()}, cwd=template.parent)
             partial.rename(final)
-        except OSError:  # another stack built the same at the same time
-            shutil.rmtree(partial)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-    final.touch()
-    forget_old(final.parent, BUILDS_KEPT)
-    return final / "sam" / "template.yaml"
 
 
 def layer_target() -> dict[str, str]:

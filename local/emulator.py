@@ -28,6 +28,7 @@ def environment(
     state: Path,
     mark: Path,
     region: str,
+    warm_seconds: int,
 ) -> dict[str, str]:
     """Return the environment of the emulator process, out of the ``host``'s.
 
@@ -42,7 +43,7 @@ def environment(
         "IOT_MTLS_ENABLED": "0",  # else a listener opens on 0.0.0.0:8883
         "SFTP_ENABLED": "0",
         "DOCKER_HOST": "unix:///nonexistent",  # never start or remove a container
-        "LAMBDA_WARM_TTL_SECONDS": "60",
+        "LAMBDA_WARM_TTL_SECONDS": str(warm_seconds),
         "AUTH": "true",  # a function may do what its role allows, and no more
         "OMP_WAIT_POLICY": "passive",  # models that run side by side leave the cores to each other while they wait
         "PERSIST_STATE": "1",

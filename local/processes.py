@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -10,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-STOP_GRACE_S = 5.0
+STOP_GRACE_S = 15.0
+PORTS = range(20_000, 32_000)
 
 
 class LocalError(Exception):
@@ -51,7 +53,7 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self) -> bool:
-        """Send SIGTERM, wait five seconds, kill the group; return True if the child ended by itself in that time."""
+        """Send SIGTERM, wait some seconds, kill the group; return True if the child ended by itself in that time."""
         clean = True
         if self.running():
             self._child.terminate()
@@ -68,10 +70,14 @@ class Process:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of 127.0.0.1 on which nothing listens now.
+
+    Not one of those that a system gives to outgoing connections: such a port may be taken before we listen on it.
+    """
+    while True:
+        port = secrets.choice(PORTS)
+        if is_free(port):
+            return port
 
 
 def is_free(port: int) -> bool:

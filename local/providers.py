@@ -34,7 +34,7 @@ PRICE_SETTINGS = {
     "PricingTableAnnual": "PRICING_TABLE_ANNUAL",
 }
 STRIPE_HOOK = "/api/billing/stripe-webhook"
-READY_TIMEOUT_S = 20.0
+READY_TIMEOUT_S = 60.0
 KEPT = (
     "PATH",
     "HOME",

@@ -26,13 +26,13 @@ import boto3
 from botocore.config import Config
 
 from local import build, emulator
-from local.frontdoor import FrontDoor, Route
+from local.frontdoor import INTEGRATION_TIMEOUT_S, FrontDoor, Route
 from local.processes import LocalError, Process, free_port, require_free
 from local.providers import Providers
 
 STACK_NAME = "ai-image-enhancer"
 REGION = "eu-central-1"
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 120.0
 HEALTH_PATH = "/api/health"
 HOST_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
@@ -54,6 +54,8 @@ class LocalStack:
         on_request: called with one line per request; None prints nothing.
         provider_ports: of Replicate, its deliveries, Workers AI, Google, GitHub and Stripe; 0 takes a free one.
         provider_seconds: how long the stand-ins take for a picture.
+        warm_seconds: how long an idle process of a function is kept for its next call.
+        integration_seconds: how long the front door waits for an answer; API Gateway waits no longer than 30 s.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class LocalStack:
         on_request: Callable[[str], None] | None = None,
         provider_ports: tuple[int, ...] = (0, 0, 0, 0, 0, 0),
         provider_seconds: float = 1.0,
+        warm_seconds: int = 60,
+        integration_seconds: float = INTEGRATION_TIMEOUT_S,
     ) -> None:
         self.port = port or free_port()
         self.emulator_port = emulator_port or free_port()
@@ -79,6 +83,8 @@ class LocalStack:
             self.state, environ=os.environ, seconds=provider_seconds, ports=provider_ports, origin=self.url
         )
         self._parameters = dict(parameters or {})
+        self._warm_seconds = warm_seconds
+        self._integration_seconds = integration_seconds
         self._step = on_step
         self._on_request = on_request or report_nothing
         self._closing = ExitStack()
@@ -146,14 +152,15 @@ class LocalStack:
         require_free(self.port, "the product")
         require_free(self.emulator_port, "the AWS emulator")
         self._start_emulator()
-        self._step("starting the providers")
-        self.providers.start(self._closing.callback)
+        if self.declares("ProviderSecret"):
+            self._step("starting the providers")
+            self.providers.start(self._closing.callback)
         self._step("building")
         self.built = build.built_template(self.template, self._tool_environment())
         self._deploy(self.built)
         self._give_keys()
         self._step("opening the front door")
-        route = Route(self.emulator_port, self._api_id())
+        route = Route(self.emulator_port, self._api_id(), self._integration_seconds)
         self._closing.enter_context(FrontDoor(self.port, route, self._on_request))
         self._await_health()
 
@@ -174,6 +181,7 @@ class LocalStack:
             state=self.state / "aws",
             mark=mark,
             region=REGION,
+            warm_seconds=self._warm_seconds,
         )
         command = [sys.executable, "-m", "local.emulator"]
         self._emulator = Process(command, env=env, log=self.state / "emulator.log", cwd=build.ROOT)

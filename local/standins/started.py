@@ -15,8 +15,8 @@ from local.processes import LocalError, Process, free_port
 from local.standins.control import Json
 
 ROOT = Path(__file__).resolve().parents[2]
-START_TIMEOUT_S = 20.0
-CALL_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
+CALL_TIMEOUT_S = 60.0
 
 
 class StandIn:

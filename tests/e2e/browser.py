@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -10,9 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, sync_playwright
 
 from local.stack import LocalStack
+from tests.e2e.deployed import Deployed
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = (
@@ -23,17 +25,47 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
+WIDTHS = (320, 390, 768, 1024)
+"""Of screens, from the narrowest that is meant to work."""
 RUN_TIMEOUT_MS = 90_000
+"""How long a page may take for anything at all: machines may be busy with other things, and nothing asserts speed."""
+SOON_MS = 50
+"""How long a page may take from an event to the request that it causes."""
 
 
 @dataclass
-class RequestContext:
+class WatchedPage:
     """A page and what went wrong on it so far. ``expected``: parts of console errors that are meant to appear."""
 
     page: Page
     errors: list[str] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
     expected: tuple[str, ...] = ()
+    under_way: set[Request] = field(default_factory=set)
+
+    def settle(self) -> Page:
+        """Wait until nothing that the page asked for is outstanding: before somebody takes away its right to ask."""
+        end = time.monotonic() + RUN_TIMEOUT_MS / 1000
+        self.page.wait_for_timeout(SOON_MS)
+        while self.under_way:
+            assert time.monotonic() < end, self.under_way
+            self.page.wait_for_timeout(SOON_MS)
+        return self.page
+
+    def begin(self, request: Request) -> None:
+        """The page asks for something."""
+        self.under_way.add(request)
+
+    def end(self, request: Request) -> None:
+        """It has what it asked for, or knows that it does not come."""
+        self.under_way.discard(request)
+
+    def note(self, told: ConsoleMessage | Error) -> None:
+        """Remember an error that the page tells of."""
+        if isinstance(told, Error):
+            self.errors.append(str(told))
+        elif told.type == "error":
+            self.errors.append(told.text)
 
     def choose(self, photo: bytes, name: str = "garden.jpg", kind: str = "image/jpeg") -> Page:
         """Give the page a file and wait until it can be enhanced."""
@@ -59,11 +91,8 @@ class RequestContext:
         return self.page
 
     def sign_in(self, plan: str) -> Page:
-        """Become a user with this plan."""
-        token = next(c["value"] for c in self.page.context.cookies() if c["name"] == "csrf_token")
-        headers = {"X-CSRF-Token": token, "Origin": self.page.evaluate("() => location.origin")}
-        answer = self.page.request.post("/api/debug-login", data={"plan": plan}, headers=headers)
-        assert answer.ok, answer.text()
+        """Become a user with this plan on the page that is open."""
+        become_user(self.page.context, plan, self.page.evaluate("() => location.origin"))
         self.page.reload()
         self.page.wait_for_selector("#usage-plan:text-matches('^(?!Guest|Gast)')")
         return self.page
@@ -71,14 +100,14 @@ class RequestContext:
     def enhance(self) -> Page:
         """Run, and wait for the result."""
         self.page.click("#enhance")
-        self.page.wait_for_selector("main[data-state=done]", timeout=RUN_TIMEOUT_MS)
+        self.page.wait_for_selector("main[data-state=done]")
         return self.page
 
 
-Open = Callable[..., RequestContext]
+Open = Callable[..., WatchedPage]
 
 
-@pytest.fixture(name="browser", scope="module")
+@pytest.fixture(name="browser", scope="session")
 def browser_fixture() -> Iterator[Browser]:
     """Chromium as the distribution packages it."""
     with sync_playwright() as playwright:
@@ -88,33 +117,44 @@ def browser_fixture() -> Iterator[Browser]:
 
 
 @pytest.fixture(name="visit")
-def visit_fixture(browser: Browser, stack: LocalStack) -> Iterator[Open]:
-    """Open a page as a fresh guest. Afterwards: no console error, nothing fetched from anybody else."""
-    visits: list[RequestContext] = []
+def visit_fixture(browser: Browser, stack: LocalStack, deployed: Deployed) -> Iterator[Open]:
+    """Open a page as a fresh guest, or as a new user of a ``plan``; without a path the page stays blank.
 
-    _forget_network(stack)
+    Afterwards: no console error, nothing fetched from anybody else.
+    """
+    visits: list[WatchedPage] = []
+    deployed.forget_network("127.0.0.1")  # the guests of all browsers come from there
 
     def open_page(
-        path: str = "/en/", *, width: int = 1280, height: int = 800, **options: str
-    ) -> RequestContext:
+        path: str = "/en/", *, plan: str = "", width: int = 1280, height: int = 800, **options: str
+    ) -> WatchedPage:
         context = browser.new_context(
             base_url=stack.url, viewport={"width": width, "height": height}, **{"locale": "en-GB", **options}
         )
+        context.set_default_timeout(RUN_TIMEOUT_MS)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()
-        seen = RequestContext(page)
+        seen = WatchedPage(page)
         visits.append(seen)
-        page.on(
-            "console", lambda message: seen.errors.append(message.text) if message.type == "error" else None
-        )
-        page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        page.on("console", seen.note)
+        page.on("pageerror", seen.note)
         page.on("request", lambda request: _note_stranger(seen, request, stack))
-        page.goto(path)
-        page.wait_for_selector("#usage-frames i", state="attached")
-        page.wait_for_selector("main:not([data-state=loading])")
+        page.on("request", seen.begin)
+        page.on("requestfinished", seen.end)
+        page.on("requestfailed", seen.end)
+        if plan:
+            become_user(context, plan, stack.url)
+        if path:
+            page.goto(path)
+            page.wait_for_selector("#usage-frames i", state="attached")
+            page.wait_for_selector("main:not([data-state=loading])")
         return seen
 
     yield open_page
+    for seen in visits:
+        seen.page.title()  # whatever the browser had to tell until now is told before its answer
+        seen.page.remove_listener("console", seen.note)  # what closing breaks off is no error of the page
+        seen.page.remove_listener("pageerror", seen.note)
     for seen in visits:
         seen.page.context.close()
     for seen in visits:
@@ -123,16 +163,17 @@ def visit_fixture(browser: Browser, stack: LocalStack) -> Iterator[Open]:
         assert not seen.strangers
 
 
-def _forget_network(stack: LocalStack) -> None:
-    """All guests of a browser come from one address: forget what earlier tests used up of its limits."""
-    dynamodb, table = stack.client("dynamodb"), stack.physical_id("Table")
-    for page in dynamodb.get_paginator("scan").paginate(TableName=table, ProjectionExpression="pk, sk"):
-        for key in page["Items"]:
-            if key["pk"]["S"].startswith("NET#"):
-                dynamodb.delete_item(TableName=table, Key=key)
+def become_user(context: BrowserContext, plan: str, origin: str) -> None:
+    """Sign a browser in with a plan, whatever it shows."""
+    if not any(cookie["name"] == "csrf_token" for cookie in context.cookies()):
+        assert context.request.get("/api/ai-image/usage").ok
+    token = next(cookie["value"] for cookie in context.cookies() if cookie["name"] == "csrf_token")
+    headers = {"X-CSRF-Token": token, "Origin": origin}
+    answer = context.request.post("/api/debug-login", data={"plan": plan}, headers=headers)
+    assert answer.ok, answer.text()
 
 
-def _note_stranger(seen: RequestContext, request: Request, stack: LocalStack) -> None:
+def _note_stranger(seen: WatchedPage, request: Request, stack: LocalStack) -> None:
     """The bucket is ours: in the local stack it is the emulator. To sign in or pay, the browser goes elsewhere."""
     url = urlsplit(request.url)
     origin, ours = f"{url.scheme}://{url.netloc}", (stack.url, stack.endpoint)
@@ -141,6 +182,19 @@ def _note_stranger(seen: RequestContext, request: Request, stack: LocalStack) ->
     if url.scheme in ("data", "blob") or origin in ours or (leaves and request.is_navigation_request()):
         return
     seen.strangers.append(request.url)
+
+
+def sticks_out(page: Page) -> list[int]:
+    """The widths at which the page as it is now scrolls sideways; it is narrow again afterwards."""
+    found = []
+    for width in reversed(WIDTHS):
+        page.set_viewport_size({"width": width, "height": 720})
+        if (
+            page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            > 0
+        ):
+            found.append(width)
+    return found
 
 
 def photo(width: int = 96, height: int = 64, *, tint: int = 0, kind: str = "JPEG") -> bytes:

@@ -8,17 +8,32 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from local.stack import LocalStack
-from tests.e2e.deployed import Deployed, Store
+from tests.e2e.browser import browser_fixture, visit_fixture
+from tests.e2e.deployed import PATIENCE_SECONDS, Deployed, Store
 from tests.support.client import Client
 
-__all__ = ["Store"]
+__all__ = ["Store", "browser_fixture", "visit_fixture"]
+WARM_SECONDS = 200
+"""Starting a function costs more than most tests; kept longer, the processes of all tests together need much memory."""
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """The deployed local stack on free ports with a state of its own."""
-    with LocalStack(port=0, emulator_port=0, state=tmp_path_factory.mktemp("state")) as running:
+    state = tmp_path_factory.mktemp("state")
+    patience = {"warm_seconds": WARM_SECONDS, "integration_seconds": PATIENCE_SECONDS}
+    with LocalStack(port=0, emulator_port=0, state=state, **patience) as running:
+        be_patient(running)
         yield running
+
+
+def be_patient(stack: LocalStack) -> None:
+    """Let functions take their time: here it starts before they are loaded, on a machine that may be busy."""
+    functions = stack.client("lambda")
+    for page in functions.get_paginator("list_functions").paginate():
+        for found in page["Functions"]:
+            seconds = max(found["Timeout"], int(PATIENCE_SECONDS))
+            functions.update_function_configuration(FunctionName=found["FunctionName"], Timeout=seconds)
 
 
 @pytest.fixture(scope="session")

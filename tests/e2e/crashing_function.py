@@ -1,7 +1,8 @@
-"""Run one function's handler in this process and die at a given AWS call, as a killed Lambda would.
+"""Runs a function once per line of standard input, in a process that can be made to die at any of its AWS calls.
 
-``python crashing_function.py <function> <call> <before|after>`` with the event as JSON on stdin. Call 0 dies
-never and prints the answer, and on stderr how many calls were made.
+``python crashing_function.py <function>`` loads the function as Lambda does. Each line is an object with ``event``,
+``call`` (from 1; 0: never) and ``moment`` (``before`` or ``after`` the call has its effect); a copy of this process
+runs it, and a line answers with that copy's exit ``code`` and with what came of it: ``answer`` and ``calls``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,53 @@ import boto3
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = 137
+READ_AHEAD = ("dynamodb", "lambda", "s3", "secretsmanager", "sns", "sqs", "stepfunctions")
+"""Services whose descriptions are read once, here, and not by every copy."""
+
+Handler = Callable[[Any, Any], Any]
 
 
 def main() -> None:
-    """Load the function as Lambda does, count its AWS calls, die at the chosen one."""
-    function, fatal, moment = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    """Load the function, then run it for every line."""
     boto3.setup_default_session()
+    for service in READ_AHEAD:
+        boto3.client(service)  # type: ignore[call-overload]
+    handler = load(sys.argv[1])
+    for line in sys.stdin:
+        print(json.dumps(run_apart(handler, json.loads(line))), flush=True)
+
+
+def load(function: str) -> Handler:
+    """The handler of a function."""
+    spec = importlib.util.spec_from_file_location("app", ROOT / "functions" / function / "app.py")
+    assert spec
+    assert spec.loader
+    app = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(app)
+    handler: Handler = app.lambda_handler
+    return handler
+
+
+def run_apart(handler: Handler, order: dict[str, Any]) -> dict[str, Any]:
+    """Run in a copy of this process, which may die of it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        os.dup2(2, 1)  # what the function prints goes where its log goes
+        told = run(handler, order["event"], order["call"], order["moment"])
+        with os.fdopen(writing, "w") as out:
+            out.write(json.dumps(told))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answers:
+        told = answers.read()
+    _, status = os.waitpid(child, 0)
+    return {"code": os.waitstatus_to_exitcode(status), **json.loads(told or "{}")}
+
+
+def run(handler: Handler, event: dict[str, Any], fatal: int, moment: str) -> dict[str, Any]:
+    """Count the AWS calls, and die at the chosen one."""
     calls = 0
 
     def before(**_: Any) -> None:
@@ -38,15 +81,8 @@ def main() -> None:
     events = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]
     events.register("before-call", before)
     events.register("after-call", after)
-    path = ROOT / "functions" / function / "app.py"
-    spec = importlib.util.spec_from_file_location("app", path)
-    assert spec
-    assert spec.loader
-    app = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(app)
-    print(
-        json.dumps({"calls": 0, "answer": app.lambda_handler(json.load(sys.stdin), None)} | {"calls": calls})
-    )
+    answer = handler(event, None)
+    return {"answer": answer, "calls": calls}
 
 
 if __name__ == "__main__":

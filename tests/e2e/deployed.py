@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from enhancer.accounts.caller import network_of
 from enhancer.adapters.aws.artifacts import Artifacts
+from enhancer.adapters.aws.secrets import Secrets
 from enhancer.adapters.aws.workflow import Workflow
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.accounts import Accounts
@@ -40,7 +42,7 @@ from local.stack import LocalStack
 Found = TypeVar("Found")
 SOON_MS, LATE_MS = GRACE_MS + 1000, DEADLINE_MS + 1000
 """How far the clock goes for the sweep to see what lost its other half, and what is overdue."""
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 150.0
 """For machines that are busy with other things; nothing here asserts speed."""
 
 
@@ -173,6 +175,15 @@ class Deployed:
         reply = self.functions.invoke(FunctionName=self.stack.physical_id(name), Payload=json.dumps(event))
         answer: Mapping[str, Any] = json.loads(reply["Payload"].read()) or {}
         return answer
+
+    # ---------------------------------------------------------------------------------------- limits
+
+    def forget_network(self, address: str, prefix: str = "") -> None:
+        """Forget what guests at an address used up of its limits; with ``RATE#`` only of those per minute."""
+        secrets = Secrets(self.stack.client("secretsmanager"))
+        key = secrets.signing_keys(self.stack.physical_id("SigningSecret"))[0]
+        for record in self.store.table.under(f"NET#{network_of(address, key)}", prefix):
+            self.store.table.delete({"pk": record["pk"], "sk": record["sk"]})
 
     # ------------------------------------------------------------------------------- state machine
 

@@ -41,8 +41,13 @@ CATALOGUE = [
 ]
 
 
-def offer(page: Page, *, locked: tuple[str, ...] = (), refusal: dict[str, Any] | None = None) -> None:
-    """Open the page anew, with all models but those ``locked`` and their prices; hosted ones meet ``refusal``."""
+def offer(
+    page: Page, path: str = "", *, locked: tuple[str, ...] = (), refusal: dict[str, Any] | None = None
+) -> None:
+    """Open a page, or that which is open anew, with all models and prices.
+
+    Those ``locked`` cannot be chosen; hosted ones meet ``refusal``.
+    """
     models = [
         {**model, "available": model["slug"] not in locked, "reason": None}
         | ({"reason": "provider_disabled"} if model["slug"] in locked else {})
@@ -61,7 +66,7 @@ def offer(page: Page, *, locked: tuple[str, ...] = (), refusal: dict[str, Any] |
         lambda route: route.fulfill(json={"success": True, "data": {"models": models}}),
     )
     page.route("**/api/ai-image/quote", quote)
-    page.reload()  # the models are asked for when the page opens
+    page.goto(path) if path else page.reload()  # the models are asked for when the page opens
     page.wait_for_selector("#usage-frames i", state="attached")
 
 

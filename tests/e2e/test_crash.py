@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Buyer:
     deployed: Deployed
     client: Client
     owner: Owner
+    generate: subprocess.Popen[str]
 
     @property
     def stack(self) -> LocalStack:
@@ -81,30 +82,13 @@ class Buyer:
         }
 
     def run(self, event: dict[str, Any], call: int = 0, moment: str = "before") -> tuple[int, dict[str, Any]]:
-        """Run the generate function in a process of its own; return its exit code and what it printed."""
-        function = self.stack.client("lambda").get_function_configuration(
-            FunctionName=self.stack.physical_id("Generate")
-        )
-        environment = {
-            **function["Environment"]["Variables"],
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "layers/common"),
-            "AWS_ENDPOINT_URL": self.stack.endpoint,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-        }
-        command = [
-            sys.executable,
-            str(ROOT / "tests/e2e/crashing_function.py"),
-            "generate",
-            str(call),
-            moment,
-        ]
-        ended = subprocess.run(
-            command, input=json.dumps(event), env=environment, capture_output=True, text=True, check=False
-        )
-        return ended.returncode, json.loads(ended.stdout.splitlines()[-1]) if ended.returncode == 0 else {}
+        """Run the generate function in a process of its own; return its exit code and what came of it."""
+        assert self.generate.stdin
+        assert self.generate.stdout
+        self.generate.stdin.write(json.dumps({"event": event, "call": call, "moment": moment}) + "\n")
+        self.generate.stdin.flush()
+        told = json.loads(self.generate.stdout.readline())
+        return told.pop("code"), told
 
     def check_books(self, *, spent: int, held: int) -> None:
         """The balance adds up, and so do the entries."""
@@ -118,8 +102,30 @@ class Buyer:
         self.deployed.sweep(LATE_MS)
 
 
+@pytest.fixture(scope="module")
+def generate(deployed: Deployed) -> Iterator[subprocess.Popen[str]]:
+    """The generate function outside the emulator, with the environment of the deployed one."""
+    stack = deployed.stack
+    function = deployed.functions.get_function_configuration(FunctionName=stack.physical_id("Generate"))
+    environment = {
+        **function["Environment"]["Variables"],
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT / "layers/common"),
+        "AWS_ENDPOINT_URL": stack.endpoint,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    command = [sys.executable, str(ROOT / "tests/e2e/crashing_function.py"), "generate"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
+        yield process
+        assert process.stdin
+        process.stdin.close()
+
+
 @pytest.fixture
-def buyer(deployed: Deployed, fresh_client: Callable[[], Client]) -> Buyer:
+def buyer(deployed: Deployed, fresh_client: Callable[[], Client], generate: subprocess.Popen[str]) -> Buyer:
     """A premium user with 0 of the month and 5 bought credits left."""
     client, store = fresh_client(), deployed.store
     owner = Owner("user", client.login("premium"))
@@ -128,7 +134,7 @@ def buyer(deployed: Deployed, fresh_client: Callable[[], Client]) -> Buyer:
     store.ledger.grant(
         owner, BOUGHT, source="test", reason="test", actor="test", entry_id=new_id("ent"), now=now()
     )
-    return Buyer(deployed, client, owner)
+    return Buyer(deployed, client, owner, generate)
 
 
 def test_undisturbed_run_makes_the_calls_that_are_crashed_below(buyer: Buyer) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -10,8 +9,10 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from enhancer.domain.jobs import Job
 from enhancer.domain.owners import Owner
 from tests.e2e.deployed import Deployed
+from tests.e2e.gate import gate
 from tests.support.client import Client, crops, picture
 
 Fresh = Callable[[], Client]
@@ -33,18 +34,20 @@ def test_batch_of_ten_photos_charges_the_eight_that_succeed(fresh_client: Fresh,
     keys = [client.upload(photo) for photo in [*photos[:5], photos[5][:2000], *photos[6:]]]
     items = [{"uploadKey": key} for key in keys]
     items.insert(2, {"imageUrl": "https://photos.invalid/holiday.jpg"})
-    answer = client.start(*items, scale="2")
-    assert answer.status_code == 202, answer.text
-    job_id = answer.json()["data"]["id"]
-    assert answer.headers["Location"] == f"/api/ai-image/jobs/{job_id}"
-    seen = [client.job(job_id)]
-    while seen[-1]["status"] in ("queued", "processing"):
-        time.sleep(0.6)  # a client may read 120 times a minute
-        seen.append(client.job(job_id))
-    percents = [view["progress"]["percent"] for view in seen]
-    assert percents == sorted(percents)
-    assert len(set(percents)) >= 3
-    last = seen[-1]
+    with gate(deployed, "StartPrediction") as shut:
+        answer = client.start(*items, scale="2")
+        assert answer.status_code == 202, answer.text
+        job_id = answer.json()["data"]["id"]
+        assert answer.headers["Location"] == f"/api/ai-image/jobs/{job_id}"
+        percents = [client.job(job_id)["progress"]["percent"]]
+        for left in (7, 3):
+            shut.let(len(deployed.job(owner, job_id).open_items) - left)
+            deployed.when(owner, job_id, lambda job, left=left: len(job.open_items) == left, f"{left} left")  # type: ignore[misc]
+            percents.append(client.job(job_id)["progress"]["percent"])
+        shut.open()
+        deployed.ended(owner, job_id)
+    assert percents == [0, 30, 70]
+    last = client.job(job_id)
     assert last["progress"] == {"total": 10, "done": 8, "failed": 2, "percent": 100}
     assert last["status"] == "succeeded"
     errors = {item["id"]: item["error"] for item in last["items"] if item["status"] == "failed"}
@@ -86,14 +89,15 @@ def test_fifty_parallel_readers_cause_one_prediction(fresh_client: Fresh, deploy
     """Reading changes nothing: 50 reads, many at once, while it runs: one run of the model, one hold, one settle."""
     client = fresh_client()
     owner = user(client, "premium")
-    answer = client.start(image=picture(60, 50, seed=601), **SLOW)
-    job = deployed.running(owner, answer.json()["data"]["id"])
 
-    def read(_: int) -> int:
-        return client.copy().get(f"/api/ai-image/jobs/{job.id}").status_code
+    def read(job: Job) -> str:
+        return str(client.copy().job(job.id)["status"])
 
-    with ThreadPoolExecutor(CALLERS) as pool:
-        assert set(pool.map(read, range(50))) == {200}
+    with gate(deployed, "FinishItem"):
+        answer = client.start(image=picture(60, 50, seed=601))
+        job = deployed.running(owner, answer.json()["data"]["id"])
+        with ThreadPoolExecutor(CALLERS) as pool:
+            assert set(pool.map(read, [job] * 50)) == {"processing"}
     done = deployed.ended(owner, job.id)
     assert done.status == "succeeded"
     assert len(deployed.logged("upscale", done, least=1)) == 1
@@ -104,9 +108,10 @@ def test_known_job_is_answered_with_304(fresh_client: Fresh, deployed: Deployed)
     """An unchanged job costs no body; an open one says when to look again."""
     client = fresh_client()
     owner = user(client, "pro")
-    answer = client.start(image=picture(60, 40, seed=602), **SLOW)
-    path = answer.headers["Location"]
-    assert client.get(path).headers["Retry-After"] == "2"
+    with gate(deployed, "StartPrediction"):
+        answer = client.start(image=picture(60, 40, seed=602))
+        path = answer.headers["Location"]
+        assert client.get(path).headers["Retry-After"] == "2"
     deployed.ended(owner, answer.json()["data"]["id"])
     first = client.get(path)
     assert "Retry-After" not in first.headers
@@ -177,25 +182,27 @@ def test_parallel_jobs_stop_exactly_at_the_plans_cap(fresh_client: Fresh, deploy
     owner = user(client, "pro")
 
     def call(number: int) -> tuple[int, str]:
-        answer = client.copy().start(image=picture(1440, 8, seed=620 + number), **SLOW)
+        answer = client.copy().start(image=picture(seed=620 + number), **SLOW)
         body = answer.json()
         return answer.status_code, body["data"]["id"] if answer.status_code == 202 else body["error"]["code"]
 
-    with ThreadPoolExecutor(12) as pool:
-        answers = sorted(pool.map(call, range(12)))
-    assert [status for status, _ in answers] == [202] * 3 + [429] * 9
-    assert {code for status, code in answers if status == 429} == {"too_many_jobs"}
-    assert deployed.kinds(owner) == {"hold": 3}
-    assert deployed.open_jobs(owner) == 3
-    accepted = [job_id for status, job_id in answers if status == 202]
-    assert client.cancel(accepted[0]).status_code == 200
-    status, fourth = call(50)
-    assert status == 202
-    assert call(51) == (429, "too_many_jobs")
-    for job_id in [*accepted[1:], fourth]:
-        assert client.cancel(job_id).status_code == 200
-    assert deployed.open_jobs(owner) == 0
-    done = deployed.ended(owner, client.start(image=picture(seed=640)).json()["data"]["id"])
+    with gate(deployed, "StartPrediction"):
+        with ThreadPoolExecutor(12) as pool:
+            answers = sorted(pool.map(call, range(12)))
+        assert [status for status, _ in answers] == [202] * 3 + [429] * 9
+        assert {code for status, code in answers if status == 429} == {"too_many_jobs"}
+        assert deployed.kinds(owner) == {"hold": 3}
+        assert deployed.open_jobs(owner) == 3
+        accepted = [job_id for status, job_id in answers if status == 202]
+        assert client.cancel(accepted[0]).status_code == 200
+        status, fourth = call(50)
+        assert status == 202
+        assert call(51) == (429, "too_many_jobs")
+        for job_id in [*accepted[1:], fourth]:
+            assert client.cancel(job_id).status_code == 200
+        assert deployed.open_jobs(owner) == 0
+        last = client.start(image=picture(seed=640)).json()["data"]["id"]
+    done = deployed.ended(owner, last)
     assert done.status == "succeeded"
     assert deployed.open_jobs(owner) == 0
     assert deployed.used(owner) == (1, 10)
@@ -206,10 +213,14 @@ def test_single_picture_overtakes_a_batch_of_ten(fresh_client: Fresh, deployed: 
     crowd, single = fresh_client(), fresh_client()
     many, one = user(crowd, "pro"), user(single, "pro")
     items = [{"uploadKey": crowd.upload(photo)} for photo in crops(10, 140, 110, start=20)]
-    batch = deployed.running(many, crowd.start(*items, scale="2").json()["data"]["id"])
-    answer = single.start(image=picture(seed=641))
-    alone = deployed.ended(one, answer.json()["data"]["id"])
-    whole = deployed.ended(many, batch.id)
+    with gate(deployed, "StartPrediction") as shut:
+        batch = crowd.start(*items, scale="2").json()["data"]["id"]
+        shut.wait_for(3, batch)
+        answer = single.start(image=picture(seed=641)).json()["data"]["id"]
+        shut.let(1, answer)
+        alone = deployed.ended(one, answer)
+        assert len(shut.waiting(batch)) == 3
+    whole = deployed.ended(many, batch)
     assert (alone.status, whole.status) == ("succeeded", "succeeded")
     assert alone.updated_at < whole.updated_at
     assert [item.status for item in whole.items] == ["succeeded"] * 10
@@ -228,9 +239,14 @@ def test_batch_runs_no_more_at_once_than_its_plan_has(
     items = [
         {"uploadKey": client.upload(photo)} for photo in crops(lanes + 2, 130, 100, start=40 + 10 * lanes)
     ]
-    most, job = 0, deployed.job(owner, client.start(*items).json()["data"]["id"])
-    while job.is_open:
-        most = max(most, sum(item.is_open and item.prediction is not None for item in job.items))
-        job = deployed.job(owner, job.id)
-    assert job.status == "succeeded"
-    assert most == lanes
+    seen = []
+    with gate(deployed, "FinishItem") as shut:
+        job_id = client.start(*items).json()["data"]["id"]
+        for left in range(len(items), 0, -1):
+            shut.wait_for(min(lanes, left), job_id)
+            job = deployed.job(owner, job_id)
+            seen.append(sum(item.prediction is not None for item in job.open_items))
+            shut.let(1, job_id)
+            deployed.when(owner, job_id, lambda job, left=left: len(job.open_items) < left, "one done")  # type: ignore[misc]
+    assert deployed.ended(owner, job_id).status == "succeeded"
+    assert seen == [min(lanes, left) for left in range(len(items), 0, -1)]

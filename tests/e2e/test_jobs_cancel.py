@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from enhancer.domain.owners import Owner
 from tests.e2e.deployed import Deployed
+from tests.e2e.gate import gate
 from tests.support.client import Client, picture
 
 Fresh = Callable[[], Client]
@@ -151,12 +152,14 @@ def test_retry_of_a_canceled_job_runs_it_anew(fresh_client: Fresh, deployed: Dep
     """A canceled picture can be made after all; the first attempt's late result and steps do not count."""
     client = fresh_client()
     owner = signed_in(client, "pro")
-    job_id = client.start(image=picture(200, 8, seed=750), **SLOW).json()["data"]["id"]
-    first = deployed.running(owner, job_id)
-    assert client.cancel(job_id).status_code == 200
-    assert client.retry(job_id).status_code == 202
-    for step in ("FinishItem", "FinishJob"):
-        assert not deployed.step(step, first).get("again")
+    with gate(deployed, "FinishItem") as shut:
+        job_id = client.start(image=picture(seed=750), **SLOW).json()["data"]["id"]
+        shut.wait_for(1, job_id)
+        first = deployed.job(owner, job_id)
+        assert client.cancel(job_id).status_code == 200
+        assert client.retry(job_id).status_code == 202
+        for step in ("FinishItem", "FinishJob"):
+            assert not deployed.step(step, first).get("again")
     done = deployed.ended(owner, job_id)
     assert (done.status, done.attempt) == ("succeeded", 2)
     assert done.items[0].target != first.items[0].target

@@ -15,7 +15,7 @@ from enhancer.domain.jobs import DEADLINE_MS, Item, Job, Source
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import plan_named
 from enhancer.domain.refs import Ref
-from tests.e2e.deployed import LATE_MS, SOON_MS, Deployed, kill_function, step_event, step_timeout
+from tests.e2e.deployed import LATE_MS, SOON_MS, Deployed, kill_function, step_event
 from tests.e2e.faults import Bench
 from tests.support.client import Client, picture
 
@@ -39,6 +39,13 @@ def slow(client: Client, deployed: Deployed, owner: Owner, seed: int) -> Job:
     """A job whose model is at work, for about half a minute."""
     answer = client.start(image=picture(1440, 8, seed=seed), **SLOW)
     return deployed.running(owner, answer.json()["data"]["id"])
+
+
+def time_out(deployed: Deployed, job: Job) -> None:
+    """Let the time be over in which the step of the job's one picture waits for a call-back."""
+    prediction = job.items[0].prediction
+    assert prediction
+    deployed.states.send_task_failure(taskToken=prediction.token, error="States.Timeout")
 
 
 def check_released(deployed: Deployed, owner: Owner, job: Job, code: str) -> None:
@@ -124,10 +131,10 @@ def test_killed_model_fails_its_job_after_the_steps_time(
     client: Client, owner: Owner, deployed: Deployed
 ) -> None:
     """The model dies and nobody calls back: the step times out, one look decides, the price is back."""
-    with step_timeout(deployed, seconds=4):
-        job = slow(client, deployed, owner, seed=805)
-        kill_function(deployed, "Upscale")
-        ended = deployed.ended(owner, job.id)
+    job = slow(client, deployed, owner, seed=805)
+    kill_function(deployed, "Upscale")
+    time_out(deployed, job)
+    ended = deployed.ended(owner, job.id)
     assert deployed.over(ended) == "SUCCEEDED"
     check_released(deployed, owner, job, "provider_timeout")
     history = deployed.history(job)
@@ -137,11 +144,11 @@ def test_killed_model_fails_its_job_after_the_steps_time(
 
 def test_lost_call_back_is_made_up_for_by_one_look(client: Client, owner: Owner, deployed: Deployed) -> None:
     """The picture is there but the call-back was lost: the step times out, PollPrediction finds it, it is paid."""
-    with step_timeout(deployed, seconds=4):
-        job = slow(client, deployed, owner, seed=806)
-        kill_function(deployed, "Upscale")
-        deployed.put_result(job.items[0])
-        ended = deployed.ended(owner, job.id)
+    job = slow(client, deployed, owner, seed=806)
+    kill_function(deployed, "Upscale")
+    deployed.put_result(job.items[0])
+    time_out(deployed, job)
+    ended = deployed.ended(owner, job.id)
     assert ended.status == "succeeded"
     assert deployed.kinds(owner, job) == {"hold": 1, "settle": 1}
 
@@ -165,12 +172,11 @@ def test_model_that_breaks_off_fails_its_job_at_once(
     client: Client, owner: Owner, deployed: Deployed
 ) -> None:
     """An error of the model that came by its token ends the job with that error, not with a time-out later."""
-    with step_timeout(deployed, seconds=15):
-        job = slow(client, deployed, owner, seed=809)
-        kill_function(deployed, "Upscale")
-        with Bench(deployed).open(), pytest.raises(ProviderFailed), Watch(Ref.from_event(step_event(job))):
-            raise ProviderFailed
-        deployed.ended(owner, job.id)
+    job = slow(client, deployed, owner, seed=809)
+    kill_function(deployed, "Upscale")
+    with Bench(deployed).open(), pytest.raises(ProviderFailed), Watch(Ref.from_event(step_event(job))):
+        raise ProviderFailed
+    deployed.ended(owner, job.id)
     check_released(deployed, owner, job, "provider_failed")
     assert deployed.history(job)["TaskScheduled lambda:invoke.waitForTaskToken"] == 1
 

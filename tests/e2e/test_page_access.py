@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.browser import Open, browser_fixture, photo, visit_fixture  # noqa: F401
+from tests.e2e.browser import WIDTHS, Open, photo, sticks_out
 from tests.e2e.page_jobs import a_job, focused, list_jobs
 from tests.e2e.page_models import BANANA, GFPGAN, LOCAL, SD15, TOPAZ, make, offer, pick
 from tests.e2e.test_page import canned
 
 pytestmark = pytest.mark.browser
+SCHEMES = ("light", "dark")
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text("utf-8")
 AT_REST = """() => document.getAnimations().every((one) =>
     one.playState !== 'running' || one.effect.getComputedTiming().endTime === Infinity)"""
@@ -19,12 +20,17 @@ RULES = """async () => (await axe.run(document, {resultTypes: ['violations']})).
     .flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.target.join(' ')} ${node.failureSummary}`))"""
 
 
-def violations(page):
-    """What axe finds, one line per rule; animations are over."""
+def violations(page, *schemes):
+    """What axe finds, in the colours that the page has or in each of these schemes; animations are over."""
     page.wait_for_timeout(300)  # the price is asked for a little after the last change
-    page.wait_for_function(AT_REST)
     page.evaluate("() => 'axe' in window") or page.evaluate(AXE)
-    return page.evaluate(RULES)
+    found = []
+    for scheme in schemes or (None,):
+        if scheme:
+            page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(AT_REST)
+        found += page.evaluate(RULES)
+    return found
 
 
 def finish(seen):
@@ -38,24 +44,23 @@ def finish(seen):
     return seen.enhance()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/en/", "/de/"])
-def test_no_state_breaks_an_accessibility_rule(visit: Open, scheme, path):
+def test_no_state_breaks_an_accessibility_rule(visit: Open, path):
     """Axe finds nothing in the empty, ready, done, changed and refused state, in light and dark, in both languages."""
-    seen = visit(path, color_scheme=scheme, reduced_motion="reduce")
+    seen = visit(path, reduced_motion="reduce")
     seen.expected = ("503",)
     page = seen.page
-    found = {"empty": violations(page)}
+    found = {"empty": violations(page, *SCHEMES)}
     page.click("#usage summary")
-    found["usage open"] = violations(page)
+    found["usage open"] = violations(page, *SCHEMES)
     page.keyboard.press("Escape")
     seen.choose(photo())
     page.focus("#scales [data-value='4']")
-    found["ready"] = violations(page)
+    found["ready"] = violations(page, *SCHEMES)
     finish(seen)
-    found["done"] = violations(page)
+    found["done"] = violations(page, *SCHEMES)
     page.click(".studio .keys summary")
-    found["keys open"] = violations(page)
+    found["keys open"] = violations(page, *SCHEMES)
     page.keyboard.press("Escape")
     page.click("#change")
     page.click("#qualities [data-value=pro]")
@@ -64,47 +69,45 @@ def test_no_state_breaks_an_accessibility_rule(visit: Open, scheme, path):
     page.wait_for_selector("#enhance[aria-disabled=false]")
     page.click("#enhance")
     page.wait_for_selector("#notice .notice")
-    found["refused"] = violations(page)
+    found["refused"] = violations(page, *SCHEMES)
     assert {state: rules for state, rules in found.items() if rules} == {}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("path", "width"), [("/en/", 1280), ("/de/", 390)])
-def test_no_model_breaks_an_accessibility_rule(visit: Open, scheme, path, width):
+def test_no_model_breaks_an_accessibility_rule(visit: Open, path, width):
     """Axe finds nothing with locked models, finer settings, a missing prompt and a result by another model."""
-    seen = visit(path, width=width, height=844, color_scheme=scheme, reduced_motion="reduce")
+    seen = visit(path, width=width, height=844, reduced_motion="reduce")
     page = seen.page
     offer(page, locked=(TOPAZ, GFPGAN))
     make(page, ran=LOCAL)
     seen.choose(photo())
     page.click("#more-models summary")
-    found = {"locked": violations(page)}
+    found = {"locked": violations(page, *SCHEMES)}
     pick(page, SD15)
     page.click("#tuning summary")
     page.fill("#negative", "text")
-    found["finer settings"] = violations(page)
+    found["finer settings"] = violations(page, *SCHEMES)
     pick(page, BANANA)
     page.click("#enhance")
     page.wait_for_selector("#prompt:focus")
-    found["missing prompt"] = violations(page)
+    found["missing prompt"] = violations(page, *SCHEMES)
     page.fill("#prompt", "x" * 450)
     seen.enhance()
     page.wait_for_selector("#swapped:not([hidden])")
-    found["another model"] = violations(page)
+    found["another model"] = violations(page, *SCHEMES)
     assert {state: rules for state, rules in found.items() if rules} == {}
 
 
 MIXED = ["succeeded", "failed", "succeeded"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("path", "width"), [("/en/jobs", 1280), ("/de/jobs", 390)])
-def test_no_state_of_the_jobs_page_breaks_an_accessibility_rule(visit: Open, scheme, path, width):
+def test_no_state_of_the_jobs_page_breaks_an_accessibility_rule(visit: Open, path, width):
     """Axe finds nothing on the empty, running, finished, questioned, viewed and refused jobs page."""
-    seen = visit(path, width=width, height=844, color_scheme=scheme, reduced_motion="reduce")
+    seen = visit(path, width=width, height=844, reduced_motion="reduce")
     seen.expected = ("503",)
     page = seen.page
-    found = {"empty": violations(page)}
+    found = {"empty": violations(page, *SCHEMES)}
     running = [a_job("processing", items=[*MIXED, "processing", "queued"]), a_job("queued", number=1)]
     ended = [
         a_job("succeeded", number=2, items=MIXED),
@@ -114,19 +117,19 @@ def test_no_state_of_the_jobs_page_breaks_an_accessibility_rule(visit: Open, sch
     list_jobs(
         page, {None: ([*running, *ended, a_job("succeeded", number=5)], "next"), "next": ([], None)}, path
     )
-    found["filled"] = violations(page)
+    found["filled"] = violations(page, *SCHEMES)
     page.locator("#finished-cards [data-act=remove]").first.click()
-    found["question"] = violations(page)
+    found["question"] = violations(page, *SCHEMES)
     page.locator("#finished-cards .tile").first.click()
     page.wait_for_selector(".viewer .compare")
-    found["viewer"] = violations(page)
+    found["viewer"] = violations(page, *SCHEMES)
     page.click(".viewer [data-do=next]")
-    found["viewer of a failed photo"] = violations(page)
+    found["viewer of a failed photo"] = violations(page, *SCHEMES)
     page.keyboard.press("Escape")
     page.route("**/jobs/*/cancel", lambda route: route.fulfill(status=503, json=DOWN))
     page.locator("#ongoing-cards [data-act=stop]").first.click()
     page.wait_for_selector("#notice .notice")
-    found["refused"] = violations(page)
+    found["refused"] = violations(page, *SCHEMES)
     assert {state: rules for state, rules in found.items() if rules} == {}
 
 
@@ -156,15 +159,17 @@ def test_no_state_of_the_account_page_breaks_an_accessibility_rule(visit: Open, 
     assert {state: rules for state, rules in found.items() if rules} == {}
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1024])
-def test_account_page_never_scrolls_sideways(visit: Open, width):
+def test_account_page_never_scrolls_sideways(visit: Open):
     """From 320 pixels on nothing sticks out, neither the card to sign in nor a long name or key."""
-    seen = visit("/de/account", width=width, height=720)
-    sideways = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    seen = visit("/de/account", width=320, height=720)
     page = seen.page
     page.click("#who summary")
-    assert page.evaluate(sideways) <= 0
-    assert page.eval_on_selector("#who .usage-card", "(card) => card.getBoundingClientRect().left") >= 0
+    assert sticks_out(page) == []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 720})
+        left = page.eval_on_selector("#who .usage-card", "(card) => card.getBoundingClientRect().left")
+        assert left >= 0, width
+    page.set_viewport_size({"width": 320, "height": 720})
     seen.sign_in("pro")
     page.wait_for_selector("#keys-none:not([hidden])")
     page.click("#key-new")
@@ -172,49 +177,44 @@ def test_account_page_never_scrolls_sideways(visit: Open, width):
     page.click("#key-make")
     page.wait_for_selector("#secret:not([hidden])")
     page.click("#end-open")
-    assert page.evaluate(sideways) <= 0
+    assert sticks_out(page) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_contact_sheet_breaks_no_accessibility_rule(visit: Open, scheme):
+def test_contact_sheet_breaks_no_accessibility_rule(visit: Open):
     """Several chosen photos, some left out, on a phone and on a desk."""
-    seen = visit(color_scheme=scheme, reduced_motion="reduce")
+    seen = visit(reduced_motion="reduce")
     files = {f"{number}.jpg": photo(tint=number) for number in range(4)} | {"empty.jpg": b""}
-    found = [violations(seen.choose_several(files))]
+    found = [violations(seen.choose_several(files), *SCHEMES)]
     seen.page.set_viewport_size({"width": 390, "height": 844})
-    found.append(violations(seen.page))
+    found.append(violations(seen.page, *SCHEMES))
     assert found == [[], []]
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1024])
-def test_jobs_page_never_scrolls_sideways(visit: Open, width):
+def test_jobs_page_never_scrolls_sideways(visit: Open):
     """From 320 pixels on nothing sticks out, whatever is shown."""
-    seen = visit("/de/jobs", width=width, height=720)
-    sideways = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    seen = visit("/de/jobs", width=320, height=720)
     page = seen.page
-    assert page.evaluate(sideways) <= 0
+    assert sticks_out(page) == []
     jobs = [a_job("processing", items=["processing"] * 10), a_job("succeeded", number=1, items=MIXED * 3)]
     page.evaluate(
         """(name) => localStorage.setItem('enhancer.names', JSON.stringify({job_failed02: [name]}))""",
         "x" * 90,
     )
     list_jobs(page, {None: ([*jobs, a_job("failed", number=2)], None)}, "/de/jobs")
-    assert page.evaluate(sideways) <= 0
+    assert sticks_out(page) == []
     page.locator("#finished-cards [data-act=remove]").first.click()
-    assert page.evaluate(sideways) <= 0
+    assert sticks_out(page) == []
     page.locator("#finished-cards .tile").first.click()
     page.wait_for_selector(".viewer .compare")
-    assert (
-        page.evaluate(
-            "() => { const box = document.querySelector('.viewer'); return box.scrollWidth - box.clientWidth; }"
-        )
-        == 0
-    )
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 720})
+        inside = "() => { const box = document.querySelector('.viewer'); return box.scrollWidth - box.clientWidth; }"
+        assert page.evaluate(inside) == 0, width
 
 
 def test_focus_stays_where_it_is_while_jobs_move(visit: Open):
     """A card that goes from running to finished takes the focus along; what was said is said once."""
-    seen = visit()
+    seen = visit("")
     jobs = {None: ([a_job("processing")], None)}
     page = list_jobs(seen.page, jobs)
     page.focus("#ongoing-cards [data-act=stop]")
@@ -316,7 +316,7 @@ def test_countdown_is_not_announced_every_tick(visit: Open):
     seen = visit()
     seen.expected = ("429",)
     error = {"type": "rate_limit", "code": "rate_limited", "message": "slow"}
-    refusal = {"success": False, "error": error, "retryAfter": 5, "requestId": "r"}
+    refusal = {"success": False, "error": error, "retryAfter": 60, "requestId": "r"}
     seen.page.route("**/api/ai-image/generate", lambda route: route.fulfill(status=429, json=refusal))
     page = seen.choose(photo())
     page.click("#enhance")

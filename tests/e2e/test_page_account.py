@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.e2e.browser import Open, browser_fixture, photo, visit_fixture  # noqa: F401
+from tests.e2e.browser import Open, photo
 from tests.e2e.conftest import Store
 from tests.e2e.page_account import NAMES, account, choose_person, make_key, sign_in
 from tests.e2e.page_jobs import focused
@@ -227,10 +227,12 @@ def test_second_way_in_is_added_and_said_unless_it_is_somebody_elses(visit: Open
 @pytest.mark.parametrize(("button", "there"), [("#sign-out", True), ("#sign-out-all", False)])
 def test_signing_out_ends_the_session_and_the_page_is_a_guests(visit: Open, button, there):
     """Here always, on other devices when asked for; nothing of the account stays on the page."""
-    other = sign_in(visit().page)
-    page = account(sign_in(visit().page))
+    seen, elsewhere = visit(), visit()
+    other = sign_in(elsewhere.page)
+    page = account(sign_in(seen.page))
     make_key(page, "left behind")
-    page.click(button)
+    elsewhere.settle()
+    seen.settle().click(button)
     page.wait_for_selector("main[data-state=guest]")
     page.wait_for_selector("#who:not([hidden])")
     assert who(page)["signedIn"] is False
@@ -242,9 +244,12 @@ def test_signing_out_ends_the_session_and_the_page_is_a_guests(visit: Open, butt
 
 def test_session_that_ended_elsewhere_is_noticed_when_the_page_is_looked_at_again(visit: Open):
     """Signed out in another tab, this one becomes a guest's as well."""
-    page = account(sign_in(visit().page))
+    seen = visit("", plan="free")
+    page = account(seen.page)
     other = page.context.new_page()
-    account(other).click("#sign-out")
+    account(other)
+    seen.settle()
+    other.click("#sign-out")
     other.wait_for_selector("main[data-state=guest]")
     page.clock.install()
     page.clock.fast_forward(5000)  # it asks at most every five seconds
@@ -255,14 +260,15 @@ def test_session_that_ended_elsewhere_is_noticed_when_the_page_is_looked_at_agai
 
 def test_deleting_the_account_takes_the_word_and_ends_with_a_goodbye(visit: Open, store: Store):
     """What goes and what stays is said first; afterwards nobody is signed in and the identity is free."""
-    page = account(sign_in(visit().page, "hedy", "github"))
+    seen = visit()
+    page = account(sign_in(seen.page, "hedy", "github"))
     page.click("#end-open")
     assert "What stays" in page.inner_text("#end-form")
     page.fill("#end-word", "delet")
     page.keyboard.press("Enter")
     assert page.inner_text("#end-why") == "Please type DELETE."
     page.fill("#end-word", "delete")
-    page.click("#end-delete")
+    seen.settle().click("#end-delete")
     page.wait_for_selector("main[data-state=gone]")
     assert page.inner_text("#gone-title").startswith("Goodbye, ")
     assert focused(page, "id === 'gone-title'")
@@ -276,7 +282,7 @@ def test_deleting_the_account_takes_the_word_and_ends_with_a_goodbye(visit: Open
 
 def test_key_is_made_shown_once_used_and_revoked(visit: Open, stack):
     """The secret and a line to paste are shown this once; the key works until it is revoked."""
-    page = account(sign_in(visit().page))
+    page = account(visit("", plan="free").page)
     secret = make_key(page, "shop import", cap="50")
     assert re.fullmatch(r"ek_test_[\w-]{43}", secret)
     page.click("#curl-copy")
@@ -305,8 +311,7 @@ def test_key_is_made_shown_once_used_and_revoked(visit: Open, stack):
 
 def test_key_that_lacks_something_is_not_sent_and_the_first_gap_is_focused(visit: Open):
     """Name, something it may do and a sensible limit are asked for in place, in words."""
-    seen = visit()
-    seen.sign_in("pro")
+    seen = visit("", plan="pro")
     page = account(seen.page)
     asked = []
     page.on("request", lambda sent: asked.append(sent.url) if sent.method == "POST" else None)
@@ -334,15 +339,14 @@ def test_who_is_blocked_is_told_so_and_may_still_sign_out(visit: Open):
     account(page)
     page.wait_for_selector("#notice [data-code=owner_blocked]")
     assert "Ada Lovelace" in page.inner_text("#me")
-    page.click("#sign-out")
+    seen.settle().click("#sign-out")
     page.wait_for_selector("main[data-state=guest]")
 
 
 def test_too_many_keys_are_refused_in_words(visit: Open):
     """The API's refusal is shown in the page's own text, and the form keeps what was written."""
-    seen = visit()
+    seen = visit("", plan="pro")
     seen.expected = ("409",)
-    seen.sign_in("pro")
     page = account(seen.page)
     error = {"type": "conflict", "code": "too_many_keys", "message": "x", "details": {"limit": 20}}
     refusal = {"success": False, "error": error, "requestId": "r"}
@@ -362,8 +366,7 @@ def test_too_many_keys_are_refused_in_words(visit: Open):
 
 def test_export_downloads_a_zip_with_everything(visit: Open):
     """What was made is in it, and nobody has to wait for little."""
-    seen = visit()
-    sign_in(seen.page)
+    seen = visit(plan="free")
     page = seen.choose(photo(tint=730))
     seen.enhance()
     account(page)
@@ -378,8 +381,7 @@ def test_export_downloads_a_zip_with_everything(visit: Open):
 
 def test_large_export_says_that_it_is_being_made_and_comes_when_it_is_ready(visit: Open):
     """While the API answers 202 there is a sign of life; the link it gives then is followed by the browser."""
-    seen = visit()
-    seen.sign_in("pro")
+    seen = visit("", plan="pro")
     page = account(seen.page)
     packed, asked = io.BytesIO(), []
     with zipfile.ZipFile(packed, "w") as archive:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.browser import Open, browser_fixture, photo, visit_fixture  # noqa: F401
+from tests.e2e.browser import Open, photo
 from tests.e2e.page_account import choose_person
 from tests.e2e.page_billing import (
     MOVED,
@@ -49,13 +49,12 @@ def rows(page):
 
 def test_bought_credits_are_there_after_paying_and_on_the_statement(visit: Open):
     """From the account page through the checkout and back: balance, statement and its CSV have the 500 credits."""
-    seen = visit("/en/account")
-    seen.sign_in("free")
+    seen = visit("", plan="free")
     page = open_account(seen.page)
     assert "Nothing has moved yet." in page.inner_text("#statement")
     page.click("#buy-pack-500")
     pay(page)
-    page.wait_for_selector("#returned [data-kind=done]", timeout=40_000)
+    page.wait_for_selector("#returned [data-kind=done]")
     assert "500 credits are here" in page.inner_text("#returned")
     assert "checkout" not in page.url
     page.wait_for_selector("#credits-rows b:text-is('500')")
@@ -68,7 +67,7 @@ def test_bought_credits_are_there_after_paying_and_on_the_statement(visit: Open)
 
 def test_guest_signs_in_comes_back_to_what_was_chosen_and_subscribes(visit: Open, door):
     """Pricing, sign-in, pricing again with the plan in focus, checkout: Pro's limits; cancelled, it says until when."""
-    page = open_pricing(visit("/en/pricing").page)
+    page = open_pricing(visit("").page)
     page.click("#intervals [data-value=annual]")
     page.click("#buy-pro")
     assert "Sign in to go on with Pro" in page.inner_text("#door")
@@ -79,7 +78,7 @@ def test_guest_signs_in_comes_back_to_what_was_chosen_and_subscribes(visit: Open
     assert page.get_attribute("#intervals [data-value=annual]", "aria-checked") == "true"
     page.keyboard.press("Enter")
     pay(page)
-    page.wait_for_selector("#returned [data-kind=done]", timeout=40_000)
+    page.wait_for_selector("#returned [data-kind=done]")
     assert "Welcome to Pro" in page.inner_text("#returned")
     page.wait_for_selector("[data-plan=pro][data-mine]")
     page.wait_for_selector("#usage-text:text('30 left today')")
@@ -97,31 +96,29 @@ def test_guest_signs_in_comes_back_to_what_was_chosen_and_subscribes(visit: Open
     page.click("button[value=resume]")
     page.wait_for_selector("button[value=cancel]")
     page.click("a.back")
-    page.wait_for_selector("#plan-state [data-state=active]", timeout=15_000)
+    page.wait_for_selector("#plan-state [data-state=active]")
 
 
 def test_plan_that_was_changed_in_the_portal_is_there_without_a_reload(visit: Open):
     """From Pro to Premium in the portal: back on the page, card and limits follow by themselves."""
-    seen = visit("/en/pricing")
-    seen.sign_in("free")
+    seen = visit("", plan="free")
     page = open_pricing(seen.page)
     page.click("#buy-pro")
     pay(page)
-    page.wait_for_selector("[data-plan=pro][data-mine]", timeout=40_000)
+    page.wait_for_selector("[data-plan=pro][data-mine]")
     page.click("#buy-premium")
     page.wait_for_selector("h1:text-matches('^Stand-in for')")
     premium = page.locator("select option", has_text="remium").first.get_attribute("value")
     page.select_option("select", premium)
     page.click("button[value=switch]")
     page.click("a.back")
-    page.wait_for_selector("[data-plan=premium][data-mine]", timeout=15_000)
+    page.wait_for_selector("[data-plan=premium][data-mine]")
     page.wait_for_selector("#usage-text:text('100 left today')")
 
 
 def test_checkout_that_is_left_buys_nothing_and_says_so(visit: Open):
     """Cancelled on the payment page, the browser is back where it began, with nothing changed."""
-    seen = visit("/en/pricing")
-    seen.sign_in("free")
+    seen = visit("", plan="free")
     page = open_pricing(seen.page)
     page.click("#buy-pack-100")
     pay(page, "cancel")
@@ -133,13 +130,12 @@ def test_checkout_that_is_left_buys_nothing_and_says_so(visit: Open):
 
 def test_subscription_that_was_cancelled_elsewhere_cannot_be_cancelled_twice(visit: Open):
     """A second tab that still shows the button ends with the same state, and no error that nobody understands."""
-    seen = visit("/en/pricing")
+    seen = visit("", plan="free")
     seen.expected = ("409",)
-    seen.sign_in("free")
     page = open_pricing(seen.page)
     page.click("#buy-pro")
     pay(page)
-    page.wait_for_selector("#returned [data-kind=done]", timeout=40_000)
+    page.wait_for_selector("#returned [data-kind=done]")
     other = seen.page.context.new_page()
     for one in (page, other):
         open_account(one, statement=False)
@@ -154,7 +150,7 @@ def test_subscription_that_was_cancelled_elsewhere_cannot_be_cancelled_twice(vis
 
 def test_prices_and_limits_come_from_the_api_and_follow_the_interval(visit: Open):
     """What the API says is what is shown: a plan's limits, a month or a twelfth of a year, a price per credit."""
-    page = visit("/en/jobs").page
+    page = visit("").page
     cashier = Cashier(page).play()
     cashier.prices["plans"][1] |= {"creditsPerMonth": 317, "imagesPerDay": 31}
     open_pricing(page)
@@ -177,7 +173,7 @@ def test_prices_and_limits_come_from_the_api_and_follow_the_interval(visit: Open
 
 def test_prices_are_written_as_the_language_writes_them(visit: Open):
     """German numbers, currency and words."""
-    page = visit("/de/jobs", locale="de-DE").page
+    page = visit("", locale="de-DE").page
     Cashier(page).play()
     open_pricing(page, "/de/pricing")
     assert "12 € im Monat" in page.inner_text("[data-plan=pro]").replace("\xa0", " ")
@@ -186,8 +182,7 @@ def test_prices_are_written_as_the_language_writes_them(visit: Open):
 
 def test_nothing_on_sale_is_said_and_no_button_does_anything(visit: Open):
     """Without a cashier the page shows plans, says that nothing is sold, and describes each blocked button."""
-    seen = visit("/en/jobs")
-    seen.sign_in("free")
+    seen = visit("", plan="free")
     cashier = Cashier(seen.page, prices=prices(available=False)).play()
     page = open_pricing(seen.page)
     assert "Nothing is on sale here yet" in page.inner_text("#state")
@@ -200,7 +195,7 @@ def test_nothing_on_sale_is_said_and_no_button_does_anything(visit: Open):
 
 def test_prices_that_do_not_come_are_told_and_asked_for_again(visit: Open):
     """An error has a reason and a way on."""
-    seen = visit("/en/jobs")
+    seen = visit("")
     seen.expected = ("503",)
     cashier = Cashier(seen.page).play()
     cashier.refused["prices"] = (503, refusal("stripe_unavailable", "provider_error"))
@@ -215,9 +210,8 @@ def test_prices_that_do_not_come_are_told_and_asked_for_again(visit: Open):
 
 def test_subscriber_is_sent_to_the_portal_instead_of_paying_twice(visit: Open):
     """The own plan is marked, others are changed to in the portal; a refusal of a second one leads there too."""
-    seen = visit("/en/jobs")
+    seen = visit("", plan="pro")
     seen.expected = ("409",)
-    seen.sign_in("pro")
     page = seen.page
     cashier = Cashier(page, subscription=subscribed()).play()
     open_pricing(page)
@@ -238,9 +232,8 @@ def test_subscriber_is_sent_to_the_portal_instead_of_paying_twice(visit: Open):
 
 def test_second_try_of_a_checkout_carries_the_same_key(visit: Open):
     """When the cashier did not answer, trying again is the same checkout; another click later is another."""
-    seen = visit("/en/jobs")
+    seen = visit("", plan="free")
     seen.expected = ("503",)
-    seen.sign_in("free")
     page = seen.page
     cashier = Cashier(page).play()
     cashier.refused["credits"] = (503, refusal("stripe_unavailable", "provider_error"))
@@ -270,8 +263,7 @@ def test_second_try_of_a_checkout_carries_the_same_key(visit: Open):
 )
 def test_checkout_without_a_purchase_is_told_and_taken_out_of_the_address(visit: Open, end, kind, said):
     """The end of a checkout is said once; a reload does not say it again."""
-    seen = visit("/en/jobs")
-    seen.sign_in("free")
+    seen = visit("", plan="free")
     page = seen.page
     Cashier(page).play()
     open_account(page, f"/en/account?checkout={end}", statement=False)
@@ -287,8 +279,7 @@ def test_checkout_without_a_purchase_is_told_and_taken_out_of_the_address(visit:
 @pytest.mark.parametrize(("end", "first"), [("paid", "being added"), ("pending", "being confirmed")])
 def test_purchase_that_takes_a_moment_appears_by_itself(visit: Open, end, first):
     """Until the credits are there it says that they come; then balance and statement have them without a reload."""
-    seen = visit("/en/jobs")
-    seen.sign_in("free")
+    seen = visit("", plan="free")
     page = seen.page
     cashier = Cashier(page, entries=[]).play()
     open_account(page)
@@ -297,7 +288,7 @@ def test_purchase_that_takes_a_moment_appears_by_itself(visit: Open, end, first)
     page.wait_for_selector("#returned [data-kind=waiting]")
     assert first in page.inner_text("#returned")
     cashier.entries, cashier.credits = [an_entry("purchase", 500)], {"available": 500}
-    page.wait_for_selector("#returned [data-kind=done]", timeout=10_000)
+    page.wait_for_selector("#returned [data-kind=done]")
     assert "You have 500 credits to spend." in page.inner_text("#returned")
     page.wait_for_selector("#credits-rows b:text-is('500')")
     page.wait_for_selector("#statement[data-state=filled]")
@@ -308,7 +299,7 @@ def test_purchase_that_takes_a_moment_appears_by_itself(visit: Open, end, first)
 )
 def test_address_somebody_made_up_says_nothing_and_leads_nowhere(visit: Open, query):
     """Only the ends we know are told, and only paths of this page are ways back."""
-    page = visit("/en/jobs").page
+    page = visit("").page
     Cashier(page).play()
     open_pricing(page, f"/en/pricing?{query}")
     page.goto("/en/pricing?checkout=canceled")
@@ -333,8 +324,7 @@ def test_address_somebody_made_up_says_nothing_and_leads_nowhere(visit: Open, qu
 )  # fmt: skip
 def test_plan_says_how_it_stands_and_what_can_be_done(visit: Open, fields, state, said, buttons):
     """Renewing, changing, ending, unpaid: each with its date in words and its ways on."""
-    seen = visit("/en/jobs")
-    seen.sign_in("pro")
+    seen = visit("", plan="pro")
     Cashier(seen.page, subscription=subscribed(**fields)).play()
     page = open_account(seen.page, statement=False)
     panel = page.inner_text("#plan-panel")
@@ -346,8 +336,7 @@ def test_plan_says_how_it_stands_and_what_can_be_done(visit: Open, fields, state
 
 def test_cancelling_is_asked_about_and_the_safe_answer_comes_first(visit: Open):
     """The question names the day; Escape and the focused button keep the plan, the other ends it once."""
-    seen = visit("/en/jobs", reduced_motion="reduce")
-    seen.sign_in("pro")
+    seen = visit("", plan="pro", reduced_motion="reduce")
     page = seen.page
     cashier = Cashier(page, subscription=subscribed()).play()
     open_account(page, statement=False)
@@ -370,9 +359,8 @@ def test_cancelling_is_asked_about_and_the_safe_answer_comes_first(visit: Open):
 
 def test_cancelling_what_has_ended_shows_what_is_true_now(visit: Open):
     """The refusal is told in words, and the panel has the new state."""
-    seen = visit("/en/jobs")
+    seen = visit("", plan="pro")
     seen.expected = ("409",)
-    seen.sign_in("pro")
     page = seen.page
     cashier = Cashier(page, subscription=subscribed()).play()
     open_account(page, statement=False)
@@ -396,8 +384,7 @@ def test_cancelling_what_has_ended_shows_what_is_true_now(visit: Open):
 )
 def test_what_stands_against_spending_is_said_with_its_reason(visit: Open, credits, title, text):
     """Debt, a dispute and credits that are about to expire are said on top; what is far off is one line."""
-    seen = visit("/en/jobs")
-    seen.sign_in("pro")
+    seen = visit("", plan="pro")
     cashier = Cashier(seen.page, subscription=subscribed()).play()
     cashier.credits = {"available": 498.5, "held": 1.5, **credits}
     page = open_account(seen.page, statement=False)
@@ -414,8 +401,7 @@ def test_what_stands_against_spending_is_said_with_its_reason(visit: Open, credi
 
 def test_statement_tells_every_movement_in_words_and_loads_more(visit: Open):
     """Kind and reason as text, signed change, balance, the run; the rest comes on request, and focus goes there."""
-    seen = visit("/en/jobs")
-    seen.sign_in("pro")
+    seen = visit("", plan="pro")
     older = [an_entry("settle", 0, number=20 + number, jobId=f"job_{number}") for number in range(20)]
     Cashier(seen.page, entries=[*MOVED, *older]).play()
     page = open_account(seen.page)
@@ -447,9 +433,8 @@ def test_statement_tells_every_movement_in_words_and_loads_more(visit: Open):
 
 def test_statement_and_plan_that_do_not_come_do_not_take_the_page_along(visit: Open):
     """Each panel says its own failure, and is tried again by itself."""
-    seen = visit("/en/jobs")
+    seen = visit("", plan="pro")
     seen.expected = ("503", "500")
-    seen.sign_in("pro")
     page = seen.page
     cashier = Cashier(page, subscription=subscribed()).play()
     cashier.refused = {
@@ -473,9 +458,8 @@ def test_statement_and_plan_that_do_not_come_do_not_take_the_page_along(visit: O
 
 def test_reading_a_little_too_fast_is_made_up_for_without_a_word(visit: Open):
     """A panel that is refused for a second asks again by itself; nobody is told to wait."""
-    seen = visit("/en/jobs")
+    seen = visit("", plan="pro")
     seen.expected = ("429",)
-    seen.sign_in("pro")
     page = seen.page
     Cashier(page, subscription=subscribed()).play()
     limited = {**refusal("rate_limited", "rate_limit"), "retryAfter": 1}
@@ -493,9 +477,8 @@ def test_reading_a_little_too_fast_is_made_up_for_without_a_word(visit: Open):
 
 def test_statement_as_a_file_comes_whole_and_a_refusal_is_told(visit: Open):
     """Parts are put together under one heading; without an answer there is a reason and a second try."""
-    seen = visit("/en/jobs")
+    seen = visit("", plan="pro")
     seen.expected = ("429",)
-    seen.sign_in("pro")
     page = seen.page
     Cashier(page, subscription=subscribed()).play()
     limited = {**refusal("rate_limited", "rate_limit"), "retryAfter": 3}
@@ -528,14 +511,13 @@ def test_statement_as_a_file_comes_whole_and_a_refusal_is_told(visit: Open):
 
 def test_nothing_of_the_money_stays_on_the_page_after_signing_out(visit: Open):
     """Plan, balance and statement are gone with the session."""
-    seen = visit("/en/jobs")
-    seen.sign_in("premium")
+    seen = visit("", plan="premium")
     cashier = Cashier(seen.page, subscription=subscribed("premium")).play()
     cashier.credits = {"available": 4321}
     page = open_account(seen.page)
     page.wait_for_selector("#credits-rows b:text-is('4,321')")
     cashier.credits = {}
-    page.click("#sign-out")
+    seen.settle().click("#sign-out")
     page.wait_for_selector("main[data-state=guest]")
     for secret in ("4,321", "Premium", "Credits bought"):
         assert secret not in page.locator("main").inner_html()
@@ -546,9 +528,8 @@ def test_nothing_of_the_money_stays_on_the_page_after_signing_out(visit: Open):
 
 def test_run_without_credits_leads_to_pricing_and_back_to_the_photo(visit: Open):
     """402 names what is needed and what there is; after buying, the way back ends at the photo that was chosen."""
-    seen = visit()
+    seen = visit(plan="free")
     seen.expected = ("402",)
-    seen.sign_in("free")
     page = seen.page
     error = refusal(
         "INSUFFICIENT_CREDITS", "insufficient_credits", required=2.5, available=0.5, upgradeUrl="/pricing"
@@ -571,8 +552,7 @@ def test_run_without_credits_leads_to_pricing_and_back_to_the_photo(visit: Open)
 
 def test_run_that_credits_do_not_cover_offers_them_before_it_is_sent(visit: Open):
     """The quote already refuses: the button says why, and beside it is the way to more."""
-    seen = visit()
-    seen.sign_in("free")
+    seen = visit(plan="free")
     page = seen.page
 
     def refuse(route):
@@ -640,8 +620,7 @@ def test_no_state_of_buying_breaks_an_accessibility_rule_or_sticks_out(visit: Op
 
 def test_buying_is_done_with_the_keyboard_alone(visit: Open):
     """From the head of the page to a pack and to the checkout by Tab and Enter, in the order seen."""
-    seen = visit("/en/jobs", reduced_motion="reduce")
-    seen.sign_in("free")
+    seen = visit("", plan="free", reduced_motion="reduce")
     page = seen.page
     cashier = Cashier(page).play()
     open_pricing(page)
@@ -661,7 +640,7 @@ def test_buying_is_done_with_the_keyboard_alone(visit: Open):
 
 def test_sign_in_dialog_gives_the_focus_back(visit: Open):
     """Escape closes it and the reader is where they were; the page behind it is not reached."""
-    page = visit("/en/jobs").page
+    page = visit("").page
     Cashier(page).play()
     open_pricing(page)
     page.click("#buy-team")

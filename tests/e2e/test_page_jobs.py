@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.browser import RUN_TIMEOUT_MS, Open, browser_fixture, photo, visit_fixture  # noqa: F401
+from tests.e2e.browser import Open, photo
+from tests.e2e.deployed import Deployed
+from tests.e2e.gate import gate
 from tests.e2e.page_jobs import a_job, focused, list_jobs, stopped_clock
 
 pytestmark = pytest.mark.browser
@@ -22,19 +24,19 @@ def batch(tint):
     }
 
 
-def test_broken_photo_of_a_batch_stops_nobody_and_is_told_with_its_reason(visit: Open):
+def test_broken_photo_of_a_batch_stops_nobody_and_is_told_with_its_reason(visit: Open, deployed: Deployed):
     """Price first, then one job: its progress moves, two photos are done, the broken one says why."""
     seen = visit()
     page = seen.choose_several(batch(310))
     page.wait_for_selector("#quote >> text=3 credits")
     assert page.inner_text("#enhance") == "Enhance 3 photos"
-    seen.send()
-    shares = set()
-    while not page.locator(ENDED).count():
-        if page.locator("#ongoing .card-clock").count():
-            shares.add(page.locator("#ongoing .bar").get_attribute("aria-valuenow"))
-        page.wait_for_timeout(200)
-    assert shares
+    with gate(deployed, "StartPrediction") as shut:
+        seen.send()
+        page.wait_for_selector("#ongoing .card-clock >> text=0 of 3 · 0 %")
+        shut.let(2)
+        page.wait_for_selector("#ongoing .card-clock >> text=2 of 3 · 66 %")
+        shut.open()
+        page.wait_for_selector(ENDED)
     card = page.locator(ENDED)
     assert "Partly done" in card.inner_text()
     assert "2 credits" in card.inner_text()
@@ -48,7 +50,7 @@ def test_broken_photo_of_a_batch_stops_nobody_and_is_told_with_its_reason(visit:
 
 def test_progress_moves_by_itself_and_is_told_in_numbers(visit: Open):
     """What the API says is on the page within five seconds, from waiting to the end, without a reload."""
-    seen = visit()
+    seen = visit("")
     waiting = a_job("processing", items=["queued"] * 3)
     moving = a_job("processing", items=["succeeded", "processing", "queued"])
     ended = a_job("succeeded", id=waiting["id"], items=["succeeded", "failed", "succeeded"])
@@ -74,7 +76,7 @@ def test_photos_are_compared_with_the_keyboard_and_the_focus_returns(visit: Open
     seen = visit(reduced_motion="reduce")
     seen.choose_several(batch(320))
     page = seen.send()
-    page.wait_for_selector(ENDED, timeout=RUN_TIMEOUT_MS)
+    page.wait_for_selector(ENDED)
     page.focus(f"{ENDED} .tile >> nth=0")
     page.keyboard.press("Enter")
     page.wait_for_selector(".viewer[open]")
@@ -106,14 +108,14 @@ def test_failed_photo_is_run_again_and_the_job_deleted_after_a_question(visit: O
     seen.expected = ("404",)
     seen.choose_several(batch(330))
     page = seen.send()
-    page.wait_for_selector(ENDED, timeout=RUN_TIMEOUT_MS)
+    page.wait_for_selector(ENDED)
     with page.expect_response(lambda answer: answer.url.endswith("/retry")) as answered:
         page.click("text=Run the failed one again")
     assert answered.value.status == 202
     job = answered.value.json()["data"]
     assert (job["attempt"], job["items"][0]["status"], job["progress"]["done"]) == (2, "succeeded", 2)
     page.wait_for_selector("#ongoing-cards .card")
-    page.wait_for_selector(ENDED, timeout=RUN_TIMEOUT_MS)
+    page.wait_for_selector(ENDED)
     assert "2 credits" in page.inner_text(ENDED)
     page.click("[data-act=remove]")
     assert focused(page, "dataset.act === 'no'")
@@ -127,26 +129,27 @@ def test_failed_photo_is_run_again_and_the_job_deleted_after_a_question(visit: O
     page.wait_for_selector("#blank:not([hidden])")
 
 
-def test_slow_photo_runs_in_the_background_and_is_stopped(visit: Open):
+def test_slow_photo_runs_in_the_background_and_is_stopped(visit: Open, deployed: Deployed):
     """What no request can finish becomes a job; stopped, it costs nothing and may run again."""
     seen = visit()
     page = seen.choose(photo(420, 300, tint=340), "slow.jpg")
     page.click("#qualities [data-value=pro]")
     page.wait_for_selector("#enhance-why >> text=runs in the background")
     assert page.get_attribute("#enhance", "aria-disabled") == "false"
-    seen.send()
-    assert "slow.jpg" in page.inner_text("#ongoing .card-title")
-    page.wait_for_selector("#ongoing [data-status=processing], #ongoing [data-status=queued]")
-    assert page.inner_text("#open-jobs") == "1"
-    page.click("#ongoing [data-act=stop]")
-    page.wait_for_selector(f"{ENDED} >> text=Stopped")
+    with gate(deployed, "StartPrediction"):
+        seen.send()
+        assert "slow.jpg" in page.inner_text("#ongoing .card-title")
+        page.wait_for_selector("#ongoing [data-status=processing], #ongoing [data-status=queued]")
+        assert page.inner_text("#open-jobs") == "1"
+        page.click("#ongoing [data-act=stop]")
+        page.wait_for_selector(f"{ENDED} >> text=Stopped")
     assert "Charged: nothing" in page.inner_text(ENDED)
     assert page.locator(f"{ENDED} >> text=Run again").count() == 1
     page.wait_for_selector("#usage >> text=3 left today")
     assert page.is_hidden("#open-jobs")
 
 
-def test_second_job_of_a_guest_is_refused_kindly(visit: Open):
+def test_second_job_of_a_guest_is_refused_kindly(visit: Open, deployed: Deployed):
     """One job at once: the refusal says so, keeps the photos, and shows where the first one is."""
     seen = visit()
     seen.expected = ("429",)
@@ -154,18 +157,19 @@ def test_second_job_of_a_guest_is_refused_kindly(visit: Open):
     page = seen.page
     page.click("#qualities [data-value=pro]")
     page.wait_for_selector("#enhance-why >> text=runs in the background")
-    seen.send()
-    page.goto("/en/")
-    page.wait_for_selector("#usage-frames i", state="attached")
-    seen.choose_several({"a.jpg": photo(tint=351), "b.jpg": photo(tint=352)})
-    page.click("#qualities [data-value=standard]")
-    page.click("#enhance")
-    page.wait_for_selector("#notice [data-code=too_many_jobs]")
-    assert "1 at once" in page.inner_text("#notice")
-    assert page.locator(".contact-tile").count() == 2
-    page.click("text=To my photos")
-    page.click("#ongoing [data-act=stop]")
-    page.wait_for_selector(ENDED)
+    with gate(deployed, "StartPrediction"):
+        seen.send()
+        page.goto("/en/")
+        page.wait_for_selector("#usage-frames i", state="attached")
+        seen.choose_several({"a.jpg": photo(tint=351), "b.jpg": photo(tint=352)})
+        page.click("#qualities [data-value=standard]")
+        page.click("#enhance")
+        page.wait_for_selector("#notice [data-code=too_many_jobs]")
+        assert "1 at once" in page.inner_text("#notice")
+        assert page.locator(".contact-tile").count() == 2
+        page.click("text=To my photos")
+        page.click("#ongoing [data-act=stop]")
+        page.wait_for_selector(ENDED)
 
 
 def test_more_photos_than_a_job_takes_are_left_out_and_named(visit: Open):
@@ -212,7 +216,7 @@ def test_file_that_the_upload_refuses_is_left_out_and_told_on_the_jobs_page(visi
     page.wait_for_selector("#enhance:not([aria-disabled=true])")
     seen.send()
     assert "phone.heic: Not a picture we can read" in page.inner_text("#left")
-    page.wait_for_selector(f"{ENDED} >> text=Done", timeout=RUN_TIMEOUT_MS)
+    page.wait_for_selector(f"{ENDED} >> text=Done")
     assert page.locator(".tile").count() == 1
 
 
@@ -243,7 +247,7 @@ def test_run_handed_over_is_followed_to_its_end_in_place(visit: Open):
 
 def test_older_jobs_come_page_by_page(visit: Open):
     """The next page continues where the first ended; counters say that there is more."""
-    seen = visit()
+    seen = visit("")
     pages = {
         None: ([a_job("succeeded", number=n) for n in range(12)], "next"),
         "next": ([a_job("failed", number=20)], None),
@@ -271,7 +275,7 @@ def test_lost_connection_is_said_once_and_the_page_catches_up(visit: Open):
 
 def test_hidden_page_does_not_ask(visit: Open):
     """Nobody looks at a hidden page, so it does not look either; shown again, it does at once."""
-    seen = visit()
+    seen = visit("")
     page = list_jobs(stopped_clock(seen.page), {None: ([a_job("processing")], None)})
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "status=queued" in request.url else None)
@@ -293,7 +297,7 @@ def test_hidden_page_does_not_ask(visit: Open):
 
 def test_everything_that_runs_is_stopped_at_once(visit: Open):
     """One button stops all jobs; each ends as stopped, and the focus stays on the page."""
-    seen = visit()
+    seen = visit("")
     running = [a_job("processing", number=number) for number in range(3)]
     jobs = {None: (running, None)}
     page = list_jobs(seen.page, jobs)
@@ -338,7 +342,7 @@ def test_jobs_page_speaks_german_and_its_head_leads_to_the_other_pages(visit: Op
 
 def test_same_picture_twice_shows_its_result_without_a_comparison(visit: Open):
     """A photo that was free because it had been paid for keeps no original of its own: the result alone is shown."""
-    seen = visit()
+    seen = visit("")
     free = a_job("succeeded")
     free["items"][0]["input"] = None
     page = list_jobs(seen.page, {None: ([free], None)})
@@ -354,7 +358,7 @@ def test_failed_photo_is_explained_in_the_pages_words_with_the_numbers_of_the_ap
     details = {"megapixels": 12.5, "limit": 8}
     job["items"][0]["error"] = {"code": "too_many_pixels", "message": "As the API.", "details": details}
     job["items"][1]["error"] = {"code": "too_many_pixels", "message": "As the API.", "details": {}}
-    page = list_jobs(visit("/de/").page, {None: ([job], None)}, "/de/jobs")
+    page = list_jobs(visit("").page, {None: ([job], None)}, "/de/jobs")
     full, bare = page.locator(".reasons [data-code=too_many_pixels]").all_inner_texts()
     assert "12,5 Megapixel, dein Tarif nimmt bis zu 8" in full
     assert "As the API." in bare
@@ -362,7 +366,7 @@ def test_failed_photo_is_explained_in_the_pages_words_with_the_numbers_of_the_ap
 
 def test_picture_that_does_not_come_is_asked_for_again_in_the_full_view(visit: Open):
     """An error of ours is not told as gone, and one press shows the picture when it is back."""
-    seen = visit()
+    seen = visit("")
     seen.expected = ("503",)
     job = a_job("succeeded")
     job["items"][0]["output"] |= {"url": "/r2-ai/late.jpg"}

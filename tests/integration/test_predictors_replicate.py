@@ -29,7 +29,7 @@ def started(replicate, bucket, alias="real-esrgan", **more):
 
 def collected(replicate, job, item):
     """Wait for its end, then collect."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 90
     while not replicate.ended(job, item) and time.monotonic() < end:
         time.sleep(0.05)
     return replicate.collect(job, item)

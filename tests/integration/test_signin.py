@@ -40,7 +40,7 @@ class Browser:
         url = self.adapter.authorize_url(
             redirect_uri=self.redirect, state="state", nonce=NONCE, verifier=VERIFIER
         )
-        answer = requests.get(f"{url}&auto=1&login_hint={who}", allow_redirects=False, timeout=10)
+        answer = requests.get(f"{url}&auto=1&login_hint={who}", allow_redirects=False, timeout=60)
         back = urlsplit(answer.headers["Location"])
         given = parse_qs(back.query)
         assert (f"{back.scheme}://{back.netloc}{back.path}", given["state"]) == (self.redirect, ["state"])

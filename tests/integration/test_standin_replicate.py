@@ -13,7 +13,7 @@ import pytest
 import requests
 from PIL import Image, ImageChops
 
-from local.processes import free_port
+from local.processes import STOP_GRACE_S, free_port
 from local.standins.pictures import bomb
 from local.standins.started import StandIn
 from tests.support.images import jpeg, png, size_of
@@ -42,7 +42,7 @@ def data_url(data: bytes) -> str:
 
 
 def call(api: StandIn, verb: str, path: str, body: object = None, **headers: str) -> requests.Response:
-    return requests.request(verb, api.url + path, json=body, headers=AUTH | headers, timeout=20)
+    return requests.request(verb, api.url + path, json=body, headers=AUTH | headers, timeout=60)
 
 
 def create(
@@ -55,11 +55,19 @@ def create(
 
 
 def output_of(answer: requests.Response) -> bytes:
-    return requests.get(answer.json()["output"], timeout=20).content
+    return requests.get(answer.json()["output"], timeout=60).content
+
+
+def until_begun(api: StandIn, prediction_id: str) -> None:
+    deadline = time.monotonic() + 90
+    while call(api, "GET", f"/v1/predictions/{prediction_id}").json()["status"] == "starting":
+        assert time.monotonic() < deadline, "the prediction does not begin"
+        time.sleep(0.02)
+    assert call(api, "GET", f"/v1/predictions/{prediction_id}").json()["status"] == "processing"
 
 
 def until_over(api: StandIn, prediction_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         shown = call(api, "GET", f"/v1/predictions/{prediction_id}").json()
         if shown["status"] not in ("starting", "processing"):
@@ -80,7 +88,7 @@ def difference(first: bytes, second: bytes) -> float:
 def test_a_call_without_the_token_is_401(api: StandIn, headers: dict[str, str]) -> None:
     """Every route of the API needs the Bearer token, and a refused call is logged too."""
     for verb, path in (("POST", "/v1/predictions"), ("GET", "/v1/predictions/x"), ("POST", "/v1/files")):
-        answer = requests.request(verb, api.url + path, headers=headers, timeout=5)
+        answer = requests.request(verb, api.url + path, headers=headers, timeout=60)
         assert answer.status_code == 401
         assert answer.json()["status"] == 401
     assert len(api.log()) == 3
@@ -88,15 +96,19 @@ def test_a_call_without_the_token_is_401(api: StandIn, headers: dict[str, str]) 
 
 def test_a_prediction_lives_from_starting_to_succeeded(api: StandIn) -> None:
     """201 with Location, then the states by the clock, every field of the object, and times that fit."""
+    api.script("outcome", "slow", seconds=100)
     answer = create(api, wait=False)
     made = answer.json()
     assert (answer.status_code, made["status"], made["output"]) == (201, "starting", None)
     assert answer.headers["Location"] == made["urls"]["get"]
+    api.advance(21)
+    until_begun(api, made["id"])
+    while not call(api, "GET", f"/v1/predictions/{made['id']}").json()["logs"]:
+        time.sleep(0.02)
+    api.advance(100)
     shown = until_over(api, made["id"])
     assert shown["status"] == "succeeded"
-    assert shown["metrics"].keys() == {"predict_time", "total_time"}
-    assert 0.0799 < shown["metrics"]["predict_time"] < shown["metrics"]["total_time"] < 60
-    assert shown["metrics"]["total_time"] > 0.0999
+    assert shown["metrics"] == {"predict_time": pytest.approx(80), "total_time": pytest.approx(100)}
     assert set(shown) == {
         "id", "model", "version", "input", "output", "error", "logs", "status", "created_at", "started_at",
         "completed_at", "data_removed", "deadline", "metrics", "urls",
@@ -109,8 +121,7 @@ def test_moving_the_clock_ends_a_slow_prediction_at_once(api: StandIn) -> None:
     api.script("outcome", "slow", seconds=1000)
     made = create(api, wait=False).json()
     api.advance(500)
-    time.sleep(0.2)
-    assert call(api, "GET", f"/v1/predictions/{made['id']}").json()["status"] == "processing"
+    until_begun(api, made["id"])
     api.advance(501)
     shown = until_over(api, made["id"])
     assert (shown["status"], shown["metrics"]["total_time"]) == ("succeeded", pytest.approx(1000))
@@ -124,7 +135,7 @@ def test_prefer_wait_answers_with_the_result_or_with_how_far_it_is(api: StandIn)
     started = time.monotonic()
     waited = create(api, wait=False, headers={"Prefer": "wait=1"})
     assert waited.json()["status"] in ("starting", "processing")
-    assert 0.9 < time.monotonic() - started < 20
+    assert 0.9 < time.monotonic() - started < 25
     assert create(api, wait=False, headers={"Prefer": "wait=61"}).status_code == 422
 
 
@@ -256,13 +267,13 @@ def test_a_picture_larger_than_the_memory_fails(api: StandIn) -> None:
 def test_an_uploaded_file_is_an_input_that_needs_no_host(api: StandIn) -> None:
     """The Files API describes the file, and its URL works as an input."""
     upload = {"content": ("cat.png", png((40, 30)), "image/png")}
-    answer = requests.post(f"{api.url}/v1/files", files=upload, headers=AUTH, timeout=5)
+    answer = requests.post(f"{api.url}/v1/files", files=upload, headers=AUTH, timeout=60)
     stored = answer.json()
     assert (answer.status_code, stored["name"], stored["content_type"]) == (201, "cat.png", "image/png")
     assert stored["size"] == len(png((40, 30)))
     assert call(api, "GET", f"/v1/files/{stored['id']}").json() == stored
     assert size_of(output_of(create(api, image=stored["urls"]["get"], scale=3))) == (120, 90)
-    assert requests.post(f"{api.url}/v1/files", headers=AUTH, timeout=5).status_code == 422
+    assert requests.post(f"{api.url}/v1/files", headers=AUTH, timeout=60).status_code == 422
 
 
 def test_a_canceled_prediction_stays_canceled_and_a_finished_one_finished(api: StandIn) -> None:
@@ -284,7 +295,8 @@ def test_cancel_after_stops_what_runs_and_aborts_what_has_not_begun(
     made = create(api, wait=False, headers={"Cancel-After": "1m"}).json()
     assert made["deadline"] is not None
     api.advance(2)
-    time.sleep(0.1)
+    if status == "canceled":
+        until_begun(api, made["id"])
     api.advance(60)
     assert until_over(api, made["id"])["status"] == status
     assert create(api, wait=False, headers={"Cancel-After": "soon"}).status_code == 422
@@ -296,26 +308,26 @@ def test_the_list_is_newest_first_in_pages_of_a_hundred(api: StandIn) -> None:
     first = call(api, "GET", "/v1/predictions").json()
     assert [shown["id"] for shown in first["results"]] == made[:0:-1]
     assert first["results"][0]["input"]["image"] == "http://127.0.0.1:9/x"
-    second = requests.get(first["next"], headers=AUTH, timeout=5).json()
+    second = requests.get(first["next"], headers=AUTH, timeout=60).json()
     assert ([shown["id"] for shown in second["results"]], second["next"]) == (made[:1], None)
 
 
 def test_an_hour_later_input_and_output_are_gone(api: StandIn) -> None:
     """The prediction stays, its data does not."""
     made = create(api).json()
-    assert requests.get(made["output"], timeout=5).status_code == 200
+    assert requests.get(made["output"], timeout=60).status_code == 200
     api.advance(3601)
     shown = call(api, "GET", f"/v1/predictions/{made['id']}").json()
     assert (shown["status"], shown["data_removed"], shown["output"]) == ("succeeded", True, None)
     assert shown["input"] == {}
-    assert requests.get(made["output"], timeout=5).status_code == 404
+    assert requests.get(made["output"], timeout=60).status_code == 404
 
 
 def test_the_log_shows_every_request_until_a_reset(api: StandIn) -> None:
     """Method, path, query, headers, body and port, of the API and of the delivery host."""
     made = create(api).json()
-    requests.get(made["output"] + "?a=b", timeout=5)
-    requests.post(f"{api.url}/v1/files", data=b"\xff\x00", headers=AUTH, timeout=5)
+    requests.get(made["output"] + "?a=b", timeout=60)
+    requests.post(f"{api.url}/v1/files", data=b"\xff\x00", headers=AUTH, timeout=60)
     first, second, third = api.log()
     assert (first["method"], first["path"], first["port"]) == ("POST", "/v1/predictions", api.port)
     assert first["headers"]["authorization"] == AUTH["Authorization"]
@@ -335,5 +347,5 @@ def test_it_listens_on_loopback_says_so_and_ends_at_once(tmp_path: Path) -> None
             requests.get(f"{api.url}/v1/predictions/x", headers=AUTH, timeout=0.2)
         started = time.monotonic()
         assert api.stop()
-        assert time.monotonic() - started < 20
+        assert time.monotonic() - started < STOP_GRACE_S
     assert (tmp_path / "log").read_text().count("\n") == 1

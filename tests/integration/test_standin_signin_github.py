@@ -42,7 +42,7 @@ def authorize(github: StandIn, **changed: Any) -> requests.Response:
     good = {"client_id": "local-github", "redirect_uri": REDIRECT, "scope": "user:email", "state": "s-1"}
     asked = {name: value for name, value in (good | PKCE | changed).items() if value is not None}
     url = f"{github.url}/login/oauth/authorize"
-    return requests.get(url, params=asked, allow_redirects=False, timeout=10)
+    return requests.get(url, params=asked, allow_redirects=False, timeout=60)
 
 
 def answered(response: requests.Response) -> dict[str, str]:
@@ -63,7 +63,7 @@ def redeem(github: StandIn, given: str | None, headers: Any = JSON, **changed: A
     body |= {"redirect_uri": REDIRECT, "code_verifier": VERIFIER} | changed
     sent = {name: value for name, value in body.items() if value is not None}
     url = f"{github.url}/login/oauth/access_token"
-    return requests.post(url, data=sent, headers=headers, timeout=10)
+    return requests.post(url, data=sent, headers=headers, timeout=60)
 
 
 def error(answer: requests.Response) -> str:
@@ -75,7 +75,7 @@ def error(answer: requests.Response) -> str:
 
 def get(github: StandIn, path: str, token: str, **headers: Any) -> requests.Response:
     bearer = {"Authorization": f"Bearer {token}"}
-    return requests.get(github.url + path, headers=bearer | headers, timeout=10)
+    return requests.get(github.url + path, headers=bearer | headers, timeout=60)
 
 
 def token_of(github: StandIn, user: str = "ada", **changed: Any) -> str:
@@ -224,7 +224,7 @@ def test_addresses_need_their_scope(github: StandIn, scope: str, status: int) ->
 def test_the_api_wants_a_bearer_and_a_user_agent(github: StandIn, path: str) -> None:
     """401 without a token that is known, 403 without a name."""
     token = token_of(github)
-    assert requests.get(github.url + path, timeout=5).status_code == 401
+    assert requests.get(github.url + path, timeout=60).status_code == 401
     assert get(github, path, "gho_foreign").json()["message"] == "Bad credentials"
     assert get(github, path, token, Authorization=f"Basic {token}").status_code == 401
     answer = get(github, path, token, **{"User-Agent": ""})
@@ -276,9 +276,9 @@ def test_every_route_can_fail_on_the_wire(github: StandIn, route: str) -> None:
     github.script(route, "html", status=502)
     github.script(route, "reset")
     github.script(route, "hang", seconds=3)
-    assert requests.request(verb, github.url + path, timeout=5).status_code == 503
-    assert requests.request(verb, github.url + path, timeout=5).headers["Content-Type"] == "text/html"
+    assert requests.request(verb, github.url + path, timeout=60).status_code == 503
+    assert requests.request(verb, github.url + path, timeout=60).headers["Content-Type"] == "text/html"
     with pytest.raises(requests.ConnectionError):
-        requests.request(verb, github.url + path, timeout=5)
+        requests.request(verb, github.url + path, timeout=60)
     with pytest.raises(requests.ReadTimeout):
         requests.request(verb, github.url + path, timeout=0.2)

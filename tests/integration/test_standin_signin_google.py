@@ -56,7 +56,7 @@ def wanted(**changed: Any) -> dict[str, Any]:
 
 def authorize(google: StandIn, headers: Any = None, **changed: Any) -> requests.Response:
     url, parameters = f"{google.url}/o/oauth2/v2/auth", wanted(**changed)
-    return requests.get(url, params=parameters, headers=headers, allow_redirects=False, timeout=10)
+    return requests.get(url, params=parameters, headers=headers, allow_redirects=False, timeout=60)
 
 
 def answered(response: requests.Response) -> dict[str, str]:
@@ -75,7 +75,7 @@ def redeem(google: StandIn, given: str, *, auth: Any = None, **changed: Any) -> 
         "grant_type": "authorization_code", "code": given, "redirect_uri": REDIRECT, "code_verifier": VERIFIER
     } | SECRET | changed  # fmt: skip
     sent = {name: value for name, value in body.items() if value is not None}
-    return requests.post(f"{google.url}/token", data=sent, auth=auth, timeout=10)
+    return requests.post(f"{google.url}/token", data=sent, auth=auth, timeout=60)
 
 
 def error(answer: requests.Response) -> tuple[int, str]:
@@ -87,12 +87,12 @@ def error(answer: requests.Response) -> tuple[int, str]:
 
 def userinfo(google: StandIn, token: str) -> requests.Response:
     headers = {"Authorization": f"Bearer {token}"}
-    return requests.get(f"{google.url}/userinfo", headers=headers, timeout=10)
+    return requests.get(f"{google.url}/userinfo", headers=headers, timeout=60)
 
 
 def test_discovery_names_its_own_address_everywhere(google: StandIn) -> None:
     """Issuer and endpoints are those of the port; only the code flow, RS256 and S256 are offered."""
-    document = requests.get(f"{google.url}/.well-known/openid-configuration", timeout=5).json()
+    document = requests.get(f"{google.url}/.well-known/openid-configuration", timeout=60).json()
     assert document["issuer"] == google.url
     places = [value for name, value in document.items() if name.endswith(("_endpoint", "_uri"))]
     assert sorted(places) == [
@@ -268,7 +268,7 @@ def test_userinfo_needs_a_token_that_lives(google: StandIn) -> None:
         "Mallory Unverified",
     )
     assert userinfo(google, least).json() == {"sub": "110000000000000000001"}
-    assert requests.get(f"{google.url}/userinfo", timeout=5).status_code == 401
+    assert requests.get(f"{google.url}/userinfo", timeout=60).status_code == 401
     assert userinfo(google, "ya29.foreign").status_code == 401
     google.advance(3600)
     assert userinfo(google, full).status_code == 401
@@ -317,11 +317,11 @@ def test_every_route_can_fail_on_the_wire(google: StandIn, route: str) -> None:
     google.script(route, "html", status=502)
     google.script(route, "reset")
     google.script(route, "hang", seconds=3)
-    down = requests.get(url, timeout=5)
+    down = requests.get(url, timeout=60)
     assert (down.status_code, down.headers["Retry-After"]) == (503, "2")
-    assert requests.get(url, timeout=5).status_code == 502
+    assert requests.get(url, timeout=60).status_code == 502
     with pytest.raises(requests.ConnectionError):
-        requests.get(url, timeout=5)
+        requests.get(url, timeout=60)
     with pytest.raises(requests.ReadTimeout):
         requests.get(url, timeout=0.2)
 

@@ -76,14 +76,14 @@ def opened(name: str, provider: StandIn, **changed: str) -> requests.Response:
         "code_challenge": s256("v" * 43),
         "code_challenge_method": "S256",
     } | changed
-    return requests.get(provider.url + AUTHORIZE[name], params=asked, allow_redirects=False, timeout=10)
+    return requests.get(provider.url + AUTHORIZE[name], params=asked, allow_redirects=False, timeout=60)
 
 
 def submit(provider: StandIn, page: Page, **pressed: str) -> requests.Response:
     """Post the form as a browser does, with the button that was pressed."""
     assert page.form["method"] == "post"
     url, fields = provider.url + page.form["action"], page.hidden() | pressed
-    return requests.post(url, data=fields, allow_redirects=False, timeout=10)
+    return requests.post(url, data=fields, allow_redirects=False, timeout=60)
 
 
 def told(response: requests.Response, name: str) -> dict[str, list[str]]:

@@ -52,7 +52,7 @@ def tokens(google: StandIn, user: str = "ada@example.com", **changed: str) -> di
         "auto": "1",
     } | changed
     url = f"{google.url}/o/oauth2/v2/auth"
-    back = requests.get(url, params=asked, allow_redirects=False, timeout=10).headers["Location"]
+    back = requests.get(url, params=asked, allow_redirects=False, timeout=60).headers["Location"]
     body = {
         "client_id": "local-google",
         "client_secret": "google-secret",
@@ -61,14 +61,14 @@ def tokens(google: StandIn, user: str = "ada@example.com", **changed: str) -> di
         "code": parse_qs(urlsplit(back).query)["code"][0],
         "code_verifier": VERIFIER,
     }
-    answer = requests.post(f"{google.url}/token", data=body, timeout=10)
+    answer = requests.post(f"{google.url}/token", data=body, timeout=60)
     assert answer.status_code == 200
     return dict(answer.json())
 
 
 def keys(google: StandIn) -> dict[str, Any]:
     """The key set by id."""
-    found = requests.get(f"{google.url}/jwks", timeout=5).json()["keys"]
+    found = requests.get(f"{google.url}/jwks", timeout=60).json()["keys"]
     return {key["kid"]: key for key in found}
 
 
@@ -221,5 +221,5 @@ def test_userinfo_agrees_with_a_token_about_the_address(
     """An application that asks there learns the same."""
     google.script("token", "id_token", kind=kind)
     headers = {"Authorization": f"Bearer {tokens(google)['access_token']}"}
-    told = requests.get(f"{google.url}/userinfo", headers=headers, timeout=5).json()
+    told = requests.get(f"{google.url}/userinfo", headers=headers, timeout=60).json()
     assert (told.get("email"), told.get("email_verified")) == expected

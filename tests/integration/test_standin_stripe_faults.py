@@ -33,7 +33,7 @@ def stand_in(server: StandIn) -> StandIn:
     return server
 
 
-def client(stand_in: StandIn, *, retries: int = 0, timeout: float = 10) -> Any:
+def client(stand_in: StandIn, *, retries: int = 0, timeout: float = 60) -> Any:
     http = stripe.RequestsClient(timeout=timeout)
     made = stripe.StripeClient(
         "sk_test_local", base_addresses={"api": stand_in.url}, http_client=http, max_network_retries=retries
@@ -43,11 +43,11 @@ def client(stand_in: StandIn, *, retries: int = 0, timeout: float = 10) -> Any:
 
 def post(stand_in: StandIn, form: dict[str, str], key: str, path: str = "customers") -> requests.Response:
     headers = {"Authorization": "Bearer sk_test_local", "Idempotency-Key": key}
-    return requests.post(f"{stand_in.url}/v1/{path}", data=form, headers=headers, timeout=10)
+    return requests.post(f"{stand_in.url}/v1/{path}", data=form, headers=headers, timeout=60)
 
 
 def count(stand_in: StandIn, kind: str) -> int:
-    return len(requests.get(f"{stand_in.url}/_ctl/objects/{kind}", timeout=5).json()["objects"])
+    return len(requests.get(f"{stand_in.url}/_ctl/objects/{kind}", timeout=60).json()["objects"])
 
 
 def test_the_same_key_gives_the_same_answer_once(stand_in: StandIn) -> None:
@@ -178,5 +178,5 @@ def test_a_scripted_error_has_its_type_and_code(stand_in: StandIn) -> None:
 def test_an_unknown_route_or_fault_is_refused(stand_in: StandIn) -> None:
     """A test that scripts nothing should not pass."""
     for order in ({"route": "nowhere", "fault": "reset"}, {"route": "webhook", "fault": "reset"}):
-        answer = requests.post(f"{stand_in.url}/_ctl/script", json=order, timeout=5)
+        answer = requests.post(f"{stand_in.url}/_ctl/script", json=order, timeout=60)
         assert answer.status_code == 400

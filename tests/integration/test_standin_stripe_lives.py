@@ -44,7 +44,7 @@ def stand_in(server: StandIn) -> StandIn:
 
 @pytest.fixture
 def api(stand_in: StandIn) -> Any:
-    http = stripe.RequestsClient(timeout=10)
+    http = stripe.RequestsClient(timeout=60)
     return stripe.StripeClient("sk_test_local", base_addresses={"api": stand_in.url}, http_client=http).v1
 
 

@@ -86,7 +86,7 @@ def stand_in(server: StandIn, receiver: Receiver) -> StandIn:
 
 @pytest.fixture
 def api(stand_in: StandIn) -> Any:
-    http = stripe.RequestsClient(timeout=10)
+    http = stripe.RequestsClient(timeout=60)
     return stripe.StripeClient("sk_test_local", base_addresses={"api": stand_in.url}, http_client=http).v1
 
 
@@ -108,7 +108,7 @@ def verified(taken: tuple[bytes, str], secret: str = FIRST) -> bool:
 
 
 def attempts(stand_in: StandIn) -> list[dict[str, Any]]:
-    return requests.get(f"{stand_in.url}/_ctl/deliveries", timeout=5).json()["deliveries"]
+    return requests.get(f"{stand_in.url}/_ctl/deliveries", timeout=60).json()["deliveries"]
 
 
 def test_a_delivery_is_signed_with_every_active_secret(

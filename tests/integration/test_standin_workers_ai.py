@@ -42,7 +42,7 @@ def url(api: StandIn, model: str, account: str = "local") -> str:
     return f"{api.url}/client/v4/accounts/{account}/ai/run/{model}"
 
 
-def run(api: StandIn, model: str = SD15, *, timeout: float = 10, **fields: Any) -> requests.Response:
+def run(api: StandIn, model: str = SD15, *, timeout: float = 60, **fields: Any) -> requests.Response:
     body = {"prompt": "photo restoration"} | fields
     return requests.post(url(api, model), json=body, headers=AUTH, timeout=timeout)
 
@@ -51,7 +51,7 @@ def edit(api: StandIn, *images: bytes, **fields: str) -> requests.Response:
     """A call of FLUX, which takes a form."""
     body: dict[str, Any] = {f"input_image_{number}": ("a.png", image) for number, image in enumerate(images)}
     body |= {name: (None, value) for name, value in ({"prompt": "make it blue"} | fields).items()}
-    return requests.post(url(api, FLUX), files=body, headers=AUTH, timeout=10)
+    return requests.post(url(api, FLUX), files=body, headers=AUTH, timeout=60)
 
 
 def error(answer: requests.Response) -> tuple[int, int]:
@@ -85,13 +85,13 @@ def test_token_account_and_model_have_to_be_right(
     api: StandIn, headers: dict[str, str], account: str, model: str, expected: tuple[int, int]
 ) -> None:
     """Each has its own code, and the model stands in the path unescaped."""
-    answer = requests.post(url(api, model, account), json={"prompt": "x"}, headers=headers, timeout=5)
+    answer = requests.post(url(api, model, account), json={"prompt": "x"}, headers=headers, timeout=60)
     assert error(answer) == expected
 
 
 def test_another_verb_is_405(api: StandIn) -> None:
     """Only POST runs a model."""
-    assert error(requests.get(url(api, SD15), headers=AUTH, timeout=5)) == (405, 5019)
+    assert error(requests.get(url(api, SD15), headers=AUTH, timeout=60)) == (405, 5019)
 
 
 @pytest.mark.parametrize(
@@ -124,12 +124,12 @@ def test_bad_base64_and_a_broken_body_have_codes_of_their_own(api: StandIn) -> N
     """5004 and 3003."""
     assert error(run(api, image_b64="*")) == (400, 5004)
     headers = AUTH | {"Content-Type": "application/json"}
-    assert error(requests.post(url(api, SD15), data="{", headers=headers, timeout=5)) == (400, 3003)
+    assert error(requests.post(url(api, SD15), data="{", headers=headers, timeout=60)) == (400, 3003)
 
 
 def test_a_body_of_the_wrong_kind_is_400(api: StandIn) -> None:
     """JSON models take no form, form models no JSON."""
-    form = requests.post(url(api, SD15), files={"prompt": (None, "x")}, headers=AUTH, timeout=5)
+    form = requests.post(url(api, SD15), files={"prompt": (None, "x")}, headers=AUTH, timeout=60)
     assert error(form) == (400, 5006)
     assert error(run(api, FLUX)) == (400, 5006)
 

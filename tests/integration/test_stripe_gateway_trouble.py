@@ -108,11 +108,12 @@ def test_a_lock_with_429_is_under_way(cashier: Cashier) -> None:
 
 def test_the_same_order_at_the_same_time_is_under_way(cashier: Cashier) -> None:
     """The second one is told; there is one session."""
-    cashier.stand_in.script("sessions.create", "slow", seconds=1)
+    cashier.stand_in.script("sessions.create", "slow", seconds=3)
     order = replace(PACK, customer=cashier.customer)
     first = threading.Thread(target=lambda: cashier.adapter().open(order, idempotency_key="k"))
     first.start()
-    time.sleep(0.4)
+    while not cashier.asked("/checkout/sessions"):
+        time.sleep(0.02)
     with pytest.raises(CheckoutUnderWay):
         cashier.adapter(retries=0).open(order, idempotency_key="k")
     first.join()
@@ -159,13 +160,12 @@ def test_too_many_requests_are_no_answer(cashier: Cashier) -> None:
 def test_silence_ends_soon_and_is_no_answer(cashier: Cashier, fault: str) -> None:
     """Two tries of the time that was given."""
     payments = cashier.adapter(timeout=(0.5, 0.3))
-    cashier.stand_in.script("sessions.create", fault, seconds=30, times=2)
-    cashier.stand_in.script("sessions.retrieve", fault, seconds=30, times=2)
+    cashier.stand_in.script("sessions.retrieve", fault, seconds=60, times=2)
     started = time.monotonic()
     with pytest.raises(StripeUnavailable) as raised:
         payments.checkout("cs_1")
     assert raised.value.answered is False
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 50
 
 
 def test_by_itself_it_waits_no_longer_than_a_function_may() -> None:
@@ -177,9 +177,9 @@ def test_by_itself_it_waits_no_longer_than_a_function_may() -> None:
 @pytest.mark.parametrize("fault", ["reset_after", "hang_after", "hang_mid_body"])
 def test_an_answer_that_is_lost_does_not_make_a_second_one(cashier: Cashier, fault: str) -> None:
     """One customer and one session, thanks to our key."""
-    payments = cashier.adapter(timeout=(0.5, 0.3))
+    payments = cashier.adapter(timeout=(5, 1.5))
     for route in ("customers.create", "sessions.create"):
-        cashier.stand_in.script(route, fault, **({} if fault == "reset_after" else {"seconds": 2}))
+        cashier.stand_in.script(route, fault, **({} if fault == "reset_after" else {"seconds": 60}))
     customer = payments.create_customer(owner_id="user_3", email="", idempotency_key="customer:user_3")
     session = cashier.opened(payments=payments, customer=customer)
     assert [one["id"] for one in cashier.objects("customer")] == [cashier.customer, customer]

@@ -11,6 +11,8 @@ from PIL import Image
 from requests.adapters import HTTPAdapter
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+PATIENCE_SECONDS = 160
+"""Longer than the front door of the tests waits; nothing here asserts speed."""
 
 
 class _From(HTTPAdapter):
@@ -41,13 +43,13 @@ class Client:
 
     def get(self, path: str, **options: Any) -> requests.Response:
         """GET a path of ours."""
-        return self.http.get(self.url + path, timeout=60, allow_redirects=False, **options)
+        return self.http.get(self.url + path, timeout=PATIENCE_SECONDS, allow_redirects=False, **options)
 
     def post(self, path: str, *, headers: dict[str, str] | None = None, **options: Any) -> requests.Response:
         """POST as our own page would; ``headers`` with the value None are left out."""
         token = self.http.cookies.get("csrf_token", "")
         sent: dict[str, Any] = {"Origin": self.url, "X-CSRF-Token": token, **(headers or {})}
-        return self.http.post(self.url + path, headers=sent, timeout=90, **options)
+        return self.http.post(self.url + path, headers=sent, timeout=PATIENCE_SECONDS, **options)
 
     def meet(self) -> Client:
         """Get cookies, like a page that loads."""

@@ -22,7 +22,7 @@ def test_a_page_of_ours_may_upload_by_form(probe: LocalStack, bucket: str) -> No
     """A presigned form from our own origin is accepted, and the answer is readable by the page."""
     form = probe.client("s3").generate_presigned_post(bucket, "upload")
     answer = requests.post(
-        form["url"], data=form["fields"], files={"file": b"new"}, headers={"Origin": probe.url}, timeout=10
+        form["url"], data=form["fields"], files={"file": b"new"}, headers={"Origin": probe.url}, timeout=60
     )
     assert answer.status_code == 204
     assert answer.headers["Access-Control-Allow-Origin"] == probe.url
@@ -31,7 +31,7 @@ def test_a_page_of_ours_may_upload_by_form(probe: LocalStack, bucket: str) -> No
 def test_a_page_of_ours_may_read_a_presigned_object(probe: LocalStack, bucket: str) -> None:
     """A presigned GET from our own origin has the header that lets the page read it."""
     url = probe.client("s3").generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "photo"})
-    answer = requests.get(url, headers={"Origin": probe.url}, timeout=10)
+    answer = requests.get(url, headers={"Origin": probe.url}, timeout=60)
     assert answer.content == b"pixels"
     assert answer.headers["Access-Control-Allow-Origin"] == probe.url
 
@@ -40,11 +40,11 @@ def test_another_origin_gets_no_permission(probe: LocalStack, bucket: str) -> No
     """Without a rule for the origin there is no CORS header, and the preflight is refused."""
     url = probe.client("s3").generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "photo"})
     elsewhere = {"Origin": "https://evil.example"}
-    assert "Access-Control-Allow-Origin" not in requests.get(url, headers=elsewhere, timeout=10).headers
+    assert "Access-Control-Allow-Origin" not in requests.get(url, headers=elsewhere, timeout=60).headers
     preflight = requests.options(
         f"{probe.endpoint}/{bucket}/photo",
         headers={**elsewhere, "Access-Control-Request-Method": "GET"},
-        timeout=10,
+        timeout=60,
     )
     assert preflight.status_code == 403
 
@@ -56,7 +56,7 @@ def test_a_preflight_is_answered_by_the_rules(probe: LocalStack, bucket: str) ->
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "x-a",
     }
-    preflight = requests.options(f"{probe.endpoint}/{bucket}", headers=asked, timeout=10)
+    preflight = requests.options(f"{probe.endpoint}/{bucket}", headers=asked, timeout=60)
     assert preflight.status_code == 200
     assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
     assert preflight.headers["Access-Control-Max-Age"] == "60"
@@ -64,17 +64,17 @@ def test_a_preflight_is_answered_by_the_rules(probe: LocalStack, bucket: str) ->
 
 def test_an_unsigned_request_for_an_object_is_refused(probe: LocalStack, bucket: str) -> None:
     """Nobody reads an object by its plain URL."""
-    assert requests.get(f"{probe.endpoint}/{bucket}/photo", timeout=10).status_code == 403
-    assert requests.head(f"{probe.endpoint}/{bucket}/photo", timeout=10).status_code == 403
+    assert requests.get(f"{probe.endpoint}/{bucket}/photo", timeout=60).status_code == 403
+    assert requests.head(f"{probe.endpoint}/{bucket}/photo", timeout=60).status_code == 403
 
 
 def test_a_web_page_cannot_use_the_other_services(probe: LocalStack) -> None:
     """A page of any origin gets neither an answer nor a permission from the emulator's control side."""
     for origin in ("https://evil.example", probe.url):
         asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
-        preflight = requests.options(probe.endpoint, headers=asked, timeout=10)
+        preflight = requests.options(probe.endpoint, headers=asked, timeout=60)
         form = requests.post(
-            probe.endpoint, data={"Action": "ListQueues"}, headers={"Origin": origin}, timeout=10
+            probe.endpoint, data={"Action": "ListQueues"}, headers={"Origin": origin}, timeout=60
         )
         for answer in (preflight, form):
             assert answer.status_code == 403

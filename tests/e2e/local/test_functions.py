@@ -45,8 +45,8 @@ def test_environments_share_one_unpacked_layer(probe: LocalStack) -> None:
     """Two environments at the same time read the same files of a layer."""
 
     def describe_slowly(_: int) -> dict[str, Any]:
-        requests.get(f"{probe.url}/api/sleep?seconds=0.3", timeout=10)
-        return dict(requests.get(f"{probe.url}/api/describe", timeout=10).json())
+        requests.get(f"{probe.url}/api/sleep?seconds=0.3", timeout=60)
+        return dict(requests.get(f"{probe.url}/api/describe", timeout=60).json())
 
     with ThreadPoolExecutor(3) as pool:
         seen = list(pool.map(describe_slowly, range(3)))
@@ -92,5 +92,5 @@ def test_a_failing_import_shows_its_traceback(probe: LocalStack) -> None:
 def test_a_silent_function_does_not_wait_for_logs(probe: LocalStack) -> None:
     """Ten calls that log nothing take less than ten waits of 50 ms."""
     invoke(probe, "Probe")
-    elapsed = [requests.get(f"{probe.url}/api/echo", timeout=10).elapsed.total_seconds() for _ in range(10)]
+    elapsed = [requests.get(f"{probe.url}/api/echo", timeout=60).elapsed.total_seconds() for _ in range(10)]
     assert min(elapsed) < 0.045

@@ -16,7 +16,7 @@ def request_from(stack: LocalStack, address: str, headers: dict[str, str] | None
         adapter = requests.adapters.HTTPAdapter()
         adapter.init_poolmanager(1, 1, source_address=(address, 0))
         session.mount("http://", adapter)
-        return dict(session.get(f"{stack.url}/api/echo", headers=headers, timeout=10).json())
+        return dict(session.get(f"{stack.url}/api/echo", headers=headers, timeout=60).json())
 
 
 def test_the_source_address_is_the_clients(probe: LocalStack) -> None:
@@ -43,14 +43,14 @@ def test_the_source_address_cannot_be_claimed(probe: LocalStack) -> None:
 
 def test_cookies_are_a_list_of_the_event(probe: LocalStack) -> None:
     """Payload 2.0 carries cookies apart from the headers."""
-    event = requests.get(f"{probe.url}/api/echo", headers={"Cookie": "a=1; b=2"}, timeout=10).json()
+    event = requests.get(f"{probe.url}/api/echo", headers={"Cookie": "a=1; b=2"}, timeout=60).json()
     assert event["cookies"] == ["a=1", "b=2"]
     assert "cookie" not in event["headers"]
 
 
 def test_every_cookie_of_an_answer_arrives(probe: LocalStack) -> None:
     """Two cookies are two Set-Cookie headers."""
-    connection = http.client.HTTPConnection("127.0.0.1", probe.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", probe.port, timeout=60)
     connection.request("GET", "/api/echo")
     answer = connection.getresponse()
     assert answer.msg.get_all("set-cookie") == ["first=1; Path=/", "second=2; Path=/"]
@@ -60,7 +60,7 @@ def test_every_cookie_of_an_answer_arrives(probe: LocalStack) -> None:
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_an_any_route_takes_every_verb(probe: LocalStack, method: str) -> None:
     """OPTIONS included, because the API has no CORS configuration of its own."""
-    answer = requests.request(method, f"{probe.url}/api/echo", timeout=10)
+    answer = requests.request(method, f"{probe.url}/api/echo", timeout=60)
     assert answer.status_code == 200
     if method != "HEAD":
         assert answer.json()["requestContext"]["http"]["method"] == method
@@ -68,15 +68,15 @@ def test_an_any_route_takes_every_verb(probe: LocalStack, method: str) -> None:
 
 def test_a_verb_without_a_route_is_not_found(probe: LocalStack) -> None:
     """A route of one verb leaves the others to nobody, OPTIONS too."""
-    assert requests.get(f"{probe.url}/only/get", timeout=10).status_code == 200
+    assert requests.get(f"{probe.url}/only/get", timeout=60).status_code == 200
     for method in ("POST", "OPTIONS"):
-        answer = requests.request(method, f"{probe.url}/only/get", timeout=10)
+        answer = requests.request(method, f"{probe.url}/only/get", timeout=60)
         assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
 
 
 def test_a_failed_function_shows_nothing(probe: LocalStack) -> None:
     """The caller gets a 500 without the error's name or text."""
-    answer = requests.get(f"{probe.url}/api/raise", timeout=10)
+    answer = requests.get(f"{probe.url}/api/raise", timeout=60)
     assert (answer.status_code, answer.json()) == (500, {"message": "Internal Server Error"})
 
 
@@ -87,7 +87,7 @@ def test_an_api_keeps_the_id_of_its_tag(probe: LocalStack) -> None:
 
 def test_repeated_headers_are_joined(probe: LocalStack) -> None:
     """A header sent twice arrives as one value."""
-    connection = http.client.HTTPConnection("127.0.0.1", probe.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", probe.port, timeout=60)
     connection.putrequest("GET", "/api/echo?q=1&q=2")
     connection.putheader("X-Twice", "1")
     connection.putheader("X-Twice", "2")

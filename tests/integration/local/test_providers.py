@@ -52,7 +52,7 @@ def test_the_stand_in_sells_everything_and_tells_the_product(tmp_path: Path) -> 
         for number, (mode, price) in enumerate(sold):
             order = CheckoutOrder(str(number), mode, price, customer, "u", ORIGIN, ORIGIN)  # type: ignore[arg-type]
             assert payments.open(order, idempotency_key=str(number)).status == "open"
-        hook = requests.post(f"{found.stripe_url}/_ctl/webhook", json={}, timeout=5).json()
+        hook = requests.post(f"{found.stripe_url}/_ctl/webhook", json={}, timeout=60).json()
     assert hook["url"] == f"{ORIGIN}/api/billing/stripe-webhook"
     assert hook["active"] == [found.stripe_secret["webhookSecret"]]
     assert f"Stripe: stand-in, {found.stripe_url}" in found.shown
