@@ -27,6 +27,8 @@ class ComparedTable:
 
     def __init__(self, real: Table) -> None:
         self._real = real
+        self.compared = 0
+        """Calls that both answered alike."""
 
     @staticmethod
     def records() -> list[Record]:
@@ -45,6 +47,7 @@ class ComparedTable:
         assert mine == real, f"{name} of {given}: {mine} in memory, {real} in DynamoDB"
         held = _sorted(aws.records(keys))
         assert _sorted(memory.records()) == held, f"after {name} of {given}"
+        self.compared += 1
         if isinstance(answer, BaseException):
             raise answer
         return iter(answer) if name in LISTS else answer

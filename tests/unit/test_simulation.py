@@ -352,16 +352,16 @@ class Life:
 def test_whatever_happens_in_whatever_order_the_books_add_up(group):
     """Random orders, batches, steps, cancels, retries, jumps and crashes: nothing is lost, created or left held."""
     for number in range(group, SEQUENCES, GROUPS):
-        lived(number, MemoryTable())
+        live(number, MemoryTable())
 
 
 def test_a_random_life_is_the_same_in_dynamodb(cloud):
     """Every answer of the table in memory is compared with moto's, whatever the life asks for."""
     aws.empty_table()
-    lived(SEQUENCES, World.in_aws().table)
+    live(SEQUENCES, World.in_aws().table)
 
 
-def lived(number, table):
+def live(number, table):
     try:
         Life(SEED * 100_000 + number, table).live()
     except BaseException as broken:

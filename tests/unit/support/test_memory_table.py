@@ -69,6 +69,7 @@ def test_random_transactions_have_the_same_effect_as_in_dynamodb(table, seed):
         if len({str(write.key) for write in writes}) == len(writes):
             with suppress(ConditionFailed, InvalidRequest, ClientError):
                 table.transact(writes)
+    assert table.compared > 10
 
 
 def test_single_writes_and_reads_are_the_same(table):
@@ -114,6 +115,7 @@ def test_values_of_every_kind_are_kept_and_compared_alike(table, stored, compare
     for other in others:
         table.delete_if(KEYS[0], f"n {compare} :other AND attribute_not_exists(pk)", {":other": other})
         table.delete_if(KEYS[0], f"NOT n {compare} :other AND attribute_not_exists(pk)", {":other": other})
+    assert table.compared == 2 + 2 * len(others)
 
 
 def check(condition, **more):
