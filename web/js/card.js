@@ -72,7 +72,7 @@ function put(node, text) {
 }
 
 /**
- * Put photos that share a reason into one group, each with the photos' names.
+ * Put photos that share a reason into one group, each with the photos' names. Nobody reads a code: the first stands.
  * @template {object} R
  * @param {Job} job
  * @param {(item: Item) => R | null} reasonFor null for a photo that has none
@@ -83,7 +83,7 @@ function grouped(job, reasonFor) {
   job.items.forEach((item, index) => {
     const why = reasonFor(item);
     if (!why) return;
-    const key = JSON.stringify(why);
+    const key = JSON.stringify({ ...why, code: "" });
     const group = groups.get(key) ?? { ...why, names: [] };
     group.names.push(photoName(job, index));
     groups.set(key, group);

@@ -117,8 +117,9 @@ async function askQuote() {
   quoteAbort = new AbortController();
   const asked = question();
   const { width, height } = state.photo ?? {};
+  const size = width ? { width, height } : {}; // the API takes no zeros, which say here that it is not known
   try {
-    const data = quotes.get(asked) ?? (await api.quote({ ...settings.question(), width, height }, quoteAbort.signal));
+    const data = quotes.get(asked) ?? (await api.quote({ ...settings.question(), ...size }, quoteAbort.signal));
     quotes.set(asked, data);
     quoted = { asked, data };
   } catch (problem) {
