@@ -279,19 +279,14 @@ async function gone(next) {
   await refresh();
 }
 
-/** How often the module of the copy did not come: it is asked for under another name, as browsers remember failures. */
 let failures = 0;
 
-/** A copy of everything; the module comes when somebody asks for one. */
+/** A copy of everything; its module comes when asked for, after a failure under another name, as in main.js. */
 async function exportAll() {
-  const module = failures ? import(`./export.js?${failures}`) : import("./export.js");
-  const loaded = await module.catch(() => null);
-  if (loaded) {
-    await loaded.exportAll(tell);
-    return;
-  }
-  failures++;
-  tell($("data-notice"), http.unreachable(), exportAll);
+  const module = await (failures ? import(`./export.js?${failures}`) : import("./export.js")).catch(() => null);
+  if (module) await module.exportAll(tell);
+  else tell($("data-notice"), http.unreachable(), exportAll);
+  if (!module) failures++;
 }
 
 // --- the end
