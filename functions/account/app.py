@@ -57,7 +57,7 @@ def revoke_key(key_id: str) -> Response[Success[GoneView]]:
     return ok(GoneView())
 
 
-# A zip is no JSON to validate.
+# The answer is a zip file, so there is no JSON to validate.
 @app.get(
     "/api/account/export",
     summary="A copy of all your data",

@@ -55,7 +55,7 @@ def subscribe(body: Annotated[SubscriptionRequest, Body()], idempotency_key: Key
 
 @app.post("/api/billing/cancel", summary="Cancel the subscription", tags=["billing"])
 def cancel() -> Response[Success[SubscriptionView]]:
-    """It ends with the paid period; until then the plan stays."""
+    """The subscription ends at the end of the paid period; until then the plan stays."""
     account = _account()
     app.request_context.count_against("sensitive")
     return ok(_subscription(checkout.cancel(account, deps=runtime.billing_deps())))

@@ -1,4 +1,4 @@
-"""POST /api/debug-login: any plan by hand. Deployed to development only."""
+"""POST /api/debug-login: sign in with any plan. Deployed to development only."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def index(
     limit: Annotated[int, Query(ge=1, le=job_pages.PAGE_MAX)] = 20,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response[Success[JobsView]]:
-    """Runs of generate are jobs too."""
+    """Lists all jobs, including those made by POST /api/ai-image/generate."""
     wanted, after = job_pages.statuses_of(status), job_pages.job_after(cursor)
     found, last = manage.listed(
         caller=app.request_context.caller, statuses=wanted, limit=limit, after=after, jobs=runtime.jobs()
@@ -77,7 +77,7 @@ def cancel(job_id: str) -> Response[Success[JobView]]:
     "/api/ai-image/jobs/<job_id>/retry", summary="Run what failed again", tags=["jobs"], status_code=202
 )
 def retry(job_id: str, idempotency_key: Key = None) -> Response[Success[JobView]]:
-    """Only failed and canceled pictures, newly held."""
+    """Runs only the failed and canceled pictures again; they are charged anew."""
     context, deps = app.request_context, runtime.job_deps()
     job = manage.retry(
         manage.find(job_id, caller=context.caller, deps=deps),

@@ -21,7 +21,10 @@ TERMINAL = ("succeeded", "failed", "canceled", "aborted")
     responses={204: {"description": "Received. Duplicate, unknown and late ones too: they change nothing."}},
 )
 def callback(ref: str) -> Response[str]:
-    """Signed after Standard Webhooks, at most five minutes old. It only says that there is an end to look at."""
+    """Signed after Standard Webhooks, at most five minutes old.
+
+    It only says that the prediction ended; its result is fetched from the provider.
+    """
     app.request_context.note(path=callbacks.PATH)  # the rest of it is signed: not for the log
     request = app.request_context.request
     found = replicate_webhook.verified(request.body, request.headers, runtime.webhook_secrets())

@@ -1,6 +1,6 @@
 """Daily at 00:05 UTC: expire credits, reconcile with Stripe, audit every ledger.
 
-Quotas need no reset: the period is in the key.
+Usage is stored per period, so nothing is reset here despite the name.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from enhancer.telemetry import count, logger
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return what was done, counted (`Closed`); the report is stored in the bucket, too. Safe to repeat."""
-    closed = quota_reset.close(deps=runtime.billing_deps(keyless=True), notify=runtime.notify)
-    report = asdict(closed)
-    count("LedgerDifference", len(closed.differences))
-    count("PaidNotGranted", len(closed.found))
-    count("ClosingBroken", closed.broken)
+    """Return what was done, counted (`DailyReport`); the report is stored in the bucket, too. Safe to repeat."""
+    done = quota_reset.close(deps=runtime.billing_deps(keyless=True), notify=runtime.notify)
+    report = asdict(done)
+    count("LedgerDifference", len(done.differences))
+    count("PaidNotGranted", len(done.found))
+    count("ClosingBroken", done.broken)
     logger.info("closing", extra=report)
     key = closing_report_key(day_of(runtime.now()))
     runtime.artifacts().put(key, json.dumps(report).encode(), "application/json")

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.browser
 
 
 def arrive(page, way):
-    """Press, and wait until the browser left for where the played cashier sends it."""
+    """Press, and wait until the browser left for where the played Stripe sends it."""
     page.click(way)
     page.wait_for_url("**/account?played=*")
 
@@ -181,7 +181,7 @@ def test_prices_are_written_as_the_language_writes_them(visit: Open):
 
 
 def test_nothing_on_sale_is_said_and_no_button_does_anything(visit: Open):
-    """Without a cashier the page shows plans, says that nothing is sold, and describes each blocked button."""
+    """Without Stripe the page shows plans, says that nothing is sold, and describes each blocked button."""
     seen = visit("", plan="free")
     cashier = Cashier(seen.page, prices=prices(available=False)).play()
     page = open_pricing(seen.page)
@@ -231,7 +231,7 @@ def test_subscriber_is_sent_to_the_portal_instead_of_paying_twice(visit: Open):
 
 
 def test_second_try_of_a_checkout_carries_the_same_key(visit: Open):
-    """When the cashier did not answer, trying again is the same checkout; another click later is another."""
+    """When Stripe did not answer, trying again is the same checkout; another click later is another."""
     seen = visit("", plan="free")
     seen.expected = ("503",)
     page = seen.page

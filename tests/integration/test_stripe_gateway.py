@@ -1,4 +1,4 @@
-"""The cashier's adapter in front of the Stripe stand-in: every call, and what is read of every answer."""
+"""The Stripe adapter in front of the Stripe stand-in: every call, and what is read of every answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cashier's adapter when Stripe is silent, busy or says no: which error comes, and what is not done twice."""
+"""The Stripe adapter when Stripe is silent, busy or says no: which error comes, and what is not done twice."""
 
 from __future__ import annotations
 

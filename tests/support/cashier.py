@@ -1,6 +1,6 @@
-"""A cashier in memory: answers like `adapters.stripe.gateway.Payments`, and lets everything happen to a payment.
+"""A scripted Stripe in memory: answers like `adapters.stripe.gateway.Payments`, lets everything happen to a payment.
 
-Every happening appends the events that Stripe would tell to `events_told`. Nothing is delivered by itself.
+Every happening appends the events that Stripe would send to `events_told`. Nothing is delivered by itself.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from enhancer.domain.errors import CashierError, IdempotencyMismatch
+from enhancer.domain.errors import IdempotencyMismatch, StripeError
 from enhancer.domain.payments import (
     Charge,
     Checkout,
@@ -47,14 +47,16 @@ class Dispute:
 
 @dataclass
 class Cashier:
-    """``now``: epoch ms. ``problem``: raised by every call while it is set. ``calls``: the names of the calls made.
+    """A scripted Stripe.
+
+    ``now``: epoch ms. ``problem``: raised by every call while it is set. ``calls``: the names of the calls made.
 
     ``meanwhile``: happens once, between the next question and its answer: the answer is as old as the question.
     """
 
     now: Callable[[], int]
     live: bool = False
-    problem: CashierError | None = None
+    problem: StripeError | None = None
     meanwhile: Callable[[], object] | None = None
     calls: list[str] = field(default_factory=list)
     events_told: list[Event] = field(default_factory=list)

@@ -27,7 +27,7 @@ PLAN = replace(PACK, id="ord_2", mode="subscription", price="price_pro_monthly",
 
 
 class Cashier:
-    """The stand-in, the adapter in front of it, and a customer."""
+    """The Stripe stand-in, our adapter in front of it, and a customer."""
 
     def __init__(self, stand_in: StandIn) -> None:
         self.stand_in = stand_in

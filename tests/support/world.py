@@ -194,7 +194,7 @@ class World:
 
     @property
     def billing_deps(self) -> BillingDeps:
-        """What dealing with the cashier needs."""
+        """What dealing with Stripe needs."""
         return BillingDeps(
             payments=self.cashier,  # type: ignore[arg-type]
             links=self.links,
@@ -224,18 +224,18 @@ class World:
         return checkout.Visitor(self.again(account), aws.ORIGIN, "en", to, key)
 
     def bought(self, account: Account, size: int = 500, *, later: bool = False) -> Checkout:
-        """A pack, paid at the cashier; nobody here has heard of it."""
+        """A pack, paid at Stripe; no event of it was applied yet."""
         url = checkout.buy(self.visitor(account), size, deps=self.billing_deps)
         return self.cashier.pay(url.rpartition("/")[2], later=later)
 
     def subscribed(self, account: Account, plan: str = "pro", interval: Interval = "monthly") -> Snapshot:
-        """A subscription, paid at the cashier; nobody here has heard of it."""
+        """A subscription, paid at Stripe; no event of it was applied yet."""
         url = checkout.subscribe(self.visitor(account), plan, interval, deps=self.billing_deps)
         paid = self.cashier.pay(url.rpartition("/")[2])
         return self.cashier.subscribed[paid.subscription or ""]
 
     def told(self, *, since: int = 0) -> list[stripe_events.Outcome]:
-        """Everything the cashier told so far is heard, in order."""
+        """Apply every event that Stripe sent so far, in order."""
         return [
             stripe_events.apply_event(event, deps=self.billing_deps)
             for event in self.cashier.events_told[since:]

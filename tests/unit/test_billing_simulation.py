@@ -1,8 +1,8 @@
-"""Random lives of payers: whatever the cashier tells, in any order, as often and as late as it likes, the end is one.
+"""Random payers: whatever events Stripe sends, in any order, however often and late, the end is the same.
 
 Events come duplicated, reordered, days late and signed with either of two secrets; processes die before or after any
 write; meanwhile credits are held, spent, given, expire, and browsers come back. After every step the books add up; when
-everything was heard, nothing was granted twice or is missing, and plan, debt and block follow from the cashier alone.
+every event was applied, nothing was granted twice or is missing, and plan, debt and block follow from Stripe alone.
 
 ``BILLING_SEQUENCES`` runs more of them, ``BILLING_SEED`` starts elsewhere.
 """
@@ -61,7 +61,7 @@ class Life:
         return self.world.cashier
 
     def live(self):
-        """So many steps with an audit after each; then everything is heard, and the day is closed."""
+        """So many steps with an audit after each; then every event is applied, and the daily run follows."""
         moves = (self.buy, self.buy, self.settle, self.subscribe, self.renew, self.fail_renewal, self.recover,
                  self.switch, self.cancel, self.end, self.refund, self.fail_refund, self.dispute, self.decide,
                  self.hear, self.hear, self.hear, self.hear, self.hear, self.sync, self.hold, self.hold, self.resolve,
@@ -83,7 +83,7 @@ class Life:
         self.verify()
         assert not self.world_close().differences
 
-    # ------------------------------------------------------------------------------- the cashier's side
+    # ---------------------------------------------------------------------------------------- Stripe's side
 
     def buy(self):
         self.world.bought(self.account, self.chance.choice(list(PACKS)), later=self.chance.random() < 0.3)
@@ -169,7 +169,7 @@ class Life:
             self.waiting.pop(place)
 
     def deliver(self, event):
-        """As bytes, signed now with one of the two secrets; the cashier may be down, too."""
+        """As bytes, signed now with one of the two secrets; Stripe may be down, too."""
         body = json.dumps(
             {"id": event.id, "object": "event", "type": event.type, "created": event.created // 1000,
              "livemode": event.livemode, "data": {"object": event.object}}
@@ -197,7 +197,7 @@ class Life:
         return happens
 
     def overtake(self):
-        """While one process waits for the cashier, things happen there, and another process hears of them."""
+        """While one process waits for Stripe, things happen there, and another process applies them."""
         before = len(self.cashier.events_told)
         with suppress(EnhancerError):
             self.chance.choice(
@@ -266,7 +266,7 @@ class Life:
         assert min(balance.available, balance.held, balance.debt) >= 0
 
     def verify(self):
-        """Everything was heard: what we have follows from what the cashier has."""
+        """Every event was applied: what we have follows from what Stripe has."""
         owner, now = self.account.owner, self.world.clock
         lots = {lot.source: lot for lot in self.world.ledger.lots(owner)}
         usage_and_balance = self.world.ledger.usage_and_balance(owner, now=now)
@@ -297,7 +297,7 @@ class Life:
         assert there == came - balance.spent - balance.expired - by_hand
 
     def expected(self):
-        """Each subscription of the cashier, with the periods whose invoices are paid."""
+        """Each subscription at Stripe, with the periods whose invoices are paid."""
         found = {}
         for snapshot in self.cashier.subscribed.values():
             invoices = [self.cashier.invoice(one.id) for one in self.cashier.invoices.values()

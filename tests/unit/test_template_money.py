@@ -1,4 +1,4 @@
-"""What is deployed for money: who reads Stripe's key, queues for people, the daily closing, alarms."""
+"""What is deployed for money: who reads Stripe's key, queues for people, the daily reset, alarms."""
 
 import pytest
 

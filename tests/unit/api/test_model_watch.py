@@ -1,4 +1,4 @@
-"""The tie between our own model's run and its job: it stops when it should, and its end is heard."""
+"""The tie between our own model's run and its job: it stops when it should, and its end wakes the waiting step."""
 
 import pytest
 

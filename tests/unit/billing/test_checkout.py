@@ -69,7 +69,7 @@ def test_a_plan_without_a_price_is_refused(world, account):
     "path", ["//evil.example", "https://evil.example", "/api/auth/logout", "/\\evil", "/a\r\nb"]
 )
 def test_a_foreign_return_path_is_refused_before_anything_is_bought(world, account, path):
-    """Nobody is sent elsewhere through the cashier."""
+    """Nobody is sent elsewhere through Stripe."""
     with pytest.raises(ReturnToInvalid):
         checkout.buy(world.visitor(account, to=path), 500, deps=world.billing_deps)
     assert world.cashier.calls == []
@@ -112,7 +112,7 @@ def test_after_the_cashier_said_no_the_same_key_is_a_new_try_to_it(world, accoun
 
 
 def test_without_an_answer_the_same_key_asks_for_the_same_checkout(world, account):
-    """It may have been opened: the cashier's own key finds it."""
+    """It may have been opened: the idempotency key at Stripe finds it."""
     checkout.buy(world.visitor(account), 100, deps=world.billing_deps)
     world.cashier.problem = StripeUnavailable()
     with pytest.raises(StripeUnavailable):

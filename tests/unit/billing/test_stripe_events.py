@@ -1,4 +1,4 @@
-"""What the cashier says has its effect exactly once, in any order."""
+"""What Stripe sends has its effect exactly once, in any order."""
 
 import itertools
 from dataclasses import replace
@@ -244,7 +244,7 @@ def test_money_back_that_is_told_before_the_payment_ends_the_same(world):
 
 
 def test_a_handler_that_asked_too_early_does_not_overwrite_later_news(world):
-    """While one handler waits for the cashier's answer, another hears the whole refund and writes."""
+    """While one handler waits for Stripe's answer, another applies the whole refund."""
     account = world.person()
     charge = f"ch_{world.bought(account).payment_intent}"
     world.told()

@@ -52,7 +52,7 @@ def test_an_end_wakes_the_step_and_is_answered_with_nothing(apps, served, job, s
 
 @pytest.mark.parametrize("status", ["starting", "processing", "", None, 7, "SUCCEEDED", ["succeeded"], {}])
 def test_what_is_no_end_wakes_nobody(apps, served, job, status):
-    """Heard, and nothing done."""
+    """It is accepted, and nothing is done."""
     assert call(apps, path_of(served, job), {"id": NAME, "status": status}).status == 204
     assert served.workflow.woken == []
 

@@ -55,7 +55,7 @@ def available(served, account):
 
 
 def test_what_was_paid_is_granted_and_the_answer_says_so(apps, served, account, paid):
-    """Once: a repetition is heard and changes nothing."""
+    """Once: a repetition is accepted and changes nothing."""
     answers = [tell(apps, served, paid) for _ in range(3)]
     assert [(one.status, one.data["outcome"]) for one in answers] == [
         (200, "applied"),

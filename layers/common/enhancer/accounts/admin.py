@@ -41,7 +41,9 @@ def grant(
     now: int,
     ledger: Ledger,
 ) -> bool:
-    """Give ``amount`` credits; return False when ``once`` (an idempotency key or a fresh name) was used before.
+    """Give ``amount`` credits; return False when ``once`` was used before.
+
+    ``once``: the idempotency key, or a random id when no Idempotency-Key was sent.
 
     Raises `IdempotencyMismatch` when it was used for something else.
     """

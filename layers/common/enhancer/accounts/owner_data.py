@@ -138,7 +138,7 @@ def erase(
 ) -> None:
     """Delete an account: its subscription and its work are stopped, its name is gone, then its pictures and records.
 
-    ``unsubscribe`` ends a subscription, given its id; while that cannot be done (`CashierError`), nothing is deleted.
+    ``unsubscribe`` ends a subscription, given its id; while that cannot be done (`StripeError`), nothing is deleted.
     Once it is marked as deleted nobody can use it any more; what a crash leaves is finished by the sweep.
     """
     for subscription in account.subscriptions:

@@ -1,7 +1,7 @@
-"""Signing in with Google or GitHub (OAuth 2 with PKCE): to the provider and back, in the same browser, once.
+"""Signing in with Google or GitHub (OAuth 2 with PKCE): to the provider and back, once, in one browser.
 
-Nothing in a URL of ours is enough to sign anybody in. Code verifier and nonce follow from two secrets: one in the
-browser's cookie, one (the state) in the URL that went out; the table knows a hash of each.
+The state is single-use and bound to the browser's cookie, so a leaked URL cannot sign anybody in. Code verifier and
+nonce are derived from two secrets: one in the cookie, one (the state) in the URL; the table stores a hash of each.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from enhancer.domain.accounts import Pending
+from enhancer.domain.accounts import PendingSignIn
 from enhancer.domain.errors import OwnerBlocked, SignInFailed
 from enhancer.domain.keyed_hashes import keyed_hash
 from enhancer.domain.paths import safe_path
@@ -38,7 +38,7 @@ def begin(
     flow: SignInFlow, *, state: str, browser: str, return_to: str | None, linking: Account | None, now: int
 ) -> str:
     """Return the provider's URL to send the browser to. ``state`` and ``browser`` are 256 random bits each."""
-    pending = Pending(flow.provider, safe_path(return_to), linking.owner.id if linking else None)
+    pending = PendingSignIn(flow.provider, safe_path(return_to), linking.owner.id if linking else None)
     flow.accounts.begin_sign_in(state, browser, pending, now=now)
     return flow.sign_in.authorize_url(
         redirect_uri=flow.redirect_uri,
@@ -96,7 +96,7 @@ def is_secret(text: str | None) -> bool:
 def _account(
     flow: SignInFlow,
     profile: Profile,
-    pending: Pending,
+    pending: PendingSignIn,
     caller: Account | None,
     new_user: str,
     admin_email: str,

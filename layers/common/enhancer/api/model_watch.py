@@ -17,7 +17,9 @@ CHECK_SECONDS = 2.0
 
 
 class Watch:
-    """Use as a context around the work. Without a job it does nothing; of a later attempt no step is woken.
+    """Context manager around the work; a no-op without a job.
+
+    If the job has moved to another attempt, no step is woken.
 
     The token is read when the work has ended, after its result was stored: whoever comes to wait for it later finds
     the result there.

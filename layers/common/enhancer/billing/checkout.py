@@ -41,7 +41,10 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a checkout is for: one of Stripe's prices, paid once or by the month; ``metadata`` names it in our words."""
+    """What a checkout is for: one of Stripe's prices, paid once or by subscription.
+
+    ``metadata``: the pack or plan, stored at Stripe.
+    """
 
     mode: Literal["payment", "subscription"]
     price: str
@@ -51,14 +54,17 @@ class Wanted:
 def buy(visitor: Visitor, size: int, *, deps: BillingDeps) -> str:
     """Return the URL on which a pack of ``size`` credits is paid.
 
-    Raises `PackNotConfigured`, `CashierError`, `IdempotencyMismatch`.
+    Raises `PackNotConfigured`, `StripeError`, `IdempotencyMismatch`.
     """
     pack, price = deps.prices.of_pack(size)
     return _opened(visitor, Wanted("payment", price, {"pack": f"{pack.credits}"}), deps)
 
 
 def subscribe(visitor: Visitor, plan: str, interval: Interval, *, deps: BillingDeps) -> str:
-    """Return the URL on which a subscription is paid; older checkouts of one expire. Raises `SubscriptionExists`."""
+    """Return the URL on which a subscription is paid. Raises `SubscriptionExists`.
+
+    The user's earlier open subscription checkouts are expired.
+    """
     price = deps.prices.of_plan(plan, interval)
     open_one = next((one for one in visitor.account.subscriptions if one.is_open), None)
     if open_one:
@@ -133,7 +139,7 @@ def _state(checkout: Checkout, deps: BillingDeps) -> State:
 
 
 def _opened(visitor: Visitor, wanted: Wanted, deps: BillingDeps) -> str:
-    """Open a checkout once per idempotency key and return its URL; the keys sent to Stripe follow from ours."""
+    """Open a checkout once per idempotency key; return its URL. Stripe's key is derived from the caller's."""
     account, now = visitor.account, deps.now()
     path = safe_path(visitor.return_to, home=f"/{visitor.language}/account")
     key_hash = key_hash_of(visitor.idempotency_key) or _hash(deps.new_id("once"))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 READS = 5
-"""How often a statement is read until nothing moved meanwhile; then what was read last is shown."""
+"""Attempts at a consistent read of a statement; after that the last one is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Page:
 def statement(owner: Owner, *, limit: int, cursor: str | None, now: int, ledger: Ledger) -> Page:
     """Return a page of an owner's entries with the running balance. Raises `InvalidFields` for a bad cursor.
 
-    The balance of the newest entry is what is available now; a cursor carries that of its own place along.
+    The balance of the newest entry is what is available now; the cursor contains the balance at its position.
     """
     after, balance = _place(cursor)
     state = ledger.usage_and_balance(owner, now=now)

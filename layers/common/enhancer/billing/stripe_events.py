@@ -2,7 +2,8 @@
 
 An event only says where to look: the object is read again at Stripe, and what follows from it is written in one
 transaction with the event's once-key. A writer reads the version of what it will change *before* it asks Stripe, and
-its write fails if somebody else wrote since; so the last writer asked last, and the end is the same for every order.
+its write fails if somebody else wrote since; so a stale read can never overwrite a newer one, whatever order events
+arrive in.
 
 What cannot be right (an unknown price, another amount, a stranger) changes nothing and is parked for the operator.
 """
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     from enhancer.domain.owners import Owner
     from enhancer.domain.payments import Checkout, Event, Invoice, Snapshot
 
-CASHIER = "stripe"
+STRIPE_ACTOR = "stripe"
 """The actor of ledger entries that follow from a payment."""
 TRIES = 8
-"""Reads and writes of a record that others keep changing; after that the event must come again."""
+"""Attempts on a version conflict; after that `InternalError` is raised, and Stripe sends the event again."""
 SESSIONS = ("completed", "async_payment_succeeded", "async_payment_failed", "expired")
 INVOICES = ("paid", "payment_succeeded", "payment_failed")
 MONEY_BACK = ("charge.refunded", "refund.failed", "charge.dispute.created", "charge.dispute.closed")
@@ -39,7 +40,8 @@ Outcome = Literal["applied", "nothing", "repeated", "ignored", "parked"]
 def apply_event(event: Event, *, deps: BillingDeps) -> Outcome:
     """Apply an event and say what came of it. Whatever it raises means that Stripe must send it again.
 
-    A lock at Stripe and an account that is deleted meanwhile pass by themselves and are raised as `InternalError`.
+    Passing conditions (the object is locked at Stripe, the account is just being deleted) become `InternalError`, so
+    that Stripe sends the event again.
     """
     try:
         return _apply(event, deps)
@@ -66,7 +68,7 @@ def grant_pack(checkout: Checkout, *, deps: BillingDeps, event: str | None = Non
         if deps.ledger.came_from(owner, source_of(checkout)):
             return False  # it was granted while the account was there
         raise Parked("account_gone", checkout.id)
-    movement = Movement(deps.new_id("ent"), deps.now(), f"pack_{pack.credits}", CASHIER, ref=checkout.id)
+    movement = Movement(deps.new_id("ent"), deps.now(), f"pack_{pack.credits}", STRIPE_ACTOR, ref=checkout.id)
     return deps.ledger.arrive(
         owner,
         pack.tenths,
@@ -91,7 +93,8 @@ def sync_subscription(
 
     Raises `Parked`, `AlreadyApplied`, `InternalError`.
 
-    ``invoice_id``: one to look at again; ``dispute``: one of its payments that was opened or decided.
+    ``invoice_id``: one to look at again; ``dispute``: id of a dispute about one of its payments, which was opened or
+    decided.
     """
     owner = _owner_of(customer, subscription_id, deps)
     for _ in range(TRIES):
@@ -105,7 +108,7 @@ def sync_subscription(
         changed, taken_back = _changed(account, snapshot, invoice_id, deps)
         found = among(account.subscriptions, changed)
         if found == account.subscriptions and dispute is None:
-            deps.links.note(account.owner, event, now=deps.now())
+            deps.links.mark_applied(account.owner, event, now=deps.now())
             return False
         try:
             deps.links.save(
@@ -140,7 +143,7 @@ def _apply(event: Event, deps: BillingDeps) -> Outcome:
     kind, _, what = event.type.rpartition(".")
     customer = _text(event, "customer")
     owner = deps.links.owner_of(customer)
-    if owner and deps.links.was_heard(owner, event.id):
+    if owner and deps.links.was_applied(owner, event.id):
         return "repeated"
     done = False
     if kind == "checkout.session" and what in SESSIONS:
@@ -179,7 +182,7 @@ def _invoice(invoice_id: str, deps: BillingDeps, event: str) -> bool:
 
 
 def _money_back(event: Event, deps: BillingDeps) -> bool:
-    """A charge was refunded or disputed: what it bought goes back, credits or the paid period.
+    """A charge was refunded or disputed: take back the credits, or the paid period, that it bought.
 
     Of a refund that failed Stripe sends only the refund's event; the charge says what is still taken back.
     """
@@ -209,13 +212,16 @@ def _money_back(event: Event, deps: BillingDeps) -> bool:
 def _take_back(
     checkout: Checkout, charge_id: str, dispute: str | None, deps: BillingDeps, event: str
 ) -> bool:
-    """Take as many credits of a pack back as were refunded or are disputed of its price, or give them again."""
+    """Take back the share of a pack's credits whose price was refunded or is disputed.
+
+    Restore them when the refund failed or the dispute was won. Returns whether anything changed.
+    """
     grant_pack(checkout, deps=deps)  # the event of its payment may still be on the way
     owner = _owner_of(checkout.customer, checkout.id, deps)
     for _ in range(TRIES):
         seen_lot = deps.ledger.lot(owner, source_of(checkout))
         if seen_lot is None:
-            deps.links.note(owner, event, now=deps.now())
+            deps.links.mark_applied(owner, event, now=deps.now())
             return False
         charge = deps.payments.charge(charge_id)
         owed = to_take_back(seen_lot.lot.credits, amount=charge.amount, taken_back=charge.taken_back)
@@ -228,7 +234,7 @@ def _take_back(
                     deps.new_id("ent"),
                     deps.now(),
                     _why(owed - seen_lot.lot.owed_back, dispute),
-                    CASHIER,
+                    STRIPE_ACTOR,
                     ref=checkout.id,
                 ),
                 dispute=(dispute, dispute in charge.disputes) if dispute else None,
@@ -264,7 +270,7 @@ def _pack_of(checkout: Checkout, deps: BillingDeps) -> Pack:
 
 
 def _owner_of(customer: str | None, about: str, deps: BillingDeps) -> Owner:
-    """Return whom a Stripe customer is here; raise `Parked` for a stranger."""
+    """Return our owner of a Stripe customer; raise `Parked` if it is unknown."""
     owner = deps.links.owner_of(customer)
     if owner is None:
         raise Parked("unknown_customer", about)
@@ -299,7 +305,7 @@ def _changed(
 
 
 def _paid_by(invoice: Invoice, deps: BillingDeps) -> Iterable[Paid]:
-    """Return the periods that an invoice paid for; money given back for unused time is no period."""
+    """Return the periods that an invoice paid for; negative proration lines are skipped."""
     if not invoice.paid:
         return []
     found = []
@@ -313,7 +319,7 @@ def _paid_by(invoice: Invoice, deps: BillingDeps) -> Iterable[Paid]:
 
 
 def _park_if_two(subscriptions: Iterable[Subscription], deps: BillingDeps) -> None:
-    """Park two subscriptions that are paid at once: a mistake that only people can undo."""
+    """Park two subscriptions that are paid at once: this must be resolved by the operator."""
     running = [one for one in subscriptions if one.is_open and one.paid]
     if len(running) > 1:
         deps.park(Parked("two_subscriptions", running[-1].id), running[0].id)

@@ -56,7 +56,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingSignIn:
     """A sign-in that was begun and has not come back from the provider.
 
     ``provider``: ``google`` or ``github``. ``return_to``: the path of our page to open afterwards. ``linking``: id of

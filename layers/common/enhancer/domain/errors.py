@@ -32,7 +32,7 @@
     │   └── RateLimited, DailyQuotaExceeded, NetworkQuotaExceeded, KeyCapReached, TooManyJobs
     ├── InternalError           500 server_error
     ├── SignInUnavailable       503 provider_error
-    ├── CashierError            503 provider_error
+    ├── StripeError             503 provider_error
     │   └── StripeNotConfigured, StripeUnavailable
     └── ProviderError           502/503/504 provider_error
         ├── ProviderUnavailable, ProviderThrottled, ProviderExhausted, ProviderTimeout
@@ -494,19 +494,19 @@ class SignInUnavailable(EnhancerError):
     code = "sign_in_unavailable"
 
 
-class CashierError(EnhancerError):
+class StripeError(EnhancerError):
     """Stripe could not do what was asked. Nothing was bought and nothing was changed."""
 
     type = "provider_error"
 
 
-class StripeNotConfigured(CashierError):
+class StripeNotConfigured(StripeError):
     """This deployment has no secret key of Stripe."""
 
     code = "stripe_not_configured"
 
 
-class StripeUnavailable(CashierError):
+class StripeUnavailable(StripeError):
     """Stripe does not answer, or refuses.
 
     ``answered``: it refused, and repeats that answer for 24 hours under the same idempotency key, so the next try needs

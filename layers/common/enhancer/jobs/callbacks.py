@@ -20,6 +20,6 @@ def path_of(job: Job, item: Item, *, signer: Signer) -> str:
 
 
 def ref_of(text: str, *, signer: Signer) -> Ref | None:
-    """Return what the last part of such a path is about, None when its signature does not hold."""
+    """Return the item reference in the path's last segment, None if its signature is invalid."""
     signed = signer.verified(PURPOSE, text)
     return None if signed is None else Ref.from_text(signed)

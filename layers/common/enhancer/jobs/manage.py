@@ -32,7 +32,10 @@ def find(job_id: str, *, caller: Caller, deps: JobDeps) -> Job:
 def listed(
     *, caller: Caller, statuses: Collection[str], limit: int, after: str | None, jobs: Jobs
 ) -> tuple[list[Job], str | None]:
-    """Return a page of this browser's jobs, newest first, also those it made as a guest; and where the next starts."""
+    """Return a page of the caller's jobs, newest first, and the cursor of the next page (None at the end).
+
+    Jobs that the browser made before it signed in are included.
+    """
     found: list[Job] = []
     more = False
     for owner in caller.owners:
@@ -69,9 +72,9 @@ def end_canceled(job: Job, *, deps: JobDeps) -> Job:
 
 
 def retry(job: Job, *, caller: Caller, idempotency_key: str | None, deps: JobDeps) -> Job:
-    """Run what failed or was canceled again, newly held; raise `NothingToRetry`.
+    """Run the items that failed or were canceled again, charged anew; raise `NothingToRetry`.
 
-    Whoever made the job pays: what a browser made as a guest is retried with the guest's plan and quota.
+    Whoever made the job pays: a guest's job is retried on the guest's plan and quota, even after sign-in.
     """
     payer, now = caller.as_maker(job.owner), deps.now()
     replayed = submit.job_of_key(idempotency_key, f"retry {job.id}", caller=payer, deps=deps, now=now)

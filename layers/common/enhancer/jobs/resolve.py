@@ -23,7 +23,10 @@ _BY_CODE = {leaf.code: leaf for leaf in leaves()}
 
 
 def next_try(job: Job, item: Item, problem: EnhancerError, *, deps: JobDeps) -> tuple[Item, float] | None:
-    """Return the item as its next try finds it, and the seconds until then; None when nothing would help."""
+    """Return the item prepared for its next try and the seconds to wait before it; None means to give up.
+
+    The rule is `domain.recovery.after`.
+    """
     step = recovery.after(
         problem,
         model=job.model_of(item),
@@ -88,7 +91,7 @@ def release(job: Job, item: Item, problem: EnhancerError, *, closes: bool, deps:
 def close(job: Job, problem: EnhancerError, *, deps: JobDeps) -> None:
     """Release what is still open because of ``problem``, and end the job. Safe to repeat.
 
-    A prediction that was running is taken to cost what was set aside: nobody waits to learn more.
+    A prediction that was running is booked at its estimate; the real cost is unknown.
     """
     for item in job.open_items:
         running, micros = item.prediction, costs.estimated(job.model_of(item).slug)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from enhancer.domain.callers import Caller
 
 BODY_BYTES_MAX = 4_400_000
-"""A Lambda answer ends at 6 MB, and base64 makes 4 bytes of 3."""
+"""Lambda's limit of 6 MB for an answer, times 3/4 because base64 makes 4 bytes of 3; rounded down."""
 CACHE = {
     "uploads": "public, max-age=900, immutable",
     "results": "private, max-age=31536000, immutable",
@@ -116,7 +116,7 @@ def _headers(place: Place, stored: Head, *, download: bool) -> dict[str, str]:
 
 
 def _link_headers(stored: Head, headers: dict[str, str]) -> dict[str, str]:
-    """The same headers in S3's words, so that the redirect's target answers alike."""
+    """Return the same headers as S3 `Response*` parameters, so that the redirect's target sends them too."""
     asked = {"ResponseContentType": stored.content_type, "ResponseCacheControl": headers["Cache-Control"]}
     if "Content-Disposition" in headers:
         asked["ResponseContentDisposition"] = headers["Content-Disposition"]

@@ -1,7 +1,7 @@
-"""Running what is held, in one request; and what every run needs, wherever it runs: settle, release, try again.
+"""Run a held job inside the request; hand over to the state machine what takes longer.
 
-An item is resolved exactly once; whoever comes late changes nothing. A try that fails is followed by another one, by
-another model, or by giving everything back. What takes longer than a request goes on in `enhancer.jobs.steps`.
+An item is resolved exactly once; a late result changes nothing. A try that fails is followed by another one, by another
+model, or by the release of the hold (`enhancer.jobs.resolve`). The state machine goes on in `enhancer.jobs.steps`.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def hand_over(job: Job, item: Item, unfinished: StillRunning | OutOfTime, *, dep
     going_on = replace(item, prediction=prediction)
     try:
         deps.jobs.hand_over(job, item, prediction, now=deps.now())
-    except StaleAttempt:  # ended meanwhile, by somebody who did not know that anything runs
+    except StaleAttempt:  # canceled by a request that could not see the running prediction
         if prediction:
             deps.predictor_of(job, going_on).cancel(job, going_on)
         raise

@@ -33,10 +33,10 @@ _KNOWN = (errors.InvalidRequest, errors.Forbidden, errors.Conflict, ProviderErro
 
 
 def start_prediction(ref: Ref, token: str, *, deps: JobDeps) -> None:
-    """Step StartPrediction: look at the picture, start the model, leave ``token`` for whoever ends it.
+    """Step StartPrediction: check the picture, start the model, store the task token with the prediction.
 
-    A picture that is at fault resolves its item here, with the details; a `ProviderError` is raised, and FinishItem
-    decides what follows. Raises `StaleAttempt` for an attempt or turn that is over.
+    An invalid picture fails its item at once, with the details; a `ProviderError` is raised, and FinishItem decides
+    what follows. Raises `StaleAttempt` for an attempt or turn that is over.
     """
     job = _current(ref, deps)
     item = _in_turn(job, ref)
@@ -61,7 +61,10 @@ def start_prediction(ref: Ref, token: str, *, deps: JobDeps) -> None:
 
 
 def poll_prediction(ref: Ref, *, deps: JobDeps) -> None:
-    """Step PollPrediction, after nobody called back: fine when it ended; raise `ProviderTimeout` if not."""
+    """Step PollPrediction, after no call-back came within 280 s: return if the prediction ended.
+
+    Otherwise cancel it and raise `ProviderTimeout`.
+    """
     job = _current(ref, deps)
     item = _in_turn(job, ref)
     predictor = deps.predictor_of(job, item)
@@ -82,7 +85,7 @@ def finish_item(ref: Ref, error: str | None, *, deps: JobDeps) -> float | None:
     item = job.items[ref.item]
     if not item.is_open:
         return None
-    if item.turn > ref.turn:  # an earlier delivery of this step decided, and died before it could say so
+    if item.turn > ref.turn:  # an earlier run of this step advanced the turn and crashed before returning
         return 0.0
     try:
         if error:
@@ -115,10 +118,10 @@ def finish_job(ref: Ref, *, deps: JobDeps) -> None:
 
 
 def prediction_ended(ref: Ref, prediction_id: str, *, deps: JobDeps) -> bool:
-    """A provider says that a prediction has ended: wake whoever waits for it; return whether somebody did.
+    """A prediction has ended at its provider: send the task token to the waiting step; True if one was waiting.
 
-    Nothing is taken from the message but that: FinishItem asks the provider itself. Duplicates, strangers and whatever
-    comes late change nothing.
+    Nothing else is taken from the message: FinishItem asks the provider itself. Duplicate, unknown and late call-backs
+    are ignored.
     """
     try:
         job = _current(ref, deps)
@@ -145,7 +148,7 @@ def problem_named(class_name: str) -> EnhancerError:
 
 
 def _start(job: Job, item: Item, token: str, deps: JobDeps) -> None:
-    """Start a claimed prediction and record its name; give the claim back when the provider refuses."""
+    """Start a claimed prediction and store its id; remove the claim when the provider refuses."""
     predictor = deps.predictor_of(job, item)
     day = None
     try:
@@ -166,9 +169,9 @@ def _start(job: Job, item: Item, token: str, deps: JobDeps) -> None:
 
 
 def _refused(job: Job, item: Item, problem: EnhancerError, *, day: str | None, deps: JobDeps) -> None:
-    """Give a claim back, with the wait that was asked for and what the start did cost.
+    """Remove the claim of a prediction that was refused, and keep the provider's Retry-After and the cost.
 
-    Booked afterwards: dying in between leaves the estimate counted, never the correction twice.
+    The cost is booked last: a crash in between over-counts by the estimate, but never books the correction twice.
     """
     wait = problem.retry_after if isinstance(problem, ProviderError) else None
     try:
@@ -182,7 +185,7 @@ def _refused(job: Job, item: Item, problem: EnhancerError, *, day: str | None, d
 
 
 def _timed_out(job: Job, item: Item) -> errors.ProviderTimeout:
-    """The error for a prediction that we stopped: billed for its time, and taken to cost what was set aside."""
+    """Return the error for a prediction that we stopped, booked at its estimate; the real cost is unknown."""
     return errors.ProviderTimeout(cost=costs.estimated(job.model_of(item).slug) if item.prediction else 0)
 
 

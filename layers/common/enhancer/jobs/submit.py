@@ -1,4 +1,4 @@
-"""From an order to a held job: what is asked for, may they have it, what does it cost, take the price."""
+"""From an order to a held job: interpret it, check the entitlement, price it, hold the price."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from enhancer.jobs.deps import JobDeps
 
 SPLIT_TRIES = 10
-"""Holds tried while other runs of the owner move the balance; then the price counts as not covered."""
+"""Attempts at a hold while other runs of the owner change the balance; after that `InsufficientCredits` is raised."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnhanceOrder:
-    """What a caller asks for, as it came: None means "not said"."""
+    """What a caller asks for, as received; None means that it was not given."""
 
     model: str | None = None
     scale: int | None = None
@@ -119,7 +119,7 @@ def submit_photo(
     now: int,
     deps: JobDeps,
 ) -> Submitted:
-    """Return the job for this picture: a new one, held; or the one that key or picture already stands for.
+    """Return a new held job for this picture, or the existing one with the same idempotency key or paid result.
 
     ``now`` in epoch ms. Raises what the model, the plan, the quota or the balance refuses, and `IdempotencyMismatch`.
     """
@@ -204,7 +204,10 @@ class Picture:
 
 
 def look(photo: Photo, model: Model, params: Params, *, kind: Kind) -> Picture:
-    """Refuse a picture that the model cannot enhance with these parameters, in a request or in a job."""
+    """Check that the model can take the picture; return it with the format and digest of its result.
+
+    ``kind`` decides whether the limits of a request or of a job apply. Raises what the model refuses.
+    """
     output_format = images.output_format(params.output_format, photo.info.format, alpha=photo.info.alpha)
     check_size(model, photo.info, params, output_format)
     check_input(model, photo.info.megapixels, params)
@@ -228,9 +231,10 @@ def paid_item(owner: Owner, earlier: Earlier, *, deps: JobDeps) -> tuple[Job, It
 
 
 def hold(job: Job, idempotency_key: str | None, *, caller: Caller, deps: JobDeps, now: int) -> Job:
-    """Take the price of every open item, and return the held job, or the one that the key already stands for.
+    """Hold the price of every open item; return the held job, or the existing one with the same idempotency key.
 
-    First as the job says: the plan's month pays it all. If that cannot be: look what is left, split, try again.
+    Tries with plan credits alone; on `BalanceChanged` splits the price between plan and bought credits, up to
+    `SPLIT_TRIES` times. Raises what the quota or the balance refuses, and `IdempotencyMismatch`.
     """
     model, params, key_hash = model_named(job.model), job.params, key_hash_of(idempotency_key)
     total = price_of(model, params) * len(job.open_items)

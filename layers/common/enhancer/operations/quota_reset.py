@@ -1,6 +1,7 @@
 """Daily at 00:05 UTC: expire credits, reconcile with Stripe, audit every ledger.
 
-Quotas need no reset: the period is in the key. A run that is late, repeated or missed changes no quota.
+Usage is stored per period, so nothing is reset here despite the name. A run that is late, repeated or missed changes
+no quota.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from enhancer.billing import stripe_events
 from enhancer.billing.deps import BillingDeps, Parked
 from enhancer.domain.credits import WARNED_DAYS, expiring
-from enhancer.domain.errors import CashierError, StripeNotConfigured
+from enhancer.domain.errors import StripeError, StripeNotConfigured
 from enhancer.domain.ledger import Balance, Movement, StaleVersion, add_up
 from enhancer.domain.payments import NoSuchPayment
 from enhancer.domain.periods import DAY_MS
@@ -23,23 +24,23 @@ from enhancer.telemetry import logger
 if TYPE_CHECKING:
     from enhancer.domain.owners import Owner
 
-CLOSER = "quota_reset"
-"""The actor in ledger entries that are made here."""
+ACTOR = "quota_reset"
+"""``actor`` of the ledger entries written by the daily run."""
 LOOK_BACK_MS = 5 * DAY_MS
 """How far back Stripe is asked for payments and events: it repeats a webhook for three days, and some time on top."""
 READS = 5
-"""How often an owner's ledger is read before giving up, while it changes under the reader."""
+"""Attempts at a consistent read of an owner's ledger; after that `StaleVersion` is raised."""
 
 
 @dataclass(slots=True)
-class Closed:
-    """What a run did, counted; amounts in credits. The report and its log line have these names.
+class DailyReport:
+    """What a daily run did, counted; amounts in credits. The stored report and its log line have these names.
 
-    ``warned``: owners told that credits expire. ``found``: checkouts that were paid and had not been granted.
-    ``followed``: subscriptions that had changed at Stripe. ``heard``: refunds and disputes whose event was missed.
-    ``parked``: what people must look at. ``paid_off``: debt. ``checked``: owners whose ledger was added up.
-    ``differences``: owners whose totals differ from the sum of their entries, and by how much; it must be empty.
-    ``broken``: owners or Stripe's objects whose turn failed.
+    ``expired``: credits. ``warned``: owners told that credits expire. ``found``: ids of checkouts whose paid packs were
+    granted late. ``followed``: subscriptions that had changed at Stripe. ``heard``: refunds and disputes that were
+    applied late. ``parked``: what the operator must look at. ``paid_off``: debt that was paid off. ``checked``: owners
+    whose ledger was added up. ``differences``: owners whose totals differ from the sum of their entries, and by how
+    much; it must be empty. ``broken``: owners or objects of Stripe that raised an error.
     """
 
     expired: float = 0
@@ -63,33 +64,33 @@ class Closed:
             logger.exception("closing failed", extra={"about": name})
 
 
-def close(*, deps: BillingDeps, notify: Callable[..., None]) -> Closed:
+def close(*, deps: BillingDeps, notify: Callable[..., None]) -> DailyReport:
     """Expire credits, warn, reconcile with Stripe, pay off debt, add up every ledger. Safe to repeat.
 
     ``notify`` is called with the kind of notice, the owner and its fields.
     """
-    closed = Closed()
-    _expire(deps, closed)
-    _warn(deps, notify, closed)
-    _reconcile(deps, closed)
+    report = DailyReport()
+    _expire(deps, report)
+    _warn(deps, notify, report)
+    _reconcile(deps, report)
     for owner in deps.links.everybody():
-        with closed.on(owner.id):
-            _check(owner, deps, closed)
-    return closed
+        with report.on(owner.id):
+            _check(owner, deps, report)
+    return report
 
 
-def _expire(deps: BillingDeps, closed: Closed) -> None:
+def _expire(deps: BillingDeps, report: DailyReport) -> None:
     for owner in deps.ledger.due(before=deps.now() + 1):
-        with closed.on(owner.id):
-            movement = Movement(deps.new_id("ent"), deps.now(), "expired", CLOSER)
-            closed.expired += credits(deps.ledger.expire(owner, movement=movement))
+        with report.on(owner.id):
+            movement = Movement(deps.new_id("ent"), deps.now(), "expired", ACTOR)
+            report.expired += credits(deps.ledger.expire(owner, movement=movement))
 
 
-def _warn(deps: BillingDeps, notify: Callable[..., None], closed: Closed) -> None:
+def _warn(deps: BillingDeps, notify: Callable[..., None], report: DailyReport) -> None:
     now = deps.now()
     soon = now + WARNED_DAYS * DAY_MS
     for owner in deps.ledger.due(before=soon):
-        with closed.on(owner.id):
+        with report.on(owner.id):
             lots = deps.ledger.lots(owner)
             available = deps.ledger.usage_and_balance(owner, now=now).balance.available
             left = {one.at: one.credits for one in expiring(available, lots, now) if one.at < soon}
@@ -97,48 +98,48 @@ def _warn(deps: BillingDeps, notify: Callable[..., None], closed: Closed) -> Non
                 if lot.expires_at in left and deps.ledger.warn_once(owner, lot):
                     amount = credits(left.pop(lot.expires_at))
                     notify("credits_expiring", owner, credits=amount, expiresAt=lot.expires_at)
-                    closed.warned += 1
+                    report.warned += 1
 
 
-def _reconcile(deps: BillingDeps, closed: Closed) -> None:
-    """Apply what Stripe knows and no webhook told us: paid packs, subscriptions, refunds and disputes."""
+def _reconcile(deps: BillingDeps, report: DailyReport) -> None:
+    """Apply what happened at Stripe but reached us by no webhook: paid packs, subscriptions, refunds, disputes."""
     since = deps.now() - LOOK_BACK_MS
     try:
         for checkout in deps.payments.completed_checkouts(since_ms=since):
-            with closed.on(checkout.id), _parking(deps, closed):
+            with report.on(checkout.id), _parking(deps, report):
                 if checkout.mode == "payment" and stripe_events.grant_pack(checkout, deps=deps):
-                    closed.found.append(checkout.id)
+                    report.found.append(checkout.id)
         for snapshot in deps.payments.subscriptions():
-            with closed.on(snapshot.id), _parking(deps, closed):
-                closed.followed += stripe_events.sync_subscription(snapshot.customer, snapshot.id, deps=deps)
+            with report.on(snapshot.id), _parking(deps, report):
+                report.followed += stripe_events.sync_subscription(snapshot.customer, snapshot.id, deps=deps)
         for event in deps.payments.events(since_ms=since, types=stripe_events.MONEY_BACK):
-            with closed.on(event.id):
-                closed.heard += stripe_events.apply_event(event, deps=deps) == "applied"
+            with report.on(event.id):
+                report.heard += stripe_events.apply_event(event, deps=deps) == "applied"
     except StripeNotConfigured:
         logger.info("no key for Stripe, nothing to reconcile with")
-    except CashierError:
-        closed.broken += 1
+    except StripeError:
+        report.broken += 1
         logger.exception("closing without Stripe")
 
 
 @contextmanager
-def _parking(deps: BillingDeps, closed: Closed) -> Iterator[None]:
+def _parking(deps: BillingDeps, report: DailyReport) -> Iterator[None]:
     try:
         yield
     except Parked as parked:
-        closed.parked += 1
-        deps.park(parked, CLOSER)
+        report.parked += 1
+        deps.park(parked, ACTOR)
     except NoSuchPayment:
-        closed.parked += 1
+        report.parked += 1
 
 
-def _check(owner: Owner, deps: BillingDeps, closed: Closed) -> None:
-    movement = Movement(deps.new_id("ent"), deps.now(), "debt", CLOSER)
-    closed.paid_off += credits(deps.ledger.pay_off(owner, movement=movement))
+def _check(owner: Owner, deps: BillingDeps, report: DailyReport) -> None:
+    movement = Movement(deps.new_id("ent"), deps.now(), "debt", ACTOR)
+    report.paid_off += credits(deps.ledger.pay_off(owner, movement=movement))
     difference = difference_of(owner, deps)
-    closed.checked += 1
+    report.checked += 1
     if difference:
-        closed.differences[owner.id] = credits(difference)
+        report.differences[owner.id] = credits(difference)
         logger.error("books do not add up", extra={"owner": owner.id, "difference": credits(difference)})
 
 
@@ -149,9 +150,9 @@ def difference_of(owner: Owner, deps: BillingDeps) -> int:
     """
     for _ in range(READS):
         before = deps.ledger.usage_and_balance(owner, now=deps.now()).balance
-        told = add_up(deps.ledger.entries(owner))
+        summed = add_up(deps.ledger.entries(owner))
         if deps.ledger.usage_and_balance(owner, now=deps.now()).balance == before:
-            return abs(before.difference) + _apart(before, told)
+            return abs(before.difference) + _apart(before, summed)
     raise StaleVersion
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from enhancer.jobs.deps import JobDeps
 
 GRACE_MS = 60_000
-"""A job and its execution are made one after the other; what is younger than this may still be in between."""
+"""Grace period for new jobs and executions; younger ones may be only half created."""
 SILENCE_MS = 30_000
 """How long a prediction may run before its provider is asked; usually it has called back by then."""
 ASK_SECONDS = 25.0
@@ -60,7 +60,7 @@ class Swept:
 
 
 def sweep(*, deps: JobDeps, owner_records: OwnerRecords) -> Swept:
-    """Repair every job and execution that is overdue or has lost its other half. Safe to repeat."""
+    """Repair every overdue job, every job without execution and every execution without job. Safe to repeat."""
     swept, now = Swept(), deps.now()
     for job in deps.jobs.overdue(now=now):
         with swept.on(job.id):

@@ -6,7 +6,7 @@ from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.accounts import hashed
 from enhancer.adapters.dynamodb.table import ConditionFailed
 from enhancer.adapters.signin.base import Profile
-from enhancer.domain.accounts import Account, Pending
+from enhancer.domain.accounts import Account, PendingSignIn
 from enhancer.domain.errors import IdentityTaken, NotFound
 from enhancer.domain.owners import Owner
 from tests.support import aws
@@ -117,7 +117,7 @@ def test_a_taken_identity_leaves_the_account_as_it_was(world):
 
 def test_a_sign_in_under_way_is_taken_once(world):
     """The second taker gets nothing."""
-    pending = Pending("google", "/de/", None)
+    pending = PendingSignIn("google", "/de/", None)
     world.accounts.begin_sign_in("state", "browser", pending, now=world.clock)
     assert world.accounts.take_sign_in("state", "browser", "google", now=world.clock) == pending
     assert world.accounts.take_sign_in("state", "browser", "google", now=world.clock) is None
@@ -125,9 +125,9 @@ def test_a_sign_in_under_way_is_taken_once(world):
 
 def test_a_state_is_never_used_for_two_sign_ins(world):
     """Beginning again with one that is known is refused, not overwritten."""
-    world.accounts.begin_sign_in("state", "browser", Pending("google", "/", None), now=world.clock)
+    world.accounts.begin_sign_in("state", "browser", PendingSignIn("google", "/", None), now=world.clock)
     with pytest.raises(ConditionFailed):
-        world.accounts.begin_sign_in("state", "thief", Pending("google", "/", None), now=world.clock)
+        world.accounts.begin_sign_in("state", "thief", PendingSignIn("google", "/", None), now=world.clock)
     assert world.accounts.take_sign_in("state", "thief", "google", now=world.clock) is None
 
 

@@ -195,7 +195,7 @@ def test_hearing_an_event_does_not_load_stripes_library():
     assert done.returncode == 0
 
 
-def test_building_the_cashier_does_not_load_stripes_library():
+def test_building_the_adapter_does_not_load_stripes_library():
     """Only a question to Stripe does."""
     program = (
         "import sys; from enhancer.adapters.stripe.gateway import Payments; "

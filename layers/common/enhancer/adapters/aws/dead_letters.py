@@ -1,6 +1,6 @@
-"""The SQS queue of billing events that need a person: what Stripe reports and our records contradict.
+"""The SQS queue of Stripe events and objects that the operator must look at, as they contradict our records.
 
-A message holds a reason and ids, nothing private.
+A message contains a reason and ids, nothing private.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class DeadLetters:
-    """The queue ``queue_url``. Every message is also logged; with ``client=None`` it is only logged. Never raises."""
+    """Sends messages to the queue ``queue_url`` and logs each one; with ``client=None`` it only logs. Never raises."""
 
     def __init__(self, client: SQSClient | None, queue_url: str) -> None:
         self._client = client

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, absent
-from enhancer.domain.accounts import SESSION_SECONDS, SIGN_IN_SECONDS, Account, Pending, Session
+from enhancer.domain.accounts import SESSION_SECONDS, SIGN_IN_SECONDS, Account, PendingSignIn, Session
 from enhancer.domain.errors import IdentityTaken, NotFound, OwnerBlocked
 from enhancer.domain.owners import Owner
 from enhancer.domain.subscriptions import Paid, Subscription
@@ -81,7 +81,7 @@ class Accounts:
 
     # ------------------------------------------------------------------------------------------ sign-in
 
-    def begin_sign_in(self, state: str, browser: str, pending: Pending, *, now: int) -> None:
+    def begin_sign_in(self, state: str, browser: str, pending: PendingSignIn, *, now: int) -> None:
         """Store a sign-in for `SIGN_IN_SECONDS` under its OAuth ``state``, bound to the browser with this secret."""
         record = {
             **keys.sign_in(hashed(state)),
@@ -93,14 +93,14 @@ class Accounts:
         }
         self._table.put(record, condition=absent())
 
-    def take_sign_in(self, state: str, browser: str, provider: str, *, now: int) -> Pending | None:
+    def take_sign_in(self, state: str, browser: str, provider: str, *, now: int) -> PendingSignIn | None:
         """Return the sign-in of a ``state`` and remove it; None if it is unknown, used, late or another browser's."""
         record = self._table.take(
             keys.sign_in(hashed(state)),
             "browser = :browser AND provider = :provider AND expires > :now",
             {":browser": hashed(browser), ":provider": provider, ":now": now // 1000},
         )
-        return Pending(provider, record["return_to"], record.get("linking")) if record else None
+        return PendingSignIn(provider, record["return_to"], record.get("linking")) if record else None
 
     def sign_in(self, profile: Profile, *, new_user: str, role: str, now: int) -> Account:
         """Return the account of a verified identity, a new one if it has none. One user per identity.

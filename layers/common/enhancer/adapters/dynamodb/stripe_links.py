@@ -17,7 +17,7 @@ ORDER_KEPT_SECONDS = 23 * 3600
 """How long an idempotency key stands for its checkout: a little less than the day in which that can be paid."""
 
 
-class Enrolled(Exception):
+class AlreadyCustomer(Exception):
     """The account has another Stripe customer id already: ``customer``."""
 
     def __init__(self, customer: str) -> None:
@@ -26,7 +26,7 @@ class Enrolled(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenCheckout:
     """The checkout that an idempotency key stands for.
 
     ``id``: ours. ``session`` and ``url``: of Stripe's checkout session, empty until it is open. ``turn``: how often
@@ -64,15 +64,15 @@ class StripeLinks:
             condition="attribute_exists(#plan) AND (attribute_not_exists(customer) OR customer = :before)",
             names={"#plan": "plan"},
             values={":customer": customer, ":before": instead_of},
-            refusal=lambda found: Enrolled(found["customer"]) if "customer" in found else NotFound(),
+            refusal=lambda found: AlreadyCustomer(found["customer"]) if "customer" in found else NotFound(),
         )
         try:
             self._table.transact([account, pointer])
-        except Enrolled as already:
+        except AlreadyCustomer as already:
             return already.customer
         return customer
 
-    def order(self, owner: Owner, key_hash: str, *, fingerprint: str, new_id: str, now: int) -> Opened:
+    def order(self, owner: Owner, key_hash: str, *, fingerprint: str, new_id: str, now: int) -> OpenCheckout:
         """Return the checkout that the idempotency key stands for, a new one with ``new_id`` if none.
 
         Raises `IdempotencyMismatch` when the key stands for a request with another fingerprint.
@@ -90,8 +90,10 @@ class StripeLinks:
             found = failed.record
             if found["fingerprint"] != fingerprint:
                 raise IdempotencyMismatch(header="Idempotency-Key") from None
-            return Opened(found["id"], found.get("turn", 0), found.get("session", ""), found.get("url", ""))
-        return Opened(new_id)
+            return OpenCheckout(
+                found["id"], found.get("turn", 0), found.get("session", ""), found.get("url", "")
+            )
+        return OpenCheckout(new_id)
 
     def opened(self, owner: Owner, key_hash: str, session: str, url: str) -> None:
         """Store id and URL of the checkout session that was opened for the order."""
@@ -145,12 +147,12 @@ class StripeLinks:
         )
         self._table.transact([*event_once(owner, event, now), account])
 
-    def note(self, owner: Owner, event: str | None, *, now: int) -> None:
+    def mark_applied(self, owner: Owner, event: str | None, *, now: int) -> None:
         """Mark an event that changes nothing as applied; raise `AlreadyApplied` when it was applied before."""
         if event:
             self._table.transact(event_once(owner, event, now))
 
-    def was_heard(self, owner: Owner, event: str) -> bool:
+    def was_applied(self, owner: Owner, event: str) -> bool:
         """Return whether an event was applied before."""
         return self._table.get(keys.event_once(owner, event)) is not None
 

@@ -39,7 +39,7 @@ STATUS: dict[type[EnhancerError], int] = {
     errors.LimitReached: 429,
     errors.InternalError: 500,
     errors.SignInUnavailable: 503,
-    errors.CashierError: 503,
+    errors.StripeError: 503,
     errors.ProviderFailed: 502,
     errors.ProviderOutputInvalid: 502,
     errors.ProviderUnavailable: 503,
@@ -65,10 +65,11 @@ RATE_LIMIT, RATE_LIMIT_POLICY = "RateLimit", "RateLimit-Policy"
 class App(APIGatewayHttpResolver):
     """A Powertools resolver that knows how its calls are guarded.
 
-    ``rate`` counts its calls against that limit; None means it has none and needs no caller. ``csrf`` is off
-    only for routes that browsers post to by themselves. ``scope`` is what an API key needs for calls that change
-    something (reading needs "read"); None means that no key will do. ``for_blocked``: also who is blocked may do it,
-    such as signing out and taking their data along. ``context`` is the request being answered.
+    ``rate`` is the limit that its calls count against; None means it has none and needs no caller. ``reads`` is the
+    limit for GET, HEAD and OPTIONS. ``csrf`` is off only for routes that browsers post to by themselves. ``validated``:
+    whether Powertools validates requests and answers with pydantic. ``scope`` is what an API key needs for calls that
+    change something (reading needs "read"); None means that no key will do. ``for_blocked``: also who is blocked may do
+    it, such as signing out and taking their data along. ``request_context`` is the request being answered.
     """
 
     request_context: RequestContext

@@ -1,4 +1,7 @@
-"""Unsafe calls with cookies must come from our own page and prove that it could read its cookie."""
+"""CSRF protection: unsafe calls with cookies must come from our own origin.
+
+They must also send the csrf cookie's value as a header (double submit).
+"""
 
 from __future__ import annotations
 

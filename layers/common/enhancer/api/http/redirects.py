@@ -15,7 +15,7 @@ from enhancer.domain.errors import EnhancerError
 
 Route = Callable[..., Response[Any]]
 Place = Callable[[Request, EnhancerError], str]
-"""Where a browser goes that met this error."""
+"""Returns the page to redirect to for an error."""
 
 
 def go(url: str) -> Response[Any]:

@@ -78,7 +78,7 @@ class Request:
 
     @property
     def api_key(self) -> str | None:
-        """What stands behind ``Authorization: Bearer``; "" for another kind of authorization, None without one."""
+        """The token after ``Authorization: Bearer``; "" for another kind of authorization, None without one."""
         header = self.headers.get("authorization")
         if header is None:
             return None
@@ -87,7 +87,7 @@ class Request:
 
     @property
     def wants_page(self) -> bool:
-        """Whether a person looks at the answer: a browser asks for HTML first."""
+        """Whether ``Accept`` includes text/html: a browser shows the answer to a person."""
         return "text/html" in self.headers.get("accept", "")
 
     @property

@@ -22,7 +22,7 @@ from enhancer.domain.stripe_prices import ANNUAL_MONTHS, EUR, Prices
 from enhancer.domain.subscriptions import GRACE_MS, current, following
 
 ACTORS = ("stripe", "quota_reset")
-"""Who moves credits without being a person; nobody else is told to owners by name or id."""
+"""Automatic actors, which owners are shown by name; all others are shown as "admin"."""
 ReturnTo = Annotated[str, StringConstraints(max_length=500)]
 
 
@@ -54,7 +54,7 @@ class UrlView(Wire):
 
 
 class Leaving(BaseModel):
-    """Where the browser goes now, in the envelope and beside it."""
+    """Where to send the browser: the URL inside the envelope and again at top level."""
 
     success: Literal[True] = True
     data: UrlView
@@ -62,7 +62,7 @@ class Leaving(BaseModel):
 
 
 def leaving(url: str) -> Response[Leaving]:
-    """Return the address to go to."""
+    """Return the answer with the URL to send the browser to."""
     return Response(200, "application/json", Leaving(data=UrlView(url=url), url=url))
 
 
@@ -199,7 +199,7 @@ class SubscriptionView(Wire):
 class MovementView(Wire):
     """A movement of bought credits: by how much it changed what is available, and how much that was afterwards.
 
-    ``plan``: credits of the plan's month that it was about, which the kind says the way of. ``debt``: how that changed.
+    ``plan``: plan credits moved; ``kind`` tells whether they were taken or returned. ``debt``: change of the debt.
     ``actor``: stripe, quota_reset, admin or system. ``ref``: the checkout it is about.
     """
 
@@ -277,7 +277,7 @@ class StatementView(Wire):
 
 
 def actor_of(entry: Entry) -> str:
-    """Return who moved credits, as owners are told: what people did is an administrator's, without a name."""
+    """Return the actor of an entry as shown to its owner: administrators stay anonymous."""
     if entry.actor is None:
         return "system"
     return entry.actor if entry.actor in ACTORS else "admin"

@@ -42,7 +42,7 @@ class ChargeView(Wire):
 
 
 class RefusalView(Wire):
-    """An error a run would meet, as it would be told."""
+    """An error that a run would meet, as the API would return it."""
 
     type: str
     code: str
@@ -71,7 +71,7 @@ class QuoteView(Wire):
 class GenerateView(Wire):
     """A finished picture. Width and height in pixels, timings in milliseconds.
 
-    ``model`` and ``provider`` ran it; another one than ``requestedModel`` where that could not.
+    ``model`` and ``provider`` ran it; ``model`` differs from ``requestedModel`` when a fallback ran.
     """
 
     job_id: str

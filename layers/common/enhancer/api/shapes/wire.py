@@ -1,4 +1,4 @@
-"""Shapes of requests, and the envelope of answers. Names on the wire are the contract's."""
+"""Shapes of requests, and the envelope of answers: camelCase in JSON, snake_case in Python."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 
 
 class Wire(BaseModel):
-    """camelCase outside, snake_case inside."""
+    """Base model: names are camelCase in JSON and snake_case in Python."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
