@@ -96,11 +96,16 @@ def slow_job(stage: Stage, *scripts: tuple[str, str, str, dict[str, object]]) ->
         stage.lab.replicate.script(route, kind, **parameters)
     answer = stage.client.start(image=picture(seed=next(stage.lab.seeds)), model="gfpgan")
     assert answer.status_code == 202, answer.text
+    return once_started(stage, answer.json()["data"]["id"])
+
+
+def once_started(stage: Stage, job_id: str) -> Job:
+    """The job as soon as the provider runs its prediction."""
 
     def is_named(job: Job) -> bool:
         return any(item.prediction and item.prediction.id for item in job.open_items)
 
-    return stage.lab.deployed.when(stage.owner, answer.json()["data"]["id"], is_named, "named")
+    return stage.lab.deployed.when(stage.owner, job_id, is_named, "named")
 
 
 def pass_time(stage: Stage) -> None:
@@ -309,7 +314,7 @@ def test_slow_prediction_is_handed_over_and_made_once(stage: Stage, seconds: int
     photo = picture(seed=next(stage.lab.seeds))
     answer = stage.client.generate(photo, model="gfpgan", headers={"Prefer": f"wait={seconds}"})
     assert answer.status_code == 202, answer.text
-    ended = end_of(stage, stage.job)
+    ended = end_of(stage, once_started(stage, stage.job.id))
     assert (ended.status, ended.items[0].charge) == ("succeeded", 10)
     assert (
         stage.lab.calls(stage.owner, REPLICATE).creates,

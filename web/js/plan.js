@@ -5,7 +5,7 @@ import { $, announce, el } from "./dom.js";
 import { planName, t } from "./i18n.js";
 import { say } from "./notices.js";
 import * as problems from "./problems.js";
-import { refresh } from "./usage.js";
+import { refresh, usage } from "./usage.js";
 
 const LATE = ["past_due", "unpaid", "paused"];
 
@@ -46,9 +46,9 @@ export function show(found, prices) {
 /** Ask again; nothing moves when nothing has changed. */
 export async function renew() {
   const found = await billing.subscription().catch(() => view);
+  if (view && usage()?.plan !== found.plan) refresh();
   if (!view || JSON.stringify(found) === JSON.stringify(view)) return;
   show(found, sale);
-  refresh();
 }
 
 export function clear() {

@@ -8,7 +8,7 @@ import * as problems from "./problems.js";
 import { mark, radios } from "./radios.js";
 import * as returned from "./returned.js";
 import { returnPath } from "./top.js";
-import { onUsage, refresh, watch } from "./usage.js";
+import { onUsage, refresh, usage as lastUsage, watch } from "./usage.js";
 
 const YES = "m5 12.5 4.5 4.5L19 7.5";
 const NO = "M7 12h10";
@@ -294,10 +294,10 @@ function resume() {
 /** The subscription may have been changed in the portal. */
 async function renew() {
   const found = view && (await billing.subscription().catch(() => view));
+  if (found && lastUsage()?.plan !== found.plan) refresh(); // it may have been asked a moment before the change
   if (JSON.stringify(found) === JSON.stringify(view)) return;
   view = found;
   paint();
-  refresh();
 }
 
 /** Signed in or out, here or in another tab. @param {Usage} usage */
