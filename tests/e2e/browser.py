@@ -159,7 +159,7 @@ def visit_fixture(browser: Browser, stack: LocalStack, deployed: Deployed) -> It
         seen.page.context.close()
     for seen in visits:
         unexpected = [text for text in seen.errors if not any(part in text for part in seen.expected)]
-        assert not unexpected
+        assert not unexpected, unexpected
         assert not seen.strangers
 
 
