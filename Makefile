@@ -11,6 +11,8 @@ SOURCES := layers functions local tests benchmarks
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/bytecode
 export SAM_CLI_TELEMETRY := 0
+# Bytecode goes to one place, whatever the shell says; without it every process compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 ENV ?= staging
 ARCH ?= x86_64
