@@ -277,9 +277,8 @@ class Life:
         if self.chance.random() < 0.7:
             model.deliver(job, item)
         else:
-            problem = self.chance.choice((ProviderFailed(), ProviderOutputInvalid()))
-            problem.cost = 450 if model is self.world.replicate else 0
-            model.fail(job, item, problem)
+            failed = self.chance.choice((ProviderFailed, ProviderOutputInvalid))
+            model.fail(job, item, failed(cost=450 if model is self.world.replicate else 0))
 
     def execute(self):
         """A whole execution; its steps may be delivered twice, and each item ends as it likes."""

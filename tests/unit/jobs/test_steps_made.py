@@ -30,8 +30,7 @@ def item_of(world, job):
 
 def unfetched(world, job, *, turn=0):
     """The prediction ended well, and its delivery fails."""
-    problem = errors.ProviderUnavailable(provider="replicate")
-    problem.made, problem.cost = True, REPLICATE_COST
+    problem = errors.ProviderUnavailable(provider="replicate", made=True, cost=REPLICATE_COST)
     world.replicate.fail(world.stored(job), item_of(world, job), problem)
     return world.finish_item(job, turn=turn)
 
