@@ -115,7 +115,7 @@ def test_texts_of_failed_items_follow_the_language(apps, pro, served):
 def test_one_picture_in_a_form_is_a_job_too(apps, browser, served):
     """Decoded, priced and stored at once; the state machine only runs it."""
     answer = browser.post_form(apps.jobs, JOBS, {"scale": "2"}, image=png(shade=7))
-    assert (answer.status, answer.data["status"]) == (202, "processing")
+    assert (answer.status, answer.data["status"]) == (202, "queued")
     assert answer.data["input"]["width"] == 8
     job = job_of(served, answer)
     assert served.artifacts.exists(job.items[0].input.key)
@@ -214,7 +214,7 @@ def test_a_retry_is_accepted_like_a_new_job(apps, pro, served):
     key = {"idempotency-key": "again"}
     for _ in range(2):
         again = pro.send(apps.jobs, "POST", f"{path}/retry", headers=key)
-        assert (again.status, again.data["attempt"], again.data["status"]) == (202, 2, "processing")
+        assert (again.status, again.data["attempt"], again.data["status"]) == (202, 2, "queued")
         assert (again.headers["Location"], again.headers["Retry-After"]) == (path, "2")
     assert list(served.workflow.executions) == [f"{answer.data['id']}-1", f"{answer.data['id']}-2"]
 

@@ -41,8 +41,8 @@ that nothing has to be reset when it ends; a paid month is named by its dates: `
 
 ``gsi1`` is a sparse index of what is due; ``gsi1sk`` is a time in epoch ms. An unclosed job has ``gsi1pk``
 ``OPEN#<shard>`` and its deadline; a lot ``EXPIRY`` and when it expires, until it has been booked as expired; a deleted
-account ``PURGE`` and when it was deleted, until nothing else of it is left. TTL: the attribute ``expires``, in epoch
-seconds.
+account ``PURGE`` and when it was deleted, until nothing else of it is left; a deleted job ``REMOVAL`` and when it was
+deleted, until its pictures are gone, too. TTL: the attribute ``expires``, in epoch seconds.
 """
 
 from __future__ import annotations
@@ -206,6 +206,10 @@ def export(owner: Owner) -> Key:
 
 PURGE = "PURGE"
 """The index partition of deleted accounts whose purge has not finished."""
+
+
+REMOVAL = "REMOVAL"
+"""The index partition of deleted jobs whose pictures may still be there."""
 
 
 def open_shard(job_id: str) -> str:
