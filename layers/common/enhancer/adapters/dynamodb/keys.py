@@ -11,11 +11,11 @@ Once: hold       same                          ONCE#<job>#<item>#hold       one 
 Once: resolution same                          ONCE#<job>#<item>#resolution one settle or release per hold
 Once: source     same                          ONCE#<source>                credits come or go once per source
 Once: event      same                          ONCE#event#<event>           an event of Stripe counts once; TTL
-Idempotency key  same                          ONCE#key#<sha256>            the job that it stands for; TTL
+Idempotency key  same                          ONCE#key#<sha256>            its job, or that it is void; TTL
 Lot              same                          LOT#<source>                 credits that arrived together
 Order            same                          ORDER#<sha256>               checkout of an idempotency key; TTL
 Job              same                          JOB#<job>                    a job with its items; TTL
-Result index     same                          RESULT#<digest>              item paid for with this result; TTL
+Result index     same                          RESULT#<digest>              item that makes it or has it; TTL
 API key          same                          KEY#<key>                    an API key as its owner sees it
 Key usage        same                          KEYUSE#<key>#2026-11         what a key used in a month; TTL
 Audit            same                          AUDIT#<entry>                what administrators changed
@@ -144,7 +144,7 @@ def job(owner: Owner, job_id: str) -> Key:
 
 
 def result(owner: Owner, digest: str) -> Key:
-    """The item that was paid for with this result; ``digest`` is that of its pixels and parameters."""
+    """The item that makes or has made this result; ``digest`` is that of its pixels and parameters."""
     return {"pk": _owner(owner), "sk": f"RESULT#{digest}"}
 
 
