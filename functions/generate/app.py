@@ -34,13 +34,17 @@ def generate(
     context, caller, deps = app.request_context, app.request_context.caller, runtime.job_deps()
     wish = prefer.read(preference or "")
     submitted = submit_forms.submit_one(
-        context, form, idempotency_key, kind="async" if wish.is_async else "sync"
+        context,
+        form,
+        idempotency_key,
+        kind="async" if wish.is_async else "sync",
+        seconds_max=wish.seconds - context.elapsed_ms / 1000,
     )
-    if wish.is_async and submitted.fresh:
+    if submitted.fresh and submitted.job.kind == "async":
         run.launch(submitted.job, original=submitted.original, concurrency=1, deps=deps)
         job = submitted.job
     else:
-        job = run.finish(submitted, deps=deps, seconds_max=wish.seconds)
+        job = run.finish(submitted, deps=deps, seconds_max=wish.seconds - context.elapsed_ms / 1000)
     context.note(jobId=job.id, model=job.model)
     state = deps.ledger.usage_and_balance(caller.owner, now=context.now, month=caller.month_at(context.now))
     if job.is_open:

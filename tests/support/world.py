@@ -314,7 +314,10 @@ class World:
         found.deliver(stored, stored.items[item])  # type: ignore[attr-defined]
 
     def execute(self, job: Job, *, errors: dict[int, str] | None = None) -> Job:
-        """Run the whole execution; items with an error fail with it in every try instead of ending well."""
+        """Run the whole execution; items with an error fail with it in every try instead of ending well.
+
+        It stops at an item that waits for one of another job.
+        """
         for item in [found.index for found in job.open_items]:
             error, turn, again = (errors or {}).get(item), job.items[item].turn, True
             while again:
@@ -322,6 +325,8 @@ class World:
                 if not error and self.stored(job).items[item].is_open:
                     self.deliver(job, item)
                 again, turn = self.finish_item(job, item, error=error, turn=turn) is not None, turn + 1
+                if self.stored(job).items[item].waited:
+                    return self.stored(job)
         self.finish_job(job)
         self.workflow.executions[job.execution].status = "SUCCEEDED"
         return self.stored(job)

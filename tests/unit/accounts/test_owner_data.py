@@ -162,15 +162,15 @@ def test_a_picture_that_expired_is_left_out(world):
     assert [name.split("/")[1] for name in names if name.startswith("artifacts/")] == ["results"]
 
 
-def test_a_picture_shown_by_two_jobs_is_in_the_copy_once(world):
-    """A job that was free points to what was paid for before."""
+def test_a_free_picture_is_in_the_copy_of_all_data_like_any_other(world):
+    """Its job has an original and a result of its own."""
     caller = member(world)
     first = made(world, caller)
     again = world.batch(caller, [world.artifacts.get(first.items[0].input.key)])
     world.execute(again)
     assert world.stored(again).items[0].free
     names = packed(world, caller).namelist()
-    assert len(names) == len(set(names)) == len(FILES) + 2
+    assert len(names) == len(set(names)) == len(FILES) + 4
 
 
 def test_a_copy_made_in_the_background_lies_under_its_owners_exports(world):
@@ -304,18 +304,20 @@ def test_a_purge_that_dies_is_finished_by_the_sweep(world):
     assert left(world, caller) >= {"JOB", "KEY", "RESULT"}
     world.clock += GRACE_MS + 1
     assert world.sweep() == Swept(purged=1)
+    assert pictures(world, caller.owner) == []
     assert left(world, caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
     check_books(world, caller, job)
 
 
-def test_a_deletion_that_dies_before_burying_can_be_asked_for_again(world):
-    """The account is still there, its work stopped; the second time it ends."""
+def test_a_deletion_that_is_refused_changes_nothing_and_can_be_asked_for_again(world):
+    """Before burying the account is still there and its work goes on; the second time it ends."""
     caller = member(world)
+    made(world, caller)
     world.batch(caller)
+    before, kept = world.records(), pictures(world, caller.owner)
     with pytest.raises(InsufficientCredits):
         erase(world, caller, Dying(world, "before burying"))
-    assert world.accounts.get(caller.owner)
-    assert world.open_jobs(caller) == 0
+    assert (world.records(), pictures(world, caller.owner)) == (before, kept)
     erase(world, caller)
     assert left(world, caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
 

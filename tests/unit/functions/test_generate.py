@@ -99,12 +99,14 @@ def test_new_cookies_do_not_lift_a_networks_cap(apps, browser, served):
 
 
 def test_the_same_picture_again_is_free(apps, browser, served):
-    """No charge, no run, the same result."""
+    """No charge, no run, and a job of its own with the same picture, which outlives the first one."""
     first, second = enhance(apps, browser), enhance(apps, browser)
     assert second.data["deduplicated"] is True
     assert second.data["charge"] == {"total": 0.0, "planPortion": 0.0, "creditsPortion": 0.0}
     assert second.headers["X-Credits-Charged"] == "0.0"
-    assert second.data["imageUrl"] == first.data["imageUrl"]
+    assert browser.send(apps.results, "GET", second.data["imageUrl"]).status == 200
+    assert first.data["imageUrl"] != second.data["imageUrl"]
+    assert first.data["jobId"] != second.data["jobId"]
     assert used(apps, browser) == (1, 1.0)
 
 

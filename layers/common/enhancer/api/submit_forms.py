@@ -26,9 +26,14 @@ RETRY_SECONDS = 2
 
 
 def submit_one(
-    context: RequestContext, form: GenerateForm, idempotency_key: str | None, *, kind: Kind
+    context: RequestContext,
+    form: GenerateForm,
+    idempotency_key: str | None,
+    *,
+    kind: Kind,
+    seconds_max: float = 0.0,
 ) -> Submitted:
-    """Check, price and hold one picture."""
+    """Check, price and hold one picture; see `submit.submit_photo`."""
     caller = context.caller
     model, params = submit.interpret(form.to_order())
     submit.permit(model, params, caller=caller, enabled=runtime.enabled)
@@ -41,6 +46,7 @@ def submit_one(
         idempotency_key=idempotency_key,
         now=context.now,
         deps=runtime.job_deps(),
+        seconds_max=seconds_max,
     )
 
 

@@ -21,7 +21,8 @@
     ├── NotFound                404 not_found
     ├── MethodNotAllowed        405 method_not_allowed
     ├── Conflict                409 conflict
-    │   ├── JobOpen, JobFinished, NothingToRetry, JobCanceled, IdentityTaken, TooManyKeys, CreditsTooFew
+    │   ├── JobOpen, JobFinished, NothingToRetry, JobCanceled, JobDeleted
+    │   ├── IdentityTaken, TooManyKeys, CreditsTooFew
     │   └── SubscriptionExists, NoSubscription, NothingBought, CheckoutUnderWay
     ├── TooLarge                413 payload_too_large
     │   └── FileTooLarge, TooManyPixels
@@ -353,6 +354,12 @@ class JobCanceled(Conflict):
     """The job was canceled: the image was not enhanced, or its result was dropped."""
 
     code = "job_canceled"
+
+
+class JobDeleted(Conflict):
+    """The idempotency key stands for a job that its owner has deleted: ``header``, ``jobId``."""
+
+    code = "job_deleted"
 
 
 class IdentityTaken(Conflict):

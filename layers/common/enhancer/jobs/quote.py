@@ -15,7 +15,8 @@ from enhancer.domain.models import Model, Params
 from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, smallest_plan_with
 from enhancer.domain.pricing import Split, credits, price_of, split
 from enhancer.domain.refusals import daily_quota_exceeded, key_cap_reached, network_quota_exceeded
-from enhancer.jobs.submit import insufficient, permit
+from enhancer.jobs.holds import insufficient
+from enhancer.jobs.submit import permit
 
 if TYPE_CHECKING:
     from enhancer.domain.callers import Caller

@@ -11,11 +11,11 @@ Once: hold       same                          ONCE#<job>#<item>#hold       one 
 Once: resolution same                          ONCE#<job>#<item>#resolution one settle or release per hold
 Once: source     same                          ONCE#<source>                credits come or go once per source
 Once: event      same                          ONCE#event#<event>           an event of Stripe counts once; TTL
-Idempotency key  same                          ONCE#key#<sha256>            the job that it stands for; TTL
+Idempotency key  same                          ONCE#key#<sha256>            its job, or that it is void; TTL
 Lot              same                          LOT#<source>                 credits that arrived together
 Order            same                          ORDER#<sha256>               checkout of an idempotency key; TTL
 Job              same                          JOB#<job>                    a job with its items; TTL
-Result index     same                          RESULT#<digest>              item paid for with this result; TTL
+Result index     same                          RESULT#<digest>              item that makes it or has it; TTL
 API key          same                          KEY#<key>                    an API key as its owner sees it
 Key usage        same                          KEYUSE#<key>#2026-11         what a key used in a month; TTL
 Audit            same                          AUDIT#<entry>                what administrators changed
@@ -41,8 +41,8 @@ that nothing has to be reset when it ends; a paid month is named by its dates: `
 
 ``gsi1`` is a sparse index of what is due; ``gsi1sk`` is a time in epoch ms. An unclosed job has ``gsi1pk``
 ``OPEN#<shard>`` and its deadline; a lot ``EXPIRY`` and when it expires, until it has been booked as expired; a deleted
-account ``PURGE`` and when it was deleted, until nothing else of it is left. TTL: the attribute ``expires``, in epoch
-seconds.
+account ``PURGE`` and when it was deleted, until nothing else of it is left; a deleted job ``REMOVAL`` and when it was
+deleted, until its pictures are gone, too. TTL: the attribute ``expires``, in epoch seconds.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def job(owner: Owner, job_id: str) -> Key:
 
 
 def result(owner: Owner, digest: str) -> Key:
-    """The item that was paid for with this result; ``digest`` is that of its pixels and parameters."""
+    """The item that makes or has made this result; ``digest`` is that of its pixels and parameters."""
     return {"pk": _owner(owner), "sk": f"RESULT#{digest}"}
 
 
@@ -206,6 +206,10 @@ def export(owner: Owner) -> Key:
 
 PURGE = "PURGE"
 """The index partition of deleted accounts whose purge has not finished."""
+
+
+REMOVAL = "REMOVAL"
+"""The index partition of deleted jobs whose pictures may still be there."""
 
 
 def open_shard(job_id: str) -> str:

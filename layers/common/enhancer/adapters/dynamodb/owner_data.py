@@ -9,7 +9,7 @@ from typing import Literal
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.accounts import hashed
-from enhancer.adapters.dynamodb.jobs import from_record
+from enhancer.adapters.dynamodb.jobs import from_record, is_deleted
 from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, TableBusy, Write
 from enhancer.domain.accounts import Account
 from enhancer.domain.errors import NotFound
@@ -84,8 +84,8 @@ class OwnerRecords:
         return self._table.under(keys.account(owner)["pk"], prefix)
 
     def jobs(self, owner: Owner) -> list[Job]:
-        """Return every job of an owner."""
-        return [from_record(record) for record in self.records(owner, "JOB#")]
+        """Return every job of an owner, without deleted ones."""
+        return [from_record(record) for record in self.records(owner, "JOB#") if not is_deleted(record)]
 
     def mark_deleted(self, account: Account, *, now: int) -> None:
         """Delete an account in one transaction: its address, name and identities are removed, and nobody can sign in.
@@ -126,7 +126,7 @@ class OwnerRecords:
                 self._table.delete(keys.api_key_pointer(record["hash"]))
             if sk.startswith("LEDGER#") and "actor" in record:
                 self._table.update({"pk": record["pk"], "sk": sk}, "REMOVE reason")
-            if sk.startswith("JOB#") and "gsi1pk" in record:
+            if sk.startswith("JOB#") and "gsi1pk" in record and not is_deleted(record):
                 finished = False  # its holds must be released first
             elif sk.startswith("KEYUSE#") and not finished:
                 continue  # comes after the jobs; an open one still subtracts from it what it releases

@@ -118,6 +118,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The job was canceled. Nothing was charged for this picture.",
         "Der Auftrag wurde abgebrochen. Für dieses Bild wurde nichts berechnet.",
     ),
+    "job_deleted": (
+        "The job that this Idempotency-Key stands for was deleted. Send a new key to run the picture again.",
+        "Der Auftrag zu diesem Idempotency-Key wurde gelöscht. Mit einem neuen Schlüssel läuft das Bild noch einmal.",
+    ),
     "file_too_large": (
         "The file has {size} bytes; the limit is {limit}. Larger files go through POST /api/ai-image/uploads.",
         "Die Datei hat {size} Bytes; die Grenze ist {limit}. Größere Dateien gehen über POST /api/ai-image/uploads.",
