@@ -13,7 +13,7 @@ import requests
 
 from enhancer.accounts import owner_data
 from enhancer.adapters.dynamodb import keys
-from enhancer.adapters.dynamodb.owner_data import SETTLED_MS, OwnerRecords
+from enhancer.adapters.dynamodb.owner_data import SETTLED_MS
 from enhancer.domain.artifacts import prefixes_of
 from enhancer.runtime import now
 from tests.e2e.conftest import Store
@@ -91,9 +91,7 @@ def test_a_large_copy_is_made_in_the_background_once_and_then_linked_to(
     user, other = member(fresh_client, "premium"), member(fresh_client, "premium")
     answer = user.client.start(image=picture(700, 500, seed=3, noise=True))
     assert deployed.ended(user.owner, answer.json()["data"]["id"]).status == "succeeded"
-    assert (
-        owner_data.size_of(user.owner, owner_records=OwnerRecords(store.table)) > owner_data.INLINE_BYTES_MAX
-    )
+    assert owner_data.size_of(user.owner, owner_records=store.owner_records) > owner_data.INLINE_BYTES_MAX
     browsers = [user.client.copy() for _ in range(5)]
     with ThreadPoolExecutor(5) as pool:
         asked = list(pool.map(lambda client: client.get(EXPORT), browsers))
@@ -114,7 +112,7 @@ def test_a_large_copy_is_made_in_the_background_once_and_then_linked_to(
 
 def ready(store: Store, user: Member) -> bool:
     """Whether the copy is there."""
-    found = OwnerRecords(store.table).export(user.owner, now=now())
+    found = store.owner_records.export(user.owner, now=now())
     return found is not None and found.status == "ready"
 
 
@@ -217,7 +215,7 @@ def test_a_deletion_that_died_is_finished_by_the_sweep(
     user.new_key()
     account = store.accounts.get(user.owner)
     assert account
-    owner_records = OwnerRecords(store.table)
+    owner_records = store.owner_records
     owner_records.mark_deleted(account, now=now())
     assert "JOB" in kinds_left(store, user)
     assert deployed.sweep(SOON_MS).purged >= 1

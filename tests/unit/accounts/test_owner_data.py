@@ -51,7 +51,7 @@ def packed(world, caller):
     """The zip, opened."""
     out = io.BytesIO()
     account = world.accounts.get(caller.owner)
-    owner_data.pack(account, out, owner_records=OwnerRecords(world.table), artifacts=world.artifacts)
+    owner_data.pack(account, out, owner_records=world.owner_records, artifacts=world.artifacts)
     return zipfile.ZipFile(out)
 
 
@@ -60,7 +60,7 @@ def erase(world, caller, owner_records=None):
     owner_data.erase(
         account,
         deps=world.job_deps,
-        owner_records=owner_records or OwnerRecords(world.table),
+        owner_records=owner_records or world.owner_records,
         unsubscribe=world.cashier.cancel_now,
     )
 
@@ -175,7 +175,7 @@ def test_a_picture_shown_by_two_jobs_is_in_the_copy_once(world):
 
 def test_a_copy_made_in_the_background_lies_under_its_owners_exports(world):
     """And is found there by whoever asks again."""
-    caller, owner_records = member(world), OwnerRecords(world.table)
+    caller, owner_records = member(world), world.owner_records
     made(world, caller)
     owner_records.begin_export(caller.owner, now=world.clock)
     owner_data.export(
@@ -197,7 +197,7 @@ def test_the_size_of_a_copy_is_that_of_the_pictures(world):
     job = made(world, caller)
     item = job.items[0]
     assert (
-        owner_data.size_of(caller.owner, owner_records=OwnerRecords(world.table))
+        owner_data.size_of(caller.owner, owner_records=world.owner_records)
         == item.input.size + item.output.size
     )
 
@@ -351,7 +351,7 @@ def test_what_a_late_request_makes_after_the_end_is_removed_too(world):
 
 def test_a_copy_that_is_finished_after_the_end_is_removed_too(world):
     """All pictures in one file would be the worst to leave behind."""
-    caller, owner_records = member(world), OwnerRecords(world.table)
+    caller, owner_records = member(world), world.owner_records
     account = caller.account
     owner_records.begin_export(caller.owner, now=world.clock)
     erase(world, caller)

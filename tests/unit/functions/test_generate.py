@@ -44,7 +44,7 @@ def test_a_guest_gets_a_picture_of_twice_the_size(apps, browser):
     )  # fmt: skip
     assert data["charge"] == {"total": 1.0, "planPortion": 1.0, "creditsPortion": 0.0}
     assert (data["usage"]["used"], data["usage"]["limit"], data["usage"]["remaining"]) == (1, 3, 2)
-    assert (data["monthlyUsage"]["used"], data["monthlyUsage"]["limit"]) == (1.0, 90.0)
+    assert (data["monthlyUsage"]["used"], data["monthlyUsage"]["limit"]) == (1.0, 30.0)
     assert (data["deduplicated"], data["limits"]) == (False, {"user": 20, "guest": 3})
     assert set(data["timings"]) == {"predict", "total"}
     assert (answer.headers["X-Credits-Charged"], answer.headers["X-Credits-Available"]) == ("1.0", "0.0")

@@ -36,14 +36,14 @@ def test_a_new_guest_sees_what_a_guest_has(apps, browser, served):
         "ownerType": "guest",
         "plan": "guest",
         "usage": {"used": 0, "limit": 3, "remaining": 3, "resetAt": at("2026-11-21 00:00:00")},
-        "monthlyUsage": {"used": 0.0, "limit": 90.0, "remaining": 90.0, "resetAt": at("2026-12-01 00:00:00")},
+        "monthlyUsage": {"used": 0.0, "limit": 30.0, "remaining": 30.0, "resetAt": at("2026-12-01 00:00:00")},
         "credits": {
             "available": 0.0, "held": 0.0, "expiringNext": None, "debt": 0.0, "blocked": False,
         },
         "creditsBalanceTenths": 0,
         "entitlements": {
-            "monthlyImages": 90, "monthlyCredits": 90, "dailyBurstCap": 3, "maxUpscale": 2, "faceEnhance": False,
-            "maxInputMegapixels": 4, "jobsAtOnce": 1,
+            "monthlyImages": 30, "monthlyCredits": 30, "dailyBurstCap": 3, "maxUpscale": 2, "faceEnhance": False,
+            "maxInputMegapixels": 16, "jobsAtOnce": 1,
         },
         "limits": {"user": 20, "guest": 3},
     }  # fmt: skip

@@ -10,7 +10,7 @@ FILE_BYTES_MAX = 10_000_000
 """Largest image in a request body, in bytes."""
 UPLOAD_BYTES_MAX = 25_000_000
 """Largest image through a presigned upload, in bytes."""
-PIXELS_MAX = 32_000_000
+PIXELS_MAX = 64_000_000
 """Largest input of any plan, in pixels; checked on the header, before anything is decoded."""
 SIDE_MAX = {"jpeg": 65_500, "webp": 16_383, "png": 65_535, "avif": 65_535}
 """Longest side a format can store (libjpeg, the WebP container; the others by our own choice), in pixels."""

@@ -96,7 +96,7 @@ def test_the_limit_is_refused_before_the_handler_with_all_its_fields(thing, serv
     )
     assert refused.json["retryAfter"] == 2
     assert refused.headers["Retry-After"] == "2"
-    assert refused.headers["RateLimit-Policy"] == '"other";q=30;w=60'
+    assert refused.headers["RateLimit-Policy"] == '"other";q=60;w=60'
     assert refused.headers["RateLimit"] == '"other";r=0;t=2'
     assert script["calls"] == 30
     served.clock += 1999
@@ -117,7 +117,7 @@ def test_an_allowed_call_tells_what_is_left(thing, served):
     """Limit fields are on every answer."""
     handler, _, _ = thing
     answer = Browser(ip=fresh_network(served)).send(handler, "GET", PATH)
-    assert answer.headers["RateLimit-Policy"] == '"other";q=30;w=60'
+    assert answer.headers["RateLimit-Policy"] == '"other";q=60;w=60'
     assert answer.headers["RateLimit"] == '"other";r=29;t=2'
 
 
