@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from enhancer.adapters.dynamodb.owner_data import SETTLED_MS, OwnerRecords
 from enhancer.adapters.signin.base import Profile
 from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.artifacts import NoArtifact, prefixes_of
-from enhancer.domain.errors import InsufficientCredits, NotFound
+from enhancer.domain.errors import DailyQuotaExceeded, InsufficientCredits, JobExpired, NotFound, NotSignedIn
 from enhancer.operations.sweep import GRACE_MS, Swept
 from tests.support import books
 from tests.support.images import png
@@ -280,7 +281,7 @@ class Dying(OwnerRecords):
     """Dies once, at the step that is named."""
 
     def __init__(self, world, step):
-        super().__init__(world.table)
+        super().__init__(world.table, world.allowances)
         self._step = step
 
     def mark_deleted(self, *args, **more):
@@ -337,16 +338,43 @@ def test_a_hold_of_a_canceled_job_is_given_back_after_the_end(world):
 
 
 def test_what_a_late_request_makes_after_the_end_is_removed_too(world):
-    """A request that knew its caller before the deletion leaves neither picture nor job for good."""
+    """A run that was held before the deletion and stores its picture afterwards leaves neither for good."""
     caller = member(world)
+    late = world.submit(caller)
     erase(world, caller)
-    late = made(world, caller)
+    with pytest.raises(JobExpired):
+        world.finish(late)
     assert pictures(world, caller.owner)
     world.clock += GRACE_MS + 1
     assert world.sweep() == Swept(purged=1)
     assert pictures(world, caller.owner) == []
     assert left(world, caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
-    check_books(world, caller, late)
+    assert world.usage_and_balance(caller)[1:] == (0, 0, 0)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_request_that_comes_late_holds_nothing(world, kind):
+    """It knew its caller before the deletion; what it would use could not be counted any more."""
+    caller = member(world)
+    world.grant(caller, 100)
+    erase(world, caller)
+    with pytest.raises(NotSignedIn):
+        world.submit(caller, kind=kind)
+    assert world.jobs.page(caller.owner, limit=1, after=None, statuses=())[0] == []
+
+
+def test_deleting_and_opening_an_account_again_gives_no_further_picture(world):
+    """Three a day is three a day for one identity, however many accounts it has in it."""
+    profile, done = Profile("google", "1", "eve@example.com", "Eve"), 0
+    for _ in range(4):
+        account = world.accounts.sign_in(profile, new_user=world.new_name(), role="user", now=world.clock)
+        caller = replace(world.caller("free"), owner=account.owner, account=account)
+        for _ in range(3):
+            with suppress(DailyQuotaExceeded):
+                made(world, caller)
+                done += 1
+        erase(world, caller)
+    assert done == 3
 
 
 def test_a_copy_that_is_finished_after_the_end_is_removed_too(world):

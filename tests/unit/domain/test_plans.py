@@ -3,6 +3,7 @@
 import pytest
 
 from enhancer.domain.errors import InvalidFields
+from enhancer.domain.images import PIXELS_MAX
 from enhancer.domain.plans import GUESTS_PER_NETWORK, PLANS, plan_named, rate_limit, smallest_plan_with
 
 COLUMNS = (
@@ -79,6 +80,11 @@ def test_each_class_of_calls_has_its_own_limit(plan, call, limit, window):
 def test_the_smallest_plan_that_has_it_is_named(wanted, plan):
     """A refusal names the first user plan that would do; guests are no plan to buy."""
     assert smallest_plan_with(**wanted) == plan
+
+
+def test_the_decoder_takes_what_the_largest_plan_takes():
+    """Its own limit and the plans' are one."""
+    assert max(plan.input_pixels_max for plan in PLANS.values()) == PIXELS_MAX
 
 
 def test_a_network_gets_five_guests_worth_of_images():

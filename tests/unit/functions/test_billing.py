@@ -283,7 +283,7 @@ def test_who_never_subscribed_has_the_plan_they_have(apps, served, browser):
     """Nothing to manage, no dates."""
     assert shown(apps, browser) == {
         "plan": "free", "status": "none", "interval": None, "currentPeriodEnd": None, "cancelAt": None,
-        "nextPlan": None, "graceUntil": None, "creditsRemaining": 30.0, "manageable": False, "debt": 0.0,
+        "nextPlan": None, "graceUntil": None, "creditsRemaining": 90.0, "manageable": False, "debt": 0.0,
         "blocked": False,
     }  # fmt: skip
 

@@ -141,7 +141,7 @@ def test_a_repeated_key_with_another_picture_is_422(apps, browser):
 def test_bought_credits_pay_when_the_month_is_used_up(apps, browser, served):
     """The charge tells who paid; without enough of both it is a 402 with the numbers."""
     caller = Caller(Owner("user", sign_in(apps, browser, "free")), PLANS["free"], "user", "net", None)
-    served.hold(served.job(caller, [(295, 0)]), plan="free")
+    served.hold(served.job(caller, [(PLANS["free"].quota_tenths - 5, 0)]), plan="free")
     served.grant(caller, 7)
     data = enhance(apps, browser).data
     assert data["charge"] == {"total": 1.0, "planPortion": 0.5, "creditsPortion": 0.5}
