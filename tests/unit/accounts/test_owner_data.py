@@ -3,7 +3,6 @@
 import io
 import json
 import zipfile
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -14,7 +13,7 @@ from enhancer.adapters.dynamodb.owner_data import SETTLED_MS, OwnerRecords
 from enhancer.adapters.signin.base import Profile
 from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.artifacts import NoArtifact, prefixes_of
-from enhancer.domain.errors import DailyQuotaExceeded, InsufficientCredits, JobExpired, NotFound, NotSignedIn
+from enhancer.domain.errors import InsufficientCredits, JobExpired, NotFound
 from enhancer.operations.sweep import GRACE_MS, Swept
 from tests.support import books
 from tests.support.images import png
@@ -350,31 +349,6 @@ def test_what_a_late_request_makes_after_the_end_is_removed_too(world):
     assert pictures(world, caller.owner) == []
     assert left(world, caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
     assert world.usage_and_balance(caller)[1:] == (0, 0, 0)
-
-
-@pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_request_that_comes_late_holds_nothing(world, kind):
-    """It knew its caller before the deletion; what it would use could not be counted any more."""
-    caller = member(world)
-    world.grant(caller, 100)
-    erase(world, caller)
-    with pytest.raises(NotSignedIn):
-        world.submit(caller, kind=kind)
-    assert world.jobs.page(caller.owner, limit=1, after=None, statuses=())[0] == []
-
-
-def test_deleting_and_opening_an_account_again_gives_no_further_picture(world):
-    """Three a day is three a day for one identity, however many accounts it has in it."""
-    profile, done = Profile("google", "1", "eve@example.com", "Eve"), 0
-    for _ in range(4):
-        account = world.accounts.sign_in(profile, new_user=world.new_name(), role="user", now=world.clock)
-        caller = replace(world.caller("free"), owner=account.owner, account=account)
-        for _ in range(3):
-            with suppress(DailyQuotaExceeded):
-                made(world, caller)
-                done += 1
-        erase(world, caller)
-    assert done == 3
 
 
 def test_a_copy_that_is_finished_after_the_end_is_removed_too(world):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.table import Record, Write, absent
@@ -85,14 +86,6 @@ def totals(
         conditions.append("(attribute_not_exists(open_jobs) OR open_jobs < :cap)")
         values[":cap"] = jobs_cap
     values |= {f":{name}": amount for name, amount in changes.items()}
-
-    def refusal(old: Record) -> Exception:
-        if alive and "deleted_at" in old:
-            return NotSignedIn()
-        if jobs_cap is not None and old.get("open_jobs", 0) >= jobs_cap:
-            return TooManyJobs(retry_after_seconds=JOBS_RETRY_SECONDS, scope="jobs", limit=jobs_cap)
-        return BalanceChanged()
-
     update = _expression(changes, dispute, values, topped_up=topped_up)
     return Write(
         "Update" if update else "ConditionCheck",
@@ -100,8 +93,16 @@ def totals(
         update=update or None,
         condition=" AND ".join(conditions) or None,
         values=values or None,
-        refusal=refusal,
+        refusal=partial(_refusal, alive, jobs_cap),
     )
+
+
+def _refusal(alive: bool, jobs_cap: int | None, old: Record) -> Exception:  # noqa: FBT001 - of `totals`
+    if alive and "deleted_at" in old:
+        return NotSignedIn()
+    if jobs_cap is not None and old.get("open_jobs", 0) >= jobs_cap:
+        return TooManyJobs(retry_after_seconds=JOBS_RETRY_SECONDS, scope="jobs", limit=jobs_cap)
+    return BalanceChanged()
 
 
 def _expression(
