@@ -222,3 +222,30 @@ def test_a_deletion_that_died_is_finished_by_the_sweep(
     assert (kinds_left(store, user), pictures(store, user)) == (LEFT, [])
     deployed.sweep(SETTLED_MS + SOON_MS)
     assert user.owner not in owner_records.deleted_owners(before=now() + SETTLED_MS + SOON_MS)
+
+
+def test_one_identity_gets_its_pictures_of_a_day_once_however_often_it_deletes(
+    door: Door, fresh_client: Browser
+) -> None:
+    """Four accounts one after another, each deleted in the midst of four runs: three pictures, not twelve."""
+    made = 0
+
+    def runs(browser: Client, seed: int) -> bool:
+        return browser.generate(picture(seed=seed)).status_code == 200
+
+    for account in range(4):
+        browser = fresh_client()
+        door.sign_in(browser)
+        with ThreadPoolExecutor(5) as pool:
+            under_way = [pool.submit(runs, browser, 40 * account + seed) for seed in range(4)]
+            gone = pool.submit(delete, browser, ACCOUNT)
+            assert gone.result().status_code == 200
+            made += sum(one.result() for one in under_way)
+    browser = fresh_client()
+    door.sign_in(browser)
+    used = browser.usage()["usage"]["used"]
+    assert made <= used <= 3
+    for seed in range(3):
+        made += runs(browser, 200 + seed)
+    assert made <= 3
+    assert refused(browser.generate(picture(seed=300)), 429, "daily_quota_exceeded")
