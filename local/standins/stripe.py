@@ -37,7 +37,7 @@ PLANS = {
     "premium": 2800,
     "team": 4900,
     "enterprise": 9900,
-}  # cents in EUR a month, ten times that a year
+}  # cents in USD a month, ten times that a year
 API_FAULTS = TRANSPORT | {"stripe_error", "lock", "slow"}
 PAGES = ("page", "portal_page")
 FAULTS = {
@@ -52,7 +52,7 @@ DEFAULT_SECRET = "whsec_local_stripe_secret"  # noqa: S105
 
 
 def default_catalogue() -> list[Json]:
-    """Return the default prices: packs of credits in USD, plans in EUR by the month and by the year."""
+    """Return the default prices in USD: packs of credits, plans by the month and by the year."""
     packs = [
         {"id": f"price_pack_{size}", "product": f"credits_{size}", "amount": amount, "currency": "usd"}
         for size, amount in PACKS.items()
@@ -62,7 +62,7 @@ def default_catalogue() -> list[Json]:
             "id": f"price_{name}_{word}",
             "product": name,
             "amount": amount * times,
-            "currency": "eur",
+            "currency": "usd",
             "recurring": each,
         }
         for name, amount in PLANS.items()

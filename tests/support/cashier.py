@@ -30,7 +30,7 @@ PRICES = Prices(
     annual={plan: f"price_{plan}_annual" for plan in ("pro", "premium", "team", "enterprise")},
 )
 CENTS = {"100": 1000, "500": 4000, "1000": 7000, "1500": 9500}
-EUROS = {"pro": 12, "premium": 28, "team": 49, "enterprise": 99}
+DOLLARS = {"pro": 12, "premium": 28, "team": 49, "enterprise": 99}
 OVER = ("canceled", "incomplete_expired")
 BROKEN = ("needs_response", "under_review")
 
@@ -298,7 +298,7 @@ class Cashier:
             paid=False,
             livemode=self.live,
             amount=CENTS.get(name, 0) if is_pack else 1200,
-            currency="usd" if is_pack else "eur",
+            currency="usd",
             customer=order.customer,
             payment_intent=None,
             subscription=None,
@@ -343,7 +343,7 @@ class Cashier:
 
     def _invoiced(self, found: Snapshot, reason: str) -> None:
         invoice_id = self._id("in")
-        cents = EUROS[found.price.split("_")[1]] * 100
+        cents = DOLLARS[found.price.split("_")[1]] * 100
         line = Line(found.price, cents, found.period_start, found.period_end, proration=False)
         self.invoices[invoice_id] = Invoice(
             id=invoice_id,

@@ -17,6 +17,7 @@ import boto3
 from enhancer.adapters.aws.artifacts import Artifacts
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.accounts import Accounts
+from enhancer.adapters.dynamodb.allowances import Allowances
 from enhancer.adapters.dynamodb.jobs import Jobs
 from enhancer.adapters.dynamodb.ledger import Ledger
 from enhancer.adapters.dynamodb.owner_data import OwnerRecords
@@ -73,6 +74,7 @@ class World:
 
     def __init__(self, *, seed: int | None = None, table: Any = None, artifacts: Any = None) -> None:
         self.random = Random(next(_numbers) if seed is None else seed)  # noqa: S311 - reproducible on purpose
+        self.signing_keys = [b"newest", b"older"]
         self.use(table or MemoryTable())
         self.artifacts: Artifacts = artifacts or Bucket()
         self.secrets = SecretStore()
@@ -99,7 +101,12 @@ class World:
         """Work on this table."""
         self.table: Any = table
         self.ledger, self.jobs, self.rates = Ledger(table), Jobs(table), Rates(table)
-        self.accounts, self.links, self.spend = Accounts(table), StripeLinks(table), Spend(table)
+        self.allowances = Allowances(table, lambda: self.signing_keys)
+        self.accounts, self.owner_records = (
+            Accounts(table, self.allowances),
+            OwnerRecords(table, self.allowances),
+        )
+        self.links, self.spend = StripeLinks(table), Spend(table)
 
     def records(self) -> list[dict[str, Any]]:
         """Everything in the table."""
@@ -367,7 +374,7 @@ class World:
 
     def sweep(self) -> Swept:
         """Let the sweep run now."""
-        return sweep.sweep(deps=self.job_deps, owner_records=OwnerRecords(self.table))
+        return sweep.sweep(deps=self.job_deps, owner_records=self.owner_records)
 
     def open_jobs(self, caller: Caller) -> int:
         """How many of the plan's jobs at once are taken."""

@@ -82,7 +82,10 @@ def test_the_model_cannot_touch_money():
         ("dynamodb:DeleteItem", {"Account", "Jobs", "SignIn", "Sweep"}),
         ("dynamodb:Query", {"Account", "Admin", "Billing", "Export", "Jobs", "QuotaReset", "Sweep", "Usage"}),
         ("dynamodb:Scan", {"QuotaReset"}),
-        ("dynamodb:ConditionCheckItem", {"QuotaReset", "StripeWebhook"}),
+        (
+            "dynamodb:ConditionCheckItem",
+            {"Account", "Generate", "Jobs", "QuotaReset", "SignIn", "StripeWebhook"},
+        ),
         ("sns:Publish", {"FinishItem", "Generate", "QuotaReset"}),
         ("sqs:SendMessage", {"Billing", "QuotaReset", "StripeWebhook"}),
         ("s3:DeleteObject", {"Account", "Generate", "Jobs", "Sweep"}),

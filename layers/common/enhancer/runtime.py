@@ -15,6 +15,7 @@ from enhancer.adapters.aws.artifacts import Artifacts
 from enhancer.adapters.aws.secrets import Secrets
 from enhancer.adapters.aws.workflow import Workflow
 from enhancer.adapters.dynamodb.accounts import Accounts
+from enhancer.adapters.dynamodb.allowances import Allowances
 from enhancer.adapters.dynamodb.api_keys import ApiKeys
 from enhancer.adapters.dynamodb.flags import FlagStore
 from enhancer.adapters.dynamodb.jobs import Jobs
@@ -124,7 +125,13 @@ def jobs() -> Jobs:
 @cache
 def accounts() -> Accounts:
     """Users and sessions."""
-    return Accounts(table())
+    return Accounts(table(), allowances())
+
+
+@cache
+def allowances() -> Allowances:
+    """What identities had used when their accounts were deleted."""
+    return Allowances(table(), signing_keys)
 
 
 @cache
@@ -138,7 +145,7 @@ def owner_records() -> OwnerRecords:
     """All records of one owner, for export and account deletion."""
     from enhancer.adapters.dynamodb.owner_data import OwnerRecords  # noqa: PLC0415 - only for copies and deletions
 
-    return OwnerRecords(table())
+    return OwnerRecords(table(), allowances())
 
 
 @cache

@@ -16,7 +16,7 @@ ENVIRONMENTS = ("development", "testing", "staging", "production")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+")
 _PRICE = re.compile(r"[!-~]{1,255}")
 PACKS = tuple(str(size) for size in credits.PACKS)
-PAID_PLANS = tuple(plan.name for plan in PLANS.values() if plan.eur_per_month)
+PAID_PLANS = tuple(plan.name for plan in PLANS.values() if plan.price_per_month)
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 

@@ -13,7 +13,7 @@ from enhancer.adapters.dynamodb.owner_data import SETTLED_MS, OwnerRecords
 from enhancer.adapters.signin.base import Profile
 from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.artifacts import NoArtifact, prefixes_of
-from enhancer.domain.errors import InsufficientCredits, NotFound
+from enhancer.domain.errors import InsufficientCredits, JobExpired, NotFound
 from enhancer.operations.sweep import GRACE_MS, Swept
 from tests.support import books
 from tests.support.images import png
@@ -51,7 +51,7 @@ def packed(world, caller):
     """The zip, opened."""
     out = io.BytesIO()
     account = world.accounts.get(caller.owner)
-    owner_data.pack(account, out, owner_records=OwnerRecords(world.table), artifacts=world.artifacts)
+    owner_data.pack(account, out, owner_records=world.owner_records, artifacts=world.artifacts)
     return zipfile.ZipFile(out)
 
 
@@ -60,7 +60,7 @@ def erase(world, caller, owner_records=None):
     owner_data.erase(
         account,
         deps=world.job_deps,
-        owner_records=owner_records or OwnerRecords(world.table),
+        owner_records=owner_records or world.owner_records,
         unsubscribe=world.cashier.cancel_now,
     )
 
@@ -175,7 +175,7 @@ def test_a_free_picture_is_in_the_copy_of_all_data_like_any_other(world):
 
 def test_a_copy_made_in_the_background_lies_under_its_owners_exports(world):
     """And is found there by whoever asks again."""
-    caller, owner_records = member(world), OwnerRecords(world.table)
+    caller, owner_records = member(world), world.owner_records
     made(world, caller)
     owner_records.begin_export(caller.owner, now=world.clock)
     owner_data.export(
@@ -197,7 +197,7 @@ def test_the_size_of_a_copy_is_that_of_the_pictures(world):
     job = made(world, caller)
     item = job.items[0]
     assert (
-        owner_data.size_of(caller.owner, owner_records=OwnerRecords(world.table))
+        owner_data.size_of(caller.owner, owner_records=world.owner_records)
         == item.input.size + item.output.size
     )
 
@@ -280,7 +280,7 @@ class Dying(OwnerRecords):
     """Dies once, at the step that is named."""
 
     def __init__(self, world, step):
-        super().__init__(world.table)
+        super().__init__(world.table, world.allowances)
         self._step = step
 
     def mark_deleted(self, *args, **more):
@@ -339,21 +339,23 @@ def test_a_hold_of_a_canceled_job_is_given_back_after_the_end(world):
 
 
 def test_what_a_late_request_makes_after_the_end_is_removed_too(world):
-    """A request that knew its caller before the deletion leaves neither picture nor job for good."""
+    """A run that was held before the deletion and stores its picture afterwards leaves neither for good."""
     caller = member(world)
+    late = world.submit(caller)
     erase(world, caller)
-    late = made(world, caller)
+    with pytest.raises(JobExpired):
+        world.finish(late)
     assert pictures(world, caller.owner)
     world.clock += GRACE_MS + 1
     assert world.sweep() == Swept(purged=1)
     assert pictures(world, caller.owner) == []
     assert left(world, caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
-    check_books(world, caller, late)
+    assert world.usage_and_balance(caller)[1:] == (0, 0, 0)
 
 
 def test_a_copy_that_is_finished_after_the_end_is_removed_too(world):
     """All pictures in one file would be the worst to leave behind."""
-    caller, owner_records = member(world), OwnerRecords(world.table)
+    caller, owner_records = member(world), world.owner_records
     account = caller.account
     owner_records.begin_export(caller.owner, now=world.clock)
     erase(world, caller)

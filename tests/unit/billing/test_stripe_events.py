@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from enhancer.adapters.dynamodb.owner_data import OwnerRecords
 from enhancer.billing import stripe_events
 from enhancer.billing.stripe_events import apply_event
 from enhancer.domain.errors import StripeUnavailable
@@ -388,6 +387,6 @@ def test_money_for_an_account_that_is_gone_is_parked(world):
     """Nobody is left to credit; the operator is told to give it back."""
     account = world.person()
     checkout = world.bought(account)
-    OwnerRecords(world.table).mark_deleted(world.again(account), now=world.clock)
+    world.owner_records.mark_deleted(world.again(account), now=world.clock)
     assert hear(world, "checkout.session.completed") == "parked"
     assert world.parked == [("account_gone", checkout.id)]

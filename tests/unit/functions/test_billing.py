@@ -61,12 +61,12 @@ def test_the_price_list_is_for_everybody(apps, served):
     found = get(apps, Browser(), "prices").data
     assert [one["plan"] for one in found["plans"]] == ["free", "pro", "premium", "team", "enterprise"]
     free, pro = found["plans"][:2]
-    assert (free["monthly"], free["annual"]) == ({"amount": 0, "currency": "eur", "available": True}, None)
+    assert (free["monthly"], free["annual"]) == ({"amount": 0, "currency": "usd", "available": True}, None)
     assert pro == {
         "plan": "pro", "creditsPerMonth": 300, "imagesPerDay": 30, "maxUpscale": 4, "faceEnhance": True,
-        "maxInputMegapixels": 16, "jobsAtOnce": 3,
-        "monthly": {"amount": 1200, "currency": "eur", "available": True},
-        "annual": {"amount": 12000, "currency": "eur", "available": True},
+        "maxInputMegapixels": 32, "jobsAtOnce": 3,
+        "monthly": {"amount": 1200, "currency": "usd", "available": True},
+        "annual": {"amount": 12000, "currency": "usd", "available": True},
     }  # fmt: skip
     assert [(one["pack"], one["amount"], one["currency"], one["available"]) for one in found["packs"]] == [
         (100, 1000, "usd", True), (500, 4000, "usd", True), (1000, 7000, "usd", True), (1500, 9500, "usd", True),
@@ -283,7 +283,7 @@ def test_who_never_subscribed_has_the_plan_they_have(apps, served, browser):
     """Nothing to manage, no dates."""
     assert shown(apps, browser) == {
         "plan": "free", "status": "none", "interval": None, "currentPeriodEnd": None, "cancelAt": None,
-        "nextPlan": None, "graceUntil": None, "creditsRemaining": 30.0, "manageable": False, "debt": 0.0,
+        "nextPlan": None, "graceUntil": None, "creditsRemaining": 90.0, "manageable": False, "debt": 0.0,
         "blocked": False,
     }  # fmt: skip
 

@@ -44,7 +44,7 @@ def test_a_guest_gets_a_picture_of_twice_the_size(apps, browser):
     )  # fmt: skip
     assert data["charge"] == {"total": 1.0, "planPortion": 1.0, "creditsPortion": 0.0}
     assert (data["usage"]["used"], data["usage"]["limit"], data["usage"]["remaining"]) == (1, 3, 2)
-    assert (data["monthlyUsage"]["used"], data["monthlyUsage"]["limit"]) == (1.0, 90.0)
+    assert (data["monthlyUsage"]["used"], data["monthlyUsage"]["limit"]) == (1.0, 30.0)
     assert (data["deduplicated"], data["limits"]) == (False, {"user": 20, "guest": 3})
     assert set(data["timings"]) == {"predict", "total"}
     assert (answer.headers["X-Credits-Charged"], answer.headers["X-Credits-Available"]) == ("1.0", "0.0")
@@ -143,7 +143,7 @@ def test_a_repeated_key_with_another_picture_is_422(apps, browser):
 def test_bought_credits_pay_when_the_month_is_used_up(apps, browser, served):
     """The charge tells who paid; without enough of both it is a 402 with the numbers."""
     caller = Caller(Owner("user", sign_in(apps, browser, "free")), PLANS["free"], "user", "net", None)
-    served.hold(served.job(caller, [(295, 0)]), plan="free")
+    served.hold(served.job(caller, [(PLANS["free"].quota_tenths - 5, 0)]), plan="free")
     served.grant(caller, 7)
     data = enhance(apps, browser).data
     assert data["charge"] == {"total": 1.0, "planPortion": 0.5, "creditsPortion": 0.5}

@@ -327,7 +327,7 @@ def test_too_many_jobs_at_once_are_told_when_to_come_back(apps, browser, served)
 def test_reads_and_writes_have_limits_of_their_own(apps, browser, served):
     """Looking counts as any other call, changing as a call of jobs: neither uses up the other."""
     read = browser.send(apps.jobs, "GET", JOBS)
-    assert read.headers["RateLimit-Policy"] == '"other";q=30;w=60'
+    assert read.headers["RateLimit-Policy"] == '"other";q=60;w=60'
     written = submit(apps, browser, [{}])
     assert written.headers["RateLimit-Policy"] == '"jobs";q=10;w=60'
     statuses = [submit(apps, browser, [{}]).status for _ in range(10)]

@@ -74,12 +74,12 @@ def test_too_many_pixels_name_the_plan_that_takes_them(world):
     """The cap is the plan's, checked by the decoder; the refusal says where to go."""
 
     def read(data, *, pixels_max):
-        assert pixels_max == 8_000_000
-        raise TooManyPixels(megapixels=12.0, limit=8.0)
+        assert pixels_max == 16_000_000
+        raise TooManyPixels(megapixels=20.0, limit=16.0)
 
     with pytest.raises(TooManyPixels) as refused:
         submit.take_photo(b"x", caller=world.caller("free"), read=read)
-    assert refused.value.details == {"megapixels": 12.0, "limit": 8.0, "plan": "free", "requiredPlan": "pro"}
+    assert refused.value.details == {"megapixels": 20.0, "limit": 16.0, "plan": "free", "requiredPlan": "pro"}
 
 
 def test_a_new_order_is_held_and_comes_with_its_clean_original(world):

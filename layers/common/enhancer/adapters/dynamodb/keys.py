@@ -26,6 +26,7 @@ API key: secret  APIKEY#<sha256>               -                            owne
 Session          SESSION#<sha256>              -                            the user signed in with a token; TTL
 Sign-in          SIGNIN#<sha256>               -                            a sign-in by its OAuth state; TTL
 Identity         IDENTITY#<provider>#<subject> -                            the user whom it signs in
+Allowance        IDENTITY#<provider>#<hash>    USAGE#<period>               used before its account was deleted; TTL
 E-mail           EMAIL#<sha256>                <user>                       users with this address
 Stripe customer  STRIPE#<customer>             -                            the user with this customer id
 Cost day         COST#2026-11-20               <provider>#<alias>#<plan>    figures of the cost report; TTL
@@ -35,7 +36,8 @@ Flags: audit     same                          AUDIT#<entry>                who 
 ================ ============================= ============================ ========================================
 
 ``<job>``, ``<entry>`` and ``<key>`` are ids that sort by time, so that one query lists the newest first. ``<sha256>``
-is the hash of the token, secret, state, address or idempotency key; ``<network>`` a keyed hash of an address.
+is the hash of the token, secret, state, address or idempotency key; ``<network>`` a keyed hash of an address,
+``<hash>`` one of a subject.
 ``<item>`` is an item's index, from the second attempt on ``<item>.<attempt>``. The period is part of the usage key, so
 that nothing has to be reset when it ends; a paid month is named by its dates: ``USAGE#2026-11-20/2026-12-20``.
 
@@ -172,6 +174,11 @@ def sign_in(state_hash: str) -> Key:
 def identity(provider: str, subject: str) -> Key:
     """The user whom an account at Google or GitHub signs in."""
     return {"pk": f"IDENTITY#{provider}#{subject}", "sk": "-"}
+
+
+def allowance(provider: str, subject_hash: str, period: str) -> Key:
+    """What an identity, given by a keyed hash, had used of a period when its account was deleted."""
+    return {"pk": f"IDENTITY#{provider}#{subject_hash}", "sk": f"USAGE#{period}"}
 
 
 def email(address_hash: str, user_id: str) -> Key:

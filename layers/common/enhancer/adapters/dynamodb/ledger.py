@@ -9,7 +9,7 @@ from typing import Any
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.jobs import result_write, to_record
-from enhancer.adapters.dynamodb.ledger_writes import balance_of, once, totals, write_entry
+from enhancer.adapters.dynamodb.ledger_writes import USAGE_KEPT_SECONDS, balance_of, once, totals, write_entry
 from enhancer.adapters.dynamodb.lots import CreditLots
 from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Write, absent
 from enhancer.domain.errors import JobCanceled
@@ -32,8 +32,6 @@ from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, Plan
 from enhancer.domain.pricing import Split, credits
 from enhancer.domain.refusals import daily_quota_exceeded, key_cap_reached, network_quota_exceeded
 
-USAGE_KEPT_SECONDS = 400 * 86_400
-"""How long usage and the index of paid results are stored."""
 IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
 """How long an idempotency key stands for its job."""
 UNCAPPED = 10**12
@@ -102,7 +100,7 @@ class Ledger(CreditLots):
 
         Raises the first that applies: `KeyUsed`, `ResultTaken`, `AlreadyHeld` (this attempt was started before),
         `DailyQuotaExceeded`, `NetworkQuotaExceeded`, `KeyCapReached`, `BalanceChanged` (month or credits do not cover
-        the split), `TooManyJobs`.
+        the split), `NotSignedIn` (the account was deleted meanwhile), `TooManyJobs`.
         """
         holds = [item.hold for item in job.open_items]
         writes = [_key_write(job, key_hash, now)] if key_hash else []
@@ -114,9 +112,11 @@ class Ledger(CreditLots):
         writes += _usage_writes(job.owner, holds, plan, key_cap, now)
         credits = sum(hold.credits for hold in holds)
         cap = plan.jobs_at_once if job.counted else None
-        if credits or cap:
-            took = moves("hold", credits)
-            writes.append(totals(job.owner, took, jobs=1 if cap else 0, jobs_cap=cap, unblocked=credits > 0))
+        is_user = job.owner.type != "guest"
+        if credits or cap or is_user:
+            took, jobs = moves("hold", credits), 1 if cap else 0
+            spends = credits > 0
+            writes.append(totals(job.owner, took, jobs=jobs, jobs_cap=cap, unblocked=spends, alive=is_user))
         writes.append(_stored(job))
         self._table.transact(writes)
 

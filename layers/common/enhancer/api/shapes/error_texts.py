@@ -61,8 +61,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Unter diesem uploadKey liegt kein fertiger Upload von dir.",
     ),
     "output_too_large": (
-        "The result would be {width} × {height} pixels; the limit is {limit}. Choose a smaller scale or PNG.",
-        "Das Ergebnis hätte {width} × {height} Pixel; die Grenze ist {limit}. Bitte kleiner skalieren oder PNG wählen.",
+        "The result would be {width} × {height} pixels; the limit is {limit}. Choose a smaller scale, PNG or JPEG.",
+        "Das Ergebnis hätte {width} × {height} Pixel; die Grenze ist {limit}. Kleiner skalieren, oder PNG oder JPEG.",
     ),
     "needs_job": (
         "This is too much work for one request: {megapixels} MP, the limit here is {limit} MP. Use a job.",
