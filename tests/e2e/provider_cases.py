@@ -130,6 +130,20 @@ def impatient(lab: Lab) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def low_on_credit(lab: Lab) -> Iterator[None]:
+    """The account at Replicate has less than $5: a create every two seconds, and the first has to wait."""
+    lab.replicate.control("credit", low=True, every_s=2, spent=True)
+    yield  # the stand-in is reset afterwards
+
+
+@contextmanager
+def hardly_any_credit(lab: Lab) -> Iterator[None]:
+    """The same, with a wait that is too long to be worth it."""
+    lab.replicate.control("credit", low=True, every_s=3600, spent=True)
+    yield
+
+
 # ------------------------------------------------------------------------------------------------ requests
 
 REQUESTS: tuple[Fault, ...] = (
@@ -153,6 +167,10 @@ REQUESTS: tuple[Fault, ...] = (
     Fault("429, always", "nano-banana", (throttled(ALWAYS),), made=0),
     Fault("429, Retry-After: 3600", "real-esrgan", (throttled(ALWAYS, **{"Retry-After": "3600"}),), made=0),
     Fault("429, Retry-After: 3600", "gfpgan", (throttled(ALWAYS, **{"Retry-After": "3600"}),), made=0),
+    Fault("below $5 of credit", "real-esrgan", around=low_on_credit, made=1, apart=True),
+    Fault("below $5 of credit", "gfpgan", around=low_on_credit, made=1, apart=True),
+    Fault("below $5 of credit, an hour's wait", "real-esrgan", around=hardly_any_credit, made=0, apart=True),
+    Fault("below $5 of credit, an hour's wait", "gfpgan", around=hardly_any_credit, made=0, apart=True),
     Fault("500 as HTML, once", "gfpgan", (at("create", "html", **PAGE),), made=1),
     Fault("500 as HTML, always", "real-esrgan", (at("create", "html", **PAGE, times=ALWAYS),), made=0),
     Fault("500 as HTML, always", "gfpgan", (at("create", "html", **PAGE, times=ALWAYS),), made=0),

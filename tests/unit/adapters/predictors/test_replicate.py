@@ -185,6 +185,7 @@ def test_a_refusal_is_our_error_and_is_not_repeated(server, bucket, answer, rais
     [
         (says(429, {}, Retry_After="7"), 7),
         (says(429, {"detail": "resets in ~30s."}), 30),
+        (says(429, {"detail": "slow down", "status": 429, "retry_after": 9}), 9),
         (says(429, {"detail": "resets in ~30s."}, Retry_After="7"), 7),
         (says(429, b"slow down"), None),
     ],

@@ -39,8 +39,8 @@ CANCEL_AFTER = "5m"
 """Replicate cancels a prediction by itself after so long (header ``Cancel-After``)."""
 ENDED = ("succeeded", "failed", "canceled", "aborted")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_RESETS = re.compile(rb"~(\d{1,6})s")
-"""The wait in the text of a 429: "Your rate limit resets in ~8s"."""
+_RESETS = re.compile(rb'"retry_after"\s*:\s*(\d{1,6})\b|~(\d{1,6})s')
+"""The wait in the body of a 429: ``"retry_after": 8``, or in its text "Your rate limit resets in ~8s"."""
 _NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -181,7 +181,9 @@ class _BoundedTransport(httpx.BaseTransport):
         if not answer.is_success:
             found = _RESETS.search(body)
             asked = retry_after_seconds(answer.headers.get("Retry-After"))
-            raise StatusError(answer.status_code, float(found[1]) if found and asked is None else asked)
+            raise StatusError(
+                answer.status_code, float(found[1] or found[2]) if found and asked is None else asked
+            )
         self.body = body
         return httpx.Response(
             answer.status_code, headers={"Content-Type": "application/json"}, content=body, request=request
