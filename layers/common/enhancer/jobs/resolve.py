@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from enhancer.domain import costs, recovery
 from enhancer.domain.credits import LOW_TENTHS
 from enhancer.domain.digests import digest
-from enhancer.domain.errors import EnhancerError, leaves
+from enhancer.domain.errors import EnhancerError, JobCanceled, leaves
 from enhancer.domain.jobs import Fallback, Item, Job, JobError
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.periods import day_of
@@ -89,14 +89,19 @@ def release(job: Job, item: Item, problem: EnhancerError, *, closes: bool, deps:
 
 
 def close(job: Job, problem: EnhancerError, *, deps: JobDeps) -> None:
-    """Release what is still open because of ``problem``, and end the job. Safe to repeat.
+    """Release what is still open because of ``problem``, stop its predictions, and end the job. Safe to repeat.
 
-    A prediction that was running is booked at its estimate; the real cost is unknown.
+    A prediction that was running is booked at its estimate; the real cost is unknown. What a request runs that was
+    canceled is booked by the request.
     """
+    in_request = job.kind == "sync" and isinstance(problem, JobCanceled)
     for item in job.open_items:
         running, micros = item.prediction, costs.estimated(job.model_of(item).slug)
+        if running:
+            deps.predictor_of(job, item).cancel(job, item)
         tried = replace(item, cost=item.cost + micros) if running else item
-        if release(job, tried, problem, closes=False, deps=deps) and running and micros:
+        released = release(job, tried, problem, closes=False, deps=deps)
+        if released and running and micros and not in_request:
             book(job, item, micros, day=day_of(running.started_at), failed=True, deps=deps)
     ended = deps.jobs.get(job.owner, job.id) if job.open_items else job
     if ended and not ended.open_items and ended.attempt == job.attempt:

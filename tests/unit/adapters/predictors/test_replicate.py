@@ -73,7 +73,7 @@ def ready(server, size=(64, 48), **more):
 
 
 def test_a_prediction_is_created_with_everything_said(server, bucket):
-    """Version, scale, face, a bounded wait, a deadline at the provider, and where to call back."""
+    """Version, scale, face, the shortest wait, a deadline at the provider, and where to call back."""
     job, item = job_for(bucket, "real-esrgan", face=True, scale=2)
     server.on(CREATE, says(201, ready(server)))
     outcome = adapter(server, bucket, callback="https://us.example/back").predict(job, item, seconds_max=25)
@@ -87,10 +87,10 @@ def test_a_prediction_is_created_with_everything_said(server, bucket):
     assert body == {
         "version": job.model_of(item).version,
         "webhook": "https://us.example/back",
-        "webhook_events_filter": ["completed"],
+        "webhook_events_filter": ["start", "completed"],
     }
     headers = {name: asked.headers[name] for name in ("prefer", "cancel-after", "authorization")}
-    assert headers == {"prefer": "wait=20", "cancel-after": "5m", "authorization": "Bearer r8_secret"}
+    assert headers == {"prefer": "wait=1", "cancel-after": "5m", "authorization": "Bearer r8_secret"}
     assert (outcome.output.width, outcome.cost, len(server.asked)) == (64, 450, 2)
     assert "authorization" not in server.calls("GET /out.png")[0].headers
 
@@ -103,7 +103,7 @@ def test_an_official_model_is_created_by_its_name(server, bucket):
     body = json.loads(server.asked[0].body)
     assert set(body) == {"input"}
     assert body["input"]["prompt"] == "make it blue"
-    assert (server.asked[0].headers["prefer"], outcome.cost) == ("wait=7", 39_000)
+    assert (server.asked[0].headers["prefer"], outcome.cost) == ("wait=1", 39_000)
 
 
 def test_a_running_prediction_is_polled_to_its_end(server, bucket):

@@ -16,6 +16,7 @@ from enhancer.domain.jobs import (
     Item,
     Job,
     JobError,
+    Kind,
     Prediction,
     PredictionStarted,
     Source,
@@ -143,20 +144,16 @@ class Jobs:
             + _in_turn(f"{place}.#turn", item, ":before"),
         )
 
-    def hand_over(self, job: Job, item: Item, prediction: Prediction | None, *, now: int) -> None:
-        """Make a sync job async, with its running prediction if there is one; raise `StaleAttempt`."""
-        place, changes = f"#items[{item.index}]", _progress(item)
-        if prediction:
-            changes["prediction"] = asdict(prediction)
-        sets = ", ".join(f"{place}.#{name} = :{name}" for name in changes)
-        self._guarded(
-            job,
-            f"SET kind = :async, {sets}, updated_at = :now, gsi1sk = :deadline",
-            names={f"#{name}": name for name in changes},
-            values={f":{name}": value for name, value in changes.items()}
-            | {":async": "async", ":now": now, ":deadline": now + DEADLINE_MS},
-            condition=_OPEN,
-        )
+    def note(self, job: Job, item: Item, *, now: int) -> None:
+        """Store how far the tries of a sync job's item are, with the prediction that is about to start, if any.
+
+        Raises `StaleAttempt`.
+        """
+        self._store_progress(job, item, kind="sync", now=now)
+
+    def hand_over(self, job: Job, item: Item, *, now: int) -> None:
+        """Make a sync job async, with its item's running prediction if there is one; raise `StaleAttempt`."""
+        self._store_progress(job, item, kind="async", now=now)
 
     def cancel(self, job: Job, *, now: int) -> bool:
         """Mark an open job as canceled; return False when it has ended.
@@ -182,6 +179,22 @@ class Jobs:
                 )
         closed, this = "attribute_not_exists(gsi1pk) AND attempt = :attempt", {":attempt": job.attempt}
         return self._table.delete_if(keys.job(job.owner, job.id), closed, this)
+
+    def _store_progress(self, job: Job, item: Item, *, kind: Kind, now: int) -> None:
+        """Store kind, tries and prediction of an open job with one item, and move its deadline on."""
+        place, changes = f"#items[{item.index}]", _progress(item)
+        if item.prediction:
+            changes["prediction"] = asdict(item.prediction)
+        sets = ", ".join(f"{place}.#{name} = :{name}" for name in changes)
+        gone = "" if item.prediction else f" REMOVE {place}.prediction"
+        self._guarded(
+            job,
+            f"SET kind = :kind, {sets}, updated_at = :now, gsi1sk = :deadline{gone}",
+            names={f"#{name}": name for name in changes},
+            values={f":{name}": value for name, value in changes.items()}
+            | {":kind": kind, ":now": now, ":deadline": now + DEADLINE_MS},
+            condition=_OPEN,
+        )
 
     def _change(self, job: Job, item: Item, changes: Record, *, now: int, once: str) -> None:
         """Change an open item that has no field ``once`` yet, and move the deadline on.

@@ -35,6 +35,8 @@ GRACE_SECONDS = 2.5
 """Seconds an answer may take beyond the time we asked Replicate to wait."""
 BODY_BYTES_MAX = 64_000_000
 """Longest answer that is read; outputs may be inside as data URLs."""
+PAGES_MAX = 10
+"""How many pages of a hundred predictions are looked through for a lost one."""
 CANCEL_AFTER = "5m"
 """Replicate cancels a prediction by itself after so long (header ``Cancel-After``)."""
 ENDED = ("succeeded", "failed", "canceled", "aborted")
@@ -88,11 +90,11 @@ class Api:
     ) -> Run:
         """Start a prediction, wait up to ``wait`` whole seconds for its end, and return it as it is then.
 
-        ``webhook`` is the URL that Replicate calls at its end.
+        ``webhook`` is the URL that Replicate calls when it begins and when it has ended.
         """
         more: dict[str, Any] = {"wait": wait}
         if webhook:
-            more |= {"webhook": webhook, "webhook_events_filter": ["completed"]}
+            more |= {"webhook": webhook, "webhook_events_filter": ["start", "completed"]}
 
         def send(client: Client) -> None:
             if model.version:
@@ -111,12 +113,28 @@ class Api:
                 return None
             raise
 
-    def recent(self, *, seconds: float) -> list[Run]:
-        """Return the newest hundred predictions, newest first."""
-        page = self._request(lambda client: client.predictions.list(), seconds)
+    def recent(self, *, since: int, seconds: float) -> list[Run]:
+        """Return the predictions made at ``since`` (epoch ms) or later, newest first; `PAGES_MAX` hundred at most."""
+        deadline, found, cursor = time.monotonic() + seconds, list[Run](), ""
+        for _ in range(PAGES_MAX):
+            page = self._page(cursor, deadline - time.monotonic())
+            runs = [_run(one) for one in page["results"]]
+            found += runs
+            cursor = str(page.get("next") or "")
+            if not cursor.startswith(f"{self._base_url}/") or not runs or runs[-1].created_at < since:
+                break
+        return [run for run in found if run.created_at >= since]
+
+    def _page(self, cursor: str, seconds: float) -> dict[str, Any]:
+        """Return a page of the list of predictions: the first one, or the one at a URL."""
+
+        def send(client: Client) -> None:
+            client.predictions.list(*([cursor] if cursor else []))
+
+        page = self._request(send, seconds)
         if not isinstance(page, dict) or not isinstance(page.get("results"), list):
             raise UnreadableAnswer
-        return [_run(found) for found in page["results"]]
+        return page
 
     def cancel(self, prediction_id: str, *, seconds: float) -> None:
         """Stop a prediction; one that ended stays as it is."""

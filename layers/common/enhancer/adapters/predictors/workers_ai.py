@@ -81,7 +81,17 @@ class WorkersAi:
         self._artifacts = artifacts
         self._now = now
 
-    def predict(self, job: Job, item: Item, *, seconds_max: float) -> Outcome:
+    runs_on = False
+    """A closed connection ends the run."""
+
+    def predict(
+        self,
+        job: Job,
+        item: Item,
+        *,
+        seconds_max: float,
+        named: Callable[[str], None] | None = None,  # noqa: ARG002 - its runs have no names
+    ) -> Outcome:
         """Run the model and store its result, or raise `OutOfTime`; see `Predictor.predict`."""
         return self._run(job, item, seconds_max)
 
@@ -109,6 +119,9 @@ class WorkersAi:
     def cancel(self, job: Job, item: Item) -> None:
         """Only log: a run ends with the request that waits for it."""
         logger.info("cancel", extra={"jobId": job.id, "item": item.index, "provider": NAME})
+
+    def stop(self, prediction_id: str) -> None:
+        """Do nothing: its runs have no names."""
 
     def _is_lost(self, job: Job, item: Item) -> bool:
         started = item.prediction.started_at if item.prediction else job.created_at
