@@ -10,6 +10,7 @@ from email.parser import BytesParser
 from io import BytesIO
 
 import pytest
+from botocore.exceptions import ClientError
 from PIL import Image
 
 from enhancer.adapters.predictors import workers_ai as module
@@ -354,3 +355,17 @@ def test_no_log_line_names_token_account_prompt_or_url(server, bucket, caplog, l
     assert "provider exhausted" in written
     for secret in ("cf_secret", "accounts/acc", "make it blue", "secret text", "http://", item.input.key):
         assert secret not in written
+
+
+def test_a_result_that_the_bucket_did_not_take_is_tried_again_at_its_cost(server, bucket, monkeypatch):
+    """Nothing is left to fetch, so another run is needed; what this one cost is known."""
+    job, item = job_for(bucket, "flux-klein", size=SIZE)
+    server.on(RUN, envelope({"image": b64encode(jpeg(SIZE)).decode()}))
+
+    def refused(*_given, **_more):
+        raise ClientError({"Error": {"Code": "SlowDown"}}, "PutObject")
+
+    monkeypatch.setattr(bucket, "put", refused)
+    with pytest.raises(errors.ProviderUnavailable) as failed:
+        adapter(server, bucket).predict(job, item, seconds_max=25)
+    assert (failed.value.made, failed.value.cost) == (False, 59 + 287)
