@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.domain.costs import estimated
-from enhancer.domain.errors import EnhancerError, JobCanceled
+from enhancer.domain.errors import EnhancerError, JobCanceled, ProviderUnavailable
 from enhancer.domain.jobs import DEADLINE_MS
 from enhancer.domain.periods import day_of
 from enhancer.domain.predictions import StillRunning
@@ -208,3 +208,56 @@ def test_a_prediction_that_begins_when_nobody_waits_for_it_is_stopped(world, cla
     meanwhile(world, claimed)
     assert world.hear_begin(claimed, "prediction-late") is False
     assert world.replicate.stopped == ["prediction-late"]
+
+
+def lost(world):
+    """Creates whose answer is lost while the provider reports that they began."""
+
+    def create(job, item, **_more):
+        world.hear_begin(job, f"lost-{item.turn}", turn=item.turn)
+        raise ProviderUnavailable
+
+    return create
+
+
+@pytest.mark.parametrize(("model", "turns"), [("real-esrgan", 3), ("gfpgan", 3)])
+def test_a_begin_reported_while_a_request_gives_its_try_up_is_stopped(
+    world, caller, monkeypatch, model, turns
+):
+    """The next try, or the release, is the last that sees its name; with a fallback and without."""
+    monkeypatch.setattr(world.replicate, "predict", lost(world))
+    with suppress(ProviderUnavailable):
+        world.finish(world.submit(caller, EnhanceOrder(model=model)))
+    assert world.replicate.stopped == [f"lost-{turn}" for turn in range(turns)]
+
+
+def test_a_begin_reported_while_a_request_runs_out_of_time_is_stopped(world, caller, monkeypatch):
+    """The state machine tries again, and only its prediction is left."""
+    monkeypatch.setattr(world.replicate, "predict", lost(world))
+    job = world.finish(world.submit(caller, ORDER), seconds_max=1.0)
+    assert (world.stored(job).kind, world.replicate.stopped) == ("async", ["lost-0"])
+    assert world.stored(job).items[0].prediction is None
+
+
+def test_a_begin_reported_while_a_step_gives_its_try_up_is_stopped(world, caller, monkeypatch):
+    """The claim is given back; what it was for does not go on."""
+    job = world.batch(caller, 1, ORDER)
+    monkeypatch.setattr(world.replicate, "start", lost(world))
+    with pytest.raises(ProviderUnavailable):
+        world.start_prediction(job)
+    assert world.replicate.stopped == ["lost-0"]
+
+
+def test_a_begin_reported_while_a_broken_step_is_decided_is_stopped(world, claimed, monkeypatch):
+    """The list did not show it yet, its report comes between the look and the next turn."""
+    monkeypatch.setattr(world.replicate, "cancel", lambda job, _item: world.hear_begin(job, "late"))
+    world.finish_item(claimed, error="Lambda.Unknown")
+    assert world.replicate.stopped == ["late"]
+
+
+def test_a_begin_reported_while_its_job_is_ended_is_stopped(world, claimed, monkeypatch):
+    """The sweep read the job before the report, and ends it after."""
+    monkeypatch.setattr(world.replicate, "cancel", lambda job, _item: world.hear_begin(job, "late"))
+    world.clock += DEADLINE_MS + 1
+    assert world.sweep().expired == 1
+    assert world.replicate.stopped == ["late"]

@@ -16,6 +16,7 @@ from enhancer.domain.errors import EnhancerError, InternalError, JobExpired, Nee
 from enhancer.domain.jobs import Item, Job, Prediction, StaleAttempt
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.predictions import Outcome, OutOfTime, StillRunning
+from enhancer.jobs import resolve
 from enhancer.jobs.deps import JobDeps
 from enhancer.jobs.resolve import next_try, problem_of, release, settle
 from enhancer.jobs.spending import book, set_aside
@@ -61,7 +62,7 @@ def run(
         try:
             outcome = tries.to_end()
         except (StillRunning, OutOfTime):
-            handed_over = hand_over(job, tries.item, deps=deps)
+            handed_over = tries.hand_over()
             problem = None
             return handed_over
         if time.monotonic() - began > gone_after:
@@ -81,6 +82,7 @@ def run(
         if problem:
             tries.stop()
             release(job, tries.item, problem, closes=True, deps=deps)
+            tries.stop_begun()
 
 
 @dataclass(slots=True)
@@ -88,13 +90,15 @@ class _Tries:
     """The tries of one item inside one request. ``item`` is kept up to date, whatever is raised.
 
     It has a prediction as long as one may be running: noted in the job before it starts, so that whoever comes after a
-    crash finds it, and named as soon as its name is known.
+    crash finds it, and named as soon as its name is known. ``tried`` is the item of the last try, if it ended without
+    a name: its prediction may have begun all the same.
     """
 
     job: Job
     item: Item
     deps: JobDeps
     ends: float
+    tried: Item | None = None
 
     def to_end(self) -> Outcome:
         """Try until it worked, nothing helps any more, or time is up (`StillRunning`, `OutOfTime`)."""
@@ -110,6 +114,14 @@ class _Tries:
                 if wait + TRY_SECONDS_MIN > self.ends - time.monotonic() or not self._fits():
                     raise OutOfTime from None
                 time.sleep(wait)
+
+    def hand_over(self) -> Job:
+        """Let the state machine go on: wait for the prediction that is running, or start the next try."""
+        stored = self.deps.jobs.hand_over(self.job, self.item, now=self.deps.now())
+        self._stop_begun(stored)
+        handed_over = replace(self.job, kind="async", items=(self.item,))
+        self.deps.workflow.start(handed_over, concurrency=1)
+        return handed_over
 
     def stop(self) -> None:
         """Stop the prediction that may be running."""
@@ -135,7 +147,8 @@ class _Tries:
         runs_on = self.deps.predictor_of(self.job, self.item).runs_on
         self.item = replace(self.item, prediction=self._new_prediction() if runs_on else None)
         if runs_on or self.item.turn:
-            self.deps.jobs.note(self.job, self.item, now=self.deps.now())
+            self._stop_begun(self.deps.jobs.note(self.job, self.item, now=self.deps.now()))
+        self.tried = None
 
     def _named(self, prediction_id: str) -> None:
         noted = self.item.prediction or self._new_prediction()
@@ -145,8 +158,20 @@ class _Tries:
     def _new_prediction(self) -> Prediction:
         return Prediction(self.job.attempt, self.deps.now(), turn=self.item.turn)
 
+    def stop_begun(self) -> None:
+        """Stop what was reported to have begun while the last try was given up."""
+        found = self.deps.jobs.get(self.job.owner, self.job.id) if self.tried else None
+        if self.tried and found:
+            self._stop_begun(found.items[self.tried.index].prediction)
+
+    def _stop_begun(self, stored: Prediction | None) -> None:
+        if self.tried:
+            resolve.stop_begun(self.job, self.tried, stored, deps=self.deps)
+
     def _forget(self) -> None:
         """None is running any more, or none was made."""
+        nameless = self.item.prediction is not None and self.item.prediction.id is None
+        self.tried = self.item if nameless else None
         self.item = replace(self.item, prediction=None)
 
     def _predicted(self) -> Outcome:
@@ -187,14 +212,6 @@ def launch(job: Job, *, original: bytes = b"", concurrency: int, deps: JobDeps) 
     if original:
         store_original(job.items[0], original, deps=deps)
     deps.workflow.start(job, concurrency=concurrency)
-
-
-def hand_over(job: Job, item: Item, *, deps: JobDeps) -> Job:
-    """Let the state machine go on: wait for the item's prediction that is running, or start the next try."""
-    deps.jobs.hand_over(job, item, now=deps.now())
-    handed_over = replace(job, kind="async", items=(item,))
-    deps.workflow.start(handed_over, concurrency=1)
-    return handed_over
 
 
 def await_end(job: Job, *, jobs: Jobs, seconds_max: float) -> Job:

@@ -20,7 +20,7 @@ from enhancer.domain.periods import day_of
 from enhancer.domain.plans import plan_named
 from enhancer.domain.predictions import StillRunning
 from enhancer.domain.refs import Ref
-from enhancer.jobs.resolve import close, next_try, release, settle
+from enhancer.jobs.resolve import close, next_try, release, settle, stop_begun
 from enhancer.jobs.spending import book, set_aside
 from enhancer.jobs.submit import look, paid_item, store_original
 from enhancer.telemetry import logger
@@ -199,7 +199,8 @@ def _refused(job: Job, item: Item, problem: EnhancerError, *, day: str | None, d
     """
     wait = problem.retry_after if isinstance(problem, ProviderError) else None
     try:
-        deps.jobs.unclaim(job, item, retry_after=wait, cost=problem.cost, now=deps.now())
+        begun = deps.jobs.unclaim(job, item, retry_after=wait, cost=problem.cost, now=deps.now())
+        stop_begun(job, item, begun, deps=deps)
     except StaleAttempt:
         if day:
             book(job, item, problem.cost, day=day, failed=True, deps=deps)
@@ -222,7 +223,8 @@ def _after(problem: EnhancerError, job: Job, item: Item, deps: JobDeps) -> float
     tried = replace(item, cost=item.cost + problem.cost)
     if following:
         following = (replace(following[0], cost=tried.cost), following[1])
-        deps.jobs.next_turn(job, item, following[0], now=deps.now())
+        begun = deps.jobs.next_turn(job, item, following[0], now=deps.now())
+        stop_begun(job, item, begun, deps=deps)
     elif not release(job, tried, problem, closes=False, deps=deps):
         return None
     if item.prediction:  # else its start was refused, and counted there
