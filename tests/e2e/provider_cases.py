@@ -146,6 +146,13 @@ def hardly_any_credit(lab: Lab) -> Iterator[None]:
 
 # ------------------------------------------------------------------------------------------------ requests
 
+LOST_FOR_GOOD = (
+    at("create", "reset_after"),
+    at("list", "status", status=503, times=ALWAYS),
+    at("outcome", "never"),
+)
+"""The first prediction would never end, and only Replicate knows of it."""
+
 REQUESTS: tuple[Fault, ...] = (
     Fault("hang before headers, once", "real-esrgan", (at("create", "hang"),), wait=5, made=1),
     Fault("hang before headers, always", "gfpgan", (at("create", "hang", times=ALWAYS),), via=(JOB,), made=0),
@@ -153,6 +160,8 @@ REQUESTS: tuple[Fault, ...] = (
     Fault("hang after creating", "gfpgan", (at("create", "hang_after"),), wait=6, made=1),
     Fault("reset after creating", "real-esrgan", (at("create", "reset_after"),), made=1),
     Fault("reset after creating", "gfpgan", (at("create", "reset_after"),), made=1),
+    Fault("reset after creating, and the list does not answer", "gfpgan", LOST_FOR_GOOD, made=2),
+    Fault("reset after creating, and the list does not answer", "real-esrgan", LOST_FOR_GOOD, made=2),
     Fault("reset before creating, once", "gfpgan", (at("create", "reset"),), made=1),
     Fault("reset, always", "topaz", (at("create", "reset", times=ALWAYS),), made=0),
     Fault("401", "real-esrgan", (refusal(401),), made=0),
