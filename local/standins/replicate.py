@@ -20,6 +20,7 @@ from local.standins.replicate_delivery import OUTPUT_FAULTS, delivery_app
 from local.standins.replicate_files import Files
 from local.standins.replicate_models import BY_NAME, BY_VERSION, Model, violation
 from local.standins.replicate_predictions import STARTING_SHARE, Prediction, Worker
+from local.standins.replicate_throttle import EVERY_S, Throttle
 from local.standins.replicate_webhooks import EVENTS, WebhookSender, allowed, signed
 from local.standins.transport import TRANSPORT, play, serve
 
@@ -68,6 +69,7 @@ class Replicate:
         self.token: str = options.token
         self.secret: str = options.webhook_secret
         self.base = f"http://127.0.0.1:{options.port}"
+        self.throttle = Throttle(self.control.clock)
         self.predictions: dict[str, Prediction] = {}
         self.names = Names(options.seed)
         self.files = Files(self.control.clock, self.names, self.base)
@@ -100,6 +102,8 @@ class Replicate:
 
     def create(self, official: str | None = None) -> Response:
         """Start a prediction, by version or by the name of an official model; wait as ``Prefer`` asks."""
+        if refused := self.throttle.take():
+            return refused
         body = json_object()
         model, version = target(body, official)
         if invalid := problems(body, model):
@@ -172,6 +176,13 @@ class Replicate:
         """Return every attempt to deliver a webhook, with its answer."""
         return jsonify(deliveries=list(self.courier.attempts))
 
+    def credit(self) -> Response:
+        """Let the account have less than $5 of credit (``low``): a create is let through ``every_s``."""
+        order = json_object()
+        every_s = float(order.get("every_s", EVERY_S)) if order.get("low") else 0.0
+        self.throttle.set(every_s, spent=bool(order.get("spent")))
+        return jsonify(every_s=every_s)
+
     def event(self) -> Response:
         """Deliver a webhook about a prediction, existing or not, now, and return the receiver's answer."""
         order = json_object()
@@ -227,6 +238,7 @@ class Replicate:
                 prediction.forgotten = True
                 prediction.mail.put(None)
             self.control.clock.changed.notify_all()
+        self.throttle.set(0.0)
         self.predictions.clear()
         self.worker.outputs.clear()
         self.files.clear()
@@ -326,6 +338,7 @@ def api_app(account: Replicate, port: int) -> Flask:
     add_routes(app, account)
     channel = account.control.routes()
     channel.add_url_rule("/event", "event", account.event, methods=["POST"])
+    channel.add_url_rule("/credit", "credit", account.credit, methods=["POST"])
     channel.add_url_rule("/deliveries", "deliveries", account.deliveries, methods=["GET"])
     app.register_blueprint(channel)
     return app

@@ -310,6 +310,10 @@ class World:
         """Step FinishJob."""
         steps.finish_job(self.ref(job), deps=self.job_deps)
 
+    def hear_begin(self, job: Job, prediction_id: str, item: int = 0, *, turn: int = 0) -> bool:
+        """The provider says that a prediction has begun; whether it goes on."""
+        return steps.prediction_began(self.ref(job, item, turn), prediction_id, deps=self.job_deps)
+
     def hear(self, job: Job, prediction_id: str, item: int = 0, *, turn: int = 0) -> bool:
         """The provider calls back; whether somebody was woken."""
         return steps.prediction_ended(self.ref(job, item, turn), prediction_id, deps=self.job_deps)

@@ -84,11 +84,11 @@ def test_requests_with_almost_as_much_time_left_share_a_client(cloud):
 
 @pytest.mark.parametrize("adapter", ["table", "secrets", "artifacts", "workflow"])
 def test_every_other_call_gives_up_soon_and_is_retried(cloud, adapter):
-    """Nothing hangs for longer than a request may."""
+    """Nothing hangs for longer than a request may, tries and all."""
     found = config(getattr(runtime, adapter)())
-    assert found.connect_timeout == 2
-    assert found.read_timeout <= 20
-    assert found.retries["total_max_attempts"] == 3
+    tries = found.retries["total_max_attempts"]
+    assert tries in (2, 3)
+    assert tries * (found.connect_timeout + found.read_timeout) <= 21
 
 
 def test_every_provider_of_the_catalogue_has_a_predictor(cloud):

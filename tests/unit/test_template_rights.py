@@ -115,8 +115,8 @@ READERS = {
         "StartPrediction", "Uploads", "Usage",
     },
     "ProviderSecret": {
-        "Account", "FinishItem", "Generate", "Jobs", "PollPrediction", "ProviderWebhook", "StartPrediction", "Sweep",
-        "Usage",
+        "Account", "FinishItem", "FinishJob", "Generate", "Jobs", "PollPrediction", "ProviderWebhook",
+        "StartPrediction", "Sweep", "Usage",
     },
     "SignInSecret": {"SignIn"},
     "StripeSecret": {"Account", "Billing", "QuotaReset", "StripeWebhook"},

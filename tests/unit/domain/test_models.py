@@ -28,7 +28,7 @@ ROWS = [
     ("google/nano-banana", "nano-banana", "replicate", "edit", (), False, True, 100, 1, "flux-klein", None, None,
      False),
     ("@cf/runwayml/stable-diffusion-v1-5-img2img", "sd15", "workers_ai", "edit", (), False, True, 10, 1, None, None,
-     768, False),
+     504, False),
     ("@cf/black-forest-labs/flux-2-klein-4b", "flux-klein", "workers_ai", "edit", (), False, True, 12, 1, "sd15",
      None, 1024, True),
 ]  # fmt: skip

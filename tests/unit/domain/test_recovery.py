@@ -8,7 +8,15 @@ from enhancer.domain import errors
 from enhancer.domain.entitlement import JOB_MEGAPIXELS_MAX, check_model
 from enhancer.domain.models import CATALOGUE, Params, model_named
 from enhancer.domain.pricing import price
-from enhancer.domain.recovery import BACKOFF_SECONDS, PATIENCE_SECONDS, TRIES, Again, Instead, after
+from enhancer.domain.recovery import (
+    BACKOFF_SECONDS,
+    PATIENCE_SECONDS,
+    TRIES,
+    TURNS_TRIES,
+    Again,
+    Instead,
+    after,
+)
 
 ESRGAN, LOCAL, NANO = model_named("real-esrgan"), model_named("local"), model_named("nano-banana")
 FLUX, SD15, GFPGAN, TOPAZ = (model_named(name) for name in ("flux-klein", "sd15", "gfpgan", "topaz"))
@@ -72,6 +80,15 @@ def test_waits_double_and_are_spread_from_zero(leaf, tries, chance):
 def test_a_wait_that_was_asked_for_is_kept(asked):
     """Never earlier than the provider said."""
     assert following(errors.ProviderThrottled(retry_after=asked)) == Again(asked)
+
+
+@pytest.mark.parametrize("tries", range(1, TURNS_TRIES + 2))
+@pytest.mark.parametrize(("model", "end"), [(ESRGAN, Instead(LOCAL, Params(2))), (GFPGAN, None)])
+def test_a_provider_that_lets_few_through_is_waited_for_but_not_for_ever(tries, model, end):
+    """Six tries where it says when; then the fallback, or the end."""
+    found = following(errors.ProviderThrottled(retry_after=10.0), model, tries=tries)
+    assert found == (Again(10.0) if tries < TURNS_TRIES else end)
+    assert following(errors.ProviderUnavailable(retry_after=10.0), model, tries=3) == end
 
 
 def test_callers_who_were_told_the_same_wait_do_not_come_back_together():

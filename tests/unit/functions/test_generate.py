@@ -1,11 +1,15 @@
 """POST generate, whole: money, replays, uploads, errors, and what the answer says."""
 
+import time
+
 import pytest
 
+from enhancer.api.http import app as app_module
 from enhancer.domain import errors
 from enhancer.domain.callers import Caller
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
+from enhancer.jobs import run
 from tests.support.events import Browser
 from tests.support.images import jpeg, png, size_of
 
@@ -241,4 +245,45 @@ def test_a_bad_field_is_named_and_its_value_is_not_repeated(apps, browser, field
     assert (refused.status, refused.error["code"]) == (400, "invalid_fields")
     assert [entry["field"] for entry in refused.error["details"]["fields"]] == [field]
     assert "xxxxxxxx" not in refused.content.decode()
+    assert used(apps, browser) == (0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("waited_ms", "wait", "left"),
+    [(0, None, 25), (4_000, None, 21), (4_000, "wait=10", 6), (24_000, None, 1), (26_000, None, 0.1),
+     (-5_000, None, 25), (31_000, None, 25), (86_400_000, None, 25)],
+)  # fmt: skip
+def test_the_wait_is_counted_from_the_arrival_of_the_request(apps, browser, served, waited_ms, wait, left):
+    """A cold start, a slow bucket and decoding are inside it; a clock that cannot be right counts for nothing."""
+    browser.waited_ms = waited_ms
+    enhance(apps, browser, headers={"prefer": wait} if wait else None)
+    assert left - 1.5 < served.predictor.seconds[-1] <= left
+
+
+def test_a_slow_upload_leaves_less_time_for_the_model(apps, browser, served, monkeypatch):
+    """What fetching and decoding took is not added to the wait."""
+    asked = {"contentType": "image/jpeg", "size": len(image := jpeg((20, 10)))}
+    key = browser.post_json(apps.uploads, "/api/ai-image/uploads", asked).data["uploadKey"]
+    served.artifacts.put(key, image, "image/jpeg")
+    get, late = served.artifacts.get, [0.0]
+    clock = time.perf_counter
+
+    def slowly(*given, **more):
+        late[0] = 9.0
+        return get(*given, **more)
+
+    monkeypatch.setattr(served.artifacts, "get", slowly)
+    monkeypatch.setattr(app_module.time, "perf_counter", lambda: clock() + late[0])
+    browser.post_form(apps.generate, PATH, {"uploadKey": key})
+    assert 14 < served.predictor.seconds[-1] <= 16
+
+
+def test_an_answer_that_comes_too_late_for_the_gateway_is_not_charged(apps, browser, served, monkeypatch):
+    """Whoever asked was told 503 by then: nothing is charged for a picture that was not handed out."""
+    browser.waited_ms = 20_000
+    clock, late = time.monotonic, [0.0]
+    monkeypatch.setattr(run.time, "monotonic", lambda: clock() + late[0])
+    served.predictor.script = [lambda *_: late.__setitem__(0, 9.5)]
+    answer = enhance(apps, browser)
+    assert (answer.status, answer.error["code"]) == (504, "provider_timeout")
     assert used(apps, browser) == (0, 0.0)

@@ -25,7 +25,8 @@ class Model:
     ``input``: what the provider is sent: fixed values, and ``$name`` for what `filled` puts there. ``multipart``: sent
     as multipart/form-data instead of JSON. ``input_megapixels_max``: larger pictures are refused, because of the memory
     or the higher price of the provider. ``work_side_max``: pictures are reduced to this longest side (pixels) before
-    they are sent, for models that draw a new picture anyway. ``fallback``: alias of the model that runs instead when
+    they are sent, for models that draw a new picture anyway; no side may be longer than ``work_side_limit``, whatever
+    the shape. ``fallback``: alias of the model that runs instead when
     this one fails or is switched off.
     """
 
@@ -48,6 +49,7 @@ class Model:
     multipart: bool = False
     input_megapixels_max: float | None = None
     work_side_max: int | None = None
+    work_side_limit: int = 1920
     fallback: str | None = None
 
 
@@ -113,7 +115,7 @@ CATALOGUE: tuple[Model, ...] = (
             "prompt": "$prompt", "negative_prompt": "$negative_prompt", "image_b64": "$image", "width": "$width",
             "height": "$height", "strength": "$strength", "guidance": "$guidance", "num_steps": "$steps",
         },
-        work_side_max=768,
+        work_side_max=504, work_side_limit=511,
     ),
     Model(
         "@cf/black-forest-labs/flux-2-klein-4b", "flux-klein", "workers_ai", "edit", "FLUX.2 klein",

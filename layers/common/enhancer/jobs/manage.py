@@ -84,9 +84,6 @@ def end_canceled(job: Job, *, deps: JobDeps) -> Job:
     if job.kind == "async":
         deps.workflow.stop(job.execution)
     current = deps.jobs.get(job.owner, job.id) or job
-    for item in current.open_items:
-        if item.prediction:
-            deps.predictor_of(current, item).cancel(current, item)
     resolve.close(current, JobCanceled(), deps=deps)
     return deps.jobs.get(job.owner, job.id) or current
 

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 from enhancer.domain import costs, errors
 from enhancer.domain.artifacts import NoArtifact
 from enhancer.domain.errors import EnhancerError, InternalError, ProviderError, UploadNotFound, leaf_named
-from enhancer.domain.jobs import Item, Job, Prediction, PredictionStarted, StaleAttempt
+from enhancer.domain.jobs import Item, Job, PredictionStarted, StaleAttempt
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.periods import day_of
 from enhancer.domain.plans import plan_named
 from enhancer.domain.predictions import StillRunning
 from enhancer.domain.refs import Ref
 from enhancer.jobs import sharing
-from enhancer.jobs.resolve import close, next_try, release, settle
+from enhancer.jobs.resolve import close, next_try, release, settle, stop_begun
 from enhancer.jobs.spending import book, set_aside
 from enhancer.jobs.submit import look, store_original
+from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
     from enhancer.jobs.deps import JobDeps
@@ -145,6 +146,26 @@ def prediction_ended(ref: Ref, prediction_id: str, *, deps: JobDeps) -> bool:
     return prediction.token is not None and deps.workflow.wake(prediction.token)
 
 
+def prediction_began(ref: Ref, prediction_id: str, *, deps: JobDeps) -> bool:
+    """A prediction has begun at Replicate: keep its id, or stop it when nobody waits for it; True if it goes on.
+
+    So none is left over whose creation was not answered, or that began when its job, turn or process was gone.
+    """
+    try:
+        job = _current(ref, deps)
+        item = _in_turn(job, ref)
+        if item.is_open and item.prediction:
+            if item.prediction.id is None:
+                deps.jobs.name_prediction(job, item, prediction_id)
+            if item.prediction.id in (None, prediction_id):
+                return True
+    except StaleAttempt:
+        pass
+    logger.warning("prediction of nobody", extra={"jobId": ref.job_id, "predictionId": prediction_id})
+    deps.predictors["replicate"].stop(prediction_id)
+    return False
+
+
 def problem_named(class_name: str) -> EnhancerError:
     """Return our error for what a step failed with; whatever is not ours is the provider's fault."""
     if class_name in _TIMEOUTS:
@@ -166,12 +187,15 @@ def _start(job: Job, item: Item, token: str, deps: JobDeps) -> None:
         _refused(job, item, problem, day=day, deps=deps)
         raise
     if started.id:
+        kept = False
         try:
             deps.jobs.name_prediction(job, item, started.id)
-        except StaleAttempt:  # canceled meanwhile, by somebody who did not know the name
-            named = Prediction(job.attempt, deps.now(), id=started.id, turn=item.turn)
-            predictor.cancel(job, replace(item, prediction=named))
-            raise
+            kept = True
+        finally:
+            if (
+                not kept
+            ):  # canceled meanwhile, by somebody who did not know the name; or the table does not answer
+                predictor.stop(started.id)
     if started.ended:
         deps.workflow.wake(token)
 
@@ -183,7 +207,8 @@ def _refused(job: Job, item: Item, problem: EnhancerError, *, day: str | None, d
     """
     wait = problem.retry_after if isinstance(problem, ProviderError) else None
     try:
-        deps.jobs.unclaim(job, item, retry_after=wait, cost=problem.cost, now=deps.now())
+        begun = deps.jobs.unclaim(job, item, retry_after=wait, cost=problem.cost, now=deps.now())
+        stop_begun(job, item, begun, deps=deps)
     except StaleAttempt:
         if day:
             book(job, item, problem.cost, day=day, failed=True, deps=deps)
@@ -206,7 +231,8 @@ def _after(problem: EnhancerError, job: Job, item: Item, deps: JobDeps) -> float
     tried = replace(item, cost=item.cost + problem.cost)
     if following:
         following = (replace(following[0], cost=tried.cost), following[1])
-        deps.jobs.next_turn(job, item, following[0], now=deps.now())
+        begun = deps.jobs.next_turn(job, item, following[0], now=deps.now())
+        stop_begun(job, item, begun, deps=deps)
     elif not release(job, tried, problem, closes=False, deps=deps):
         return None
     if item.prediction:  # else its start was refused, and counted there

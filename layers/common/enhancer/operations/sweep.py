@@ -109,9 +109,6 @@ def _expire(job: Job, deps: JobDeps) -> None:
     """End a job without progress: stop its execution and predictions, release what it holds."""
     if job.kind == "async":
         deps.workflow.stop(job.execution)
-    for item in job.open_items:
-        if item.prediction:
-            deps.predictor_of(job, item).cancel(job, item)
     resolve.close(job, JobExpired(jobId=job.id), deps=deps)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from botocore.exceptions import ClientError
 
 from enhancer.adapters.predictors import replicate as module
 from enhancer.adapters.predictors.replicate import Replicate
@@ -19,6 +20,7 @@ from tests.support.bucket import Bucket, job_for, now
 from tests.support.images import png
 from tests.support.scripted_server import drips, hangs, resets, says
 from tests.support.scripted_server import server as server  # noqa: PLC0414 - a fixture
+from tests.support.scripted_server import stranger as stranger  # noqa: PLC0414
 
 CREATE, LIST, GET = "POST /v1/predictions", "GET /v1/predictions", "GET /v1/predictions/p1"
 OFFICIAL = "POST /v1/models/google/nano-banana/predictions"
@@ -73,7 +75,7 @@ def ready(server, size=(64, 48), **more):
 
 
 def test_a_prediction_is_created_with_everything_said(server, bucket):
-    """Version, scale, face, a bounded wait, a deadline at the provider, and where to call back."""
+    """Version, scale, face, the shortest wait, a deadline at the provider, and where to call back."""
     job, item = job_for(bucket, "real-esrgan", face=True, scale=2)
     server.on(CREATE, says(201, ready(server)))
     outcome = adapter(server, bucket, callback="https://us.example/back").predict(job, item, seconds_max=25)
@@ -87,10 +89,10 @@ def test_a_prediction_is_created_with_everything_said(server, bucket):
     assert body == {
         "version": job.model_of(item).version,
         "webhook": "https://us.example/back",
-        "webhook_events_filter": ["completed"],
+        "webhook_events_filter": ["start", "completed"],
     }
     headers = {name: asked.headers[name] for name in ("prefer", "cancel-after", "authorization")}
-    assert headers == {"prefer": "wait=20", "cancel-after": "5m", "authorization": "Bearer r8_secret"}
+    assert headers == {"prefer": "wait=1", "cancel-after": "5m", "authorization": "Bearer r8_secret"}
     assert (outcome.output.width, outcome.cost, len(server.asked)) == (64, 450, 2)
     assert "authorization" not in server.calls("GET /out.png")[0].headers
 
@@ -103,7 +105,7 @@ def test_an_official_model_is_created_by_its_name(server, bucket):
     body = json.loads(server.asked[0].body)
     assert set(body) == {"input"}
     assert body["input"]["prompt"] == "make it blue"
-    assert (server.asked[0].headers["prefer"], outcome.cost) == ("wait=7", 39_000)
+    assert (server.asked[0].headers["prefer"], outcome.cost) == ("wait=1", 39_000)
 
 
 def test_a_running_prediction_is_polled_to_its_end(server, bucket):
@@ -185,6 +187,7 @@ def test_a_refusal_is_our_error_and_is_not_repeated(server, bucket, answer, rais
     [
         (says(429, {}, Retry_After="7"), 7),
         (says(429, {"detail": "resets in ~30s."}), 30),
+        (says(429, {"detail": "slow down", "status": 429, "retry_after": 9}), 9),
         (says(429, {"detail": "resets in ~30s."}, Retry_After="7"), 7),
         (says(429, b"slow down"), None),
     ],
@@ -381,3 +384,90 @@ def test_no_log_line_names_token_prompt_or_url(server, bucket, caplog, logs):
     assert "provider refuses us" in written
     for secret in ("r8_secret", "make it blue", "secret", "http://", item.input.key, "out.png"):
         assert secret not in written
+
+
+def page(server, runs, cursor="", host=None):
+    return says(200, {"results": runs, "next": f"{host or server.url}/v1/predictions?cursor={cursor}"})
+
+
+def test_a_lost_prediction_is_looked_for_beyond_the_newest_hundred(server, bucket):
+    """Page after page, as far back as it can have been made."""
+    job, item = job_for(bucket, "real-esrgan")
+    others = [told("starting", id=f"other{number}", at=1) for number in range(100)]
+    mine = told("starting", id="mine", at=0.5, input={"image": item.input.key})
+    server.on(CREATE, resets)
+    server.on(LIST, page(server, others, "second"))
+    server.on(f"{LIST}?cursor=second", page(server, [*others[:9], mine, told(id="old", at=-90)], "third"))
+    assert adapter(server, bucket).start(job, item).id == "mine"
+    assert [call.path.partition("cursor=")[2] for call in server.calls(LIST)] == ["", "second"]
+
+
+def test_a_list_that_leads_elsewhere_gets_no_token(server, stranger, bucket):
+    """The next page is on the same host, or there is none."""
+    job, item = job_for(bucket, "real-esrgan")
+    server.on(CREATE, resets)
+    server.on(LIST, page(server, [told("starting", id="other", at=1)], "x", stranger.url))
+    with pytest.raises(errors.ProviderUnavailable):
+        adapter(server, bucket).start(job, item)
+    assert stranger.asked == []
+
+
+def test_an_endless_list_is_left_in_time(server, bucket):
+    """A thousand predictions at most."""
+    job, item = job_for(bucket, "real-esrgan")
+    server.on(LIST, page(server, [told("starting", id="other", at=1)], "again"))
+    nobody = replace(item, prediction=Prediction(1, now()))
+    assert adapter(server, bucket).ended(job, nobody) is False
+    assert len(server.calls(LIST)) == 10
+
+
+class Full(Bucket):
+    """A bucket that does not take the next results."""
+
+    def __init__(self, times):
+        super().__init__()
+        self.times = times
+
+    def put(self, key, data, content_type, *, facts=None):
+        if facts and self.times:
+            self.times -= 1
+            raise ClientError({"Error": {"Code": "SlowDown"}}, "PutObject")
+        super().put(key, data, content_type, facts=facts)
+
+
+def test_a_result_that_the_bucket_did_not_take_is_left_to_the_state_machine(server):
+    """The picture is made and billed: the request hands it over, and the next look stores it."""
+    bucket = Full(times=1)
+    job, item = job_for(bucket, "real-esrgan")
+    server.on(CREATE, says(201, ready(server)))
+    server.on(GET, says(200, ready(server)))
+    with pytest.raises(StillRunning) as running:
+        adapter(server, bucket).predict(job, item, seconds_max=25)
+    assert running.value.prediction_id == "p1"
+    named = replace(item, prediction=Prediction(1, now(), id="p1"))
+    assert adapter(server, bucket).collect(job, named).output.width == 64
+    assert len(server.calls(CREATE)) == 1
+
+
+def test_a_bucket_that_takes_nothing_is_told_with_what_the_picture_cost(server, caplog):
+    """Made already: only fetching it is tried again. The log names the prediction."""
+    bucket = Full(times=99)
+    job, item = job_for(bucket, "real-esrgan", prediction=Prediction(1, now(), id="p1"))
+    server.on(GET, says(200, ready(server)))
+    with pytest.raises(errors.ProviderUnavailable) as failed:
+        adapter(server, bucket).collect(job, item)
+    assert (failed.value.made, failed.value.cost) == (True, 450)
+    assert [record.predictionId for record in caplog.records if hasattr(record, "predictionId")] == ["p1"]
+
+
+def test_a_name_that_cannot_be_stored_ends_the_wait(server, bucket):
+    """Whoever asked for it stops the prediction; nothing else is done with it."""
+    job, item = job_for(bucket, "real-esrgan")
+    server.on(CREATE, says(201, told("starting")))
+
+    def named(prediction_id):
+        raise KeyError(prediction_id)
+
+    with pytest.raises(KeyError, match="p1"):
+        adapter(server, bucket).predict(job, item, seconds_max=25, named=named)
+    assert len(server.asked) == 1

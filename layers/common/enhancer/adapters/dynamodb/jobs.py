@@ -16,6 +16,7 @@ from enhancer.domain.jobs import (
     Item,
     Job,
     JobError,
+    Kind,
     Prediction,
     PredictionStarted,
     Source,
@@ -124,15 +125,19 @@ class Jobs:
             return False
         return True
 
-    def unclaim(self, job: Job, item: Item, *, retry_after: float | None, cost: int, now: int) -> None:
+    def unclaim(
+        self, job: Job, item: Item, *, retry_after: float | None, cost: int, now: int
+    ) -> Prediction | None:
         """Give the right to start back after the provider refused; raise `StaleAttempt`.
 
+        Returns the prediction as it was stored: with an id, one has been reported to have begun all the same.
         ``retry_after``: seconds that the provider asked to wait. ``cost``: what the try cost us, in USD micros.
         """
         place = f"#items[{item.index}]"
         wait, values = (f", {place}.retry_after = :wait", {":wait": retry_after}) if retry_after else ("", {})
-        self._guarded(
+        return self._guarded(
             job,
+            item,
             f"SET updated_at = :now, {place}.#cost = :cost{wait} REMOVE {place}.prediction",
             names={"#cost": "cost"},
             values={":now": now, ":cost": item.cost + cost, ":turn": item.turn, **values},
@@ -143,9 +148,10 @@ class Jobs:
         """Store the provider's id of the prediction of this turn; raise `StaleAttempt`."""
         self._set_in_prediction(job, item, "id", prediction_id)
 
-    def next_turn(self, job: Job, item: Item, after: Item, *, now: int) -> None:
+    def next_turn(self, job: Job, item: Item, after: Item, *, now: int) -> Prediction | None:
         """Store that a try failed; ``after`` is the item as the next try finds it, with its prediction or without.
 
+        Returns the prediction that was stored for the try that failed.
         Raises `StaleAttempt` when the job has ended or another run of the same step was faster.
         """
         place = f"#items[{item.index}]"
@@ -153,8 +159,9 @@ class Jobs:
         sets = ", ".join(f"{place}.#{name} = :{name}" for name in changes)
         kept = f", {place}.prediction.#turn = :turn" if after.prediction else ""
         gone = f"{place}.retry_after" if after.prediction else f"{place}.prediction, {place}.retry_after"
-        self._guarded(
+        return self._guarded(
             job,
+            item,
             f"SET {sets}{kept}, updated_at = :now, gsi1sk = :deadline REMOVE {gone}",
             names={f"#{name}": name for name in changes} | {"#turn": "turn"},
             values={f":{name}": value for name, value in changes.items()}
@@ -163,20 +170,19 @@ class Jobs:
             + _in_turn(f"{place}.#turn", item, ":before"),
         )
 
-    def hand_over(self, job: Job, item: Item, prediction: Prediction | None, *, now: int) -> None:
-        """Make a sync job async, with its running prediction if there is one; raise `StaleAttempt`."""
-        place, changes = f"#items[{item.index}]", _progress(item)
-        if prediction:
-            changes["prediction"] = asdict(prediction)
-        sets = ", ".join(f"{place}.#{name} = :{name}" for name in changes)
-        self._guarded(
-            job,
-            f"SET kind = :async, {sets}, updated_at = :now, gsi1sk = :deadline",
-            names={f"#{name}": name for name in changes},
-            values={f":{name}": value for name, value in changes.items()}
-            | {":async": "async", ":now": now, ":deadline": now + DEADLINE_MS},
-            condition=_OPEN,
-        )
+    def note(self, job: Job, item: Item, *, now: int) -> Prediction | None:
+        """Store how far the tries of a sync job's item are, with the prediction that is about to start, if any.
+
+        Returns the prediction that was stored before. Raises `StaleAttempt`.
+        """
+        return self._store_progress(job, item, kind="sync", now=now)
+
+    def hand_over(self, job: Job, item: Item, *, now: int) -> Prediction | None:
+        """Make a sync job async, with its item's running prediction if there is one; raise `StaleAttempt`.
+
+        Returns the prediction that was stored before.
+        """
+        return self._store_progress(job, item, kind="async", now=now)
 
     def cancel(self, job: Job, *, now: int) -> bool:
         """Mark an open job as canceled; return False when it has ended.
@@ -224,6 +230,26 @@ class Jobs:
                 )
         self._table.delete_if(keys.job(job.owner, job.id), "gsi1pk = :removal", {":removal": keys.REMOVAL})
 
+    def _store_progress(self, job: Job, item: Item, *, kind: Kind, now: int) -> Prediction | None:
+        """Store kind, tries and prediction of an open job with one item, and move its deadline on.
+
+        Returns the prediction that was stored before.
+        """
+        place, changes = f"#items[{item.index}]", _progress(item)
+        if item.prediction:
+            changes["prediction"] = asdict(item.prediction)
+        sets = ", ".join(f"{place}.#{name} = :{name}" for name in changes)
+        gone = "" if item.prediction else f" REMOVE {place}.prediction"
+        return self._guarded(
+            job,
+            item,
+            f"SET kind = :kind, {sets}, updated_at = :now, gsi1sk = :deadline{gone}",
+            names={f"#{name}": name for name in changes},
+            values={f":{name}": value for name, value in changes.items()}
+            | {":kind": kind, ":now": now, ":deadline": now + DEADLINE_MS},
+            condition=_OPEN,
+        )
+
     def _change(self, job: Job, item: Item, changes: Record, *, now: int, once: str) -> None:
         """Change an open item that has no field ``once`` yet, and move the deadline on.
 
@@ -261,6 +287,7 @@ class Jobs:
         later, more = (", gsi1sk = :deadline", {":deadline": deadline}) if deadline else ("", {})
         self._guarded(
             job,
+            item,
             f"SET {place}.#field = :value{later}",
             names={"#field": field},
             values={":value": value, ":turn": item.turn, **more},
@@ -268,19 +295,21 @@ class Jobs:
         )
 
     def _guarded(
-        self, job: Job, update: str, *, names: dict[str, str], values: Record, condition: str
-    ) -> None:
-        """Update an open job of this attempt; raise `StaleAttempt`."""
+        self, job: Job, item: Item, update: str, *, names: dict[str, str], values: Record, condition: str
+    ) -> Prediction | None:
+        """Update an open job of this attempt and return the item's prediction as it was; raise `StaleAttempt`."""
         try:
-            self._table.update(
+            before = self._table.update(
                 keys.job(job.owner, job.id),
                 update,
                 names=_OPEN_NAMES | names,
                 values=self._values(job, values),
                 condition=condition,
+                old=True,
             )
         except ConditionFailed:
             raise StaleAttempt from None
+        return from_record(before).items[item.index].prediction
 
     def _table_update(self, job: Job, update: str, values: Record) -> None:
         try:

@@ -170,6 +170,11 @@ def resized(photo: Photo, width: int, height: int) -> bytes:
     return encode(small, file_format="jpeg", icc=photo.icc, source_type=images.ENHANCED)
 
 
+def reshaped(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return an image brought to exactly this width and height in pixels."""
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
 def _decode(data: bytes, file_format: str, pixels_max: int) -> ImageFile:
     """Open a file, check the size and structure in its header, then decode it. Raises Pillow's errors and ours."""
     if file_format == "webp":
