@@ -6,9 +6,7 @@ from io import BytesIO
 
 from PIL import Image, ImageChops, ImageCms
 
-PROFILE_BYTES_MAX = 4_000_000
-"""Largest ICC profile that is kept, in bytes."""
-
+from enhancer.adapters.images.bare import PROFILE_BYTES_MAX
 
 def rgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:
     """Return the picture as RGB, or RGBA if any pixel is not opaque, and the ICC profile of its pixels (None: sRGB).
