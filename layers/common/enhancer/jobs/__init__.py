@@ -3,6 +3,7 @@
 ``callbacks``  the signed path on which a provider reports an end
 ``deps``       what running jobs needs
 ``manage``     find, cancel, retry, delete
+``quota``      what is left, looked at before any work
 ``quote``      what a run would cost and what would refuse it
 ``resolve``    settle, release, close, the next try
 ``results``    handing out artifacts

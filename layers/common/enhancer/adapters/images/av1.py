@@ -23,7 +23,7 @@ _CHOSEN_BY_FRAME = 2
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """A sequence header: the largest frame (pixels), ``colour`` = primaries and transfer, and what a frame header needs.
+    """A sequence header: the largest frame (pixels), primaries and transfer, and what is needed to read a frame header.
 
     ``size_bits``: bits of width and height where a frame states its own size.
     """
@@ -78,7 +78,8 @@ class _Bits:
 
 def _units(data: bytes) -> list[tuple[int, bytes]]:
     """Return type and first bytes of each unit (5.3)."""
-    at, units = 0, []
+    at = 0
+    units: list[tuple[int, bytes]] = []
     while at < len(data):
         if len(units) == UNITS_MAX:
             raise Refused("parts")

@@ -28,8 +28,7 @@ class Refused(ValueError):
 class Bare:
     """A file that has only what its decoder needs, and what was said about its pixels.
 
-    ``icc``: the profile, not looked into. ``exif``: TIFF structure with or without the prefix ``Exif\\0\\0``, not looked
-    into. ``colour``: what the file states about colour by other means than a profile, empty for sRGB or nothing.
+    ``icc`` and ``exif`` are not looked into; the latter is a TIFF structure, perhaps with a prefix. ``colour``: what the file states about colour by other means than a profile, empty for sRGB or nothing.
     ``frames``: more than 1 for an animation, whose ``data`` is then empty. ``ended``: False for a JPEG that breaks off
     without an end, perhaps behind its last pixel.
     """

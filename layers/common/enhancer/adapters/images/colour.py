@@ -8,6 +8,7 @@ from PIL import Image, ImageChops, ImageCms
 
 from enhancer.adapters.images.bare import PROFILE_BYTES_MAX
 
+
 def rgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:
     """Return the picture as RGB, or RGBA if any pixel is not opaque, and the ICC profile of its pixels (None: sRGB).
 

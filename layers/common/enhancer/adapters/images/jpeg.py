@@ -16,7 +16,13 @@ _MARKER = re.compile(rb"\xff([^\x00\xff])")
 _MARKER_AFTER_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a segment
 _TABLES = {0xC4, 0xCC, 0xDB, 0xDC, 0xDD}
-_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # baseline, extended and progressive, by Huffman or arithmetic coding
+_FRAMES = {
+    0xC0,
+    0xC1,
+    0xC2,
+    0xC9,
+    0xCA,
+}  # baseline, extended and progressive, by Huffman or arithmetic coding
 _PROGRESSIVE = {0xC2, 0xCA}
 _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}  # lossless, hierarchical
 
@@ -37,7 +43,9 @@ class _Walk:
     segments: int = 0
     scans: int = 0
     frame: int | None = None
-    unseen: dict[int, int] = field(default_factory=dict)  # by component: bits of coefficients no scan completed
+    unseen: dict[int, int] = field(
+        default_factory=dict
+    )  # by component: bits of coefficients no scan completed
     exif: bytes | None = None
     profile: dict[int, bytes] = field(default_factory=dict)
     profile_parts: int = 0
@@ -89,7 +97,7 @@ class _Walk:
         if self.frame is not None or len(content) < 6 or len(content) != 6 + 3 * content[5]:
             raise Refused("damaged")
         if content[0] != 8:
-            raise Refused("bits")
+            raise Refused("bits" if content[0] == 12 else "damaged")
         self.frame = marker
         check_size(int.from_bytes(content[3:5]), int.from_bytes(content[1:3]), self.pixels_max)
         needed = (1 << 64) - 1 if marker in _PROGRESSIVE else 1

@@ -181,7 +181,7 @@ def resized(photo: Photo, width: int, height: int) -> bytes:
 
 
 def _decode(file: Bare, file_format: str) -> ImageFile:
-    """Decode a file without metadata, and let the picture have the profile that the file had. Raises Pillow's errors."""
+    """Decode a file without metadata and give the picture the profile that the file had. Raises Pillow's errors."""
     if not file.ended and not _has_every_row(file.data):
         raise bare.Refused("incomplete")
     image = _opened(file.data, file_format)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from enhancer.adapters.images.bare import PROFILE_BYTES_MAX, Bare, Refused, check_size
 
 CHUNKS_MAX = 65_536
-"""Largest number of chunks; encoders write the pixels in pieces of 8 KB or more, millions of empty ones are an attack."""
+"""Largest number of chunks; encoders write pixels in pieces of 8 KB or more; millions of empty ones are an attack."""
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -98,9 +98,7 @@ def _frames(ahead: dict[bytes, memoryview]) -> int:
 def _kept(ahead: dict[bytes, memoryview], colour_type: int) -> dict[bytes, memoryview]:
     """Return what is kept, in an order that decoders take: statements about colour, the palette, transparency."""
     kept = {
-        kind: ahead[kind]
-        for kind, length in _LENGTHS.items()
-        if kind in ahead and len(ahead[kind]) == length
+        kind: ahead[kind] for kind, length in _LENGTHS.items() if kind in ahead and len(ahead[kind]) == length
     }
     palette = ahead.get(b"PLTE", memoryview(b""))
     if colour_type == 3:
@@ -109,7 +107,9 @@ def _kept(ahead: dict[bytes, memoryview], colour_type: int) -> dict[bytes, memor
         kept[b"PLTE"] = palette
     transparent = ahead.get(b"tRNS", memoryview(b""))
     length = len(transparent)
-    if length and (length == _TRANSPARENT_LENGTHS.get(colour_type) or length <= len(palette) // 3 * (colour_type == 3)):
+    if length and (
+        length == _TRANSPARENT_LENGTHS.get(colour_type) or length <= len(palette) // 3 * (colour_type == 3)
+    ):
         kept[b"tRNS"] = transparent
     return kept
 
