@@ -123,6 +123,7 @@ class _File:
         self.data = bytearray(data)
         self.items: dict[int, _Item] = {}
         self.primary = 0
+        self._has_meta = False
         self._parts = 0
         self._joined = 0
         self._stored = (0, 0)
@@ -133,19 +134,16 @@ class _File:
 
     def _top(self) -> None:
         """Walk the outermost boxes. What follows the picture and is no box is cut off."""
-        seen, whole = False, 0
+        whole = 0
         try:
             for kind, start, end in self._boxes(0, len(self.data)):
-                if kind == b"meta" and seen:
-                    raise Refused("damaged")
                 if kind == b"meta":
-                    seen = True
                     self._meta(start + 4, end)
                 elif kind == b"moov":
                     self._sequence = (start - 4, start, end)
                 whole = end
         except Refused as refused:
-            if not seen or refused.reason != "incomplete":
+            if not self._has_meta or refused.reason != "incomplete":
                 raise
             del self.data[whole:]
 
@@ -206,6 +204,9 @@ class _File:
             at = stop
 
     def _meta(self, start: int, end: int) -> None:
+        if self._has_meta:
+            raise Refused("damaged")
+        self._has_meta = True
         for kind, at, stop in self._boxes(start, end):
             reader = _Reader(self.data, at, stop)
             match kind:

@@ -28,9 +28,10 @@ class Refused(ValueError):
 class Bare:
     """A file that has only what its decoder needs, and what was said about its pixels.
 
-    ``icc`` and ``exif`` are not looked into; the latter is a TIFF structure, perhaps with a prefix. ``colour``: what the file states about colour by other means than a profile, empty for sRGB or nothing.
-    ``frames``: more than 1 for an animation, whose ``data`` is then empty. ``ended``: False for a JPEG that breaks off
-    without an end, perhaps behind its last pixel.
+    ``icc`` and ``exif`` are as in the file, not looked into; the latter is a TIFF structure, perhaps with a prefix.
+    ``colour``: what the file states about colour by other means than a profile, empty for sRGB or nothing. ``frames``:
+    more than 1 for an animation, whose ``data`` is then empty. ``ended``: False for a JPEG that breaks off without an
+    end, perhaps behind its last pixel.
     """
 
     data: bytes

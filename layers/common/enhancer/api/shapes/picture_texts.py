@@ -19,7 +19,7 @@ VARIANTS: dict[tuple[str, str, str], tuple[str, str]] = {
     ),
     ("image_unreadable", "reason", "kind"): (
         "The picture is of a rare kind that cannot be read here. Save it as an ordinary JPEG or PNG.",
-        "Das Bild hat ein seltenes Unterformat, das hier nicht lesbar ist. Bitte als gewöhnliches JPEG oder PNG speichern.",
+        "Das Bild hat ein seltenes Unterformat, das hier nicht lesbar ist. Bitte als JPEG oder PNG speichern.",
     ),
     ("image_missing", "field", "image"): (
         "Send the picture in the file field “image”; the file came as “{found}”.",
@@ -45,7 +45,7 @@ def variant(code: str, details: dict[str, Any]) -> tuple[str, str] | None:
     """Return the text that says more than the usual one, if these details have one."""
     if code == "image_missing" and "found" not in details:
         return None
-    return next(
-        (text for (of, name, value), text in VARIANTS.items() if of == code and details.get(name) == value),
-        None,
-    )
+    for (of, name, value), text in VARIANTS.items():
+        if of == code and details.get(name) == value:
+            return text
+    return None
