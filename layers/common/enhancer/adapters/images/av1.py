@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from enhancer.adapters.images.bare import Refused
 
-UNITS_MAX = 1_000
+UNITS_MAX = 100
 """Largest number of units (OBUs) in one picture; a real one has three to a few dozen."""
 FRAMES_MAX = 8
 """Largest number of frames in one picture: one, or one for each of its layers. Each costs a decoding."""
@@ -38,11 +38,20 @@ class Sequence:
     time_bits: int
 
 
-def coded_size(data: bytes) -> tuple[tuple[int, int], tuple[int, int] | None]:
-    """Return the size of the largest frame in a picture's data, and primaries and transfer, if they are stated.
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """What a picture's data says: its size, the largest size a frame could have, and primaries and transfer, if stated.
 
-    A frame that states its own size counts with the largest size it could state. Raises `Refused`.
+    The largest size is another one only where a frame states its own, as layers do.
     """
+
+    size: tuple[int, int]
+    largest: tuple[int, int]
+    colour: tuple[int, int] | None
+
+
+def read(data: bytes | memoryview) -> Coded:
+    """Read the headers in a picture's data; raise `Refused`."""
     sequence: Sequence | None = None
     largest, frames = (0, 0), 0
     for kind, content in _units(data):
@@ -58,15 +67,14 @@ def coded_size(data: bytes) -> tuple[tuple[int, int], tuple[int, int] | None]:
             largest = max(largest[0], size[0]), max(largest[1], size[1])
     if sequence is None or not frames:
         raise Refused("incomplete")
-    return largest, sequence.colour
+    return Coded(sequence.size, largest, sequence.colour)
 
 
 class _Bits:
     """Reads unsigned numbers bit by bit, the highest bit first."""
 
     def __init__(self, data: bytes) -> None:
-        head = data[:_HEADER_BYTES]
-        self._number, self._left = int.from_bytes(head), 8 * len(head)
+        self._number, self._left = int.from_bytes(data), 8 * len(data)
 
     def read(self, count: int = 1) -> int:
         """Return the next ``count`` bits as a number; raise `Refused` behind the end."""
@@ -76,7 +84,7 @@ class _Bits:
         return self._number >> self._left & ((1 << count) - 1)
 
 
-def _units(data: bytes) -> list[tuple[int, bytes]]:
+def _units(data: bytes | memoryview) -> list[tuple[int, bytes]]:
     """Return type and first bytes of each unit (5.3)."""
     at = 0
     units: list[tuple[int, bytes]] = []
@@ -90,12 +98,12 @@ def _units(data: bytes) -> list[tuple[int, bytes]]:
             length, at = _leb128(data, at)
         if length < 0 or at + length > len(data):
             raise Refused("incomplete")
-        units.append((head >> 3 & 15, data[at : at + min(length, _HEADER_BYTES)]))
+        units.append((head >> 3 & 15, bytes(data[at : at + min(length, _HEADER_BYTES)])))
         at += length
     return units
 
 
-def _leb128(data: bytes, at: int) -> tuple[int, int]:
+def _leb128(data: bytes | memoryview, at: int) -> tuple[int, int]:
     """Return a number of seven bits a byte, the lowest first, and the place behind it (4.10.5)."""
     value = 0
     for place, byte in enumerate(data[at : at + 8]):
