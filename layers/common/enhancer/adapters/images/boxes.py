@@ -128,8 +128,8 @@ class BoxFile:
                 self.data[item.kind_at : item.kind_at + 4] = b"skip"
         if at := self._sequence[0]:
             self.data[at : at + 4] = b"free"
-        if self._is_sequence:
-            self.data[8:12] = b"avif"
+        brands = slice(8, int.from_bytes(self.data[:4]))
+        self.data[brands] = self.data[brands].replace(b"avis", b"avif")
         return bytes(self.data)
 
     def _boxes(self, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:

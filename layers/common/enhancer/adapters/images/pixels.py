@@ -141,7 +141,7 @@ def read(data: bytes, *, pixels_max: int) -> Photo:
             raise ImageAnimated(frames=file.frames)
         decoded = _decode(file, file_format)
         image, icc = colour.rgb(decoded)
-        turned = bare.orientation(file.exif)
+        turned = bare.orientation(file.exif or decoded.info.get("exif"))  # the latter is AVIF's irot and imir
         if turned != 1:
             image = image.transpose(_TRANSPOSE[turned])
     except DECODE_ERRORS as error:
