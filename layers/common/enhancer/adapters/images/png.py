@@ -116,7 +116,7 @@ def _kept(ahead: dict[bytes, memoryview], colour_type: int) -> dict[bytes, memor
 
 def _profile(content: memoryview) -> bytes | None:
     """Return the ICC profile of an iCCP chunk; None for one that is damaged or unpacks to too much."""
-    name, _, packed = bytes(content[: 82 + PROFILE_BYTES_MAX]).partition(b"\0")
+    name, _, packed = bytes(content).partition(b"\0")
     if not 1 <= len(name) <= 79 or packed[:1] != b"\0":
         return None
     unpacker = zlib.decompressobj()
