@@ -7,7 +7,7 @@ import struct
 import pytest
 from PIL import Image
 
-from enhancer.adapters.images import av1, avif, pixels
+from enhancer.adapters.images import avif, coded_frames, pixels
 from enhancer.adapters.images.bare import Refused
 from enhancer.adapters.images.boxes import PARTS_MAX
 from enhancer.domain.errors import ImageUnreadable, TooManyPixels
@@ -193,9 +193,9 @@ def frame(*, own_size: bool, shown: bool = True) -> bytes:
 @pytest.mark.parametrize("shown", [True, False])
 def test_full_headers_are_read_bit_by_bit(shown):
     """Size, colour, and whether a frame states its own size, which then counts as large as it can be."""
-    plain = av1.read(full_sequence(640, 480) + frame(own_size=False, shown=shown))
-    assert plain == av1.Coded((640, 480), (640, 480), (12, 16))
-    own = av1.read(full_sequence(640, 480) + frame(own_size=True, shown=shown))
+    plain = coded_frames.read(full_sequence(640, 480) + frame(own_size=False, shown=shown))
+    assert plain == coded_frames.Coded((640, 480), (640, 480), (12, 16))
+    own = coded_frames.read(full_sequence(640, 480) + frame(own_size=True, shown=shown))
     assert own.largest == (1024, 512)
 
 
@@ -206,8 +206,8 @@ def test_full_headers_are_read_bit_by_bit(shown):
         (frame(own_size=False), "damaged"),
         (full_sequence(64, 64), "incomplete"),
         (full_sequence(64, 64)[:9], "incomplete"),
-        (full_sequence(64, 64) + frame(own_size=False) * (av1.FRAMES_MAX + 1), "parts"),
-        (b"\x12\0" * (av1.UNITS_MAX + 1), "parts"),
+        (full_sequence(64, 64) + frame(own_size=False) * (coded_frames.FRAMES_MAX + 1), "parts"),
+        (b"\x12\0" * (coded_frames.UNITS_MAX + 1), "parts"),
         (b"\x12" + b"\x80" * 9, "damaged"),
     ],
     ids=["nothing", "no sequence", "no frame", "cut", "hidden frames", "flood of units", "endless length"],
@@ -215,14 +215,14 @@ def test_full_headers_are_read_bit_by_bit(shown):
 def test_hostile_units_are_refused(data, reason):
     """Each frame costs a decoding, shown or not."""
     with pytest.raises(Refused) as refused:
-        av1.read(data)
+        coded_frames.read(data)
     assert refused.value.reason == reason
 
 
 def test_pieces_of_a_coded_picture_are_joined():
     """A picture in several pieces is as good as one in one piece."""
     data, _ = coded(flat_avif((64, 64)))
-    assert av1.read(data).size == (64, 64)
+    assert coded_frames.read(data).size == (64, 64)
     whole = grid_avif((64, 64), 1, 1)
     place = whole.index(data)
     one = struct.pack(">HHHHII", 2, 0, 0, 1, place, len(data))

@@ -1,10 +1,13 @@
-"""Decode and encode images.
+"""Decode and encode images. A file is walked first, its metadata taken out, and only then decoded.
 
-``pixels``      decode an image, make the metadata-free original, encode a result
-``colour``      conversion of every picture mode to RGB or RGBA, ICC profiles
-``containers``  format of an image file, and the way to the walk of each format:
-``jpeg`` ``png`` ``webp`` ``avif``  check the structure of a file and take its metadata out before it is decoded
-``boxes``       the boxes that an AVIF is made of
-``av1``         how large the frames inside an AVIF really are
-``bare``        what these walks return: the file without metadata, and what it said about its pixels
+``avif``          check an AVIF before it is decoded
+``bare``          what is left of a file without its metadata, and what it said about its pixels
+``boxes``         the boxes that an AVIF is made of
+``coded_frames``  how large the frames inside an AVIF really are
+``colour``        conversion of every picture mode to RGB or RGBA, ICC profiles
+``containers``    format of an image file, and the walk of each format
+``jpeg``          check a JPEG before it is decoded
+``pixels``        decode an image, make the metadata-free original, encode a result
+``png``           check a PNG before it is decoded
+``webp``          check a WebP before it is decoded
 """

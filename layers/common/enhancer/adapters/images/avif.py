@@ -6,7 +6,7 @@ bounded here, before it does.
 
 from __future__ import annotations
 
-from enhancer.adapters.images import av1
+from enhancer.adapters.images import coded_frames
 from enhancer.adapters.images.bare import Bare, Refused, check_size
 from enhancer.adapters.images.boxes import BoxFile, Item, Reader, stated
 
@@ -40,7 +40,7 @@ def _check_coded(file: BoxFile, pixels_max: int) -> dict[int, tuple[int, int] | 
     for number, item in file.items.items():
         if item.kind != b"av01":
             continue
-        coded = av1.read(file.content(item))
+        coded = coded_frames.read(file.content(item))
         check_size(*coded.largest, pixels_max)
         colours[number] = coded.colour
         mismatch |= coded.size != item.size
