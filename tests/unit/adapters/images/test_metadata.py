@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from enhancer.adapters.images import bare, pixels
+from enhancer.adapters.images import bare, containers, pixels
 from enhancer.domain.errors import ImageUnreadable
 from tests.support import pictures
 from tests.support.pictures import PIXELS_MAX, chunk, in_jpeg, photo, saved, segment
@@ -233,5 +233,7 @@ def test_jpeg_without_its_last_passes_is_refused():
          "checksum of IHDR", "no pixels", "pixels that are cut", "canvas unlike its frame", "WebP that is cut"],
 )  # fmt: skip
 def test_what_concerns_pixels_is_refused_by_its_reason(data, reason):
-    """The structure has to be right where pixels depend on it, and the error says what is wrong."""
-    assert reason_of(data) == reason
+    """Structure that pixels depend on has to be right before a decoder sees it; the error says what is wrong."""
+    with pytest.raises(bare.Refused) as refused:
+        containers.BARE[containers.file_format(data)](data, PIXELS_MAX)
+    assert refused.value.reason == reason_of(data) == reason
