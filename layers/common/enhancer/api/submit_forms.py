@@ -14,7 +14,8 @@ from enhancer.api.shapes.wire import GenerateForm, ItemWanted, JobForm, Success,
 from enhancer.domain.artifacts import is_incoming_of
 from enhancer.domain.errors import ImageMissing, TooManyImages, UploadNotFound
 from enhancer.domain.jobs import Kind
-from enhancer.jobs import submit
+from enhancer.domain.pricing import price_of
+from enhancer.jobs import quota, submit
 
 if TYPE_CHECKING:
     from enhancer.api.http.app import RequestContext
@@ -37,6 +38,13 @@ def submit_one(
     caller = context.caller
     model, params = submit.interpret(form.to_order())
     submit.permit(model, params, caller=caller, enabled=runtime.enabled)
+    quota.check_guest(
+        price_of(model, params),
+        caller=caller,
+        ledger=runtime.ledger(),
+        now=context.now,
+        idempotency_key=idempotency_key,
+    )
     return submit.submit_photo(
         model,
         params,

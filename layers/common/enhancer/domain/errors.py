@@ -90,7 +90,7 @@ class InvalidIdempotencyKey(InvalidRequest):
 
 
 class ImageMissing(InvalidRequest):
-    """Neither a file part ``image`` nor ``uploadKey`` was sent."""
+    """Neither a file part ``image`` nor ``uploadKey`` was sent: ``found``, the name of a file that was."""
 
     code = "image_missing"
 
@@ -108,7 +108,10 @@ class ImageEmpty(InvalidRequest):
 
 
 class ImageUnreadable(InvalidRequest):
-    """The image claims an accepted format but is truncated or damaged: ``format``."""
+    """The image claims an accepted format but cannot be read: ``format``, ``reason``.
+
+    ``reason``: damaged, incomplete (pixels are missing), parts (too many), bits (12 per channel), kind (a rare one).
+    """
 
     code = "image_unreadable"
 

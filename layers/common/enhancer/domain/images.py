@@ -35,8 +35,8 @@ class ImageInfo:
     """What a decoded picture is.
 
     ``format`` is a key of ``CONTENT_TYPES``; width and height are in pixels as seen (orientation applied);
-    ``digest`` is the hex SHA-256 of the oriented pixels, their mode and the colour profile, so two files with
-    the same picture have the same digest.
+    ``digest`` is the hex SHA-256 of the oriented pixels, their mode and what the file says about their colour, so two
+    files with the same picture have the same digest.
     """
 
     format: str

@@ -4,6 +4,7 @@
 ``deps``       what running jobs needs
 ``holds``      taking the price: who pays, and what an idempotency key stands for
 ``manage``     find, cancel, retry, delete
+``quota``      what is left, looked at before any work
 ``quote``      what a run would cost and what would refuse it
 ``resolve``    settle, release, close, the next try
 ``results``    handing out artifacts

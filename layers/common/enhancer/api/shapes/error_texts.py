@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from enhancer.api.shapes.picture_texts import variant
+
 TEXTS: dict[str, tuple[str, str]] = {
     "invalid_fields": ("Some fields are not valid: {field_list}.", "Einige Angaben sind ungültig: {field_list}."),
     "invalid_multipart": (
@@ -292,7 +294,8 @@ def message(code: str, details: dict[str, Any], language: str) -> str:
     shown["field_list"] = ", ".join(
         f"{field.get('field')} ({field.get('problem')})" for field in details.get("fields", [])
     )
-    return TEXTS[code][column].format_map(defaultdict(lambda: "–", shown)).strip()
+    text = variant(code, details) or TEXTS[code]
+    return text[column].format_map(defaultdict(lambda: "–", shown)).strip()
 
 
 def _shown(value: Any) -> str:
