@@ -235,7 +235,7 @@ def test_a_run_inside_a_request_stops_when_it_is_canceled_by_its_key(
     ended = deployed.job(caller.owner, job.id)
     assert (ended.status, ended.items[0].output) == ("canceled", None)
     stopped = deployed.until(lambda: deployed.logged("upscale stopped", job), "the end of the model's run")
-    assert [line["errorType"] for line in stopped] == ["JobCanceled"]
+    assert {line["errorType"] for line in stopped} == {"JobCanceled"}
     assert not deployed.artifacts.exists(ended.items[0].target)
 
 

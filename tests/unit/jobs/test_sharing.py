@@ -77,7 +77,7 @@ def test_the_last_image_of_a_day_asked_for_twice_at_once_is_had_twice(world, mea
     assert order(world, caller, photo).deduplicated
 
 
-@pytest.mark.parametrize("end", ["failed", "canceled", "deleted"])
+@pytest.mark.parametrize("end", ["failed", "canceled", "cancel broke off", "deleted"])
 def test_when_the_first_one_does_not_make_it_the_second_runs_and_pays_itself(world, caller, meanwhile, end):
     """Charged once, for the one that made it."""
     photo = world.photo()
@@ -88,6 +88,8 @@ def test_when_the_first_one_does_not_make_it_the_second_runs_and_pays_itself(wor
             world.predictor.script = [ProviderFailed()]
             with pytest.raises(ProviderFailed):
                 world.finish(first)
+        elif end == "cancel broke off":
+            world.jobs.cancel(first.job, now=world.clock)
         else:
             world.cancel(first.job)
         if end == "deleted":
@@ -97,6 +99,8 @@ def test_when_the_first_one_does_not_make_it_the_second_runs_and_pays_itself(wor
     second = order(world, caller, photo)
     assert (second.fresh, second.job.kind) == (True, "sync")
     assert world.finish(second).status == "succeeded"
+    world.clock += 1
+    world.sweep()
     assert (settles(world, caller), world.usage_and_balance(caller)[:2]) == (1, (1, 10))
 
 
