@@ -20,7 +20,7 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from local.corrections.http_events import CLIENT_HEADER, HOST_HEADER
+from local.corrections.http_events import ARRIVAL_HEADER, CLIENT_HEADER, HOST_HEADER
 
 API_BODY_BYTES = 10 * 1024 * 1024  # API Gateway: the largest request body
 EVENT_BYTES = 6_291_556  # Lambda: the largest event, in which a binary body is base64
@@ -202,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _headers_onward(self) -> list[tuple[str, str]]:
         """Return the client's headers without those of the connection, plus the front door's own."""
-        own = {CLIENT_HEADER, HOST_HEADER}
+        own = {CLIENT_HEADER, HOST_HEADER, ARRIVAL_HEADER}
         listed = {name.strip().lower() for name in self.headers.get("connection", "").split(",")}
         dropped = HOP_BY_HOP | own | listed | {"host", "content-length", "expect"}
         kept = [(name, value) for name, value in self.headers.items() if name.lower() not in dropped]
@@ -243,12 +243,16 @@ class _Handler(BaseHTTPRequestHandler):
 def forward(route: Route, method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
     """Send one request to the API's default stage and read the answer whole."""
     connection = http.client.HTTPConnection("127.0.0.1", route.port, timeout=route.timeout_s)
+    patience_s = (
+        route.timeout_s - INTEGRATION_TIMEOUT_S
+    )  # beyond what API Gateway has: as if it came so much later
+    arrival_ms = int((time.time() + patience_s) * 1000)
     path = target if target.startswith("/") else "/" + target.partition("://")[2].partition("/")[2]
     try:
         connection.putrequest(
             method, f"/_aws/execute-api/{route.api_id}/$default{path}", skip_accept_encoding=True
         )
-        for name, value in headers:
+        for name, value in [*headers, (ARRIVAL_HEADER, str(arrival_ms))]:
             connection.putheader(name, value)
         if body:
             connection.putheader("content-length", str(len(body)))

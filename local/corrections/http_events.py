@@ -11,6 +11,8 @@ CLIENT_HEADER = "x-frontdoor-client"
 """The client's address as the front door saw it. The front door drops this header from clients."""
 HOST_HEADER = "x-frontdoor-host"
 """The ``Host`` that the client sent."""
+ARRIVAL_HEADER = "x-frontdoor-arrival"
+"""When the front door took the request, epoch ms."""
 
 
 def correct_http_events(service: Module) -> None:
@@ -38,17 +40,20 @@ def cookies_apart(event: Json) -> None:
 
 
 def client_connection(event: Json) -> None:
-    """AWS describes the client's own connection: ``sourceIp``, Host, domain name, ``x-forwarded-*``.
+    """AWS describes the client's own connection: ``sourceIp``, Host, domain name, ``x-forwarded-*``, time of arrival.
 
-    ministack always says 127.0.0.1. The front door passes the client's address and Host in two headers that it drops
-    from clients.
+    ministack always says 127.0.0.1, and the time at which it made the event. The front door passes the client's
+    address, Host and arrival in headers that it drops from clients.
     """
     headers, context = event["headers"], event["requestContext"]
     address = headers.pop(CLIENT_HEADER, "")
     host = headers.pop(HOST_HEADER, "")
+    arrival = headers.pop(ARRIVAL_HEADER, "")
     if not address:
         return
     context["http"]["sourceIp"] = address
+    if arrival.isdecimal():
+        context["timeEpoch"] = int(arrival)
     earlier = headers.get("x-forwarded-for")
     headers["x-forwarded-for"] = f"{earlier}, {address}" if earlier else address
     headers["x-forwarded-proto"] = "http"

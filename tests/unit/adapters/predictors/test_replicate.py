@@ -5,24 +5,18 @@ import json
 import logging
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
-from botocore.exceptions import ClientError
 
 from enhancer.adapters.predictors import replicate as module
-from enhancer.adapters.predictors.replicate import Replicate
-from enhancer.adapters.predictors.results import Results
 from enhancer.domain import errors
 from enhancer.domain.jobs import Prediction
 from enhancer.domain.predictions import OutOfTime, StillRunning
 from tests.support.bucket import Bucket, job_for, now
-from tests.support.images import png
+from tests.support.replicate_answers import CREATE, GET, LIST, Tokens, adapter, ready, told
 from tests.support.scripted_server import drips, hangs, resets, says
 from tests.support.scripted_server import server as server  # noqa: PLC0414 - a fixture
-from tests.support.scripted_server import stranger as stranger  # noqa: PLC0414
 
-CREATE, LIST, GET = "POST /v1/predictions", "GET /v1/predictions", "GET /v1/predictions/p1"
 OFFICIAL = "POST /v1/models/google/nano-banana/predictions"
 
 
@@ -35,43 +29,6 @@ def quick(monkeypatch):
 @pytest.fixture
 def bucket():
     return Bucket()
-
-
-class Tokens:
-    """A store whose token was rotated once."""
-
-    def __init__(self, *tokens):
-        self.tokens, self.asked = tokens or ("r8_secret",), []
-
-    def __call__(self, fresh):
-        self.asked.append(fresh)
-        return self.tokens[-1] if fresh else self.tokens[0]
-
-
-def adapter(server, bucket, *, token=None, callback=None, clock=now):
-    return Replicate(
-        base_url=server.url,
-        token=token or Tokens(),
-        results=Results(bucket),
-        artifacts=bucket,
-        callback_url=lambda job, item: callback,
-        now=clock,
-    )
-
-
-def told(status="succeeded", *, id="p1", at=0.0, **more):
-    """A prediction object."""
-    created = datetime.fromtimestamp(time.time() + at, UTC).isoformat().replace("+00:00", "Z")
-    return {
-        "id": id, "model": "owner/name", "version": "hidden", "status": status, "input": {}, "output": None,
-        "error": None, "logs": "", "metrics": {"predict_time": 2.0}, "created_at": created, "urls": {},
-    } | more  # fmt: skip
-
-
-def ready(server, size=(64, 48), **more):
-    """A prediction that succeeded; its output lies on the same server."""
-    server.on("GET /out.png", says(200, png(size), Content_Type="image/png"))
-    return told(output=f"{server.url}/out.png", **more)
 
 
 def test_a_prediction_is_created_with_everything_said(server, bucket):
@@ -384,90 +341,3 @@ def test_no_log_line_names_token_prompt_or_url(server, bucket, caplog, logs):
     assert "provider refuses us" in written
     for secret in ("r8_secret", "make it blue", "secret", "http://", item.input.key, "out.png"):
         assert secret not in written
-
-
-def page(server, runs, cursor="", host=None):
-    return says(200, {"results": runs, "next": f"{host or server.url}/v1/predictions?cursor={cursor}"})
-
-
-def test_a_lost_prediction_is_looked_for_beyond_the_newest_hundred(server, bucket):
-    """Page after page, as far back as it can have been made."""
-    job, item = job_for(bucket, "real-esrgan")
-    others = [told("starting", id=f"other{number}", at=1) for number in range(100)]
-    mine = told("starting", id="mine", at=0.5, input={"image": item.input.key})
-    server.on(CREATE, resets)
-    server.on(LIST, page(server, others, "second"))
-    server.on(f"{LIST}?cursor=second", page(server, [*others[:9], mine, told(id="old", at=-90)], "third"))
-    assert adapter(server, bucket).start(job, item).id == "mine"
-    assert [call.path.partition("cursor=")[2] for call in server.calls(LIST)] == ["", "second"]
-
-
-def test_a_list_that_leads_elsewhere_gets_no_token(server, stranger, bucket):
-    """The next page is on the same host, or there is none."""
-    job, item = job_for(bucket, "real-esrgan")
-    server.on(CREATE, resets)
-    server.on(LIST, page(server, [told("starting", id="other", at=1)], "x", stranger.url))
-    with pytest.raises(errors.ProviderUnavailable):
-        adapter(server, bucket).start(job, item)
-    assert stranger.asked == []
-
-
-def test_an_endless_list_is_left_in_time(server, bucket):
-    """A thousand predictions at most."""
-    job, item = job_for(bucket, "real-esrgan")
-    server.on(LIST, page(server, [told("starting", id="other", at=1)], "again"))
-    nobody = replace(item, prediction=Prediction(1, now()))
-    assert adapter(server, bucket).ended(job, nobody) is False
-    assert len(server.calls(LIST)) == 10
-
-
-class Full(Bucket):
-    """A bucket that does not take the next results."""
-
-    def __init__(self, times):
-        super().__init__()
-        self.times = times
-
-    def put(self, key, data, content_type, *, facts=None):
-        if facts and self.times:
-            self.times -= 1
-            raise ClientError({"Error": {"Code": "SlowDown"}}, "PutObject")
-        super().put(key, data, content_type, facts=facts)
-
-
-def test_a_result_that_the_bucket_did_not_take_is_left_to_the_state_machine(server):
-    """The picture is made and billed: the request hands it over, and the next look stores it."""
-    bucket = Full(times=1)
-    job, item = job_for(bucket, "real-esrgan")
-    server.on(CREATE, says(201, ready(server)))
-    server.on(GET, says(200, ready(server)))
-    with pytest.raises(StillRunning) as running:
-        adapter(server, bucket).predict(job, item, seconds_max=25)
-    assert running.value.prediction_id == "p1"
-    named = replace(item, prediction=Prediction(1, now(), id="p1"))
-    assert adapter(server, bucket).collect(job, named).output.width == 64
-    assert len(server.calls(CREATE)) == 1
-
-
-def test_a_bucket_that_takes_nothing_is_told_with_what_the_picture_cost(server, caplog):
-    """Made already: only fetching it is tried again. The log names the prediction."""
-    bucket = Full(times=99)
-    job, item = job_for(bucket, "real-esrgan", prediction=Prediction(1, now(), id="p1"))
-    server.on(GET, says(200, ready(server)))
-    with pytest.raises(errors.ProviderUnavailable) as failed:
-        adapter(server, bucket).collect(job, item)
-    assert (failed.value.made, failed.value.cost) == (True, 450)
-    assert [record.predictionId for record in caplog.records if hasattr(record, "predictionId")] == ["p1"]
-
-
-def test_a_name_that_cannot_be_stored_ends_the_wait(server, bucket):
-    """Whoever asked for it stops the prediction; nothing else is done with it."""
-    job, item = job_for(bucket, "real-esrgan")
-    server.on(CREATE, says(201, told("starting")))
-
-    def named(prediction_id):
-        raise KeyError(prediction_id)
-
-    with pytest.raises(KeyError, match="p1"):
-        adapter(server, bucket).predict(job, item, seconds_max=25, named=named)
-    assert len(server.asked) == 1
