@@ -50,9 +50,12 @@ def bare(data: bytes, pixels_max: int) -> Bare:
     profile = _profile(ahead[b"iCCP"]) if b"iCCP" in ahead else None
     exif = bytes(ahead[b"eXIf"]) if b"eXIf" in ahead else None
     kept = _kept(ahead, colour_type)
-    parts = [_chunk(b"IHDR", header), *(_chunk(kind, content) for kind, content in kept.items())]
-    file = b"".join([SIGNATURE, *parts, _chunk(b"IDAT", b"".join(pixels)), _chunk(b"IEND", b"")])
-    return Bare(file, profile, exif, _colour(kept, profile))
+    chunks_kept = [
+        (b"IHDR", [header]),
+        *((kind, [content]) for kind, content in kept.items()),
+        (b"IDAT", pixels),
+    ]
+    return Bare(_file([*chunks_kept, (b"IEND", [])]), profile, exif, _colour(kept, profile))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
@@ -138,6 +141,12 @@ def _colour(kept: dict[bytes, memoryview], profile: bytes | None) -> bytes:
     return b"gama" + gamma + b"chrm" + primaries if gamma or primaries else b""
 
 
-def _chunk(kind: bytes, content: bytes | memoryview) -> bytes:
-    checksum = zlib.crc32(content, zlib.crc32(kind))
-    return b"".join((len(content).to_bytes(4), kind, content, checksum.to_bytes(4)))
+def _file(chunks: list[tuple[bytes, list[memoryview]]]) -> bytes:
+    """Return a file of these chunks, each with its content in pieces, which are copied once."""
+    parts: list[bytes | memoryview] = [SIGNATURE]
+    for kind, content in chunks:
+        checksum = zlib.crc32(kind)
+        for piece in content:
+            checksum = zlib.crc32(piece, checksum)
+        parts += [sum(map(len, content)).to_bytes(4), kind, *content, checksum.to_bytes(4)]
+    return b"".join(parts)
