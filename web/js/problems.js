@@ -84,8 +84,8 @@ export function describe(problem, extra = {}) {
     values.allowed = (details.allowed ?? ["JPEG", "PNG", "WebP", "AVIF"]).map(formatName);
   }
   const path = [
-    `billing.problems.${code}`, `jobs.problems.${code}`, `errors.${code}_${variant(details)}`, `errors.${code}`,
-    `toasts.${code}`, "errors.unknown",
+    `billing.problems.${code}`, `jobs.problems.${code}`, `errors.${code}_${variant(details)}`,
+    `errors.${code}_${details.reason}`, `errors.${code}`, `toasts.${code}`, "errors.unknown",
   ].find((one) => t(one));
   return { title: t(`${path}.title`, values), text: t(`${path}.text`, values) };
 }

@@ -10,7 +10,7 @@ from enhancer.domain.callers import Caller
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
 from enhancer.jobs import run
-from tests.support.events import Browser
+from tests.support.events import Browser, form
 from tests.support.images import jpeg, png, size_of
 
 PATH, USAGE = "/api/ai-image/generate", "/api/ai-image/usage"
@@ -100,6 +100,15 @@ def test_new_cookies_do_not_lift_a_networks_cap(apps, browser, served):
         served.clock += 10_000
         statuses.append(enhance(apps, Browser(ip=browser.ip), image=png(shade=shade)).status)
     assert statuses == [200] * 15 + [429]
+
+
+@pytest.mark.parametrize("said", ["image/jpeg", "text/plain", "image/svg+xml", "nonsense"])
+def test_the_content_decides_what_a_picture_is(apps, browser, said):
+    """Neither its type nor its name: a PNG is a PNG."""
+    body, content_type = form(image=png(), filename="photo.exe", content_type=said)
+    answer = browser.send(apps.generate, "POST", PATH, body=body, headers={"content-type": content_type})
+    result = browser.send(apps.results, "GET", answer.data["imageUrl"])
+    assert (answer.status, result.headers["Content-Type"]) == (200, "image/png")
 
 
 def test_the_same_picture_again_is_free(apps, browser, served):

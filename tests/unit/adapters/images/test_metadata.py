@@ -76,6 +76,10 @@ BROKEN_PNGS = {
     "suggested palette": with_chunk(chunk(b"PLTE", bytes(6))),
     "Exif that is cut": with_chunk(chunk(b"eXIf", b"MM\0*\0\0")),
     "no end": PNG[:-12],
+    "no end and half a checksum": PNG[:-14],
+    "pixels with a wrong checksum": PNG[:-13] + b"\0" + PNG[-12:],
+    "unknown critical chunk behind the pixels": with_chunk(chunk(b"ABCD", b"x"), behind=True),
+    "nonsense behind the pixels": PNG[:-12] + b"\xff\xff\xff\xffABCDnonsense",
     "end with a wrong checksum": wrong(PNG),
     "chunk that is cut behind the pixels": PNG[:-12] + chunk(b"tEXt", b"k\0v")[:-3],
 }
@@ -224,13 +228,15 @@ def test_jpeg_without_its_last_passes_is_refused():
         (with_chunk(PNG[8:33]), "damaged"),
         (with_chunk(chunk(b"ABCD", b"")), "damaged"),
         (PNG[:29] + b"\0\0\0\0" + PNG[33:], "damaged"),
+        (PNG[:16] + b"\x80" + PNG[17:29] + struct.pack(">I", zlib.crc32(PNG[12:16] + b"\x80" + PNG[17:29])) + PNG[33:],
+         "damaged"),
         (PNG[:33] + PNG[-12:], "incomplete"),
         (PNG[: PNG.index(b"IDAT") + 9], "incomplete"),
         (riff().replace(b"\x2f\0\0\x1f\0\0", b"\x3f\0\0\x1f\0\0"), "damaged"),
         (WEBP[:-20], "incomplete"),
     ],
     ids=["12 bits", "lossless JPEG", "second frame header", "no scan", "CgBI", "second IHDR", "unknown critical chunk",
-         "checksum of IHDR", "no pixels", "pixels that are cut", "canvas unlike its frame", "WebP that is cut"],
+         "checksum of IHDR", "impossible width", "no pixels", "cut pixels", "canvas unlike its frame", "cut WebP"],
 )  # fmt: skip
 def test_what_concerns_pixels_is_refused_by_its_reason(data, reason):
     """Structure that pixels depend on has to be right before a decoder sees it; the error says what is wrong."""

@@ -10,6 +10,7 @@ import zlib
 from collections import Counter
 
 import pytest
+from PIL import Image
 
 from enhancer.adapters.images import pixels
 from enhancer.domain.errors import (
@@ -45,12 +46,29 @@ def test_no_bytes_are_refused_as_empty():
         b"just text",
         b"\xff\xd8",
         saved(photo(), "GIF"),
+        b"GIF89a\x2f\x2a\x20\0\0\0\0" + b"*/=1;alert(1)//",
+        b"data:image/png;base64,iVBORw0KGgo=",
+        b"iVBORw0KGgoAAAANSUhEUg==",
         saved(photo(), "BMP"),
         saved(photo(), "TIFF"),
         b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
         b"RIFF\x10\0\0\0WAVEfmt " + bytes(40),
     ],
-    ids=["svg", "html", "pdf", "text", "two bytes", "gif", "bmp", "tiff", "heic", "wav"],
+    ids=[
+        "svg",
+        "html",
+        "pdf",
+        "text",
+        "two bytes",
+        "gif",
+        "gif that is a script",
+        "data URL",
+        "base64",
+        "bmp",
+        "tiff",
+        "heic",
+        "wav",
+    ],
 )
 def test_anything_but_the_four_formats_is_unsupported(data):
     """What the content is decides, and the error names what would be taken."""
@@ -67,6 +85,28 @@ def test_animation_is_refused_with_its_number_of_frames(file_format, frames):
     with pytest.raises(ImageAnimated) as refused:
         read(saved(photo(), file_format, save_all=True, append_images=more))
     assert refused.value.details == {"frames": frames}
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP"])
+def test_long_animation_is_refused_like_a_short_one(file_format):
+    """Frames are counted, not decoded."""
+    more = [Image.new("RGB", (4, 4), (number % 256, number // 256, 0)) for number in range(1, 500)]
+    with pytest.raises(ImageAnimated) as refused:
+        read(saved(Image.new("RGB", (4, 4)), file_format, save_all=True, append_images=more, lossless=True))
+    assert refused.value.details == {"frames": 500}
+
+
+def test_animation_of_one_frame_is_a_picture():
+    """Some programs write every WebP and PNG as an animation."""
+    still = saved(photo(), "WEBP", lossless=True)
+    frame = bytes(6) + b"\x2f\0\0\x1f\0\0" + bytes(4) + still[12:]
+    head = struct.pack("<4sIB3x3s3s", b"VP8X", 10, 0x02, b"\x2f\0\0", b"\x1f\0\0")
+    body = b"WEBP" + head + struct.pack("<4sI", b"ANIM", 6) + bytes(6)
+    body += struct.pack("<4sI", b"ANMF", len(frame)) + frame
+    assert read(b"RIFF" + struct.pack("<I", len(body)) + body).info == read(still).info
+    data = saved(photo(), "PNG")
+    moving = data[:33] + pictures.chunk(b"acTL", struct.pack(">II", 1, 0)) + data[33:]
+    assert read(moving).info == read(data).info
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF"])

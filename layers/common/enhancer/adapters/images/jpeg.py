@@ -39,7 +39,7 @@ class _Walk:
     data: bytes
     pixels_max: int
     at: int = 2
-    kept: list[bytes] = field(default_factory=lambda: [b"\xff\xd8"])
+    kept: list[bytes | memoryview] = field(default_factory=lambda: [b"\xff\xd8"])
     segments: int = 0
     scans: int = 0
     frame: int | None = None
@@ -118,11 +118,12 @@ class _Walk:
             if component in self.unseen:
                 self.unseen[component] &= ~done
 
-    def _pixels(self) -> bytes:
+    def _pixels(self) -> memoryview:
         """Return a scan's coded pixels, up to the next marker that is no restart, without fill bytes at the end."""
         found = _MARKER_AFTER_SCAN.search(self.data, self.at)
         start, self.at = self.at, found.start() if found else len(self.data)
-        return self.data[start : self.at].rstrip(b"\xff")
+        length = len(self.data[start : self.at].rstrip(b"\xff"))
+        return memoryview(self.data)[start : start + length]  # no copy is kept: there may be 25 MB
 
     def _icc(self) -> bytes | None:
         """Return the profile if all of its parts are there (ICC.1:2022, B.4)."""

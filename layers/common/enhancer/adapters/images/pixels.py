@@ -197,7 +197,8 @@ def _decode(file: Bare, file_format: str) -> ImageFile:
 
 def _opened(data: bytes, file_format: str) -> ImageFile:
     image = _PLUGINS[file_format](BytesIO(data))
-    image.decodermaxblock = len(data)  # read in one piece: a decoder starts again with each of several
+    if file_format == "jpeg":
+        image.decodermaxblock = len(data)  # in one piece: its decoder goes back where it gets one of several
     return image
 
 

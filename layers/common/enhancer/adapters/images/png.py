@@ -15,6 +15,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _LENGTHS = {b"cICP": 4, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32, b"pHYs": 9}
+_NEEDED = {b"IHDR", b"PLTE", b"IDAT"}
 _READ = {*_LENGTHS, b"PLTE", b"tRNS", b"iCCP", b"eXIf", b"acTL"}
 _TRANSPARENT_LENGTHS = {0: 2, 2: 6}
 _SRGB_CICP = b"\x01\x0d\x00\x01"
@@ -37,8 +38,8 @@ def bare(data: bytes, pixels_max: int) -> Bare:
             budget -= len(content)
             if budget < 0:
                 raise Refused("damaged")  # far more data than the pixels could need: a decompression bomb
-        elif kind == b"IEND":
-            break
+        elif kind == b"IEND" or (pixels and not kind[0] & 0x20):
+            break  # what follows the pixels cannot change them
         elif not kind[0] & 0x20 and (kind != b"PLTE" or kind in ahead):
             raise Refused("damaged")  # a critical chunk that nobody knows, or one that may not come twice
         elif kind in _READ and (not pixels or kind == b"eXIf"):
@@ -50,28 +51,33 @@ def bare(data: bytes, pixels_max: int) -> Bare:
     profile = _profile(ahead[b"iCCP"]) if b"iCCP" in ahead else None
     exif = bytes(ahead[b"eXIf"]) if b"eXIf" in ahead else None
     kept = _kept(ahead, colour_type)
-    parts = [_chunk(b"IHDR", header), *(_chunk(kind, content) for kind, content in kept.items())]
-    file = b"".join([SIGNATURE, *parts, _chunk(b"IDAT", b"".join(pixels)), _chunk(b"IEND", b"")])
-    return Bare(file, profile, exif, _colour(kept, profile))
+    chunks_kept = [
+        (b"IHDR", [header]),
+        *((kind, [content]) for kind, content in kept.items()),
+        (b"IDAT", pixels),
+    ]
+    return Bare(_file([*chunks_kept, (b"IEND", [])]), profile, exif, _colour(kept, profile))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Yield kind and content of each chunk; an ancillary one that is cut off or whose checksum is wrong is left out."""
+    """Yield kind and content of each chunk; an ancillary one that is cut off or whose checksum is wrong is left out.
+
+    Pixels have a checksum of their own, inside; where that holds, the one of their chunk does not matter.
+    """
     view, at = memoryview(data), len(SIGNATURE)
     for _ in range(CHUNKS_MAX):
         if at + 8 > len(data):
             return
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 8 + length
-        critical = not kind[0] & 0x20
-        if end + 4 > len(data):
-            if critical and kind != b"IEND":
+        if end > len(data):
+            if kind in _NEEDED:
                 raise Refused("incomplete")
             return
         right = zlib.crc32(view[at + 4 : end]) == int.from_bytes(data[end : end + 4])
-        if critical and not right and kind != b"IEND":
+        if not right and kind in _NEEDED and kind != b"IDAT":
             raise Refused("damaged")
-        if right or critical:
+        if right or not kind[0] & 0x20:
             yield kind, view[at + 8 : end]
         at = end + 4
     raise Refused("parts")
@@ -82,6 +88,8 @@ def _check_header(header: memoryview, pixels_max: int) -> tuple[int, int]:
     if len(header) != 13:
         raise Refused("damaged")
     width, height, bits, colour_type, packing, filtering, interlacing = struct.unpack(">IIBBBBB", header)
+    if max(width, height) >= 1 << 31:
+        raise Refused("damaged")
     check_size(width, height, pixels_max)
     if bits not in _DEPTHS.get(colour_type, ()) or packing or filtering or interlacing > 1:
         raise Refused("damaged")
@@ -138,6 +146,12 @@ def _colour(kept: dict[bytes, memoryview], profile: bytes | None) -> bytes:
     return b"gama" + gamma + b"chrm" + primaries if gamma or primaries else b""
 
 
-def _chunk(kind: bytes, content: bytes | memoryview) -> bytes:
-    checksum = zlib.crc32(content, zlib.crc32(kind))
-    return b"".join((len(content).to_bytes(4), kind, content, checksum.to_bytes(4)))
+def _file(chunks: list[tuple[bytes, list[memoryview]]]) -> bytes:
+    """Return a file of these chunks, each with its content in pieces, which are copied once."""
+    parts: list[bytes | memoryview] = [SIGNATURE]
+    for kind, content in chunks:
+        checksum = zlib.crc32(kind)
+        for piece in content:
+            checksum = zlib.crc32(piece, checksum)
+        parts += [sum(map(len, content)).to_bytes(4), kind, *content, checksum.to_bytes(4)]
+    return b"".join(parts)
