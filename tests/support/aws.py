@@ -20,7 +20,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 
 from enhancer import runtime
 from enhancer.adapters.dynamodb.table import _plain
-from local.providers import PRICES
+from local.providers import PRICES, quote_free
 from tests.support import template
 from tests.support.callbacks import OLD_SECRET, WEBHOOK_SECRET
 
@@ -46,9 +46,9 @@ ENVIRONMENT = {
     "PROVIDER_SECRET_NAME": PROVIDERS,
     "STRIPE_SECRET_NAME": STRIPE,
     "STRIPE_BASE_URL": "http://127.0.0.1:9",  # where nobody answers
-    "CREDITS_PRICING_TABLE": json.dumps(PRICES["CreditsPricingTable"]),
-    "PRICING_TABLE": json.dumps(PRICES["PricingTable"]),
-    "PRICING_TABLE_ANNUAL": json.dumps(PRICES["PricingTableAnnual"]),
+    "CREDITS_PRICING_TABLE": quote_free(PRICES["CreditsPricingTable"]),
+    "PRICING_TABLE": quote_free(PRICES["PricingTable"]),
+    "PRICING_TABLE_ANNUAL": quote_free(PRICES["PricingTableAnnual"]),
     "UPSCALE_FUNCTION_NAME": "upscale",
     "STATE_MACHINE_ARN": STATE_MACHINE,
     "APP_ORIGIN": ORIGIN,
@@ -59,6 +59,7 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": REGION,
     "AWS_REGION": REGION,
     "POWERTOOLS_METRICS_DISABLED": "true",
+    "POWERTOOLS_METRICS_NAMESPACE": "tests",
 }
 FOREIGN = (
     "AWS_ENDPOINT_URL",

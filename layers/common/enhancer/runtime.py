@@ -55,7 +55,11 @@ _QUICK = Config(
     retries={"mode": "standard", "total_max_attempts": 3},
     max_pool_connections=20,
 )
-_BUCKET = _QUICK.merge(Config(signature_version="s3v4", read_timeout=20))
+_BUCKET = _QUICK.merge(
+    # "virtual" makes presigned addresses name the bucket's region; without it they name the global host, which only
+    # redirects, and a redirect breaks their signature. An address like 127.0.0.1 stays as it is.
+    Config(signature_version="s3v4", s3={"addressing_style": "virtual"}, read_timeout=20)
+)
 
 
 def now() -> int:
