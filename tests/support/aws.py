@@ -23,6 +23,7 @@ from enhancer.adapters.dynamodb.table import _plain
 from local.providers import PRICES, quote_free
 from tests.support import template
 from tests.support.callbacks import OLD_SECRET, WEBHOOK_SECRET
+from tests.support.dynamodb_requests import held_to_the_rules
 
 REGION = "eu-central-1"
 TABLE, BUCKET, SECRET, PROVIDERS, STRIPE = "table", "photos", "signing", "providers", "stripe"
@@ -91,7 +92,7 @@ def environment() -> Iterator[None]:
 @contextmanager
 def cloud() -> Iterator[None]:
     """Environment, table, bucket and secrets, fresh; everything is as it was afterwards."""
-    with environment(), _one_snapshot_per_transaction(), mock_aws():
+    with environment(), _one_snapshot_per_transaction(), mock_aws(), held_to_the_rules():
         create_table()
         s3: Any = boto3.client("s3")
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
