@@ -14,6 +14,7 @@ from samcli.commands.deploy.command import cli as sam_deploy
 
 from enhancer.settings import ENVIRONMENTS, BadSetting, Settings
 from local.providers import PRICES, quote_free
+from local.stack import LocalStack
 from tests.support import template
 
 TEMPLATE = template.load()
@@ -126,3 +127,12 @@ def test_every_environment_can_be_deployed_by_its_name(environment):
     assert found["resolve_s3"] is True
     names = [CONFIG[one]["deploy"]["parameters"]["stack_name"] for one in ENVIRONMENTS if one in CONFIG]
     assert names.count(found["stack_name"]) == 1
+
+
+def test_the_local_stack_is_deployed_with_parameters_that_arrive_whole(tmp_path):
+    """Its command is the one for AWS, with other values."""
+    stack = LocalStack(port=8787, emulator_port=4566, state=tmp_path, parameters={"UpscaleMemory": "2048"})
+    found = arrives(stack._overrides())
+    assert found.items() >= {"AppOrigin": stack.url, "Local": "true", "UpscaleMemory": "2048"}.items()
+    assert found.keys() <= PARAMETERS.keys()
+    assert deployed(found).credits_prices == PRICES["CreditsPricingTable"]
