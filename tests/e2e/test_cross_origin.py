@@ -63,7 +63,7 @@ UPLOAD_AND_ENHANCE = """async ([url, key, photo]) => {
   const ran = await fetch(`${url}/api/ai-image/generate`, {
     method: 'POST', headers: {...headers, 'Idempotency-Key': 'elsewhere-1'}, body: order});
   const result = (await ran.json()).data;
-  const image = await fetch(result.imageUrl, {headers});
+  const image = await fetch(new URL(result.imageUrl, url), {headers});
   return {
     stored: stored.status, ran: ran.status, charged: ran.headers.get('X-Credits-Charged'),
     limit: ran.headers.get('RateLimit'), width: result.width, image: image.status, type: (await image.blob()).type};
