@@ -42,6 +42,10 @@ def test_every_alarm_reaches_the_operator_and_says_what_happened(name):
     assert f"`{name}`" in RUNBOOK
 
 
+THRESHOLDS = {"SweepMissing": 1, "ApiFails": 5, "FinishItemFails": 2, "FinishJobFails": 2}
+"""Of the others one is too much."""
+
+
 @pytest.mark.parametrize("name", ALARMS)
 def test_silence_is_no_alarm_but_for_what_must_never_be_silent(name):
     """A function that is never called says nothing at all, and for the sweep that is the worst."""
@@ -49,7 +53,12 @@ def test_silence_is_no_alarm_but_for_what_must_never_be_silent(name):
     sign, silence = ("LessThanThreshold", "breaching") if name == "SweepMissing" else (
         "GreaterThanThreshold", "notBreaching")  # fmt: skip
     assert (found["ComparisonOperator"], found["TreatMissingData"]) == (sign, silence)
-    assert found["Threshold"] == {"SweepMissing": 1, "ApiFails": 5}.get(name, 0)
+    assert found["Threshold"] == {
+        "SweepMissing": 1,
+        "ApiFails": 5,
+        "FinishItemFails": 2,
+        "FinishJobFails": 2,
+    }.get(name, 0)
     assert found.get("DatapointsToAlarm", 1) <= found["EvaluationPeriods"]
 
 
