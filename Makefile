@@ -15,7 +15,6 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 ENV ?= staging
-ARCH ?= x86_64
 PORT ?= 8787
 EMULATOR_PORT ?= 4566
 
@@ -91,9 +90,8 @@ provider-faults: venv  ## play every fault of the providers (FAULTS="429 ..."); 
 build: venv-local  ## build what would be deployed to AWS
 	@sam build
 
-deploy: venv-local  ## deploy to AWS: ENV=testing|staging|production ARCH=x86_64|arm64
-	@PYTHON_PLATFORM=$(subst arm64,aarch64,$(ARCH))-manylinux_2_28 sam build
-	@sam deploy --config-env $(ENV) --parameter-overrides Environment=$(ENV) Architecture=$(ARCH) $(PARAMETERS)
+deploy: build  ## deploy to AWS: ENV=testing|staging|production PARAMETERS="AppOrigin=https://... ..."
+	@sam deploy --config-env $(ENV) --parameter-overrides Environment=$(ENV) $(PARAMETERS)
 
 ##@ Keep
 .PHONY: venv venv-local browser openapi events lock

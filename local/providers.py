@@ -6,7 +6,6 @@ Replicate could not fetch images from the local bucket.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import urllib.request
@@ -14,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from enhancer.settings import BadSetting, price_tables
 from local.build import ROOT
 from local.processes import LocalError, Process, free_port
 
@@ -174,8 +174,12 @@ class Providers:
     @property
     def _stripe_parameters(self) -> dict[str, str]:
         if self.real_stripe:
-            return {name: self.environ.get(setting) or "{}" for name, setting in PRICE_SETTINGS.items()}
-        tables = {name: json.dumps(prices) for name, prices in PRICES.items()}
+            try:
+                sold = price_tables(self.environ)
+            except BadSetting as malformed:
+                raise LocalError(f"{malformed}.") from None
+            return {name: quote_free(sold[setting]) for name, setting in PRICE_SETTINGS.items()}
+        tables = {name: quote_free(prices) for name, prices in PRICES.items()}
         return {"StripeBaseUrl": self.stripe_url, **tables}
 
     @property
@@ -238,6 +242,11 @@ class Providers:
         env = {key: self.environ[key] for key in KEPT if key in self.environ}
         process = Process(command, env=env, log=self.state / f"{name}.log", cwd=ROOT)
         return process, int(str(arguments[1]))
+
+
+def quote_free(prices: Mapping[str, str]) -> str:
+    """Return a price table in the form that parameters have: ``100=price_a,500=price_b``."""
+    return ",".join(f"{sold}={price}" for sold, price in prices.items())
 
 
 def _await(process: Process, port: int) -> None:

@@ -57,8 +57,11 @@ _QUICK = Config(
     max_pool_connections=20,
 )
 _BUCKET = _QUICK.merge(
+    # "virtual" makes presigned addresses name the bucket's region; without it they name the global host, which only
+    # redirects, and a redirect breaks their signature. An address like 127.0.0.1 stays as it is.
     Config(
         signature_version="s3v4",
+        s3={"addressing_style": "virtual"},
         read_timeout=6,
         retries={"mode": "standard", "total_max_attempts": 2},
     )
