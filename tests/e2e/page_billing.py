@@ -33,7 +33,7 @@ def in_days(days: float) -> int:
 def a_plan(name: str, *, available: bool = True) -> dict[str, Any]:
     """A plan as it is on sale."""
     credits, images, scale, face, pixels, jobs, cents = SIZES[name]
-    month = {"amount": cents, "currency": "eur", "available": available}
+    month = {"amount": cents, "currency": "usd", "available": available}
     return {
         "plan": name, "creditsPerMonth": credits, "imagesPerDay": images, "maxUpscale": scale, "faceEnhance": face,
         "maxInputMegapixels": pixels, "jobsAtOnce": jobs, "monthly": month,

@@ -6,6 +6,7 @@ import pytest
 
 from enhancer.billing import checkout, statement
 from enhancer.domain.errors import (
+    CheckoutUnderWay,
     IdempotencyMismatch,
     InvalidFields,
     InvalidIdempotencyKey,
@@ -98,17 +99,57 @@ def test_a_malformed_key_is_refused(world, account, key):
         checkout.buy(world.visitor(account, key=key), 500, deps=world.billing_deps)
 
 
-def test_after_the_cashier_said_no_the_same_key_is_a_new_try_to_it(world, account):
-    """It would repeat its no for a day under its own key."""
-    checkout.buy(world.visitor(account), 100, deps=world.billing_deps)
-    refused = StripeUnavailable()
-    refused.answered = True
-    world.cashier.problem = refused
+@pytest.mark.parametrize("is_new", [True, False])
+def test_after_the_cashier_said_no_the_same_key_is_a_new_try_to_it(world, account, is_new):
+    """It repeats its no for a day under its own key: for a session, and for a new customer too, for each try."""
+    if not is_new:
+        checkout.buy(world.visitor(account), 100, deps=world.billing_deps)
+    for _ in range(2):
+        world.cashier.problem = StripeUnavailable(answered=True)
+        for _ in range(2):
+            with pytest.raises(StripeUnavailable):
+                checkout.buy(world.visitor(account, key="click"), 500, deps=world.billing_deps)
+        world.cashier.problem = None
+        checkout.buy(world.visitor(account, key="click"), 500, deps=world.billing_deps)
+    assert len(world.cashier.customers) == 1
+
+
+def test_one_refusal_that_many_buyers_windows_see_is_one_turn(world, account):
+    """Ten clicks fail together; the next ones make one customer."""
+    world.cashier.problem = StripeUnavailable(answered=True)
+    turn = world.links.enrolment_turn(account.owner)
+    for _ in range(10):
+        world.links.next_enrolment(account.owner, turn=turn)
+    assert world.links.enrolment_turn(account.owner) == turn + 1
+
+
+def test_a_key_whose_order_is_told_otherwise_now_opens_a_checkout_at_the_next_click(world, account):
+    """Crashed before its session was stored; since then the language, the customer or the codes changed."""
+    opened = world.links.opened
+    world.links.opened = lambda *_: raises(StripeUnavailable())
     with pytest.raises(StripeUnavailable):
         checkout.buy(world.visitor(account, key="click"), 500, deps=world.billing_deps)
-    world.cashier.problem = None
-    checkout.buy(world.visitor(account, key="click"), 500, deps=world.billing_deps)
-    assert [key for key in world.cashier.kept if key.endswith(":1")]
+    world.links.opened = opened
+    german = replace(world.visitor(account, key="click", to="/en/account"), language="de")
+    with pytest.raises(CheckoutUnderWay):
+        checkout.buy(german, 500, deps=world.billing_deps)
+    assert session_of(checkout.buy(german, 500, deps=world.billing_deps)) in world.cashier.sessions
+
+
+def raises(problem):
+    raise problem
+
+
+def test_promotion_codes_are_a_matter_of_the_deployment(world, account):
+    """Off unless its parameter says otherwise; for packs and plans."""
+    for allowed in (False, True):
+        deps = replace(world.billing_deps, promotion_codes=allowed)
+        for buy in (
+            lambda deps: checkout.buy(world.visitor(account), 500, deps=deps),
+            lambda deps: checkout.subscribe(world.visitor(account), "pro", "monthly", deps=deps),
+        ):
+            session = session_of(buy(deps))
+            assert world.cashier.orders[session].promotion_codes is allowed
 
 
 def test_without_an_answer_the_same_key_asks_for_the_same_checkout(world, account):
@@ -119,7 +160,7 @@ def test_without_an_answer_the_same_key_asks_for_the_same_checkout(world, accoun
         checkout.buy(world.visitor(account, key="click"), 500, deps=world.billing_deps)
     world.cashier.problem = None
     checkout.buy(world.visitor(account, key="click"), 500, deps=world.billing_deps)
-    assert all(key.endswith(":0") for key in world.cashier.kept if key.startswith("checkout:"))
+    assert all(key.endswith(":0") for key in world.cashier.kept)
 
 
 def test_a_second_subscription_is_refused_with_the_way_to_the_portal(world, account):
@@ -165,6 +206,17 @@ def test_cancelling_lets_the_plan_stay_until_the_paid_period_ends(world, account
     assert world.cashier.calls.count("cancel_at_period_end") == 1
     assert after.plan_at(found.period_end - 1) == "pro"
     assert after.plan_at(found.period_end) == "free"
+
+
+def test_cancelling_drops_a_downgrade_that_was_scheduled(world, account):
+    """It ends as team and does not become pro."""
+    found = world.subscribed(account, "team")
+    world.cashier.schedule(found.id, "price_pro_monthly")
+    world.told()
+    after = checkout.cancel(world.again(account), deps=world.billing_deps)
+    assert after.plan_at(found.period_end - 1) == "team"
+    assert after.plan_at(found.period_end) == "free"
+    assert world.cashier.scheduled == {}
 
 
 def test_without_a_subscription_there_is_nothing_to_cancel(world, account):

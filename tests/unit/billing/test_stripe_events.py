@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 
 from enhancer.adapters.dynamodb.owner_data import OwnerRecords
-from enhancer.billing import stripe_events
+from enhancer.billing import checkout, deletion, stripe_events
 from enhancer.billing.stripe_events import apply_event
-from enhancer.domain.errors import StripeUnavailable
+from enhancer.domain.errors import InternalError, StripeUnavailable
 from enhancer.domain.ledger import BalanceChanged
+
+DAY = 86_400_000
 
 
 def balance(world, account):
@@ -292,11 +294,11 @@ def test_a_subscription_without_payment_gives_no_plan(world):
     """Active is not paid."""
     account = world.person()
     found = world.subscribed(account)
-    invoice = world.cashier.invoices[found.latest_invoice]
-    world.cashier.invoices[invoice.id] = replace(invoice, paid=False)
+    invoice = world.cashier.invoices_made[found.latest_invoice]
+    world.cashier.invoices_made[invoice.id] = replace(invoice, paid=False)
     hear(world, "customer.subscription.created")
     assert world.again(account).plan_at(world.clock) == "free"
-    world.cashier.invoices[invoice.id] = replace(invoice, paid=True)
+    world.cashier.invoices_made[invoice.id] = replace(invoice, paid=True)
     hear(world, "invoice.paid")
     assert world.again(account).plan_at(world.clock) == "pro"
 
@@ -384,10 +386,232 @@ def test_a_snapshot_that_is_overtaken_is_taken_again(world):
     assert [one.status for one in world.again(account).subscriptions] == ["canceled"]
 
 
-def test_money_for_an_account_that_is_gone_is_parked(world):
-    """Nobody is left to credit; the operator is told to give it back."""
+PRORATIONS = ("create_prorations", "none", "always_invoice")
+
+
+@pytest.mark.parametrize("proration", PRORATIONS)
+def test_a_larger_plan_counts_only_once_its_invoice_is_paid(world, proration):
+    """Switched in the portal, whatever its setting: pro until money came, by an invoice of its own or the next one."""
     account = world.person()
-    checkout = world.bought(account)
+    found = world.subscribed(account)
+    world.told()
+    month = world.again(account).month_at(world.clock)
+    world.clock += DAY
+    world.cashier.switch(found.id, "price_enterprise_monthly", proration, pays=False)
+    world.told()
+    assert world.again(account).plan_at(world.clock) == "pro"
+    if proration == "always_invoice":
+        world.cashier.recover(found.id)
+    else:
+        world.clock = found.period_end
+        assert world.again(account).plan_at(world.clock) == "pro"
+        world.cashier.renew(found.id)
+    world.told()
+    account = world.again(account)
+    assert account.plan_at(world.clock) == "enterprise"
+    assert (account.month_at(world.clock) == month) == (proration == "always_invoice")
+    assert world.parked == []
+
+
+@pytest.mark.parametrize("proration", PRORATIONS)
+def test_a_larger_plan_that_is_never_paid_never_counts(world, proration):
+    """Not in the period, not at its end, not in the week of grace; then the plan that was paid is gone, too."""
+    account = world.person()
+    found = world.subscribed(account)
+    world.cashier.switch(found.id, "price_enterprise_monthly", proration, pays=False)
+    world.told()
+    for moment in (world.clock, found.period_end - 1, found.period_end):
+        world.clock = moment
+        assert world.again(account).plan_at(moment) == "pro"
+    world.cashier.fail_renewal(found.id)
+    world.told()
+    week = found.period_end + 7 * DAY
+    assert [world.again(account).plan_at(moment) for moment in (week - 1, week)] == ["pro", "free"]
+
+
+def test_switching_up_and_down_in_a_month_leaves_what_is_paid(world):
+    """Up is paid, down gives the money back at once: enterprise ends where its money went back."""
+    account = world.person()
+    found = world.subscribed(account)
+    plans = []
+    for price in ("enterprise", "pro", "team", "pro"):
+        world.clock += DAY
+        world.cashier.switch(found.id, f"price_{price}_monthly", "always_invoice")
+        world.told()
+        plans.append(world.again(account).plan_at(world.clock))
+    assert plans == ["enterprise", "pro", "team", "pro"]
+
+
+def test_a_scheduled_downgrade_counts_with_the_next_period(world):
+    """Until then nothing changes."""
+    account = world.person()
+    found = world.subscribed(account, "team")
+    world.cashier.schedule(found.id, "price_pro_monthly")
+    world.told()
+    assert world.again(account).plan_at(found.period_end - 1) == "team"
+    world.clock = found.period_end
+    world.cashier.renew(found.id)
+    world.told()
+    assert world.again(account).plan_at(world.clock) == "pro"
+
+
+OPEN = ["needs_response", "under_review", "appeal_needs_response", "appeal_under_review"]
+ENDED = {"won": 6000, "lost": 5000, "prevented": 5000, "warning_closed": 6000}
+
+
+@pytest.mark.parametrize("status", OPEN)
+def test_a_dispute_that_is_not_decided_blocks(world, status):
+    """In each of its stages, told by an update too."""
+    account = world.person()
+    charge = f"ch_{world.bought(account, 100).payment_intent}"
+    world.told()
+    dispute = world.cashier.dispute(charge)
+    world.cashier.change_dispute(dispute, status)
+    hear(world, "charge.dispute.updated")
+    assert world.ledger.usage_and_balance(account.owner, now=world.clock).disputed
+
+
+@pytest.mark.parametrize(("status", "available"), ENDED.items())
+def test_every_end_of_a_dispute_lifts_the_block(world, status, available):
+    """Won, or an inquiry that was closed: the credits are there. Lost, or prevented by a refund: they are gone."""
+    account = world.person()
+    charge = f"ch_{world.bought(account, 100).payment_intent}"
+    world.bought(account, 500)
+    dispute = world.cashier.dispute(charge)
+    world.told()
+    world.cashier.close_dispute(dispute, status)
+    hear(world, "charge.dispute.closed")
+    found = world.ledger.usage_and_balance(account.owner, now=world.clock)
+    assert (found.balance.available, found.disputed) == (available, False)
+
+
+def test_a_discounted_pack_is_worth_its_credits_and_goes_back_whole(world):
+    """A promotion code changes what is paid, not what is bought; a free one has nothing to give back."""
+    deps = replace(world.billing_deps, promotion_codes=True)
+    for discount in (3000, 4000):
+        account = world.person()
+        url = checkout.buy(world.visitor(account), 500, deps=deps)
+        told = len(world.cashier.events_told)
+        paid = world.cashier.pay(url.rpartition("/")[2], discount=discount)
+        assert world.told(since=told) == ["applied"]
+        assert balance(world, account).available == 5000
+        if paid.payment_intent:
+            world.cashier.refund(f"ch_{paid.payment_intent}")
+            hear(world, "charge.refunded")
+            assert balance(world, account).available == 0
+
+
+# ------------------------------------------------------------------------------- accounts that are gone
+
+
+def gone(world, account):
+    """The account is deleted, without anything being done at Stripe."""
     OwnerRecords(world.table).mark_deleted(world.again(account), now=world.clock)
-    assert hear(world, "checkout.session.completed") == "parked"
-    assert world.parked == [("account_gone", checkout.id)]
+
+
+def test_a_pack_paid_for_an_account_that_is_gone_goes_back_once(world):
+    """By event, twin, return or closing; the operator is told once, and nothing is credited."""
+    account = world.person()
+    paid = world.bought(account)
+    gone(world, account)
+    event = world.cashier.told("checkout.session.completed")
+    for number in range(3):
+        assert apply_event(replace(event, id=f"evt_twin_{number}"), deps=world.billing_deps) == "nothing"
+    assert world.cashier.refunds == {f"ch_{paid.payment_intent}": 4000}
+    assert world.parked == [("account_gone", paid.id)]
+    assert hear(world, "charge.refunded") == "nothing"
+    assert balance_gone(world, account) == 0
+
+
+def balance_gone(world, account):
+    """What was ever credited to it."""
+    return world.ledger.usage_and_balance(account.owner, now=world.clock).balance.purchased
+
+
+def test_a_pack_that_was_promised_before_the_end_goes_back_when_it_arrives(world):
+    """A bank debit takes days."""
+    account = world.person()
+    paid = world.bought(account, later=True)
+    gone(world, account)
+    assert world.told() == ["nothing"]
+    world.cashier.settle(paid.id)
+    hear(world, "checkout.session.async_payment_succeeded")
+    assert world.cashier.refunds == {f"ch_{paid.payment_intent}": 4000}
+
+
+def test_credits_do_not_arrive_at_an_account_that_is_deleted_just_then(world):
+    """Between looking and writing: the event comes again, and the money goes back."""
+    account = world.person()
+    paid = world.bought(account)
+    original = world.accounts.get
+
+    def overtaken(owner):
+        found = original(owner)
+        world.accounts.get = original
+        gone(world, account)
+        return found
+
+    world.accounts.get = overtaken
+    with pytest.raises(InternalError):
+        hear(world, "checkout.session.completed")
+    assert balance_gone(world, account) == 0
+    hear(world, "checkout.session.completed")
+    assert world.cashier.refunds == {f"ch_{paid.payment_intent}": 4000}
+
+
+@pytest.mark.parametrize("dies_at", [None, "give_back", "cancel_now"])
+def test_a_subscription_paid_for_an_account_that_is_gone_ends_and_goes_back(world, dies_at):
+    """Whichever of its events comes first, and wherever the first one broke off."""
+    account = world.person()
+    found = world.subscribed(account)
+    gone(world, account)
+    if dies_at:
+        broken = getattr(world.cashier, dies_at)
+        setattr(world.cashier, dies_at, raising(StripeUnavailable()))
+        with pytest.raises(StripeUnavailable):
+            hear(world, "invoice.paid")
+        setattr(world.cashier, dies_at, broken)
+    assert hear(world, "customer.subscription.created") == "applied"
+    assert world.cashier.subscribed[found.id].status == "canceled"
+    charge = world.cashier.charge_of_invoice(found.latest_invoice)
+    assert world.cashier.refunds == {charge: 1200}
+    assert world.told() == ["nothing"] * len(world.cashier.events_told)
+    assert world.parked == [("account_gone", found.id)]
+
+
+def raising(problem):
+    def call(*_, **__):
+        raise problem
+
+    return call
+
+
+def test_a_period_that_was_used_stays_paid_and_what_arrives_after_the_end_goes_back(world):
+    """The subscription ended with the account; its month is not returned, a debit that comes in afterwards is."""
+    account = world.person()
+    used = world.subscribed(account)
+    world.told()
+    world.clock += 10 * DAY
+    deletion.end_payments(world.again(account), payments=world.cashier)
+    gone(world, account)
+    told = len(world.cashier.events_told)
+    assert world.told(since=told - 1) == ["nothing"]
+    assert world.cashier.refunds == {}
+    world.clock += DAY
+    late = world.cashier.invoices_made[used.latest_invoice]
+    world.cashier._invoiced(world.cashier.subscribed[used.id], "subscription_cycle", late.lines)
+    world.cashier._pay_invoice(world.cashier.subscribed[used.id].latest_invoice)
+    assert hear(world, "invoice.paid") == "applied"
+    newest = world.cashier.charge_of_invoice(world.cashier.subscribed[used.id].latest_invoice)
+    assert world.cashier.refunds == {newest: 1200}
+
+
+def test_a_refund_that_fails_for_an_account_that_is_gone_is_for_the_operator(world):
+    """Trying again at its own news would fail again, for ever."""
+    account = world.person()
+    charge = f"ch_{world.bought(account).payment_intent}"
+    gone(world, account)
+    world.told()
+    world.cashier.fail_refund(charge)
+    assert hear(world, "refund.failed") == "parked"
+    assert (world.parked[1:], world.cashier.refunds[charge]) == ([("account_gone", charge)], 0)

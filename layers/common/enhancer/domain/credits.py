@@ -15,7 +15,7 @@ WARNED_DAYS = 14
 LOW_TENTHS = 100
 """An owner who has bought credits is told once when fewer than this (10 credits) are available."""
 CURRENCY = "usd"
-"""What packs are sold in, as Stripe writes it."""
+"""What packs and plans are sold in, as Stripe writes it."""
 
 
 @dataclass(frozen=True, slots=True)
