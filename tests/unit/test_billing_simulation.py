@@ -66,9 +66,9 @@ class Life:
     def live(self):
         """So many steps with an audit after each; then every event is applied, and the daily run follows."""
         moves = (self.buy, self.buy, self.settle, self.subscribe, self.renew, self.fail_renewal, self.recover,
-                 self.switch, self.schedule, self.cancel, self.end, self.refund, self.fail_refund, self.dispute, self.decide,
-                 self.hear, self.hear, self.hear, self.hear, self.hear, self.sync, self.hold, self.hold, self.resolve,
-                 self.resolve, self.grant, self.deduct, self.jump, self.close)  # fmt: skip
+                 self.switch, self.schedule, self.cancel, self.end, self.refund, self.fail_refund, self.dispute,
+                 self.decide, self.hear, self.hear, self.hear, self.hear, self.hear, self.sync, self.hold, self.hold,
+                 self.resolve, self.resolve, self.grant, self.deduct, self.jump, self.close)  # fmt: skip
         for _ in range(STEPS):
             move = self.chance.choice(moves)
             if self.chance.random() < 0.25:

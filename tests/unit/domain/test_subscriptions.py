@@ -82,7 +82,7 @@ def back(invoice, plan, start, end, **more):
 
 
 def test_time_whose_money_was_given_back_gives_no_plan_any_more():
-    """A year of enterprise that was exchanged for a month of pro, in any order of the facts; and it can be paid again."""
+    """A year of enterprise, exchanged for a month of pro, in any order of the facts; and it can be paid again."""
     year, month = Paid("in_1", "enterprise", START, later(START, 12)), START + DAY
     facts = [year, back("in_2", "enterprise", month, year.end), Paid("in_2", "pro", month, later(month, 1))]
     for order in itertools.permutations(facts):

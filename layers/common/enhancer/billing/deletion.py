@@ -1,4 +1,4 @@
-"""What Stripe has of an account that is being deleted or is gone: nothing can be paid any more, and late money goes back.
+"""What Stripe has of an account that is deleted: nothing can be paid any more, and what is paid late goes back.
 
 Each step looks at Stripe first and may be repeated, by a retry, by a second event at the same time, and after a crash.
 Money goes back before a subscription ends, so that one that still runs says that the work is not finished.
