@@ -319,7 +319,11 @@ def test_a_promotion_code_lowers_the_total_and_not_the_price(api: Any, stand_in:
     assert api.charges.list().data[0].amount == paid["amount_total"]
     session = api.checkout.sessions.create({**mode, "allow_promotion_codes": True}).id
     paid = stand_in.control("pay", session=session, discount=10_000_000)["object"]
-    assert (paid["payment_status"], paid["amount_total"], paid["payment_intent"]) == ("no_payment_required", 0, None)
+    assert (paid["payment_status"], paid["amount_total"], paid["payment_intent"]) == (
+        "no_payment_required",
+        0,
+        None,
+    )
 
 
 def test_an_item_without_its_id_is_one_more(api: Any, stand_in: StandIn) -> None:

@@ -296,7 +296,9 @@ def test_a_subscription_with_a_scheduled_change_can_be_cancelled(cashier: Cashie
     subscription = cashier.subscribed()
     cashier.do("schedule", subscription=subscription, price="price_premium_monthly")
     cashier.stand_in.script(
-        "subscriptions.update" if how == "cancel_at_period_end" else "subscriptions.cancel", "stripe_error", times=2
+        "subscriptions.update" if how == "cancel_at_period_end" else "subscriptions.cancel",
+        "stripe_error",
+        times=2,
     )
     with pytest.raises(StripeUnavailable):
         getattr(cashier.payments, how)(subscription)

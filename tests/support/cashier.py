@@ -306,8 +306,8 @@ class Cashier:
         self.scheduled.pop(subscription_id, None)
         old = self.subscribed[subscription_id]
         restarts = interval_of(old.price) != interval_of(price)
-        end = later(self.now(), months_of(price)) if restarts else old.period_end
-        start = self.now() if restarts else old.period_start
+        end = later(self._moment(), months_of(price)) if restarts else old.period_end
+        start = self._moment() if restarts else old.period_start
         new = self.subscribed[old.id] = replace(old, price=price, period_start=start, period_end=end)
         lines = [] if proration == "none" else [self._rest(old, -1)]
         if restarts:
@@ -363,7 +363,7 @@ class Cashier:
             payment_intent=None,
             subscription=None,
             metadata={"order": order.id, **order.metadata},
-            created=self.now(),
+            created=self._moment(),
             url=f"https://checkout.example/{session_id}",
         )
         self.prices_of[session_id], self.orders[session_id] = order.price, order
@@ -371,18 +371,18 @@ class Cashier:
 
     def _subscribe(self, session_id: str) -> None:
         session, price = self.sessions[session_id], self.prices_of[session_id]
-        end = later(self.now(), months_of(price))
+        end = later(self._moment(), months_of(price))
         found = Snapshot(
             id=self._id("sub"),
             customer=session.customer or "",
             status="active",
             price=price,
-            period_start=self.now(),
+            period_start=self._moment(),
             period_end=end,
             cancel_at=None,
             latest_invoice=None,
             livemode=self.live,
-            created=self.now(),
+            created=self._moment(),
         )
         self.subscribed[found.id] = found
         self.sessions[session_id] = replace(session, subscription=found.id)
@@ -405,9 +405,9 @@ class Cashier:
 
     def _rest(self, found: Snapshot, sign: int) -> Line:
         """The rest of the period, as a line of a proration."""
-        part = (found.period_end - self.now()) / (found.period_end - found.period_start)
+        part = (found.period_end - self._moment()) / (found.period_end - found.period_start)
         amount = sign * round(cents_of(found.price) * max(part, 0))
-        return Line(found.price, amount, self.now(), found.period_end, proration=True)
+        return Line(found.price, amount, self._moment(), found.period_end, proration=True)
 
     def _collect(self, subscription_id: str, *, pays: bool) -> None:
         """An invoice that is due at once is paid, or not; what comes to less than nothing is paid by that."""
@@ -428,7 +428,7 @@ class Cashier:
             paid=False,
             refunded=False,
             reason=reason,
-            created=self.now(),
+            created=self._moment(),
             lines=tuple(lines),
             livemode=self.live,
         )
@@ -436,7 +436,7 @@ class Cashier:
 
     def _pay_invoice(self, invoice_id: str) -> None:
         found = self.invoices_made[invoice_id]
-        self.invoices_made[invoice_id] = replace(found, paid=True, paid_at=self.now() // 1000 * 1000)
+        self.invoices_made[invoice_id] = replace(found, paid=True, paid_at=self._moment())
         total = sum(line.amount for line in found.lines)
         if total > 0:
             self._charged(self._id("pi"), total, found.customer, invoice_id)
@@ -469,7 +469,7 @@ class Cashier:
 
     def _tell(self, kind: str, about: str, customer: str | None, **more: Any) -> None:
         told = {"id": about, "customer": customer, **more}
-        self.events_told.append(Event(self._id("evt"), kind, self.now(), self.live, told))
+        self.events_told.append(Event(self._id("evt"), kind, self._moment(), self.live, told))
 
     def _ask(self, name: str) -> None:
         self.calls.append(name)
@@ -488,22 +488,26 @@ class Cashier:
 
     def _once(self, name: str, key: str, asked: Any, make: Callable[[], str]) -> str:
         """The first answer under a key, which is repeated for a day, whatever it was."""
-        if self.now() - self.kept_at.get(key, self.now()) >= KEPT_MS:
+        if self._moment() - self.kept_at.get(key, self._moment()) >= KEPT_MS:
             self.kept.pop(key, None)
         try:
             self._ask(name)
         except StripeError as problem:
             if key not in self.kept and getattr(problem, "answered", False):
-                self.kept[key], self.kept_at[key] = (asked, problem), self.now()
+                self.kept[key], self.kept_at[key] = (asked, problem), self._moment()
             raise
         if key not in self.kept:
-            self.kept[key], self.kept_at[key] = (asked, make()), self.now()
+            self.kept[key], self.kept_at[key] = (asked, make()), self._moment()
         before, answer = self.kept[key]
         if before != asked:
             raise IdempotencyMismatch(header="Idempotency-Key")
         if isinstance(answer, StripeError):
             raise answer
         return answer
+
+    def _moment(self) -> int:
+        """The time as Stripe tells it: whole seconds."""
+        return self.now() // 1000 * 1000
 
     def _id(self, prefix: str) -> str:
         return f"{prefix}_{next(self.numbers)}"
