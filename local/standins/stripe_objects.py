@@ -152,7 +152,7 @@ def charge(charge_id: str, now: int, *, of: Json, status: str, who: Json | None)
         "failure_message": DECLINED if status == "failed" else None, "fraud_details": {}, "livemode": False,
         "metadata": dict(of["metadata"]), "on_behalf_of": None, "outcome": None, "paid": paid,
         "payment_intent": of["id"], "payment_method": of["payment_method"],
-        "payment_method_details": {"type": "card", "card": {"brand": "visa", "last4": "4242"}},
+        "payment_method_details": {"type": "card", "card": {"brand": "visa", "exp_month": 12, "exp_year": 2034, "last4": "4242"}},
         "receipt_email": None, "receipt_number": None, "receipt_url": None, "refunded": False, "review": None,
         "shipping": None, "source": None, "source_transfer": None, "statement_descriptor": None,
         "statement_descriptor_suffix": None, "status": status, "transfer_data": None, "transfer_group": None,
@@ -175,14 +175,17 @@ def dispute(dispute_id: str, now: int, *, of: Json, amount: int, reason: str, st
     return {
         "id": dispute_id, "object": "dispute", "amount": amount, "balance_transactions": [],
         "charge": of["id"], "created": now, "currency": of["currency"], "enhanced_eligibility_types": [],
-        "evidence": {},
+        "evidence": {"enhanced_evidence": {}},
         "evidence_details": {
             "due_by": now + 7 * 86400, "enhanced_eligibility": {}, "has_evidence": False, "past_due": False,
-            "submission_count": 0,
+            "submission_count": 0, "submission_method": None,
         },
         "is_charge_refundable": False, "livemode": False, "metadata": {}, "network_reason_code": "10.4",
         "payment_intent": of["payment_intent"], "payment_method_details": {
-            "card": {"brand": "visa", "case_type": "chargeback", "network_reason_code": "10.4"}, "type": "card"
+            "card": {
+                "brand": "visa", "case_type": "chargeback", "network": "visa", "network_reason_code": "10.4"
+            },
+            "type": "card",
         },
         "reason": reason, "status": status,
     }  # fmt: skip
@@ -206,7 +209,8 @@ def subscription(subscription_id: str, now: int, **known: Any) -> Json:
         "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
         "billing_cycle_anchor": now, "billing_cycle_anchor_config": None,
         "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible"},
-        "billing_thresholds": None, "cancel_at": None, "cancel_at_period_end": False, "canceled_at": None,
+        "billing_schedules": [], "billing_thresholds": None, "cancel_at": None, "cancel_at_period_end": False,
+        "canceled_at": None,
         "cancellation_details": {"comment": None, "feedback": None, "reason": None},
         "collection_method": "charge_automatically", "created": now, "currency": None, "customer": None,
         "customer_account": None, "days_until_due": None, "default_payment_method": None,
