@@ -152,7 +152,9 @@ def charge(charge_id: str, now: int, *, of: Json, status: str, who: Json | None)
         "failure_message": DECLINED if status == "failed" else None, "fraud_details": {}, "livemode": False,
         "metadata": dict(of["metadata"]), "on_behalf_of": None, "outcome": None, "paid": paid,
         "payment_intent": of["id"], "payment_method": of["payment_method"],
-        "payment_method_details": {"type": "card", "card": {"brand": "visa", "exp_month": 12, "exp_year": 2034, "last4": "4242"}},
+        "payment_method_details": {
+            "type": "card", "card": {"brand": "visa", "exp_month": 12, "exp_year": 2034, "last4": "4242"}
+        },
         "receipt_email": None, "receipt_number": None, "receipt_url": None, "refunded": False, "review": None,
         "shipping": None, "source": None, "source_transfer": None, "statement_descriptor": None,
         "statement_descriptor_suffix": None, "status": status, "transfer_data": None, "transfer_group": None,
@@ -178,7 +180,7 @@ def dispute(dispute_id: str, now: int, *, of: Json, amount: int, reason: str, st
         "evidence": {"enhanced_evidence": {}},
         "evidence_details": {
             "due_by": now + 7 * 86400, "enhanced_eligibility": {}, "has_evidence": False, "past_due": False,
-            "submission_count": 0, "submission_method": None,
+            "submission_count": 0, "submission_method": "not_submitted",
         },
         "is_charge_refundable": False, "livemode": False, "metadata": {}, "network_reason_code": "10.4",
         "payment_intent": of["payment_intent"], "payment_method_details": {

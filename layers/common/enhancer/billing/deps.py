@@ -35,9 +35,9 @@ class Parked(Exception):
 class BillingDeps:
     """What dealing with Stripe needs.
 
-    ``live``: whether real money moves here. ``promotion_codes``: whether buyers may use them. ``now`` is the time in epoch
-    ms, ``new_id`` an id that sorts by time, given its prefix. ``park`` hands what cannot be right to the operator, with
-    the type of event or call it came up in.
+    ``live``: whether real money moves here. ``promotion_codes``: whether buyers may use them. ``now`` is the time in
+    epoch ms, ``new_id`` an id that sorts by time, given its prefix. ``park`` hands what cannot be right to the
+    operator, with the type of event or call it came up in.
     """
 
     payments: Payments

@@ -20,7 +20,7 @@ OVER = ("canceled", "incomplete_expired")
 OPEN_DISPUTES = ("needs_response", "under_review", "appeal_needs_response", "appeal_under_review")
 """Statuses of a dispute that is not decided yet."""
 TAKES_NOTHING = ("won", "warning_needs_response", "warning_under_review", "warning_closed")
-"""Statuses of a dispute that has taken no money: it was won, or is an inquiry. All others have, `prevented` by a refund."""
+"""Statuses of a dispute that has taken no money: won, or an inquiry. Others have, ``prevented`` ones by a refund."""
 
 
 def ms(seconds: int) -> int:
