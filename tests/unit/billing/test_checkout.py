@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from enhancer.billing import checkout, statement
+from enhancer.billing import checkout
 from enhancer.domain.errors import (
     CheckoutUnderWay,
     IdempotencyMismatch,
-    InvalidFields,
     InvalidIdempotencyKey,
     NoSubscription,
     NotFound,
@@ -310,106 +309,6 @@ def test_an_amount_that_is_not_ours_is_parked_on_the_way_back(world, account):
     world.cashier.sessions[checkout.id] = replace(checkout, amount=1)
     assert sync(world, account, checkout.id)[1] == "pending"
     assert world.parked == [("amount_mismatch", checkout.id)]
-
-
-# ----------------------------------------------------------------------------------------- statement
-
-
-def test_every_movement_is_on_the_statement_with_its_running_balance(world, account):
-    """Page by page: the balances lead from what is available down to nothing."""
-    world.bought(account, 100)
-    world.told()
-    for number in range(3):
-        world.grant(replace(world.caller("free"), owner=account.owner), 100, source=f"s{number}")
-        world.clock += 1000
-    caller = replace(world.caller("free"), owner=account.owner)
-    world.settle(world.hold(world.job(caller, [(0, 70)]), plan="free"))
-    world.release(world.hold(world.job(caller, [(0, 50)]), plan="free"))
-    rows, cursor, pages = [], None, 0
-    while pages == 0 or cursor:
-        page = statement.statement(
-            account.owner, limit=3, cursor=cursor, now=world.clock, ledger=world.ledger
-        )
-        rows, cursor, pages = [*rows, *page.rows], page.cursor, pages + 1
-    assert pages == 3
-    assert [row.entry.kind for row in rows] == [
-        "release",
-        "hold",
-        "settle",
-        "hold",
-        "grant",
-        "grant",
-        "grant",
-        "purchase",
-    ]
-    assert [row.balance for row in rows] == [1230, 1180, 1230, 1230, 1300, 1200, 1100, 1000]
-    assert rows[-1].balance - rows[-1].entry.change == 0
-
-
-@pytest.mark.parametrize("cursor", ["x", "~", "ent~", "ent~x", "~5", "ent~--5"])
-def test_a_bad_cursor_is_refused(world, account, cursor):
-    """By name."""
-    with pytest.raises(InvalidFields):
-        statement.statement(account.owner, limit=3, cursor=cursor, now=world.clock, ledger=world.ledger)
-
-
-# --------------------------------------------------------------------------------------------- plans
-
-
-def test_switching_plans_back_and_forth_creates_no_credits(world, account):
-    """Ten times pro, team and the other interval in one period: the month and what was used of it stay."""
-    found = world.subscribed(account)
-    world.told()
-    heard = len(world.cashier.events_told)
-    caller = replace(world.caller("team"), owner=account.owner, account=world.again(account))
-    month = caller.month_at(world.clock)
-    job = world.job(caller, [(2900, 0)])
-    hold = replace(job.items[0].hold, month=month.name)
-    world.hold(replace(job, items=(replace(job.items[0], hold=hold),)), plan="team")
-    for price in ("price_team_monthly", "price_pro_monthly", "price_pro_annual", "price_pro_monthly") * 3:
-        world.clock += 3_600_000
-        world.cashier.switch(found.id, price)
-        world.told(since=heard)
-        heard = len(world.cashier.events_told)
-        account = world.again(account)
-        assert account.month_at(world.clock) == month
-        usage_and_balance = world.ledger.usage_and_balance(
-            account.owner, now=world.clock, month=account.month_at(world.clock)
-        )
-        assert usage_and_balance.month_used == 2900
-    assert world.parked == []
-
-
-def test_a_failed_renewal_keeps_the_plan_for_seven_days_and_gives_no_new_month(world, account):
-    """Then it is gone; paid after all, it is back."""
-    found = world.subscribed(account)
-    world.told()
-    world.clock = found.period_end
-    world.cashier.fail_renewal(found.id)
-    world.told()
-    account = world.again(account)
-    assert account.plan_at(world.clock + 7 * 86_400_000 - 1) == "pro"
-    assert account.plan_at(world.clock + 7 * 86_400_000) == "free"
-    assert account.month_at(world.clock).name == "2026-11-20/2026-12-20"
-    world.clock += 8 * 86_400_000
-    world.cashier.recover(found.id)
-    world.told()
-    account = world.again(account)
-    assert account.plan_at(world.clock) == "pro"
-    assert account.month_at(world.clock).name == "2026-12-20/2027-01-20"
-
-
-def test_a_renewal_refreshes_the_month_and_touches_no_bought_credits(world, account):
-    """Also one that costs nothing."""
-    world.bought(account, 100)
-    found = world.subscribed(account)
-    world.told()
-    world.clock = found.period_end
-    world.cashier.renew(found.id)
-    world.told()
-    account = world.again(account)
-    assert account.month_at(world.clock).name == "2026-12-20/2027-01-20"
-    assert world.ledger.usage_and_balance(account.owner, now=world.clock).balance.available == 1000
 
 
 def test_what_is_shown_is_the_subscription_that_runs(world, account):
