@@ -104,7 +104,7 @@ def test_an_exchange_whose_payment_was_refunded_did_not_happen():
 
 def test_no_month_begins_in_time_that_was_given_back():
     """A year that was exchanged for a month: in the grace of that month no further one of the year begins."""
-    year, switched = Paid("in_1", "pro", START, later(START, 12)), START + 20 * DAY
+    year, switched = Paid("in_1", "pro", START, later(START, 12)), START + 24 * DAY
     monthly = [back("in_2", "pro", switched, year.end), Paid("in_2", "pro", switched, later(switched, 1))]
     found = subscription(year, *monthly, status="past_due")
     until = later(switched, 1)

@@ -174,7 +174,7 @@ def _opened(visitor: Visitor, wanted: Wanted, deps: BillingDeps) -> str:
         raise
     except (
         IdempotencyMismatch
-    ):  # the same order, but what Stripe is told changed since: language, customer, codes
+    ):  # the same order, told otherwise than before: language, customer or codes changed
         deps.links.expire_checkout(account.owner, key_hash, turn=place.turn)
         raise CheckoutUnderWay from None
     if not checkout.url:
