@@ -172,9 +172,8 @@ def _opened(visitor: Visitor, wanted: Wanted, deps: BillingDeps) -> str:
         if refused.answered:
             deps.links.expire_checkout(account.owner, key_hash, turn=place.turn)
         raise
-    except (
-        IdempotencyMismatch
-    ):  # the same order, told otherwise than before: language, customer or codes changed
+    except IdempotencyMismatch:
+        # The same order, told otherwise than before: the language, the customer or the codes changed.
         deps.links.expire_checkout(account.owner, key_hash, turn=place.turn)
         raise CheckoutUnderWay from None
     if not checkout.url:
