@@ -1,7 +1,8 @@
 """The Stripe stand-in: API, checkout page and customer portal on one port, and signed webhooks.
 
-Differences from Stripe: no proration, taxes or conversion of money; payment methods have ids and no objects; only one
-API version; sessions sell prices of the catalogue only.
+Differences from Stripe: no taxes, conversion of money or balance of a customer (what an invoice gives back beyond its
+total is gone); a promotion code is an amount off; payment methods have ids and no objects; only one API version;
+sessions sell prices of the catalogue only.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from local.standins.stripe_http import API_VERSION, Idempotency, Refused, author
 from local.standins.stripe_invoices import Invoices
 from local.standins.stripe_pages import Pages
 from local.standins.stripe_payments import Payments
+from local.standins.stripe_schedules import Portal, Schedules
 from local.standins.stripe_shapes import LINES, RETRIEVE, SHAPES
 from local.standins.stripe_store import Store
 from local.standins.stripe_subscriptions import Subscriptions
@@ -85,7 +87,8 @@ class Stripe:
         events = Events(control, self.store, self.courier, DELIVERED | set(options.events.split()))
         base = options.base or f"http://127.0.0.1:{options.port}"
         payments = Payments(self.store, events)
-        self.subscriptions = Subscriptions(self.store, events, Invoices(self.store, events, payments, base))
+        invoices, schedules = Invoices(self.store, events, payments, base), Schedules(self.store, events)
+        self.subscriptions = Subscriptions(self.store, events, invoices, schedules)
         self.checkout = Checkout(self.store, events, payments, self.subscriptions, base)
         self.api = Api(self.store, events, payments, self.subscriptions, self.checkout, base)
         self.pages = Pages(self.store, self.checkout, self.subscriptions)
@@ -102,6 +105,7 @@ class Stripe:
             self.courier.reset()
             self.idempotency.clear()
             self.store.objects.clear()
+            self.subscriptions.portal = Portal()
             self._stock()
 
     def sweep(self) -> None:

@@ -26,7 +26,8 @@ DELIVERED = frozenset(
         "checkout.session.async_payment_failed", "checkout.session.expired", "customer.subscription.created",
         "customer.subscription.updated", "customer.subscription.deleted", "invoice.paid",
         "invoice.payment_failed", "invoice.payment_action_required", "charge.refunded", "refund.created",
-        "refund.updated", "refund.failed", "charge.dispute.created", "charge.dispute.closed",
+        "refund.updated", "refund.failed", "charge.dispute.created", "charge.dispute.updated",
+        "charge.dispute.closed", "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated",
     }
 )  # fmt: skip
 RETRIES_AT_S = (

@@ -19,7 +19,8 @@ KEEP_S = 24 * 3600  # how long an answer is kept under its key
 KEY_LENGTH = 255
 PART = re.compile(r"\[([^\[\]]*)\]")
 NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
-UNKEPT = frozenset({400, 401, 403, 404, 409, 429})  # refused before anything was begun: the key is still free
+UNKEPT = frozenset({401, 403, 409, 429})  # refused before anything was begun: the key is still free
+INVALID = "parameter_"  # how the codes of parameters begin that are looked at before the work
 
 Shape = Mapping[str, "Shape | None"]
 
@@ -232,10 +233,11 @@ class Idempotency:
 
 
 def _answer_or_error(work: Callable[[], Response]) -> Response:
-    """Return the answer of the work, or its error as an answer."""
+    """Return the answer of the work, or its error as an answer; invalid parameters leave the key free."""
     try:
         return work()
     except Refused as problem:
+        g.unkept = str(problem.error.get("code")).startswith(INVALID)
         return problem.answer()
 
 

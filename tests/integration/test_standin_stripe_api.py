@@ -60,7 +60,7 @@ def paid(api: Any, stand_in: StandIn, order: dict[str, Any] = PACK, **more: Any)
 
 
 def test_the_catalogue_is_there_with_its_prices(api: Any) -> None:
-    """All in USD: packs once, plans by the month and, ten times that, by the year."""
+    """In USD: packs once, plans by the month and, ten times that, by the year."""
     prices = {price.id: price for price in api.prices.list({"limit": 100}).data}
     packs = [prices[f"price_pack_{size}"].unit_amount for size in (100, 500, 1000, 1500)]
     assert packs == [1000, 4000, 7000, 9500]

@@ -209,6 +209,7 @@ class World:
             ledger=self.ledger,
             prices=PRICES,
             live=False,
+            promotion_codes=False,
             now=self.now,
             new_id=self.new_id,
             park=lambda parked, _: self.parked.append((parked.reason, parked.about)),

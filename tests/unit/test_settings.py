@@ -237,3 +237,11 @@ def test_what_is_for_sale_are_the_packs_and_the_paid_plans():
     paid = {name for name in PLANS if name not in ("guest", "free")}
     assert set(PAID_PLANS) == paid
     assert tuple(map(str, credits.PACKS)) == settings.PACKS
+
+
+@pytest.mark.parametrize(("value", "allowed"), [("1", True), ("0", False), ("", False)])
+def test_promotion_codes_are_off_unless_they_are_switched_on(value, allowed):
+    """As the parameter of the template says; anything else is refused by name."""
+    assert Settings.load(GOOD | {"PROMOTION_CODES": value}).promotion_codes is allowed
+    with pytest.raises(BadSetting, match="PROMOTION_CODES"):
+        Settings.load(GOOD | {"PROMOTION_CODES": "maybe"})

@@ -314,6 +314,7 @@ def billing_deps(*, keyless: bool = False) -> BillingDeps:
         ledger=ledger(),
         prices=prices(),
         live=stripe_mode() == "live" if keyless else payments().is_live(),
+        promotion_codes=settings().promotion_codes,
         now=now,
         new_id=new_id,
         park=park,

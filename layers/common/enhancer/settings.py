@@ -62,6 +62,7 @@ class Settings:
     credits_prices: dict[str, str]
     monthly_prices: dict[str, str]
     annual_prices: dict[str, str]
+    promotion_codes: bool
     notices_topic: str
     parked_queue: str
 
@@ -100,6 +101,7 @@ class Settings:
             credits_prices=sold["CREDITS_PRICING_TABLE"],
             monthly_prices=sold["PRICING_TABLE"],
             annual_prices=sold["PRICING_TABLE_ANNUAL"],
+            promotion_codes=_flag(environ, "PROMOTION_CODES"),
             notices_topic=environ.get("NOTICES_TOPIC_ARN", ""),
             parked_queue=environ.get("PARKED_QUEUE_URL", ""),
             memory_mb=_whole(environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1769),

@@ -11,6 +11,7 @@ from enhancer.accounts import owner_data
 from enhancer.adapters.dynamodb.api_keys import ApiKeys
 from enhancer.adapters.dynamodb.owner_data import SETTLED_MS, OwnerRecords
 from enhancer.adapters.signin.base import Profile
+from enhancer.billing import deletion
 from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.artifacts import NoArtifact, prefixes_of
 from enhancer.domain.errors import InsufficientCredits, JobExpired, NotFound
@@ -61,7 +62,7 @@ def erase(world, caller, owner_records=None):
         account,
         deps=world.job_deps,
         owner_records=owner_records or world.owner_records,
-        unsubscribe=world.cashier.cancel_now,
+        end_payments=lambda account: deletion.end_payments(account, payments=world.cashier),
     )
 
 

@@ -280,4 +280,5 @@ def _account(owner: Owner, record: Record) -> Account:
 
 def _subscription(stored: Record) -> Subscription:
     paid = tuple(Paid(**one) for one in stored.get("paid", ()))
-    return Subscription(**{**stored, "paid": paid})
+    known = {name: value for name, value in stored.items() if name in Subscription.__slots__}
+    return Subscription(**{**known, "paid": paid})
