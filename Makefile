@@ -29,10 +29,8 @@ help:  ## list the targets
 run: venv-local  ## start the product on http://127.0.0.1:8787 (PORT=...), check it, stay up
 	@exec $(PY) -m local.run --port $(PORT) --emulator-port $(EMULATOR_PORT)
 
-reset:  ## empty the local state: accounts, images, jobs
-	@if [ -e .local/state/running ] && kill -0 "$$(cat .local/state/running)" 2>/dev/null; \
-	then echo "The local stack is running: stop it first (Ctrl-C in its window)."; exit 1; fi
-	@rm -rf .local/state && echo "Local state is empty."
+reset: venv-local  ## empty the local state: accounts, images, jobs
+	@$(PY) -m local.saved .local/state
 
 ##@ Check
 .PHONY: test test-unit test-integration test-e2e contract lint lint-page format

@@ -61,7 +61,10 @@ class Route:
 
 
 class FrontDoor:
-    """A threaded HTTP proxy on 127.0.0.1; a context manager."""
+    """A threaded HTTP proxy on 127.0.0.1; a context manager, which takes no new request when it ends.
+
+    Requests under way go on: see `under_way`.
+    """
 
     def __init__(self, port: int, route: Route, log: Callable[[str], None] | None = None) -> None:
         self._server = _Server(("127.0.0.1", port), _Handler)
@@ -77,9 +80,15 @@ class FrontDoor:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._server.closing = True
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    @property
+    def under_way(self) -> int:
+        """How many requests are not answered yet."""
+        return len(self._server.under_way)
 
 
 class _Server(ThreadingHTTPServer):
@@ -88,6 +97,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 1024
     route: Route
     log: Callable[[str], None]
+    closing = False
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.under_way: set[int] = set()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Print an error, unless it is that of a client that closed its connection."""
@@ -113,8 +127,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         started = time.perf_counter()
         target = self.requestline.split()[1]  # self.path has its leading slashes collapsed
-        answer = self._refusal_by_headers() or self._answer(target)
-        self._write(answer)
+        self.server.under_way.add(id(self))
+        try:
+            answer = self._refusal_by_headers() or self._answer(target)
+            self._write(answer)
+        finally:
+            self.server.under_way.discard(id(self))
         milliseconds = (time.perf_counter() - started) * 1000
         self.server.log(log_line(self.command, target, answer.status, milliseconds, len(answer.body)))
 
@@ -131,6 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refusal_by_headers(self) -> Answer | None:
         """Return the refusal of a request by its headers alone, None if they are fine."""
+        if self.server.closing:
+            self.close_connection = True
+            return Answer.of_json(503, {"message": "Service Unavailable"})
         if header_bytes(self.requestline, self.headers) > HEADER_BYTES:
             self.close_connection = True
             return Answer.of_json(431, {"message": "Request Header Fields Too Large"})

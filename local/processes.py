@@ -7,6 +7,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -50,12 +51,15 @@ class Process:
 
     def tail(self, lines: int = 5) -> str:
         """Return the last lines that the child printed."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self.log.read_text(errors="replace").rstrip().split("\n")[-lines:])
 
-    def stop(self) -> bool:
-        """Send SIGTERM, wait some seconds, kill the group; return True if the child ended by itself in that time."""
+    def stop(self, *, grace: bool = True) -> bool:
+        """Send SIGTERM, wait some seconds, kill the group; return True if the child ended by itself in that time.
+
+        Without ``grace`` the group is killed at once: for a process that keeps nothing.
+        """
         clean = True
-        if self.running():
+        if grace and self.running():
             self._child.terminate()
             try:
                 self._child.wait(STOP_GRACE_S)
@@ -89,6 +93,13 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def await_free(ports: Sequence[int], seconds: float) -> None:
+    """Wait until nothing listens on these ports, at most so long: what a killed run left ends by itself soon."""
+    deadline = time.monotonic() + seconds
+    while not all(map(is_free, ports)) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def require_free(port: int, what: str) -> None:

@@ -62,6 +62,7 @@ class Providers:
     origin: str = ""
 
     def __post_init__(self) -> None:
+        self._stripe_runs = self._stripe_resumes = False
         (
             self.replicate_port, self.delivery_port, self.workers_port, self.google_port, self.github_port,
             self.stripe_port,
@@ -192,8 +193,34 @@ class Providers:
             f"Stripe: {stripe}",
         ]
 
-    def start(self, stop_later: Callable[[Callable[[], object]], object]) -> None:
-        """Start the stand-ins and wait until they answer; ``stop_later`` gets a function that ends each."""
+    @property
+    def standin_ports(self) -> tuple[int, ...]:
+        """The ports of all stand-ins, those included that the real services make needless."""
+        return (
+            self.replicate_port, self.delivery_port, self.workers_port, self.google_port, self.github_port,
+            self.stripe_port,
+        )  # fmt: skip
+
+    def stripe_state(self) -> dict[str, object] | None:
+        """Return the account of the stand-in for Stripe as `start` takes it; None if there is no stand-in."""
+        if not self._stripe_runs:
+            return None
+        with urllib.request.urlopen(f"{self.stripe_url}/_ctl/state", timeout=READY_TIMEOUT_S) as answer:
+            return dict(json.load(answer))
+
+    def deliver(self) -> None:
+        """Let the stand-in for Stripe send the events that an earlier run left: the product answers now."""
+        if self._stripe_resumes:
+            call = urllib.request.Request(f"{self.stripe_url}/_ctl/start", b"{}")
+            urllib.request.urlopen(call, timeout=READY_TIMEOUT_S).close()
+
+    def start(
+        self, stop_later: Callable[[Callable[[], object]], object], *, stripe: Path | None = None
+    ) -> None:
+        """Start the stand-ins and wait until they answer.
+
+        ``stop_later`` gets a function that ends each; ``stripe``: a file with the `stripe_state` of an earlier run.
+        """
         real_stripe = self.real_stripe  # refused before anything runs
         started = [self._replicate()]
         if not self.real_workers:
@@ -212,9 +239,10 @@ class Providers:
                 "--webhook-secret",
                 STRIPE_WEBHOOK_SECRET,
             ]
-            started.append(
-                self._process("stripe", *arguments, "--webhook-url", f"{self.origin}{STRIPE_HOOK}")
-            )
+            arguments += ["--webhook-url", f"{self.origin}{STRIPE_HOOK}"]
+            arguments += ["--state", stripe] if stripe else []
+            started.append(self._process("stripe", *arguments))
+            self._stripe_runs, self._stripe_resumes = True, stripe is not None
         for process, _ in started:
             stop_later(process.stop)
         for process, port in started:

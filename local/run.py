@@ -6,20 +6,23 @@ import argparse
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from enhancer.adapters.dynamodb.table import Table
 from local.build import ROOT
 from local.check import enhance_samples
-from local.processes import LocalError, is_free
+from local.processes import LocalError, await_free, is_free
+from local.saved import was_killed
 from local.seed import seed
-from local.stack import LocalStack
+from local.stack import LEFTOVER_S, LocalStack
 
 STATE = ROOT / ".local" / "state"
 RESULTS = ROOT / ".local" / "samples"
 PROVIDER_PORTS = 8791, 8792, 8793, 8794, 8795, 8796
-GREEN, YELLOW, RED, PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
+GREEN, RED, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
 
 
 class Progress:
@@ -34,41 +37,55 @@ class Progress:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Start the stack, check it and serve; return the exit code, 1 if the stack could not start."""
+    """Start the stack, check it and serve; return the exit code, 1 if it could not start or could not save."""
     options = parse(arguments)
-    interrupt_on_signals()
-    progress = Progress()
+    try:
+        serve(options, Progress())
+    except LocalError as problem:
+        print(f"{RED}{problem}{PLAIN}", file=sys.stderr)
+        return 1
+    except OSError as problem:  # a full disk, a folder of somebody else
+        where = f" ({problem.filename})" if problem.filename else ""
+        print(
+            f"{RED}{problem.strerror or problem}{where}: the local stack cannot go on.{PLAIN}",
+            file=sys.stderr,
+        )
+        return 1
+    except Exception:  # noqa: BLE001 - nobody who starts the product for the first time can use a traceback
+        log = options.state / "error.log"
+        log.write_text(traceback.format_exc())
+        print(
+            f"{RED}A fault of ours, described in {log}. What was saved is safe: try again.{PLAIN}",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def serve(options: argparse.Namespace, progress: Progress) -> None:
+    """Run the stack until it is interrupted."""
     stack = LocalStack(
         port=options.port,
         emulator_port=options.emulator_port,
         state=options.state,
+        keep=True,
         template=options.template,
         on_step=progress,
         on_request=lambda line: print(line, flush=True),
-        provider_ports=provider_ports(),
+        provider_ports=provider_ports(options.state),
     )
-    try:
-        with stack:
-            if not stack.started_clean:
-                print(f"{YELLOW}The last stop was not clean: changes since the stop before are lost.{PLAIN}")
-            if not options.no_check:
-                progress("checking: enhancing the samples")
-                check(stack)
-            show_accounts(stack)
-            for line in stack.providers.shown:
-                print(f"          {line}", flush=True)
-            logs = stack.state / "functions.log"
-            print(
-                f"{GREEN}Ready: {stack.url}{PLAIN}   Ctrl-C stops. Logs of the functions: {logs}", flush=True
-            )
-            stack.watch()
-    except LocalError as problem:
-        print(f"{RED}{problem}{PLAIN}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        pass
+    interrupt_on_signals(stack)
+    with suppress(KeyboardInterrupt), stack:
+        if not options.no_check:
+            progress("checking: enhancing the samples")
+            check(stack)
+        show_accounts(stack)
+        for line in stack.providers.shown:
+            print(f"          {line}", flush=True)
+        logs = stack.state / "functions.log"
+        print(f"{GREEN}Ready: {stack.url}{PLAIN}   Ctrl-C stops. Logs of the functions: {logs}", flush=True)
+        stack.watch()
     progress("stopped")
-    return 0
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -96,18 +113,22 @@ def show_accounts(stack: LocalStack) -> None:
         print(f"          {one.email:24} {one.plan:11} {one.role:6} {one.key}", flush=True)
 
 
-def provider_ports() -> tuple[int, ...]:
+def provider_ports(state: Path) -> tuple[int, ...]:
     """Return the usual port of each provider if it is free, so that a kept deployment still fits; else 0."""
+    if was_killed(state):
+        await_free(PROVIDER_PORTS, LEFTOVER_S)
     return tuple(port if is_free(port) else 0 for port in PROVIDER_PORTS)
 
 
-def interrupt_on_signals() -> None:
-    """Raise KeyboardInterrupt at the first SIGINT, SIGTERM or SIGHUP; ignore later ones, to stop cleanly."""
+def interrupt_on_signals(stack: LocalStack) -> None:
+    """Stop at SIGINT, SIGTERM or SIGHUP; a later one stops waiting for what is under way, and interrupts no saving."""
 
     def interrupt(*_: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        if not stack.stopping:
+            stack.stopping = True
+            raise KeyboardInterrupt
+        if stack.keeper:
+            stack.keeper.hurry()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
