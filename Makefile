@@ -27,7 +27,7 @@ help:  ## list the targets
 ##@ Start
 .PHONY: run reset
 run: venv-local  ## start the product on http://127.0.0.1:8787 (PORT=...), check it, stay up
-	@exec $(PY) -m local.run --port $(PORT) --emulator-port $(EMULATOR_PORT)
+	@exec $(PY) -m local --port $(PORT) --emulator-port $(EMULATOR_PORT)
 
 reset: venv-local  ## empty the local state: accounts, images, jobs
 	@$(PY) -m local.saved .local/state

@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Start the stack, check it and serve; return the exit code, 1 if it could not start or could not save."""
     options = parse(arguments)
     try:
-        serve(options, Progress())
+        with suppress(KeyboardInterrupt):
+            serve(options, Progress())
     except LocalError as problem:
         print(f"{RED}{problem}{PLAIN}", file=sys.stderr)
         return 1
@@ -72,20 +73,24 @@ def serve(options: argparse.Namespace, progress: Progress) -> None:
         template=options.template,
         on_step=progress,
         on_request=lambda line: print(line, flush=True),
-        provider_ports=provider_ports(options.state),
+        provider_ports=provider_ports(options),
     )
     interrupt_on_signals(stack)
-    with suppress(KeyboardInterrupt), stack:
-        if not options.no_check:
-            progress("checking: enhancing the samples")
-            check(stack)
-        show_accounts(stack)
-        for line in stack.providers.shown:
-            print(f"          {line}", flush=True)
-        logs = stack.state / "functions.log"
-        print(f"{GREEN}Ready: {stack.url}{PLAIN}   Ctrl-C stops. Logs of the functions: {logs}", flush=True)
-        stack.watch()
-    progress("stopped")
+    with stack:
+        with suppress(KeyboardInterrupt):
+            if not options.no_check:
+                progress("checking: enhancing the samples")
+                check(stack)
+            show_accounts(stack)
+            for line in stack.providers.shown:
+                print(f"          {line}", flush=True)
+            logs = stack.state / "functions.log"
+            print(
+                f"{GREEN}Ready: {stack.url}{PLAIN}   Ctrl-C stops. Logs of the functions: {logs}", flush=True
+            )
+            stack.watch()
+        progress("stopping")
+    progress("stopped; everything is saved")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -95,10 +100,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--emulator-port", type=int, default=4566, help="of the AWS emulator; 0 takes a free one"
     )
+    parser.add_argument(
+        "--provider-ports", type=ports, default=PROVIDER_PORTS, help="of the stand-ins, with commas between"
+    )
     parser.add_argument("--state", type=Path, default=STATE, help="where tables, images and logs are kept")
     parser.add_argument("--template", type=Path, default=ROOT / "template.yaml", help="what to deploy")
     parser.add_argument("--no-check", action="store_true", help="do not enhance the samples")
     return parser.parse_args(arguments)
+
+
+def ports(text: str) -> tuple[int, ...]:
+    """Read a list of ports."""
+    return tuple(map(int, text.split(",")))
 
 
 def show_accounts(stack: LocalStack) -> None:
@@ -113,11 +126,11 @@ def show_accounts(stack: LocalStack) -> None:
         print(f"          {one.email:24} {one.plan:11} {one.role:6} {one.key}", flush=True)
 
 
-def provider_ports(state: Path) -> tuple[int, ...]:
-    """Return the usual port of each provider if it is free, so that a kept deployment still fits; else 0."""
-    if was_killed(state):
-        await_free(PROVIDER_PORTS, LEFTOVER_S)
-    return tuple(port if is_free(port) else 0 for port in PROVIDER_PORTS)
+def provider_ports(options: argparse.Namespace) -> tuple[int, ...]:
+    """Return the wanted port of each provider if it is free, so that a kept deployment still fits; else 0."""
+    if was_killed(options.state):
+        await_free(options.provider_ports, LEFTOVER_S)
+    return tuple(port if is_free(port) else 0 for port in options.provider_ports)
 
 
 def interrupt_on_signals(stack: LocalStack) -> None:
