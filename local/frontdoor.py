@@ -34,6 +34,7 @@ HOP_BY_HOP = {
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
     "trailer", "transfer-encoding", "upgrade",
 }  # fmt: skip
+CALL_BACKS = ("/api/provider-webhook/", "/api/billing/stripe-webhook")
 TEXT_TYPES = {"application/json", "application/xml", "application/javascript"}
 
 
@@ -80,10 +81,13 @@ class FrontDoor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.closing = True
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def refuse_visitors(self) -> None:
+        """Answer 503 to everybody but the providers, for whose call-backs the work under way may wait."""
+        self._server.refusing = True
 
     @property
     def under_way(self) -> int:
@@ -97,7 +101,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 1024
     route: Route
     log: Callable[[str], None]
-    closing = False
+    refusing = False
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -149,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refusal_by_headers(self) -> Answer | None:
         """Return the refusal of a request by its headers alone, None if they are fine."""
-        if self.server.closing:
+        if self.server.refusing and not self.requestline.split()[1].startswith(CALL_BACKS):
             self.close_connection = True
             return Answer.of_json(503, {"message": "Service Unavailable"})
         if header_bytes(self.requestline, self.headers) > HEADER_BYTES:

@@ -85,24 +85,27 @@ class Keeper:
         """Wait no longer for what is under way."""
         self._hurry.set()
 
-    def end(self) -> None:
-        """Wait for what is under way, at most `DRAIN_S` seconds, and save for the last time.
-
-        Raises:
-            LocalError: it cannot be saved.
-        """
-        self._ending.set()
-        if not self._thread.ident:  # the start was not completed
-            return
-        self._thread.join()
-        if not self._stack.running():
-            return
+    def drain(self) -> None:
+        """Wait for requests and executions under way, at most `DRAIN_S` seconds."""
         deadline, told = time.monotonic() + DRAIN_S, False
         while not self._hurry.is_set() and time.monotonic() < deadline and self._stack.busy():
             if not told:
                 self._report(f"waiting at most {DRAIN_S:.0f} s for what is under way; Ctrl-C again stops now")
                 told = True
             self._hurry.wait(0.1)
+
+    def end(self) -> None:
+        """Save for the last time, unless the start was not completed or the emulator is gone.
+
+        Raises:
+            LocalError: it cannot be saved.
+        """
+        self._ending.set()
+        if not self._thread.ident:
+            return
+        self._thread.join()
+        if not self._stack.running():
+            return
         try:
             self.save()
         except (OSError, LocalError) as problem:

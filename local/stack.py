@@ -147,6 +147,8 @@ class LocalStack:
 
     def busy(self) -> bool:
         """Return whether a request is not answered yet, or an execution has not ended."""
+        if not self.running():
+            return False
         if self._front and self._front.under_way:
             return True
         states = self.client("stepfunctions")
@@ -214,14 +216,14 @@ class LocalStack:
         self._step("opening the front door")
         route = Route(self.emulator_port, self._api_id(), self._integration_seconds)
         if self.keeper:
-            self._closing.callback(
-                self.keeper.end
-            )  # after the front door took its last request, before all else
+            self._closing.callback(self.keeper.end)  # once the front door is closed, before all else ends
         self._front = self._closing.enter_context(FrontDoor(self.port, route, self._on_request))
-        self._await_health()
-        self.providers.deliver()
         if self.keeper:
             self.keeper.start()
+            self._closing.callback(self.keeper.drain)
+            self._closing.callback(self._front.refuse_visitors)
+        self._await_health()
+        self.providers.deliver()
 
     def _deployed_emulator(self) -> None:
         """Start the emulator with the template deployed: from an image of that, or else by deploying it."""

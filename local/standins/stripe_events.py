@@ -148,8 +148,8 @@ class WebhookSender:
         ]
 
     def resume(self, event: Json, *, due: float, first: float, tried: int) -> None:
-        """Queue a delivery that an earlier run had not finished."""
-        job = self._job(event, due, Fault(""))
+        """Queue a delivery that an earlier run had not finished; at once, if it failed because nobody was there."""
+        job = self._job(event, min(due, self._clock.now()) if tried else due, Fault(""))
         job.first, job.tried = first, tried
         heapq.heappush(self._jobs, job)
 

@@ -90,7 +90,9 @@ class Shift:
         client, turn = self._client.copy(), 0
         while not self._over.is_set():
             turn += 1
-            with suppress(requests.RequestException, ValueError, KeyError):  # it is being killed
+            with suppress(
+                requests.RequestException, ValueError, KeyError, AssertionError
+            ):  # it is being killed
                 do(client, turn)
             self._over.wait(0.1)
 
