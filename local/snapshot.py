@@ -28,6 +28,7 @@ from local.corrections.release import Json, Module, require
 Rows = list[tuple[Any, ...]]
 RECORDS, OBJECTS = "records.jsonl", "objects.jsonl"
 """Files of rows: table or queue by its name in the template, and item or message; bucket, key, and what is to know."""
+OWN = "/_local/"
 READS = ("Get", "BatchGet", "TransactGet", "Query", "Scan", "Describe", "List", "Receive")
 NO_WRITES = ("/_ministack/", "/_aws/execute-api/", "/2015-03-31/functions/")
 """Paths of requests that change nothing themselves; what they make functions write comes as requests of its own."""
@@ -55,23 +56,26 @@ class Snapshots:
     async def __call__(self, scope: Json, receive: Any, send: Any) -> None:
         """Answer a request of ours, or pass it on."""
         path = str(scope.get("path", ""))
-        if scope["type"] != "http" or not path.startswith("/_local/"):
+        if scope["type"] != "http" or not path.startswith(OWN):
             try:
                 await self._inner(scope, receive, send)
             finally:
                 self.writes += may_write(scope)
             return
-        order = json.loads(await whole_body(receive))
-        does = {"/_local/save": self._save, "/_local/restore": self._restore, "/_local/image": self._image}[
-            path
-        ]
-        try:
-            status, answer = 200, await does(order)
-        except OSError as problem:  # a full disk, mostly
-            status, answer = 507, {"problem": problem.strerror or str(problem)}
-        content = json.dumps(answer).encode()
+        if any(name.lower() == b"origin" for name, _ in scope["headers"]):
+            status, answer = 403, {"problem": "this is no place for browsers"}
+        else:
+            status, answer = await self._answer(path.removeprefix(OWN), json.loads(await whole_body(receive)))
         await send({"type": "http.response.start", "status": status, "headers": []})
-        await send({"type": "http.response.body", "body": content})
+        await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+
+    async def _answer(self, what: str, order: Json) -> tuple[int, Json]:
+        try:
+            return 200, await {"save": self._save, "restore": self._restore, "image": self._image}[what](
+                order
+            )
+        except OSError as problem:  # a full disk, mostly
+            return 507, {"problem": problem.strerror or str(problem)}
 
     async def _save(self, order: Json) -> Json:
         """Write `RECORDS` and `OBJECTS` into ``into`` and every new object into ``objects``."""
