@@ -17,6 +17,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 ENV ?= staging
 ARCH ?= x86_64
 PORT ?= 8787
+N ?= 50
 EMULATOR_PORT ?= 4566
 
 .PHONY: help
@@ -66,7 +67,7 @@ format: venv  ## put the code into shape
 	@ruff format --quiet $(SOURCES)
 
 ##@ Measure
-.PHONY: bench load credits-race faults provider-faults
+.PHONY: bench load credits-race faults provider-faults restarts
 bench: venv  ## cold starts and the embedded model, side by side with peers
 	@uv pip install --quiet --no-config --no-deps --require-hashes -r requirements/bench.txt
 	@$(PY) -m benchmarks.cold_start
@@ -83,6 +84,9 @@ faults: venv  ## kill every step of a job at every AWS call (STEPS="sweep ...");
 
 provider-faults: venv  ## play every fault of the providers (FAULTS="429 ..."); print and sum up what follows
 	@$(MODULE) tests.e2e.provider_faults $(FAULTS)
+
+restarts: venv  ## stop the local stack N times by any signal at any moment; write docs/restarts.md
+	@$(MODULE) tests.e2e.restarts --rounds $(N)
 
 ##@ Deploy
 .PHONY: build deploy

@@ -49,7 +49,7 @@ def clear_scratch(state: Path, image: Path | None) -> Path:
     scratch = state / f"scratch-{os.getpid()}"
     (scratch / "tmp").mkdir(parents=True, exist_ok=True)
     if image:
-        shutil.copytree(image, scratch / "aws")
+        shutil.copytree(image, scratch / "aws", copy_function=os.link)  # nothing changes a file in place
     return scratch
 
 

@@ -6,7 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.corrections.release import Json
 from local.processes import LocalError
@@ -20,6 +23,8 @@ PERIOD_S = 2.0
 """Between two looks whether something changed; with the time that saving takes, a kill loses less than 5 s."""
 DRAIN_S = 10.0
 """How long a stop waits at most for requests and executions under way; what is left then, the sweep repairs."""
+PROBLEMS = (OSError, ValueError, HTTPException, LocalError, BotoCoreError, ClientError)
+"""What saving may meet: a full disk, an emulator that is just ending."""
 STRIPE, SECRETS = "stripe.json", "secrets.json"
 KINDS = {
     "tables": "AWS::DynamoDB::Table",
@@ -108,7 +113,7 @@ class Keeper:
             return
         try:
             self.save()
-        except (OSError, LocalError) as problem:
+        except PROBLEMS as problem:
             raise LocalError(f"The last seconds could not be saved: {plain(problem)}.") from None
         self._saved.close()
 
@@ -141,7 +146,7 @@ class Keeper:
             problem = ""
             try:
                 self.save()
-            except (OSError, LocalError) as failed:
+            except PROBLEMS as failed:
                 problem = plain(failed)
             if problem and problem != self._problem and self._stack.running():
                 self._report(f"Cannot save: {problem}. Until that is mended, a kill loses what is done here.")

@@ -54,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except Exception:  # noqa: BLE001 - nobody who starts the product for the first time can use a traceback
         log = options.state / "error.log"
-        log.write_text(traceback.format_exc())
+        with suppress(OSError):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(traceback.format_exc())
         print(
             f"{RED}A fault of ours, described in {log}. What was saved is safe: try again.{PLAIN}",
             file=sys.stderr,

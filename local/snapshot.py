@@ -152,7 +152,7 @@ class Snapshots:
                 (folder / f"{service}.json").write_text(text)
         partial = final.with_name(f"{final.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(folder, partial)
+        shutil.copytree(folder, partial, copy_function=os.link)
         partial.rename(final)
 
     def _table(self, name: str) -> Json:

@@ -16,12 +16,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local import build, deployment, emulator
 from local.deployment import REGION, STACK_NAME
@@ -152,17 +153,22 @@ class LocalStack:
         if self._front and self._front.under_way:
             return True
         states = self.client("stepfunctions")
-        return any(
-            states.list_executions(stateMachineArn=arn, statusFilter="RUNNING", maxResults=1)["executions"]
-            for arn in self.physical_ids("AWS::StepFunctions::StateMachine").values()
-        )
+        with suppress(BotoCoreError, ClientError):  # it is ending by itself
+            machines = self.physical_ids("AWS::StepFunctions::StateMachine").values()
+            return any(
+                states.list_executions(stateMachineArn=arn, statusFilter="RUNNING", maxResults=1)[
+                    "executions"
+                ]
+                for arn in machines
+            )
+        return False
 
     def watch(self) -> None:
         """Wait until interrupted; raise LocalError if the emulator ends by itself."""
         while self.running():
             time.sleep(1)
         tail = self._emulator.tail() if self._emulator else ""
-        raise LocalError(f"The AWS emulator stopped:\n{tail}")
+        raise LocalError(f"The AWS emulator stopped; what was saved is safe, start again.\n{tail}")
 
     def physical_id(self, logical_id: str) -> str:
         """Return the physical name of a resource of the template, such as a table's or a bucket's."""
@@ -243,7 +249,8 @@ class LocalStack:
         self._step("deploying")
         deployment.deploy(self.built, self._overrides(), self.endpoint)
         if image:
-            self.tell("image", into=str(image))
+            with suppress(LocalError):  # a full disk: the next start deploys again
+                self.tell("image", into=str(image))
 
     def _start_emulator(self, image: Path | None) -> None:
         self._step("starting the AWS emulator")

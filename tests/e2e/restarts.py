@@ -34,6 +34,8 @@ LOST_S = 5.0
 """What a kill may cost at most."""
 PATIENCE_S = 240.0
 """How long a start or a stop may take on a busy machine; nothing here asserts speed."""
+WORK_S = (0.5, 12.0)
+"""How long people work before the stack is stopped."""
 OLDER = 12
 """How many promises of earlier rounds are looked at in each round; at the end it is all of them."""
 MOMENTS = ("starting", "working", "saving", "stopping")
@@ -122,10 +124,11 @@ class Run:
 class Torture:
     """Rounds of start, work, stop with one state; raises AssertionError at the first thing that must not be."""
 
-    def __init__(self, state: Path, *, seed: int = SEED) -> None:
+    def __init__(self, state: Path, *, seed: int = SEED, work_s: tuple[float, float] = WORK_S) -> None:
         ports = tuple(free_port() for _ in range(6))
         self.stack = LocalStack(port=0, emulator_port=0, state=state, provider_ports=ports)
         self.paid = 0
+        self._work_s = work_s
         self._chance = Random(seed)  # noqa: S311 - repeatable
         self._shifts: list[Shift] = []
         self._checked: list[Promise] = []
@@ -195,7 +198,7 @@ class Torture:
         shift = Shift(self.stack, len(self._shifts))
         self._shifts.append(shift)
         shift.start()
-        time.sleep(self._chance.uniform(0.5, 12))
+        time.sleep(self._chance.uniform(*self._work_s))
         if stop.moment == "saving":
             end = time.monotonic() + 10
             while not list(self.stack.state.glob("generations/*.partial")) and time.monotonic() < end:
