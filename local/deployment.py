@@ -11,10 +11,11 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local import build
+from local.snapshot import CONTENT, content
 
 STACK_NAME = "ai-image-enhancer"
 REGION = "eu-central-1"
@@ -40,6 +41,21 @@ def image_of(state: Path, built: Path, overrides: Sequence[str]) -> Path:
         image.touch()
     build.forget_old(image.parent, IMAGES_KEPT)
     return image
+
+
+def overrides(template: Path, values: Mapping[str, str]) -> list[str]:
+    """Return the parameters of a local stack that the template declares, in SAM's notation."""
+    known = {"Environment": "development", "Local": "true", "AdminEmail": "admin@example.com", **values}
+    declared = build.template_parameters(template)
+    return [f"{name}={json.dumps(known[name])}" for name in sorted(known) if name in declared]
+
+
+def whole(image: Path) -> bool:
+    """Return whether an image has all that was written, at least by size."""
+    try:
+        return bool(json.loads((image / CONTENT).read_text()) == content(image))
+    except (OSError, ValueError):
+        return False
 
 
 def clear_scratch(state: Path, image: Path | None) -> Path:

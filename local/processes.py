@@ -8,11 +8,14 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 STOP_GRACE_S = 15.0
+READY_TIMEOUT_S = 120.0
 PORTS = range(20_000, 32_000)
 
 
@@ -52,6 +55,28 @@ class Process:
     def tail(self, lines: int = 5) -> str:
         """Return the last lines that the child printed."""
         return "\n".join(self.log.read_text(errors="replace").rstrip().split("\n")[-lines:])
+
+    def await_answer(self, url: str) -> None:
+        """Wait until a URL that this process serves answers 200.
+
+        Raises:
+            LocalError: the process ended, or took more than `READY_TIMEOUT_S` seconds.
+            HTTPError: it answered with an error other than 503.
+        """
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if not self.running():
+                raise LocalError(f"{self.log.stem} stopped; {self.log} ends with:\n{self.tail()}")
+            try:
+                with urllib.request.urlopen(url, timeout=READY_TIMEOUT_S):
+                    return
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    raise
+            except OSError:
+                pass  # nobody listens yet
+            time.sleep(0.05)
+        raise LocalError(f"{self.log.stem} did not answer within {READY_TIMEOUT_S:.0f} s ({self.log}).")
 
     def stop(self, *, grace: bool = True) -> bool:
         """Send SIGTERM, wait some seconds, kill the group; return True if the child ended by itself in that time.

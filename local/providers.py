@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ PRICE_SETTINGS = {
     "PricingTableAnnual": "PRICING_TABLE_ANNUAL",
 }
 STRIPE_HOOK = "/api/billing/stripe-webhook"
-READY_TIMEOUT_S = 60.0
+CALL_TIMEOUT_S = 60.0
 KEPT = (
     "PATH",
     "HOME",
@@ -205,14 +204,14 @@ class Providers:
         """Return the account of the stand-in for Stripe as `start` takes it; None if there is no stand-in."""
         if not self._stripe_runs:
             return None
-        with urllib.request.urlopen(f"{self.stripe_url}/_ctl/state", timeout=READY_TIMEOUT_S) as answer:
+        with urllib.request.urlopen(f"{self.stripe_url}/_ctl/state", timeout=CALL_TIMEOUT_S) as answer:
             return dict(json.load(answer))
 
     def deliver(self) -> None:
         """Let the stand-in for Stripe send the events that an earlier run left: the product answers now."""
         if self._stripe_resumes:
             call = urllib.request.Request(f"{self.stripe_url}/_ctl/start", b"{}")
-            urllib.request.urlopen(call, timeout=READY_TIMEOUT_S).close()
+            urllib.request.urlopen(call, timeout=CALL_TIMEOUT_S).close()
 
     def start(
         self, stop_later: Callable[[Callable[[], object]], object], *, stripe: Path | None = None
@@ -246,7 +245,7 @@ class Providers:
         for process, _ in started:
             stop_later(process.stop)
         for process, port in started:
-            _await(process, port)
+            process.await_answer(f"http://127.0.0.1:{port}/_ctl/ready")
 
     def _replicate(self) -> tuple[Process, int]:
         if self.real_replicate:
@@ -266,16 +265,3 @@ class Providers:
         env = {key: self.environ[key] for key in KEPT if key in self.environ}
         process = Process(command, env=env, log=self.state / f"{name}.log", cwd=ROOT)
         return process, int(str(arguments[1]))
-
-
-def _await(process: Process, port: int) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if not process.running():
-            raise LocalError(f"A stand-in stopped ({process.log}):\n{process.tail()}")
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_ctl/ready", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.05)
-    raise LocalError(f"A stand-in did not answer ({process.log}).")

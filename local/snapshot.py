@@ -28,6 +28,8 @@ from local.corrections.release import Json, Module, require
 Rows = list[tuple[Any, ...]]
 RECORDS, OBJECTS = "records.jsonl", "objects.jsonl"
 """Files of rows: table or queue by its name in the template, and item or message; bucket, key, and what is to know."""
+CONTENT = "content.json"
+"""File of an image with the size of each of its files."""
 OWN = "/_local/"
 READS = ("Get", "BatchGet", "TransactGet", "Query", "Scan", "Describe", "List", "Receive")
 NO_WRITES = ("/_ministack/", "/_aws/execute-api/", "/2015-03-31/functions/")
@@ -153,6 +155,7 @@ class Snapshots:
         partial = final.with_name(f"{final.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(folder, partial, copy_function=os.link)
+        (partial / CONTENT).write_text(json.dumps(content(partial)))
         partial.rename(final)
 
     def _table(self, name: str) -> Json:
@@ -165,6 +168,12 @@ class Snapshots:
         read = self._dynamodb._extract_key_val
         yield read(item[table["pk_name"]])
         yield read(item[table["sk_name"]]) if table["sk_name"] else "__no_sort__"
+
+
+def content(image: Path) -> dict[str, int]:
+    """Return the size in bytes of each file of an image."""
+    files = [path for path in image.rglob("*") if path.is_file() and path.name != CONTENT]
+    return {str(path.relative_to(image)): path.stat().st_size for path in files}
 
 
 def may_write(scope: Json) -> bool:

@@ -31,7 +31,6 @@ from local.keeper import STRIPE, Keeper
 from local.processes import LocalError, Process, await_free, free_port, require_free
 from local.providers import Providers
 
-READY_TIMEOUT_S = 120.0
 LEFTOVER_S = 5.0
 """How long the processes of a run that was killed may take to end by themselves."""
 TELL_TIMEOUT_S = 60.0
@@ -235,12 +234,11 @@ class LocalStack:
         """Start the emulator with the template deployed: from an image of that, or else by deploying it."""
         image = deployment.image_of(self.state, self.built, self._overrides()) if self.keeper else None
         if image and image.exists():
-            try:
-                self._start_emulator(image)
-                if self._stack_exists():
-                    return
-            except LocalError:
-                pass
+            with suppress(LocalError):
+                if deployment.whole(image):
+                    self._start_emulator(image)
+                    if self._stack_exists():
+                        return
             self._step("the kept deployment is damaged: deploying anew")
             shutil.rmtree(image)
             if self._emulator:
@@ -271,7 +269,7 @@ class LocalStack:
         self._emulator = Process(command, env=env, log=self.state / "emulator.log", cwd=build.ROOT)
         self._closing.callback(shutil.rmtree, scratch, ignore_errors=True)
         self._closing.callback(self._emulator.stop, grace=False)
-        self._await(f"{self.endpoint}/_ministack/ready", "the AWS emulator")
+        self._emulator.await_answer(f"{self.endpoint}/_ministack/ready")
 
     def _give_keys(self) -> None:
         """Write the providers' tokens into Secrets Manager, as an operator does on AWS."""
@@ -286,18 +284,8 @@ class LocalStack:
                 secrets.put_secret_value(SecretId=self.physical_id(name), SecretString=json.dumps(value))
 
     def _overrides(self) -> list[str]:
-        """Return the parameters that the template declares, in SAM's notation."""
-        known = {
-            "Environment": "development",
-            "AppOrigin": self.url,
-            "Local": "true",
-            "AllowedOrigins": f"http://localhost:{self.port}",
-            "AdminEmail": "admin@example.com",
-            **self.providers.parameters,
-        }
-        declared = build.template_parameters(self.template)
-        values = {**known, **self._parameters}
-        return [f"{name}={json.dumps(values[name])}" for name in sorted(values) if name in declared]
+        known = {"AppOrigin": self.url, "AllowedOrigins": f"http://localhost:{self.port}"}
+        return deployment.overrides(self.template, known | self.providers.parameters | self._parameters)
 
     def _stack_exists(self) -> bool:
         """Return whether the emulator's kept state holds the deployed stack."""
@@ -313,7 +301,8 @@ class LocalStack:
     def _await_health(self) -> None:
         self._step("waiting for the product")
         try:
-            self._await(self.url + HEALTH_PATH, "the product")
+            if self._emulator:
+                self._emulator.await_answer(self.url + HEALTH_PATH)
         except urllib.error.HTTPError as refused:
             log = self.state / "functions.log"
             lines = log.read_text(errors="replace").split("\n")[-12:] if log.exists() else []
@@ -321,20 +310,3 @@ class LocalStack:
             raise LocalError(
                 f"GET {HEALTH_PATH} answered {refused.code}. {log} ends with:\n{shown}"
             ) from None
-
-    def _await(self, url: str, what: str) -> None:
-        """Wait until the URL answers 200; raise LocalError for an error other than 503."""
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while time.monotonic() < deadline:
-            if self._emulator and not self._emulator.running():
-                raise LocalError(f"The AWS emulator stopped:\n{self._emulator.tail()}")
-            try:
-                with urllib.request.urlopen(url, timeout=READY_TIMEOUT_S):
-                    return
-            except urllib.error.HTTPError as error:
-                if error.code != 503:
-                    raise
-            except OSError:
-                pass  # nobody listens yet
-            time.sleep(0.05)
-        raise LocalError(f"{what.capitalize()} did not answer within {READY_TIMEOUT_S:.0f} s.")

@@ -115,12 +115,13 @@ def test_state_survives_a_clean_stop(state: Path, ports: tuple[int, int]) -> Non
     assert not [step for step in steps if "lost" in step]
 
 
-def test_a_damaged_deployment_is_made_anew(state: Path, ports: tuple[int, int]) -> None:
+@pytest.mark.parametrize("file", ["cloudformation.json", "lambda.json"])
+def test_a_damaged_deployment_is_made_anew(state: Path, ports: tuple[int, int], file: str) -> None:
     """What lies there of an earlier deployment is never needed; what was kept is put into the new one."""
     with LocalStack(**settings_for(state, ports)) as first:
         first.client("s3").put_object(Bucket=first.physical_id("Bucket"), Key="stays", Body=b"1")
     for image in (state / "images").iterdir():
-        (image / "cloudformation.json").write_text("{")
+        (image / file).unlink()
     steps: list[str] = []
     with LocalStack(**settings_for(state, ports), on_step=steps.append) as second:
         assert second.client("s3").get_object(Bucket=second.physical_id("Bucket"), Key="stays")
