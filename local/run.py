@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import requests
+
 from enhancer.adapters.dynamodb.table import Table
 from local.build import ROOT
 from local.check import enhance_samples
@@ -154,9 +156,5 @@ def check(stack: LocalStack) -> None:
     try:
         for line in enhance_samples(stack.url, ROOT / "samples", RESULTS):
             print(f"          {line}", flush=True)
-    except LocalError as problem:
+    except (LocalError, requests.RequestException) as problem:
         print(f"{RED}The self-check failed: {problem}{PLAIN}", flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
