@@ -6,6 +6,7 @@
 ``deployment``   `sam deploy` to the emulator, and images of it to start from
 ``emulator``     the process of the AWS emulator
 ``frontdoor``    the HTTP server in front of the emulator, with the limits of API Gateway and Lambda
+``integration``  what the front door does with a request that it lets in
 ``keeper``       save while running and at the end, restore at the start
 ``openapi``      write docs/openapi.json from the handlers
 ``processes``    start and stop processes, find free ports

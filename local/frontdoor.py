@@ -6,7 +6,6 @@ the client's address on, which the emulator puts into ``sourceIp``.
 
 from __future__ import annotations
 
-import http.client
 import json
 import secrets
 import socket
@@ -15,50 +14,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from local.corrections.http_events import CLIENT_HEADER, HOST_HEADER
+from local.integration import HOP_BY_HOP, Answer, Route, forward
 
 API_BODY_BYTES = 10 * 1024 * 1024  # API Gateway: the largest request body
 EVENT_BYTES = 6_291_556  # Lambda: the largest event, in which a binary body is base64
 EVENT_FRAME_BYTES = 1_500  # what an event holds besides headers, path, query and body
 HEADER_BYTES = 10_240  # API Gateway: request line and header values together
-INTEGRATION_TIMEOUT_S = 30.0
 DRAIN_BYTES = 64 * 1024 * 1024  # how much of a refused body is read so that the client sees the answer
 IDLE_TIMEOUT_S = 75.0
 CHUNK_BYTES = 256 * 1024
-HOP_BY_HOP = {
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
-    "trailer", "transfer-encoding", "upgrade",
-}  # fmt: skip
 CALL_BACKS = ("/api/provider-webhook/", "/api/billing/stripe-webhook")
 TEXT_TYPES = {"application/json", "application/xml", "application/javascript"}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A complete response."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-
-    @classmethod
-    def of_json(cls, status: int, document: object) -> Answer:
-        """Return an answer of the front door itself, as JSON."""
-        return cls(status, [("content-type", "application/json")], json.dumps(document).encode())
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where requests go: the emulator's port, the API's id there, and the integration time-out in seconds."""
-
-    port: int
-    api_id: str
-    timeout_s: float = INTEGRATION_TIMEOUT_S
 
 
 class FrontDoor:
@@ -263,32 +234,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Log nothing here: `_serve` writes one line per request."""
-
-
-def forward(route: Route, method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
-    """Send one request to the API's default stage and read the answer whole."""
-    connection = http.client.HTTPConnection("127.0.0.1", route.port, timeout=route.timeout_s)
-    path = target if target.startswith("/") else "/" + target.partition("://")[2].partition("/")[2]
-    try:
-        connection.putrequest(
-            method, f"/_aws/execute-api/{route.api_id}/$default{path}", skip_accept_encoding=True
-        )
-        for name, value in headers:
-            connection.putheader(name, value)
-        if body:
-            connection.putheader("content-length", str(len(body)))
-        connection.endheaders(body or None)
-        response = connection.getresponse()
-        kept = [(name, value) for name, value in response.msg.items() if name.lower() not in HOP_BY_HOP]
-        return Answer(response.status, kept, response.read())
-    except TimeoutError:
-        return Answer.of_json(503, {"message": "Service Unavailable"})
-    except (http.client.InvalidURL, ValueError):
-        return Answer.of_json(400, {"message": "Bad Request"})
-    except (OSError, http.client.HTTPException):
-        return Answer.of_json(502, {"message": "Bad Gateway"})
-    finally:
-        connection.close()
 
 
 def header_bytes(line: str, headers: Message) -> int:

@@ -26,7 +26,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local import build, deployment, emulator
 from local.deployment import REGION, STACK_NAME
-from local.frontdoor import INTEGRATION_TIMEOUT_S, FrontDoor, Route
+from local.frontdoor import FrontDoor
+from local.integration import INTEGRATION_TIMEOUT_S, Route
 from local.keeper import STRIPE, Keeper
 from local.processes import LocalError, Process, await_free, free_port, require_free
 from local.providers import Providers
