@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -27,6 +28,7 @@ from local.standins.stripe_http import API_VERSION, Idempotency, Refused, author
 from local.standins.stripe_invoices import Invoices
 from local.standins.stripe_pages import Pages
 from local.standins.stripe_payments import Payments
+from local.standins.stripe_saved import restore, saved
 from local.standins.stripe_schedules import Portal, Schedules
 from local.standins.stripe_shapes import LINES, RETRIEVE, SHAPES
 from local.standins.stripe_store import Store
@@ -85,6 +87,7 @@ class Stripe:
         secrets = [secret for secret in (options.webhook_secret, options.second_secret) if secret]
         self.courier = WebhookSender(control, url=options.webhook_url, secrets=secrets, tick=self.sweep)
         events = Events(control, self.store, self.courier, DELIVERED | set(options.events.split()))
+        self.events = events
         base = options.base or f"http://127.0.0.1:{options.port}"
         payments = Payments(self.store, events)
         invoices, schedules = Invoices(self.store, events, payments, base), Schedules(self.store, events)
@@ -98,6 +101,11 @@ class Stripe:
         self._catalogue: list[Json] = options.catalogue
         control.on_reset += [self.reset]
         self._stock()
+
+    def start(self) -> Json:
+        """Start to deliver events."""
+        self.courier.start()
+        return {}
 
     def reset(self) -> None:
         """Delete everything but the catalogue."""
@@ -214,6 +222,8 @@ def stripe_app(account: Stripe, port: int) -> Flask:
     add_routes(app, account)
     channel = account.control.routes()
     account.actions.add_to(channel)
+    channel.add_url_rule("/state", "state", lambda: answer_json(saved(account)))
+    channel.add_url_rule("/start", "start", lambda: answer_json(account.start()), methods=["POST"])
     app.register_blueprint(channel)
     return app
 
@@ -285,9 +295,15 @@ def main() -> None:
     )
     parser.add_argument("--base", help="how browsers reach this, if not as http://127.0.0.1:<port>")
     parser.add_argument("--seed", help="makes ids repeat from run to run")
+    parser.add_argument(
+        "--state", type=Path, help="GET /_ctl/state of an earlier run; events wait for POST /_ctl/start"
+    )
     options = parser.parse_args()
     account = Stripe(options)
-    account.courier.start()
+    if options.state:
+        restore(account, json.loads(options.state.read_text()))
+    else:
+        account.start()
     serve("Stripe stand-in", [(stripe_app(account, options.port), options.port)])
 
 

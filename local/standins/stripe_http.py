@@ -206,6 +206,21 @@ class Idempotency:
         with self._lock:
             self._kept.clear()
 
+    def answers(self) -> Json:
+        """Return every saved answer by its key, as JSON."""
+        with self._lock:
+            kept = [(key, one, one.answer) for key, one in self._kept.items() if one.answer]
+        return {
+            key: [one.fingerprint, one.at, one.request_id, status, body.decode()]
+            for key, one, (status, body) in kept
+        }
+
+    def remember(self, answers: Json) -> None:
+        """Save the `answers` of an earlier run."""
+        with self._lock:
+            for key, (print_then, at, request_id, status, body) in answers.items():
+                self._kept[key] = _Kept(print_then, at, request_id, (status, body.encode()))
+
     def run(self, work: Callable[[], Response]) -> Response:
         """Do the work of the current request, or repeat the answer to the first request with its key."""
         key = request.headers.get("Idempotency-Key") if request.method == "POST" else None

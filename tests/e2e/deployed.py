@@ -232,7 +232,7 @@ class Deployed:
         if least:
             self.until(lambda: len(self.logged(message, job)) >= least, f"{least} lines of {message}")
         found = []
-        for line in (self.stack.state / "functions.log").read_text(errors="replace").splitlines():
+        for line in (self.stack.state / "functions.log").read_text(errors="replace").split("\n"):
             _, _, text = line.partition("  ")
             entry = json.loads(text) if text.startswith('{"') and text.endswith("}") else {}
             if entry.get("message") == message and (job is None or entry.get("jobId") == job.id):

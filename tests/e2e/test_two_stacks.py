@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from local import build
-from local.frontdoor import FrontDoor, Route
+from local.frontdoor import FrontDoor
+from local.integration import Route
 from local.processes import free_port
 from local.stack import REGION, STACK_NAME, LocalStack
 from tests.e2e.conftest import be_patient

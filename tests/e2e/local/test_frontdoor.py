@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from local.frontdoor import FrontDoor, Route, log_line
+from local.frontdoor import FrontDoor, log_line
+from local.integration import Route
 from local.stack import LocalStack
 
 MIB = 1024 * 1024
