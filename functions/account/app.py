@@ -16,7 +16,7 @@ from enhancer.api.http.app import create_app, entrypoint
 from enhancer.api.shapes.accounts import ExportView, GoneView, KeyRequest, KeysView, KeyView, NewKeyView
 from enhancer.api.shapes.wire import Success, ok
 
-app = create_app(scope=None, for_blocked=True)
+app = create_app(scope=None, for_blocked=True, admits="users")
 ASK_AGAIN_SECONDS = 5
 FILE_NAME = 'attachment; filename="image-enhancer-export.zip"'
 

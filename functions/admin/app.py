@@ -29,7 +29,7 @@ from enhancer.domain.owners import Owner
 from enhancer.domain.periods import day_of
 from enhancer.telemetry import logger
 
-app = create_app(scope=None)
+app = create_app(scope=None, admits="admins")
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=128)]
 
 

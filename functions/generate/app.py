@@ -45,10 +45,16 @@ def generate(
     state = deps.ledger.usage_and_balance(caller.owner, now=context.now, month=caller.month_at(context.now))
     if job.is_open:
         usage = day_view(caller.plan, state, context.now)
-        running = JobView.of(job, context.request.language, usage=usage)
+        running = JobView.of(job, context.request.language, origin=context.request.own_origin, usage=usage)
         return ok(running, status=202, headers=submit_forms.accepted_headers(job.id, wish))
     view = GenerateView.of(
-        submitted, job, plan=caller.plan, state=state, now=context.now, total_ms=context.elapsed_ms
+        submitted,
+        job,
+        plan=caller.plan,
+        state=state,
+        now=context.now,
+        total_ms=context.elapsed_ms,
+        origin=context.request.own_origin,
     )
     headers = {
         "X-Credits-Charged": f"{view.charge.total}",

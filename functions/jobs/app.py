@@ -11,9 +11,10 @@ from enhancer import runtime
 from enhancer.api import job_pages, submit_forms
 from enhancer.api.http.app import create_app, entrypoint
 from enhancer.api.shapes.jobs import DeletedView, JobsView, JobView
-from enhancer.api.shapes.usage import day_view
+from enhancer.api.shapes.usage import PeriodView, day_view
 from enhancer.api.shapes.wire import JobForm, Success, ok
 from enhancer.domain.errors import TooManyImages
+from enhancer.domain.jobs import Job
 from enhancer.jobs import manage, run
 
 app = create_app(rate="jobs", reads="other")
@@ -37,7 +38,7 @@ def create(form: Annotated[JobForm, Body()], idempotency_key: Key = None) -> Res
     context.note(jobId=job.id, model=job.model)
     state = deps.ledger.usage_and_balance(context.caller.owner, now=context.now)
     usage = day_view(context.caller.plan, state, context.now)
-    return submit_forms.accepted(JobView.of(job, context.request.language, usage=usage))
+    return submit_forms.accepted(_view(job, usage))
 
 
 @app.get("/api/ai-image/jobs", summary="Jobs of the caller, newest first", tags=["jobs"])
@@ -51,8 +52,7 @@ def index(
     found, last = manage.listed(
         caller=app.request_context.caller, statuses=wanted, limit=limit, after=after, jobs=runtime.jobs()
     )
-    language = app.request_context.request.language
-    views = [JobView.of(job, language) for job in found]
+    views = [_view(job) for job in found]
     return ok(JobsView(jobs=views, next_cursor=last))
 
 
@@ -62,7 +62,7 @@ def show(job_id: str) -> Response[Success[JobView]]:
     """Reading changes nothing. ``ETag`` and 304; ``Retry-After`` says when to look again while it is open."""
     context = app.request_context
     job = manage.find(job_id, caller=context.caller, deps=runtime.job_deps())
-    return job_pages.current(JobView.of(job, context.request.language), context.request, is_open=job.is_open)
+    return job_pages.current(_view(job), context.request, is_open=job.is_open)
 
 
 @app.post("/api/ai-image/jobs/<job_id>/cancel", summary="Cancel a job", tags=["jobs"])
@@ -70,7 +70,7 @@ def cancel(job_id: str) -> Response[Success[JobView]]:
     """Releases the price of what is not done; a result that comes later changes nothing."""
     deps = runtime.job_deps()
     job = manage.cancel(manage.find(job_id, caller=app.request_context.caller, deps=deps), deps=deps)
-    return ok(JobView.of(job, app.request_context.request.language))
+    return ok(_view(job))
 
 
 @app.post(
@@ -85,7 +85,7 @@ def retry(job_id: str, idempotency_key: Key = None) -> Response[Success[JobView]
         idempotency_key=idempotency_key,
         deps=deps,
     )
-    return submit_forms.accepted(JobView.of(job, context.request.language))
+    return submit_forms.accepted(_view(job))
 
 
 @app.delete("/api/ai-image/jobs/<job_id>", summary="Delete a job and its pictures", tags=["jobs"])
@@ -94,6 +94,11 @@ def remove(job_id: str) -> Response[Success[DeletedView]]:
     deps = runtime.job_deps()
     manage.delete(manage.find(job_id, caller=app.request_context.caller, deps=deps), deps=deps)
     return ok(DeletedView(id=job_id))
+
+
+def _view(job: Job, usage: PeriodView | None = None) -> JobView:
+    request = app.request_context.request
+    return JobView.of(job, request.language, origin=request.own_origin, usage=usage)
 
 
 lambda_handler = entrypoint(app)

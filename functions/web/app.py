@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from enhancer.api.http.app import create_app, entrypoint
-from enhancer.api.page import Pages, csp_report
+from enhancer.api.page import REPORTS, Pages, csp_report
 from enhancer.telemetry import logger
 
 HERE = Path(__file__).resolve().parent
@@ -61,9 +61,9 @@ def health() -> dict[str, object]:
 
 @app.post("/api/csp-report", include_in_schema=False, enable_validation=False)
 def report() -> Response[Any]:
-    logger.warning(
-        "csp", extra={"requestId": app.request_context.request.id, **csp_report(app.request_context.request)}
-    )
+    context = app.request_context
+    context.count_network(REPORTS)
+    logger.warning("csp", extra={"requestId": context.request.id, **csp_report(context.request)})
     return Response(204)
 
 

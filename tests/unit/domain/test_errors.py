@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from enhancer.api.http.app import STATUS, status_of
+from enhancer.api.http.failures import STATUS, status_of
 from enhancer.api.shapes.error_texts import TEXTS, message
 from enhancer.domain import errors
 from enhancer.domain.errors import EnhancerError, LimitReached, leaves

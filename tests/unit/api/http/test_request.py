@@ -3,7 +3,7 @@
 import pytest
 
 from enhancer.api.http.request import Request
-from enhancer.domain.errors import InvalidMultipart
+from enhancer.domain.errors import InvalidFields
 from tests.support.events import http_event
 
 
@@ -91,5 +91,5 @@ def test_a_body_comes_decoded():
 def test_a_body_that_is_no_base64_is_refused(broken):
     """A damaged body is the request's fault and not ours."""
     event = http_event("POST", "/x", body=b"x") | {"body": broken}
-    with pytest.raises(InvalidMultipart):
+    with pytest.raises(InvalidFields):
         _ = Request(event, "").body

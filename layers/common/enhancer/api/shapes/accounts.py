@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StringConstraints
 
 from enhancer.api.shapes.usage import CreditsView
-from enhancer.api.shapes.wire import Wire
+from enhancer.api.shapes.wire import Asked, Wire
 from enhancer.domain.accounts import Account
 from enhancer.domain.api_keys import ApiKey, Scope
 from enhancer.domain.ledger import GIFT_CREDITS_MAX, Entry, UsageAndBalance
@@ -17,12 +16,6 @@ from enhancer.domain.pricing import credits
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=300)]
 UserId = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{10,64}$")]
-
-
-class Asked(Wire):
-    """A request body: unknown fields are refused."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
 
 class MeView(Wire):
@@ -36,6 +29,12 @@ class MeView(Wire):
     name: str = ""
     email: str = ""
     sign_ins: list[str]
+
+
+class LinkRequest(Asked):
+    """Where to come back to."""
+
+    return_to: str | None = Field(None, max_length=500)
 
 
 class LoginView(Wire):

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from aws_lambda_powertools.event_handler import Response
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from enhancer.api.shapes.accounts import Asked
 from enhancer.api.shapes.usage import ExpiringView
-from enhancer.api.shapes.wire import Wire
+from enhancer.api.shapes.wire import Asked, Wire
 from enhancer.domain.accounts import Account
 from enhancer.domain.credits import CURRENCY, PACKS, VALID_DAYS, VALID_MONTHS, Expiring
 from enhancer.domain.ledger import Balance, Entry, UsageAndBalance
@@ -45,25 +43,6 @@ class PortalRequest(Asked):
     """Where to come back to."""
 
     return_to: ReturnTo | None = None
-
-
-class UrlView(Wire):
-    """An address at Stripe, good for a while."""
-
-    url: str
-
-
-class Leaving(BaseModel):
-    """Where to send the browser: the URL inside the envelope and again at top level."""
-
-    success: Literal[True] = True
-    data: UrlView
-    url: str
-
-
-def leaving(url: str) -> Response[Leaving]:
-    """Return the answer with the URL to send the browser to."""
-    return Response(200, "application/json", Leaving(data=UrlView(url=url), url=url))
 
 
 class MoneyView(Wire):

@@ -23,6 +23,12 @@ class Wire(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
+class Asked(Wire):
+    """A request body: unknown fields are refused, and so are names in snake_case."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+
+
 class Success(BaseModel, Generic[Data]):
     """The envelope of every answer that worked."""
 
@@ -30,12 +36,28 @@ class Success(BaseModel, Generic[Data]):
     data: Data
 
 
+class UrlView(Wire):
+    """An address at Stripe or at who signs people in, good for a while."""
+
+    url: str
+
+
+class Leaving(BaseModel):
+    """Where to send the browser: the URL inside the envelope and again at top level."""
+
+    success: Literal[True] = True
+    data: UrlView
+    url: str
+
+
 class ParamsForm(BaseModel):
     """What to do with a picture, whatever runs it. Field names are the form's own."""
 
     model_config = ConfigDict(extra="forbid")
 
-    scale: int | None = Field(None, description="How many times larger: 2, 4, 6 or 8. 2 when omitted.")
+    scale: int | None = Field(
+        None, ge=0, le=100, description="How many times larger: 2, 4, 6 or 8. 2 when omitted."
+    )
     face_enhance: bool = Field(False, description="Restore faces, where model and plan have it.")
     quality: Literal["standard", "pro"] = "standard"
     output_format: Literal["same", "jpeg", "png", "webp"] = "same"
@@ -63,7 +85,9 @@ class ParamsForm(BaseModel):
 class OrderForm(ParamsForm):
     """Which model, and what to do with a picture."""
 
-    model: str | None = Field(None, description="Slug or alias of a model; the built-in one when omitted.")
+    model: str | None = Field(
+        None, max_length=200, description="Slug or alias of a model; the built-in one when omitted."
+    )
     prompt: Prompt | None = None
 
     def to_order(self) -> EnhanceOrder:
@@ -92,17 +116,15 @@ class QuoteForm(OrderForm):
         return (self.width or 0) * (self.height or 0) / 1_000_000
 
 
-class UploadRequest(Wire):
+class UploadRequest(Asked):
     """A file that is about to be uploaded. ``size`` in bytes."""
 
     content_type: str = Field(max_length=100)
     size: int = Field(ge=1)
 
 
-class ItemWanted(Wire):
+class ItemWanted(Asked):
     """One picture of a batch: the key of an upload or a public https URL, and a prompt if the model takes one."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
     upload_key: str | None = Field(None, max_length=300)
     image_url: str | None = Field(None, max_length=2000)
@@ -139,16 +161,21 @@ class JobForm(GenerateForm):
         return (self.params or self).order_for(self.model, self.prompt)
 
 
-class LoginRequest(Wire):
+class LoginRequest(Asked):
     """The account to sign in with. Without an e-mail a fresh one is opened."""
 
     email: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254)] | None = (
         None
     )
-    plan: str = "free"
+    plan: str = Field("free", max_length=40)
     role: Literal["user", "admin"] = "user"
 
 
 def ok(data: Data, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[Success[Data]]:
     """Return ``data`` in the envelope."""
     return Response(status, "application/json", Success(data=data), dict(headers or {}))
+
+
+def leaving(url: str) -> Response[Leaving]:
+    """Return the answer with the URL to send the browser to."""
+    return Response(200, "application/json", Leaving(data=UrlView(url=url), url=url))
