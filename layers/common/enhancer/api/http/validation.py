@@ -22,7 +22,7 @@ FORM, JSON = "multipart/form-data", "application/json"
 
 
 class RequestValidation(OpenAPIRequestValidationMiddleware):
-    """Reads a body by its media type: forms where the route takes a picture, JSON everywhere."""
+    """Reads a body by its media type: JSON everywhere, and forms where the route takes the fields of generate."""
 
     def _get_body(self, app: Any) -> dict[str, Any]:
         request: Request = app.context["request"]
@@ -35,11 +35,6 @@ class RequestValidation(OpenAPIRequestValidationMiddleware):
 
 
 def media_types(route: Any) -> list[str]:
-    """Return what the body of a route may be: JSON, and a form where one of its fields is a file."""
-    fields = [
-        inner
-        for param in route.dependant.body_params
-        for inner in getattr(param.type_, "model_fields", {}).values()
-    ]
-    has_file = any("UploadFile" in str(field.annotation) for field in fields)
-    return [FORM, JSON] if has_file else [JSON]
+    """Return what the body of a route may be: JSON, and a form where its shape is one."""
+    is_form = any(getattr(param.type_, "is_form", False) for param in route.dependant.body_params)
+    return [FORM, JSON] if is_form else [JSON]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Generic, Literal, Self, TypeVar
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import UploadFile
@@ -51,9 +51,10 @@ class Leaving(BaseModel):
 
 
 class ParamsForm(BaseModel):
-    """What to do with a picture, whatever runs it. Field names are the form's own."""
+    """What to do with a picture, whatever runs it. Field names are the form's own; JSON is taken as well."""
 
     model_config = ConfigDict(extra="forbid")
+    is_form: ClassVar[bool] = True
 
     scale: int | None = Field(
         None, ge=0, le=100, description="How many times larger: 2, 4, 6 or 8. 2 when omitted."
