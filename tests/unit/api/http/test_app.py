@@ -128,8 +128,8 @@ def test_an_allowed_call_tells_what_is_left(thing, served):
 @pytest.mark.parametrize(
     "path",
     [
-        "/api/other", "/api/thin", "/", "/api/thing/more", "//api/thing", "/api", "/api/", "/api/thing\n", "/api/thing\x00",
-        "/api/thing\u2028", "/api/thing\ud800",
+        "/api/other", "/api/thin", "/", "/api/thing/more", "//api/thing", "/api", "/api/", "/api/thing\n",
+        "/api/thing\x00", "/api/thing\u2028", "/api/thing\ud800",
     ],
 )  # fmt: skip
 def test_an_unknown_path_is_404_in_the_envelope(thing, path):
