@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
     OpenAPIRequestValidationMiddleware,
 )
+from pydantic import TypeAdapter, ValidationError
 
 from enhancer.api.http import json_body, multipart
 from enhancer.domain.errors import ContentTypeUnsupported
@@ -28,7 +29,8 @@ class RequestValidation(OpenAPIRequestValidationMiddleware):
         request: Request = app.context["request"]
         kind, taken = request.media_type, media_types(app.context["_route"])
         if kind == FORM and FORM in taken:
-            return multipart.parse(request.body, request.headers["content-type"])
+            fields = multipart.parse(request.body, request.headers["content-type"])
+            return _typed(fields, app.context["_route"].dependant.body_params[0].type_)
         if kind in (JSON, ""):
             return json_body.parse_object(request.body)
         raise ContentTypeUnsupported(expected=taken)
@@ -38,3 +40,19 @@ def media_types(route: Any) -> list[str]:
     """Return what the body of a route may be: JSON, and a form where its shape is one."""
     is_form = any(getattr(param.type_, "is_form", False) for param in route.dependant.body_params)
     return [FORM, JSON] if is_form else [JSON]
+
+
+def _typed(fields: dict[str, Any], shape: Any) -> dict[str, Any]:
+    """Return the texts of a form as the types of its shape; one that is none of its type stays text, and is refused."""
+    found = {}
+    for name, value in fields.items():
+        field = shape.model_fields.get(name)
+        try:
+            found[name] = (
+                TypeAdapter(field.annotation).validate_python(value, strict=False)
+                if field and isinstance(value, str)
+                else value
+            )
+        except ValidationError:
+            found[name] = value
+    return found

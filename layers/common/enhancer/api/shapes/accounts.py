@@ -11,6 +11,7 @@ from enhancer.api.shapes.wire import Asked, Wire
 from enhancer.domain.accounts import Account
 from enhancer.domain.api_keys import ApiKey, Scope
 from enhancer.domain.ledger import GIFT_CREDITS_MAX, Entry, UsageAndBalance
+from enhancer.domain.plans import PLANS
 from enhancer.domain.pricing import credits
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
@@ -123,7 +124,7 @@ class PlanRequest(Asked):
     """Another plan for a user, and why."""
 
     user_id: UserId
-    plan: str = Field(max_length=40)
+    plan: str = Field(max_length=40, json_schema_extra={"enum": [*PLANS]})
     reason: Reason
 
 

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from enhancer.domain.images import CONTENT_TYPES, UPLOAD_BYTES_MAX
 from enhancer.domain.jobs import ITEMS_MAX, Source
+from enhancer.domain.plans import PLANS
 from enhancer.jobs.submit import EnhanceOrder
 
 Data = TypeVar("Data")
@@ -24,9 +26,9 @@ class Wire(BaseModel):
 
 
 class Asked(Wire):
-    """A request body: unknown fields are refused, and so are names in snake_case."""
+    """A request body: unknown fields, names in snake_case and values of another type are refused."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
 
 
 class Success(BaseModel, Generic[Data]):
@@ -53,7 +55,7 @@ class Leaving(BaseModel):
 class ParamsForm(BaseModel):
     """What to do with a picture, whatever runs it. Field names are the form's own; JSON is taken as well."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     is_form: ClassVar[bool] = True
 
     scale: int | None = Field(
@@ -120,8 +122,8 @@ class QuoteForm(OrderForm):
 class UploadRequest(Asked):
     """A file that is about to be uploaded. ``size`` in bytes."""
 
-    content_type: str = Field(max_length=100)
-    size: int = Field(ge=1)
+    content_type: str = Field(max_length=100, json_schema_extra={"enum": [*CONTENT_TYPES.values()]})
+    size: int = Field(ge=1, json_schema_extra={"maximum": UPLOAD_BYTES_MAX})
 
 
 class ItemWanted(Asked):
@@ -168,7 +170,7 @@ class LoginRequest(Asked):
     email: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254)] | None = (
         None
     )
-    plan: str = Field("free", max_length=40)
+    plan: str = Field("free", max_length=40, json_schema_extra={"enum": [*PLANS]})
     role: Literal["user", "admin"] = "user"
 
 
