@@ -65,7 +65,10 @@ def revoke_key(key_id: str) -> Response[Success[GoneView]]:
     enable_validation=False,
     responses={
         200: {"description": "A zip file.", "content": {"application/zip": {}}},
-        202: {"description": "It is being made; ask again after Retry-After."},
+        202: {
+            "description": "It is being made; ask again after Retry-After.",
+            "content": {"application/json": {"model": Success[ExportView]}},
+        },
         302: {"description": "A link to the zip file, good for five minutes."},
     },
 )

@@ -21,7 +21,21 @@ from enhancer.jobs import run
 app = create_app(rate="generate")
 
 
-@app.post("/api/ai-image/generate", summary="Enhance one picture", tags=["images"])
+@app.post(
+    "/api/ai-image/generate",
+    summary="Enhance one picture",
+    tags=["images"],
+    responses={
+        200: {
+            "description": "The finished picture.",
+            "content": {"application/json": {"model": Success[GenerateView]}},
+        },
+        202: {
+            "description": "A job that will have it: the wait is over, or none was wanted.",
+            "content": {"application/json": {"model": Success[JobView]}},
+        },
+    },
+)
 def generate(
     form: Annotated[GenerateForm, Body(media_type="multipart/form-data")],
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,

@@ -57,7 +57,16 @@ def index(
 
 
 # A 304 has no body to validate, so this answer is made by hand.
-@app.get("/api/ai-image/jobs/<job_id>", summary="A job", tags=["jobs"], enable_validation=False)
+@app.get(
+    "/api/ai-image/jobs/<job_id>",
+    summary="A job",
+    tags=["jobs"],
+    enable_validation=False,
+    responses={
+        200: {"description": "The job.", "content": {"application/json": {"model": Success[JobView]}}},
+        304: {"description": "It is as the client has it."},
+    },
+)
 def show(job_id: str) -> Response[Success[JobView]]:
     """Reading changes nothing. ``ETag`` and 304; ``Retry-After`` says when to look again while it is open."""
     context = app.request_context

@@ -17,7 +17,13 @@ app = create_app(rate=None, validated=False)
     method=["GET", "HEAD"],
     summary="Fetch an original or a result",
     tags=["results"],
-    responses={200: {"description": "The picture.", "content": {"image/*": {}}}},
+    responses={
+        200: {"description": "The picture.", "content": {"image/*": {}}},
+        206: {"description": "The part of it that Range asks for.", "content": {"image/*": {}}},
+        302: {"description": "A link to a large picture, good for a short time."},
+        304: {"description": "It is as the client has it."},
+        416: {"description": "The part begins behind its end."},
+    },
 )
 @reads(download="1 to save the picture under a name.")
 def fetch() -> Response[bytes]:

@@ -59,7 +59,13 @@ def health() -> dict[str, object]:
     return {"success": True, "data": {"status": "ok"}}
 
 
-@app.post("/api/csp-report", include_in_schema=False, enable_validation=False)
+@app.post(
+    "/api/csp-report",
+    summary="Violations of the page's policy, sent by browsers",
+    tags=["operations"],
+    enable_validation=False,
+    responses={204: {"description": "Taken, whatever it says."}},
+)
 def report() -> Response[Any]:
     context = app.request_context
     context.count_network(REPORTS)
