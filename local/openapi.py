@@ -118,11 +118,28 @@ def _complete(operation: Json, method: str, path: str, app: Any, route: Any, sch
         del operation["parameters"]
     if body := operation.get("requestBody"):
         (content,) = body["content"].values()
-        shape = schemas.get(content["schema"].get("$ref", "").rpartition("/")[2], {})
-        if "Form" in shape.get("title", ""):
-            body["content"] = {"application/json": content, "multipart/form-data": content}
-        body["required"] = bool(shape.get("required")) or path in NEEDS_PICTURE
+        name = content["schema"].get("$ref", "").rpartition("/")[2]
+        if "Form" in name:
+            body["content"] = _form_and_json(name, schemas)
+        body["required"] = bool(schemas.get(name, {}).get("required")) or path in NEEDS_PICTURE
     openapi_answers.complete(operation, method, path, app)
+
+
+def _form_and_json(name: str, schemas: Json) -> Json:
+    """Return the two ways to send a form: a file is for the form alone, lists and objects for JSON alone."""
+    form, typed = json.loads(json.dumps([schemas[name]] * 2))
+    typed["properties"].pop("image", None)
+    for inner in ("items", "params"):
+        form["properties"].pop(inner, None)
+    for field in form["properties"].values():  # a form has no way to say null
+        choices = [one for one in field.pop("anyOf", []) if one != {"type": "null"}]
+        field.update(*choices)
+    as_json = f"{name.removesuffix('Form')}Json"
+    schemas[name], schemas[as_json] = form, typed | {"title": as_json}
+    return {
+        "application/json": {"schema": {"$ref": f"#/components/schemas/{as_json}"}},
+        "multipart/form-data": {"schema": {"$ref": f"#/components/schemas/{name}"}},
+    }
 
 
 def _bodies(verbs: Json) -> list[Json]:

@@ -75,6 +75,7 @@ BY_STATUS = {
     202: ("Location", "Retry-After"), 206: ("Content-Range", "ETag"), 302: ("Location",), 304: ("ETag",),
     401: ("WWW-Authenticate",), 416: ("Content-Range", "ETag"), 429: ("Retry-After",),
 }  # fmt: skip
+WITHOUT_BODY = ("204", "302", "304", "416")
 OWN: dict[Operation, tuple[str, ...]] = {
     ("post", f"{IMAGES}/generate"): (
         "X-Credits-Charged", "X-Credits-Available", "Preference-Applied", "Idempotent-Replayed",
@@ -125,7 +126,7 @@ def complete(operation: Json, method: str, path: str, app: Any) -> None:
     for status, answer in answers.items():
         limited = LIMITED if app.rate else ()
         answer["headers"] = _headers(*limited, *BY_STATUS.get(int(status), ()), *OWN.get((method, path), ()))
-        if method == "head":
+        if method == "head" or status in WITHOUT_BODY:
             answer.pop("content", None)
     for status in _failures(operation, method, path, app):
         without_body = {"description": TEXTS[status], "headers": _headers()}

@@ -43,9 +43,16 @@ def create(form: Annotated[JobForm, Body()], idempotency_key: Key = None) -> Res
 
 @app.get("/api/ai-image/jobs", summary="Jobs of the caller, newest first", tags=["jobs"])
 def index(
-    status: Annotated[str | None, Query(description="Only these, separated by commas.")] = None,
+    status: Annotated[
+        str | None,
+        Query(
+            description="Only these, separated by commas.", json_schema_extra={"pattern": job_pages.STATUSES}
+        ),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=job_pages.PAGE_MAX)] = 20,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=100, json_schema_extra={"pattern": job_pages.CURSOR})
+    ] = None,
 ) -> Response[Success[JobsView]]:
     """Lists all jobs, including those made by POST /api/ai-image/generate."""
     wanted, after = job_pages.statuses_of(status), job_pages.job_after(cursor)

@@ -12,6 +12,8 @@ DEPTH_MAX = 16
 """Objects and lists inside each other; nothing of ours needs more than five."""
 FIELDS_MAX = 200
 """Fields of one object."""
+EXACT_MAX = 1 << 53
+"""Below it, every whole number has a float of its own."""
 DIGITS_MAX = 32
 """Digits of one number."""
 
@@ -58,10 +60,11 @@ def _whole(digits: str) -> int:
 
 
 def _fraction(digits: str) -> float:
+    """JSON knows one kind of number: 5.0 is the whole number 5."""
     number = float(digits)
     if not math.isfinite(number):
         raise refused("not_finite")
-    return number
+    return int(number) if number.is_integer() and abs(number) < EXACT_MAX else number
 
 
 def _no_number(_: str) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from enhancer.api.shapes.usage import CreditsView
-from enhancer.api.shapes.wire import Asked, Wire
+from enhancer.api.shapes.wire import Asked, ReturnTo, Wire
 from enhancer.domain.accounts import Account
 from enhancer.domain.api_keys import ApiKey, Scope
 from enhancer.domain.ledger import GIFT_CREDITS_MAX, Entry, UsageAndBalance
@@ -35,7 +35,7 @@ class MeView(Wire):
 class LinkRequest(Asked):
     """Where to come back to."""
 
-    return_to: str | None = Field(None, max_length=500)
+    return_to: ReturnTo | None = None
 
 
 class LoginView(Wire):

@@ -35,6 +35,7 @@ PROBLEMS: dict[str, Pair] = {
     "less_than_equal": ("must be {le} or less", "darf höchstens {le} sein"),
     "too_short": ("needs at least {min_length} entries", "braucht mindestens {min_length} Einträge"),
     "too_long": ("is longer than {limit}", "ist länger als {limit}"),
+    "value_error": ("must be a file of a form", "muss eine Datei in einem Formular sein"),
     "list_type": ("must be a list", "muss eine Liste sein"),
     "dict_type": ("must be an object", "muss ein Objekt sein"),
     "model_type": ("must be an object", "muss ein Objekt sein"),

@@ -12,10 +12,12 @@ from pydantic_core import PydanticCustomError
 
 from enhancer.domain.images import CONTENT_TYPES, UPLOAD_BYTES_MAX
 from enhancer.domain.jobs import ITEMS_MAX, Source
+from enhancer.domain.paths import PATH_PATTERN, RETURN_TO_MAX
 from enhancer.domain.plans import PLANS
 from enhancer.jobs.submit import EnhanceOrder
 
 Data = TypeVar("Data")
+ReturnTo = Annotated[str, Field(max_length=RETURN_TO_MAX, json_schema_extra={"pattern": f"^{PATH_PATTERN}$"})]
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
