@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import secrets
 import socket
 import sys
@@ -34,6 +35,8 @@ HOP_BY_HOP = {
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
     "trailer", "transfer-encoding", "upgrade",
 }  # fmt: skip
+SEPARATORS = re.compile("%(?:25)*(?:2f|5c|00)", re.IGNORECASE)
+"""What no path of ours has: encoded slashes, backslashes and NUL. API Gateway itself decodes them, even twice."""
 TEXT_TYPES = {"application/json", "application/xml", "application/javascript"}
 
 
@@ -119,6 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.log(log_line(self.command, target, answer.status, milliseconds, len(answer.body)))
 
     def _answer(self, target: str) -> Answer:
+        if SEPARATORS.search(target.partition("?")[0]):
+            return Answer.of_json(404, not_found_document())
         try:
             body, size = self._read_body()
         except ValueError:
@@ -269,6 +274,12 @@ def forward(route: Route, method: str, target: str, headers: list[tuple[str, str
 def header_bytes(line: str, headers: Message) -> int:
     """Return the size in bytes that API Gateway limits: the request line and every header."""
     return len(line) + sum(len(name) + len(value) for name, value in headers.items())
+
+
+def not_found_document() -> dict[str, object]:
+    """Return the product's error document for a path that is none."""
+    error = {"type": "not_found", "code": "not_found", "message": "There is nothing here."}
+    return {"success": False, "error": error, "requestId": secrets.token_hex(8)}
 
 
 def too_large_document(limit: int, size: int) -> dict[str, object]:
