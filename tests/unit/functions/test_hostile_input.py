@@ -138,7 +138,7 @@ def test_no_name_in_a_path_makes_a_5xx(apps, boss, path, name):
             for method in ("GET", "POST", "DELETE", "HEAD"):
                 answer = boss.send(handler, method, path.format(name))
                 assert is_told_well(answer)
-                assert len(name) < PATH_PART_BYTES_MAX or answer.status in (404, 405)
+                assert len(name) < PATH_PART_BYTES_MAX or answer.status >= 400
 
 
 PREFIXES = {
@@ -163,10 +163,10 @@ def test_no_query_makes_a_5xx_and_an_unknown_one_is_refused(apps, boss, path):
         for value in ("x" * 2_000, "9" * 5_000, "語" * 400, "%00", "", "%ED%A0%80", "-1", "1e9", "a%0D%0Ab"):
             answer = boss.send(handler, "GET", path, query=f"{name}={value}")
             assert is_told_well(answer)
-            assert len(value) <= VALUE_MAX or "%" in value or answer.status in (302, 400, 403, 404)
+            assert len(value) <= VALUE_MAX or "%" in value or answer.status >= 300
     if app.csrf and not getattr(routes[0].func, "foreign_query", False):
         answer = boss.send(handler, "GET", path, query="zoom=2")
-        assert (answer.status, answer.error["code"]) in ((400, "invalid_fields"), (403, "not_the_owner"))
+        assert (answer.status, answer.error["code"]) == (400, "invalid_fields")
         flood = "&".join(f"f{n}=1" for n in range(3_000))
         assert is_told_well(boss.send(handler, "GET", path, query=flood))
 
