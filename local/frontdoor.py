@@ -7,6 +7,7 @@ the client's address on, which the emulator puts into ``sourceIp``.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import socket
 import sys
@@ -29,6 +30,8 @@ DRAIN_BYTES = 64 * 1024 * 1024  # how much of a refused body is read so that the
 IDLE_TIMEOUT_S = 75.0
 CHUNK_BYTES = 256 * 1024
 CALL_BACKS = ("/api/provider-webhook/", "/api/billing/stripe-webhook")
+SEPARATORS = re.compile("%(?:25)*(?:2f|5c|00)", re.IGNORECASE)
+"""What no path of ours has: encoded slashes, backslashes and NUL. API Gateway itself decodes them, even twice."""
 TEXT_TYPES = {"application/json", "application/xml", "application/javascript"}
 
 
@@ -112,6 +115,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.log(log_line(self.command, target, answer.status, milliseconds, len(answer.body)))
 
     def _answer(self, target: str) -> Answer:
+        if SEPARATORS.search(target.partition("?")[0]):
+            return Answer.of_json(404, not_found_document())
         try:
             body, size = self._read_body()
         except ValueError:
@@ -239,6 +244,12 @@ class _Handler(BaseHTTPRequestHandler):
 def header_bytes(line: str, headers: Message) -> int:
     """Return the size in bytes that API Gateway limits: the request line and every header."""
     return len(line) + sum(len(name) + len(value) for name, value in headers.items())
+
+
+def not_found_document() -> dict[str, object]:
+    """Return the product's error document for a path that is none."""
+    error = {"type": "not_found", "code": "not_found", "message": "There is nothing here."}
+    return {"success": False, "error": error, "requestId": secrets.token_hex(8)}
 
 
 def too_large_document(limit: int, size: int) -> dict[str, object]:

@@ -17,7 +17,7 @@ from enhancer.api.shapes.accounts import ExportView, GoneView, KeyRequest, KeysV
 from enhancer.api.shapes.wire import Success, ok
 from enhancer.billing import deletion
 
-app = create_app(scope=None, for_blocked=True)
+app = create_app(scope=None, for_blocked=True, admits="users")
 ASK_AGAIN_SECONDS = 5
 FILE_NAME = 'attachment; filename="image-enhancer-export.zip"'
 
@@ -66,7 +66,10 @@ def revoke_key(key_id: str) -> Response[Success[GoneView]]:
     enable_validation=False,
     responses={
         200: {"description": "A zip file.", "content": {"application/zip": {}}},
-        202: {"description": "It is being made; ask again after Retry-After."},
+        202: {
+            "description": "It is being made; ask again after Retry-After.",
+            "content": {"application/json": {"model": Success[ExportView]}},
+        },
         302: {"description": "A link to the zip file, good for five minutes."},
     },
 )

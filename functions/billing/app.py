@@ -9,10 +9,10 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Que
 
 from enhancer import runtime
 from enhancer.api.http.app import create_app, entrypoint
+from enhancer.api.http.query import reads
 from enhancer.api.http.redirects import go, landing
 from enhancer.api.http.request import Request
 from enhancer.api.shapes.billing import (
-    Leaving,
     MovementView,
     PackRequest,
     PortalRequest,
@@ -20,16 +20,17 @@ from enhancer.api.shapes.billing import (
     StatementView,
     SubscriptionRequest,
     SubscriptionView,
-    leaving,
 )
 from enhancer.api.shapes.statement_csv import CSV, ROWS_MAX, as_csv
-from enhancer.api.shapes.wire import Success, ok
+from enhancer.api.shapes.wire import Leaving, Success, leaving, ok
 from enhancer.billing import checkout, statement
 from enhancer.domain.accounts import Account
 from enhancer.domain.credits import expiring
 from enhancer.domain.errors import EnhancerError, NotFound, NotSignedIn
 
-app = create_app(scope="billing", for_blocked=True)
+FOR_EVERYBODY = frozenset({"/api/billing/prices", "/api/billing/sync"})
+"""The price list, and where a checkout leads back to: that route shows a page to whoever is no longer signed in."""
+app = create_app(scope="billing", for_blocked=True, admits="users", open_paths=FOR_EVERYBODY)
 Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 
 
@@ -127,6 +128,7 @@ def _returned(request: Request, problem: EnhancerError) -> str:
     },
 )
 @landing(app, _returned)
+@reads(foreign=True, session_id="The checkout, as Stripe named it.")
 def sync() -> Response[Any]:
     """Looks a checkout of the caller up at Stripe, by its ``session_id``, and applies its payment, once."""
     request = app.request_context.request

@@ -41,6 +41,17 @@ class Door:
         assert answer.status_code == 302, answer.text
         return self._noted(answer)
 
+    def begin_link(self, browser: Client, provider: Provider, **body: str) -> str:
+        """Ask to add a way to sign in, as our page does; return where the browser is sent."""
+        answer = browser.post(f"/api/auth/{provider}/link", json=body)
+        assert answer.status_code == 200, answer.text
+        self.seen.append(answer.json()["url"])
+        return self.seen[-1]
+
+    def link(self, browser: Client, who: str, provider: Provider) -> requests.Response:
+        """All of it; return the answer to the last step."""
+        return self.back(browser, self.consent(self.begin_link(browser, provider), who))
+
     def consent(self, url: str, who: str) -> str:
         """Agree at the stand-in; return the path and query it sends the browser back to."""
         answer = requests.get(f"{url}&login_hint={who}&auto=1", allow_redirects=False, timeout=30)

@@ -113,7 +113,7 @@ def test_tokens_are_good_for_our_state_machine_only():
 READERS = {
     "SigningSecret": {
         "Account", "Admin", "Billing", "DebugLogin", "Generate", "Jobs", "ProviderWebhook", "Results", "SignIn",
-        "StartPrediction", "Uploads", "Usage",
+        "StartPrediction", "Uploads", "Usage", "Web",
     },
     "ProviderSecret": {
         "Account", "FinishItem", "FinishJob", "Generate", "Jobs", "PollPrediction", "ProviderWebhook",

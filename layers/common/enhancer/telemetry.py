@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
+from typing import Any
+
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-logger = Logger(service="enhancer", utc=True, log_uncaught_exceptions=False)
+_SECRET = re.compile(r"\b((?:ek|sk|rk)_(?:live|test)_|whsec_|r8_)[A-Za-z0-9_+/=-]+")
+
+
+def line(record: Any) -> str:
+    """Return a record as one line of ASCII: line separators of any kind escaped, keys and secrets cut off."""
+    return _SECRET.sub(r"\1***", json.dumps(record, separators=(",", ":"), default=str))
+
+
+logger = Logger(service="enhancer", utc=True, log_uncaught_exceptions=False, json_serializer=line)
 
 
 def count(name: str, value: float = 1, **dimension: str) -> None:

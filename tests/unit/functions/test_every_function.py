@@ -25,6 +25,7 @@ ALLOW = {
     "/api/provider-webhook/replicate/ref": ("provider_webhook", "POST"),
     "/api/auth/google/login": ("sign_in", "GET"),
     "/api/auth/github/callback": ("sign_in", "GET"),
+    "/api/auth/github/link": ("sign_in", "POST"),
     "/api/auth/logout": ("sign_in", "POST"),
     "/api/auth/me": ("sign_in", "GET"),
     "/api/auth/keys": ("account", "GET, POST"),

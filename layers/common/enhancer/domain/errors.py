@@ -72,7 +72,7 @@ class InvalidRequest(EnhancerError):
 
 
 class InvalidFields(InvalidRequest):
-    """Fields of the request failed validation: ``fields`` = ``[{"field", "problem"}]``."""
+    """Fields of the request failed validation: ``fields`` = ``[{"field", "problem"}]``, ``more`` that are not named."""
 
     code = "invalid_fields"
 

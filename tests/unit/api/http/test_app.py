@@ -1,10 +1,14 @@
 """The frame around every handler: order of the checks, budgets, envelope, headers, cookies."""
 
+from typing import Annotated
+
 import pytest
+from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from enhancer import runtime
 from enhancer.api.http.app import create_app, entrypoint
 from enhancer.domain import errors
+from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
 from tests.support.cookies import attributes
 from tests.support.events import CONTEXT, CSRF_TOKEN, Answer, Browser, http_event, unsafe
@@ -124,14 +128,87 @@ def test_an_allowed_call_tells_what_is_left(thing, served):
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/other", "/api/thing/", "/api/thin", "/", "/api/thing/more", "//api/thing"]
-)
+    "path",
+    [
+        "/api/other", "/api/thin", "/", "/api/thing/more", "//api/thing", "/api", "/api/", "/api/thing\n",
+        "/api/thing\x00", "/api/thing\u2028", "/api/thing\ud800",
+    ],
+)  # fmt: skip
 def test_an_unknown_path_is_404_in_the_envelope(thing, path):
     """Whatever the verb, without looking anybody up."""
     handler, _, browser = thing
     for method in ("GET", "POST", "OPTIONS"):
         answer = browser.send(handler, method, path)
         assert (answer.status, answer.error["type"], answer.error["code"]) == (404, "not_found", "not_found")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_slash_too_many_is_a_redirect_for_who_reads(thing, method):
+    """Kept query and all, before anybody is looked up; also where another function has the path without it."""
+    handler, script, browser = thing
+    for path, there in [
+        ("/api/thing/", "/api/thing"),
+        ("/api/thing//", "/api/thing"),
+        ("/api/ü/", "/api/%C3%BC"),
+    ]:
+        answer = browser.send(handler, method, path, query="a=1&b=%2F")
+        assert (answer.status, answer.headers["Location"]) == (308, f"{there}?a=1&b=%2F")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert script["calls"] == 0
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_a_slash_too_many_is_404_for_who_changes_something(thing, method):
+    """A body is not sent twice."""
+    handler, _, browser = thing
+    answer = browser.send(handler, method, "/api/thing/")
+    assert (answer.status, answer.error["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example/", "//evil.example//", "/\\evil.example/", "/evil/", "/api/../../evil/"]
+)
+def test_no_slash_too_many_leads_to_another_site(thing, path):
+    """Only paths of the API are redirected, and they stay paths."""
+    handler, _, browser = thing
+    answer = browser.send(handler, "GET", path)
+    assert answer.status == 404 or answer.headers["Location"].startswith("/api/")
+
+
+def test_an_unknown_query_parameter_is_refused_after_budget_and_caller(thing, served):
+    """Like an unknown field of a form; it is a 400 as any other, and counts like one."""
+    handler, script, _ = thing
+    ip = fresh_network(served)
+    answer = Browser(ip=ip).send(handler, "GET", PATH, query="zoom=2&zoom=3&page=1")
+    assert (answer.status, answer.error["code"]) == (400, "invalid_fields")
+    assert answer.error["details"]["fields"] == [
+        {"field": "zoom", "problem": "extra_forbidden"},
+        {"field": "page", "problem": "extra_forbidden"},
+    ]
+    assert answer.error["message"] == "This request is not valid: zoom is unknown, page is unknown."
+    assert script["calls"] == 0
+    assert left(handler, ip) == 29
+
+
+def test_whom_an_app_does_not_serve_is_told_before_the_body_is_read(served):
+    """401 and 403 before 400: what is wrong with a request is nobody's business who may not make it."""
+    for admits, code in (("admins", "admin_only"), ("users", None)):
+        app = create_app(admits=admits, scope=None, open_paths=frozenset({"/api/open"}))
+
+        @app.post(PATH)
+        @app.post("/api/open")
+        def take(body: Annotated[dict[str, int], Body()]) -> dict[str, int]:
+            return body
+
+        handler, guest = entrypoint(app), Browser(ip=fresh_network(served))
+        bad = {"body": "[broken", "headers": {"content-type": "application/json"}}
+        assert guest.send(handler, "POST", PATH, **bad).error["code"] == "sign_in_required"
+        assert guest.send(handler, "POST", "/api/open", **bad).error["code"] == "invalid_fields"
+        owner = Owner("user", served.new_name())
+        served.accounts.open(owner, plan="pro", role="user", email=None, now=served.clock)
+        guest.jar["session_id"] = token = served.new_name()
+        served.accounts.start_session(owner, token, now=served.clock)
+        assert guest.send(handler, "POST", PATH, **bad).error["code"] == (code or "invalid_fields")
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"])

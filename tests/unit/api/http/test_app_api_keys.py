@@ -101,6 +101,24 @@ def test_anything_else_in_the_header_is_401(served, header, method):
     assert found.seen == []
 
 
+@pytest.mark.parametrize(
+    "header", [{"x-api-key": SECRET}, {"authorization": f"Token {SECRET}"}, {"authorization": SECRET}]
+)
+@pytest.mark.parametrize(("language", "hint"), [("en", "Send it as"), ("de", "Er gehört in")])
+def test_a_key_in_the_wrong_place_is_told_the_right_one(served, header, language, hint):
+    """401 with the header to use, instead of an answer for a guest; cookies beside it count for nothing."""
+    owner, _ = holder(served)
+    found = thing()
+    answer = found.call(
+        "POST", secret=None, headers={**header, "accept-language": language}, cookies=session(served, owner)
+    )
+    assert is_refused(answer, 401, "invalid_api_key")
+    assert f"{hint} " in answer.error["message"]
+    assert "Authorization: Bearer ek_" in answer.error["message"]
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert found.seen == []
+
+
 def test_no_character_of_a_key_may_change(served):
     """A sample of changes at every place."""
     holder(served)

@@ -1,4 +1,4 @@
-"""multipart/form-data for Powertools' validation, parsed by the ``multipart`` library within fixed limits.
+"""multipart/form-data, parsed by the ``multipart`` library within fixed limits.
 
 Powertools' own parser splits on the boundary wherever it occurs, also inside a picture, and knows no limits.
 """
@@ -8,15 +8,10 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
-from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
-    OpenAPIRequestValidationMiddleware,
-)
 from aws_lambda_powertools.event_handler.openapi.params import UploadFile
 from multipart import MultipartError, MultipartParser, MultipartPart, parse_options_header
 
-from enhancer.api.http.request import Request
 from enhancer.domain.errors import (
-    ContentTypeUnsupported,
     FileTooLarge,
     ImageMissing,
     InvalidFields,
@@ -35,27 +30,6 @@ IMAGE_FIELD = "image"
 NAME_SHOWN_MAX = 60
 CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
 """What a text may say it is written in; nothing else is asked of the codecs of Python, of which some are no texts."""
-
-
-class RequestValidation(OpenAPIRequestValidationMiddleware):
-    """Powertools' request validation with our parser and our errors.
-
-    What reads the body is private there and cannot be replaced in a public way; tests/unit/api/http/test_powertools.py
-    fails where a version changes it.
-    """
-
-    def _get_body(self, app: Any) -> dict[str, Any]:
-        request: Request = app.context["request"]
-        content_type = request.headers.get("content-type", "")
-        kind = content_type.partition(";")[0].strip().lower()
-        if kind == "multipart/form-data":
-            return parse(request.body, content_type)
-        if kind in ("application/json", ""):
-            body: Any = self._parse_json_data(app)
-            if body is not None and not isinstance(body, dict):
-                raise InvalidFields(fields=[{"field": "body", "problem": "object expected"}])
-            return body or {}
-        raise ContentTypeUnsupported(expected=["multipart/form-data", "application/json"])
 
 
 def parse(body: bytes, content_type: str) -> dict[str, Any]:

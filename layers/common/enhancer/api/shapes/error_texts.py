@@ -9,9 +9,10 @@ from collections import defaultdict
 from typing import Any
 
 from enhancer.api.shapes.picture_texts import variant
+from enhancer.api.shapes.problem_texts import said, spelled_out
 
 TEXTS: dict[str, tuple[str, str]] = {
-    "invalid_fields": ("Some fields are not valid: {field_list}.", "Einige Angaben sind ungültig: {field_list}."),
+    "invalid_fields": ("This request is not valid: {field_list}.", "Diese Anfrage ist ungültig: {field_list}."),
     "invalid_multipart": (
         "The request body is not valid multipart/form-data.",
         "Der Inhalt der Anfrage ist kein gültiges multipart/form-data.",
@@ -178,12 +179,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "subscription_exists": (
         "You already have a subscription ({plan}). Change it in the customer portal.",
-        "Sie haben schon ein Abo ({plan}). Ändern können Sie es im Kundenportal.",
+        "Du hast schon ein Abo ({plan}). Ändern lässt es sich im Kundenportal.",
     ),
     "no_subscription": ("There is no subscription to cancel.", "Es gibt kein Abo, das sich kündigen ließe."),
     "nothing_bought": (
         "You have not bought anything yet, so there is nothing to manage.",
-        "Sie haben noch nichts gekauft; es gibt also nichts zu verwalten.",
+        "Du hast noch nichts gekauft; es gibt also nichts zu verwalten.",
     ),
     "checkout_under_way": (
         "This checkout is being opened already. Try again in a moment.",
@@ -202,8 +203,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Die Anmeldung mit {provider} ist zurzeit nicht möglich.",
     ),
     "invalid_api_key": (
-        "The API key is not valid, or was revoked.",
-        "Der API-Schlüssel ist ungültig oder wurde widerrufen.",
+        "The API key is not valid, or was revoked. Send it as “Authorization: Bearer ek_…”, in no other header.",
+        "Der API-Schlüssel ist ungültig oder widerrufen. Er gehört in „Authorization: Bearer ek_…“, sonst nirgends.",
     ),
     "return_to_invalid": (
         "returnTo must be a path of this page, such as /en/account.",
@@ -220,7 +221,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "admin_only": ("This is for administrators only.", "Das ist Administratoren vorbehalten."),
     "owner_blocked": (
         "This account is blocked. Please contact us.",
-        "Dieses Konto ist gesperrt. Bitte melden Sie sich bei uns.",
+        "Dieses Konto ist gesperrt. Bitte melde dich bei uns.",
     ),
     "identity_taken": (
         "This {provider} account already belongs to another user here.",
@@ -289,11 +290,9 @@ _PLAN_HINT = ("The plan {requiredPlan} has it.", "Der Tarif {requiredPlan} enth�
 def message(code: str, details: dict[str, Any], language: str) -> str:
     """Return the text for an error code in ``en`` or ``de``."""
     column = 1 if language == "de" else 0
-    shown = {name: _shown(value) for name, value in details.items()}
+    shown = {name: _shown(said(name, value, language)) for name, value in details.items()}
     shown["plan_hint"] = _PLAN_HINT[column].format_map(shown) if details.get("requiredPlan") else ""
-    shown["field_list"] = ", ".join(
-        f"{field.get('field')} ({field.get('problem')})" for field in details.get("fields", [])
-    )
+    shown["field_list"] = spelled_out(details.get("fields", []), details.get("more", 0), language)
     text = variant(code, details) or TEXTS[code]
     return text[column].format_map(defaultdict(lambda: "–", shown)).strip()
 
