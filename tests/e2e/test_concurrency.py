@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from threading import Barrier
 
 import pytest
+
 
 from enhancer.domain.jobs import Job
 from enhancer.domain.ledger import AlreadyResolved, add_up
@@ -96,39 +95,6 @@ def test_same_key_with_another_picture_is_a_mismatch(fresh_client: Fresh) -> Non
     other = client.generate(picture(seed=9), headers=key)
     assert (other.status_code, other.json()["error"]["type"]) == (422, "idempotency_mismatch")
     assert client.usage()["usage"]["used"] == 1
-
-
-def test_settle_and_release_at_once_resolve_a_hold_once(fresh_client: Fresh, store: Store) -> None:
-    """200 rounds from two threads, each way against the other and against itself: one wins, never both or none."""
-    client, world = fresh_client(), World(table=store.table)
-    owner = Owner("user", client.login("enterprise"))
-    world.clock = int(time.time() * 1000)
-    caller = replace(world.caller("enterprise"), owner=owner)
-    world.grant(caller, 4000)
-    ways = [(world.settle, world.release), (world.settle, world.settle), (world.release, world.release)]
-    spent = 0
-    with ThreadPoolExecutor(2) as pool:
-        for number in range(200):
-            job = world.hold(world.job(caller, [(0, 20)]), plan="enterprise")
-            barrier = threading.Barrier(2)
-
-            def resolve(
-                way: Callable[[Job], None], job: Job = job, barrier: threading.Barrier = barrier
-            ) -> bool:
-                barrier.wait()
-                try:
-                    way(job)
-                except AlreadyResolved:
-                    return False
-                return True
-
-            pair = ways[number % 3][:: (-1) ** number]
-            won = list(pool.map(resolve, pair))
-            assert sorted(won) == [False, True], (number, won)
-            spent += 20 * (pair[won.index(True)] == world.settle)
-            balance = world.balance(caller)
-            assert (balance.available, balance.held, balance.spent) == (4000 - spent, 0, spent)
-    assert 0 < spent < 4000
 
 
 def test_parallel_generates_spend_bought_credits_exactly(fresh_client: Fresh, store: Store) -> None:
