@@ -432,7 +432,7 @@ class Unsupported(EnhancerError):
 
 
 class ImageFormatUnsupported(Unsupported):
-    """The content is none of the accepted image formats: ``allowed``."""
+    """The content is none of the accepted image formats: ``allowed``, ``found`` (name of the one it is, if known)."""
 
     code = "image_format_unsupported"
 

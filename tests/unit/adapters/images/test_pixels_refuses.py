@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from enhancer.adapters.images import pixels
+from enhancer.api.shapes.error_texts import message
 from enhancer.domain.errors import (
     ImageAnimated,
     ImageEmpty,
@@ -75,6 +76,31 @@ def test_anything_but_the_four_formats_is_unsupported(data):
     with pytest.raises(ImageFormatUnsupported) as refused:
         read(data)
     assert refused.value.details["allowed"] == ["image/jpeg", "image/png", "image/webp", "image/avif"]
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (saved(photo(), "GIF"), "GIF"),
+        (saved(photo(), "BMP"), "BMP"),
+        (saved(photo(), "TIFF"), "TIFF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100), "HEIC"),
+        (b"\xff\x0a" + bytes(20), "JPEG XL"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"\xef\xbb\xbf <?xml version='1.0'?>\n<!-- made by hand -->\n<svg/>", "SVG"),
+        (b"<!doctype html><svg>", None),
+        (b"just text", None),
+        (b"\0" * 5000, None),
+    ],
+)
+def test_a_known_format_is_called_by_its_name(data, name):
+    """Who sends a HEIC reads that it is one, in their language, and what to do."""
+    with pytest.raises(ImageFormatUnsupported) as refused:
+        read(data)
+    assert refused.value.details.get("found") == name
+    texts = [message(refused.value.code, refused.value.details, language) for language in ("en", "de")]
+    assert all((name or "JPEG") in text and "WebP" in text for text in texts)
 
 
 @pytest.mark.parametrize("frames", [2, 50])

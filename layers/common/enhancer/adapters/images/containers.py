@@ -6,6 +6,7 @@ hostile structure is refused here, and metadata, however broken or huge, never r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from enhancer.adapters.images import avif, jpeg, png, webp
@@ -21,6 +22,25 @@ BARE: dict[str, Callable[[bytes, int], Bare]] = {
 
 Raises `enhancer.adapters.images.bare.Refused` or `TooManyPixels`.
 """
+
+
+_OTHERS = {
+    "GIF": rb"GIF8",
+    "BMP": rb"BM.{4}\0{4}",
+    "TIFF": rb"II\*\0|MM\0\*|II\+\0",
+    "HEIC": rb".{4}ftyp(?:hei[cxms]|hev[cx]|mif1|msf1)",
+    "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
+    "JPEG 2000": rb"\0\0\0\x0cjP  ",
+    "PSD": rb"8BPS",
+    "PDF": rb"%PDF",
+    "SVG": rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,500}?-->\s*)?<svg",
+}
+
+
+def other_format(data: bytes) -> str | None:
+    """Return the name of a format that people send and we do not take, as far as its first bytes tell."""
+    head = data[:1000]
+    return next((name for name, pattern in _OTHERS.items() if re.match(pattern, head, re.DOTALL)), None)
 
 
 def file_format(data: bytes) -> str | None:

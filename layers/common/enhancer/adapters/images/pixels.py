@@ -135,7 +135,9 @@ def read(data: bytes, *, pixels_max: int) -> Photo:
         raise ImageEmpty
     file_format = containers.file_format(data)
     if file_format is None:
-        raise ImageFormatUnsupported(allowed=list(images.CONTENT_TYPES.values()))
+        other = containers.other_format(data)
+        found: dict[str, Any] = {"found": other} if other else {}
+        raise ImageFormatUnsupported(allowed=list(images.CONTENT_TYPES.values()), **found)
     try:
         file = containers.BARE[file_format](data, pixels_max)
         if file.frames > 1:

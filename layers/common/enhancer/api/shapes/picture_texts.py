@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+ANY = "*"
 VARIANTS: dict[tuple[str, str, str], tuple[str, str]] = {
     ("image_unreadable", "reason", "incomplete"): (
         "The picture is cut off: pixels are missing. Save it again or send it again.",
@@ -21,9 +22,13 @@ VARIANTS: dict[tuple[str, str, str], tuple[str, str]] = {
         "The picture is of a rare kind that cannot be read here. Save it as an ordinary JPEG or PNG.",
         "Das Bild hat ein seltenes Unterformat, das hier nicht lesbar ist. Bitte als JPEG oder PNG speichern.",
     ),
-    ("image_missing", "field", "image"): (
+    ("image_missing", "found", ANY): (
         "Send the picture in the file field “image”; the file came as “{found}”.",
         "Bitte das Bild im Dateifeld „image“ senden; die Datei kam als „{found}“.",
+    ),
+    ("image_format_unsupported", "found", ANY): (
+        "This is a {found} file. Save the picture as JPEG, PNG, WebP or AVIF.",
+        "Das ist eine {found}-Datei. Bitte das Bild als JPEG, PNG, WebP oder AVIF speichern.",
     ),
     ("image_format_unsupported", "field", "contentType"): (
         "contentType must be one of: {allowed}. It says what the file is that will be uploaded.",
@@ -38,14 +43,12 @@ VARIANTS: dict[tuple[str, str, str], tuple[str, str]] = {
         "Das Bild hinter imageUrl hat {size} Bytes oder mehr; die Grenze ist {limit} (25 MB).",
     ),
 }
-"""By code, and the detail with the value that makes the difference."""
+"""By code, and the detail with the value that makes the difference; `ANY` is any value."""
 
 
 def variant(code: str, details: dict[str, Any]) -> tuple[str, str] | None:
     """Return the text that says more than the usual one, if these details have one."""
-    if code == "image_missing" and "found" not in details:
-        return None
     for (of, name, value), text in VARIANTS.items():
-        if of == code and details.get(name) == value:
+        if of == code and name in details and value in (ANY, details[name]):
             return text
     return None
