@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local import build
-from local.snapshot import CONTENT, content
+from local.snapshot import CONTENT, content, second_name
 
 STACK_NAME = "ai-image-enhancer"
 REGION = "eu-central-1"
@@ -65,7 +65,7 @@ def clear_scratch(state: Path, image: Path | None) -> Path:
     scratch = state / f"scratch-{os.getpid()}"
     (scratch / "tmp").mkdir(parents=True, exist_ok=True)
     if image:
-        shutil.copytree(image, scratch / "aws", copy_function=os.link)  # nothing changes a file in place
+        shutil.copytree(image, scratch / "aws", copy_function=second_name)  # nothing changes a file in place
     return scratch
 
 

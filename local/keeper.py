@@ -19,7 +19,7 @@ from local.snapshot import RECORDS, rows
 if TYPE_CHECKING:
     from local.stack import LocalStack
 
-PERIOD_S = 2.0
+PERIOD_S = 1.5
 """Between two looks whether something changed; with the time that saving takes, a kill loses less than 5 s."""
 DRAIN_S = 10.0
 """How long a stop waits at most for requests and executions under way; what is left then, the sweep repairs."""

@@ -176,6 +176,18 @@ def was_killed(state: Path) -> bool:
     return (state / MARK).exists()
 
 
+def in_use(state: Path) -> bool:
+    """Return whether a run has a state's folder now."""
+    try:
+        with (state / "lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 def hold(lock: Any, state: Path) -> None:
     """Lock a state's folder until the open file is closed, by whatever end of this process.
 

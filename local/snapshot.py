@@ -115,7 +115,7 @@ class Snapshots:
             name = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
             kept = store / name
             if not kept.exists():
-                os.link(self._s3._object_disk_path(bucket, key), kept)
+                second_name(self._s3._object_disk_path(bucket, key), kept)
                 fresh.append(kept)
             described.append((logical, key, {**about, "file": name}))
         return described
@@ -131,12 +131,19 @@ class Snapshots:
             if logical in tables:
                 self._dynamodb._set_item(tables[logical], *self._key(tables[logical], item), item)
         for logical, key, about in rows(source / OBJECTS):
-            file, bucket = store / about.pop("file"), names["buckets"].get(logical)
-            if bucket and file.exists():
-                found = {**about, "body": file.read_bytes()}
-                self._bucket(bucket)["objects"][key] = found
-                self._s3._persist_object(bucket, key, found)  # to disk, and out of memory
+            if bucket := names["buckets"].get(logical):
+                self._put_back(bucket, key, about, store / about.pop("file"))
         return {}
+
+    def _put_back(self, bucket: str, key: str, about: Json, file: Path) -> None:
+        """Make an object of a kept file; nothing if it is not there any more."""
+        if file.exists():
+            found = self._bucket(bucket)["objects"][key] = {**about, "body": None}
+            place = Path(self._s3._object_disk_path(bucket, key))
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.unlink(missing_ok=True)
+            second_name(file, place)
+            self._s3._persist_object(bucket, key, found)  # what is to know of it, beside its bytes
 
     async def _image(self, order: Json) -> Json:
         """Write the state of every service into the folder ``into``, which appears when it is complete."""
@@ -154,7 +161,7 @@ class Snapshots:
                 (folder / f"{service}.json").write_text(text)
         partial = final.with_name(f"{final.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(folder, partial, copy_function=os.link)
+        shutil.copytree(folder, partial, copy_function=second_name)
         (partial / CONTENT).write_text(json.dumps(content(partial)))
         partial.rename(final)
 
@@ -174,6 +181,16 @@ def content(image: Path) -> dict[str, int]:
     """Return the size in bytes of each file of an image."""
     files = [path for path in image.rglob("*") if path.is_file() and path.name != CONTENT]
     return {str(path.relative_to(image)): path.stat().st_size for path in files}
+
+
+def second_name(source: str | Path, target: str | Path) -> None:
+    """Give a file, whose bytes never change, a second name; where the file system has no such thing, copy it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        partial = Path(f"{target}.partial")
+        shutil.copyfile(source, partial)
+        partial.rename(target)
 
 
 def may_write(scope: Json) -> bool:

@@ -15,7 +15,7 @@ import pytest
 
 from local.build import ROOT
 from local.processes import LocalError
-from local.saved import FORMAT, GENERATIONS_KEPT, Generation, Saved
+from local.saved import FORMAT, GENERATIONS_KEPT, Generation, Saved, in_use
 from local.snapshot import OBJECTS, write_all
 
 Open = Callable[[], tuple[Saved, Generation | None]]
@@ -146,7 +146,9 @@ def test_state_of_the_first_version_is_kept_aside(opened: Open, tmp_path: Path) 
 
 def test_two_runs_of_one_folder_are_refused(opened: Open, tmp_path: Path) -> None:
     """The line names the process that has it; `make reset` is refused as well."""
+    assert not in_use(tmp_path)
     opened()
+    assert in_use(tmp_path)
     with pytest.raises(LocalError, match=f"running already.*{os.getpid()}"), ExitStack() as closing:
         Saved(tmp_path).open(closing)
     command = [sys.executable, "-m", "local.saved", str(tmp_path)]
