@@ -187,7 +187,7 @@ def test_an_unknown_query_parameter_is_refused_after_budget_and_caller(thing, se
     ]
     assert answer.error["message"] == "This request is not valid: zoom is unknown, page is unknown."
     assert script["calls"] == 0
-    assert left(handler, ip) == 29
+    assert left(handler, ip) == PLANS["guest"].other_per_minute - 1
 
 
 def test_whom_an_app_does_not_serve_is_told_before_the_body_is_read(served):
