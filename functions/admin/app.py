@@ -22,6 +22,7 @@ from enhancer.api.shapes.accounts import (
     OwnersView,
     OwnerView,
     PlanRequest,
+    UserId,
 )
 from enhancer.api.shapes.wire import Success, ok
 from enhancer.domain.errors import InvalidFields
@@ -29,13 +30,13 @@ from enhancer.domain.owners import Owner
 from enhancer.domain.periods import day_of
 from enhancer.telemetry import logger
 
-app = create_app(scope=None)
+app = create_app(scope=None, admits="admins")
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=128)]
 
 
 @app.get("/api/admin/owners", summary="Look up users", tags=["admin"])
 def owners(
-    user_id: Annotated[str | None, Query(alias="userId", max_length=64)] = None,
+    user_id: Annotated[UserId | None, Query(alias="userId")] = None,
     email: Annotated[str | None, Query(max_length=254)] = None,
 ) -> Response[Success[OwnersView]]:
     """By id, or by e-mail address."""
@@ -71,7 +72,7 @@ def deduct(
 
 @app.get("/api/admin/credits/history", summary="Movements of a user's credits", tags=["admin"])
 def history(
-    user_id: Annotated[str, Query(alias="userId", max_length=64)],
+    user_id: Annotated[UserId, Query(alias="userId")],
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response[Success[HistoryView]]:

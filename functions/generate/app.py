@@ -23,7 +23,21 @@ GONE_SECONDS = 29.0
 """An answer later than this after the request's arrival reaches nobody, so nothing is charged for it."""
 
 
-@app.post("/api/ai-image/generate", summary="Enhance one picture", tags=["images"])
+@app.post(
+    "/api/ai-image/generate",
+    summary="Enhance one picture",
+    tags=["images"],
+    responses={
+        200: {
+            "description": "The finished picture.",
+            "content": {"application/json": {"model": Success[GenerateView]}},
+        },
+        202: {
+            "description": "A job that will have it: the wait is over, or none was wanted.",
+            "content": {"application/json": {"model": Success[JobView]}},
+        },
+    },
+)
 def generate(
     form: Annotated[GenerateForm, Body(media_type="multipart/form-data")],
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
@@ -37,9 +51,13 @@ def generate(
     context, caller, deps = app.request_context, app.request_context.caller, runtime.job_deps()
     wish = prefer.read(preference or "")
     submitted = submit_forms.submit_one(
-        context, form, idempotency_key, kind="async" if wish.is_async else "sync"
+        context,
+        form,
+        idempotency_key,
+        kind="async" if wish.is_async else "sync",
+        seconds_max=max(0.0, wish.seconds - context.waited_seconds),
     )
-    if wish.is_async and submitted.fresh:
+    if submitted.fresh and submitted.job.kind == "async":
         run.launch(submitted.job, original=submitted.original, concurrency=1, deps=deps)
         job = submitted.job
     else:
@@ -54,10 +72,16 @@ def generate(
     state = deps.ledger.usage_and_balance(caller.owner, now=context.now, month=caller.month_at(context.now))
     if job.is_open:
         usage = day_view(caller.plan, state, context.now)
-        running = JobView.of(job, context.request.language, usage=usage)
+        running = JobView.of(job, context.request.language, origin=context.request.own_origin, usage=usage)
         return ok(running, status=202, headers=submit_forms.accepted_headers(job.id, wish))
     view = GenerateView.of(
-        submitted, job, plan=caller.plan, state=state, now=context.now, total_ms=context.elapsed_ms
+        submitted,
+        job,
+        plan=caller.plan,
+        state=state,
+        now=context.now,
+        total_ms=context.elapsed_ms,
+        origin=context.request.own_origin,
     )
     headers = {
         "X-Credits-Charged": f"{view.charge.total}",

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
+from aws_lambda_powertools.shared.cookies import Cookie
 
 from enhancer import runtime
 from enhancer.accounts import sign_in
 from enhancer.accounts.sign_in import SignInFlow
 from enhancer.api.http import cookies
 from enhancer.api.http.app import create_app, entrypoint
+from enhancer.api.http.query import reads
 from enhancer.api.http.redirects import go, shown_on
-from enhancer.api.shapes.accounts import DoneView, MeView, sign_ins
-from enhancer.api.shapes.wire import Success, ok
-from enhancer.domain.accounts import SIGN_IN_SECONDS
+from enhancer.api.shapes.accounts import DoneView, LinkRequest, MeView, sign_ins
+from enhancer.api.shapes.wire import Leaving, Success, leaving, ok
+from enhancer.domain.accounts import SIGN_IN_SECONDS, Account
 from enhancer.domain.errors import NotFound
 
 app = create_app(scope=None, for_blocked=True)
@@ -33,23 +36,24 @@ SEE_OTHER: dict[int, OpenAPIResponse] = {302: {"description": "Where the browser
     responses=SEE_OTHER,
 )
 @shown_on(app, "account")
+@reads(returnTo="A path of ours to come back to.")
 def login(provider: str) -> Response[Any]:
-    """Sends the browser to Google or GitHub. ``returnTo``: a path of ours; ``link=1``: add to who is signed in."""
-    context, request = app.request_context, app.request_context.request
-    linking = context.user if request.query.get("link") == "1" else None
-    kept = request.cookies.get(_browser_cookie())
-    browser = kept if kept and sign_in.is_secret(kept) else secrets.token_urlsafe(32)
-    url = sign_in.begin(
-        _flow(provider),
-        state=secrets.token_urlsafe(32),
-        browser=browser,
-        return_to=request.query.get("returnTo"),
-        linking=linking,
-        now=app.request_context.now,
-    )
+    """Sends the browser to Google or GitHub."""
+    url, browser = _begin(provider, app.request_context.request.query.get("returnTo"), linking=None)
     answer = go(url)
-    name, secure = _browser_cookie(), request.is_secure
-    answer.cookies.append(cookies.cookie(name, browser, seconds=SIGN_IN_SECONDS, secure=secure))
+    answer.cookies.append(browser)
+    return answer
+
+
+@app.post("/api/auth/<provider>/link", summary="Add a way to sign in", tags=["account"])
+def link(provider: str, body: Annotated[LinkRequest | None, Body()] = None) -> Response[Leaving]:
+    """Answers where to send the browser, to add that account to the user who is signed in.
+
+    It is no GET: a link on a strange page must not add that page's account to whoever follows it.
+    """
+    url, browser = _begin(provider, body.return_to if body else None, linking=app.request_context.user)
+    answer = leaving(url)
+    answer.cookies.append(browser)
     return answer
 
 
@@ -61,6 +65,7 @@ def login(provider: str) -> Response[Any]:
     responses=SEE_OTHER,
 )
 @shown_on(app, "account")
+@reads(foreign=True, state="As sent to the provider.", code="Of the provider.", error="Of the provider.")
 def callback(provider: str) -> Response[Any]:
     """Verifies who it is, starts a session, and goes where the sign-in began; a refusal is shown on the page."""
     context, request = app.request_context, app.request_context.request
@@ -84,10 +89,12 @@ def callback(provider: str) -> Response[Any]:
 
 
 @app.post("/api/auth/logout", summary="Sign out", tags=["account"])
-def logout() -> Response[Success[DoneView]]:
-    """Ends this browser's session; with ``?everywhere=1`` every session of the user."""
+def logout(
+    everywhere: Annotated[Literal["0", "1"], Query(description="1 ends every session of the user.")] = "0",
+) -> Response[Success[DoneView]]:
+    """Ends this browser's session."""
     request, accounts = app.request_context.request, runtime.accounts()
-    if request.query.get("everywhere") == "1":
+    if everywhere == "1":
         accounts.end_all_sessions(app.request_context.user.owner, now=app.request_context.now)
     if request.session_token:
         accounts.end_session(request.session_token)
@@ -113,6 +120,23 @@ def me() -> Response[Success[MeView]]:
         sign_ins=sign_ins(account) if account else [],
     )
     return ok(view)
+
+
+def _begin(provider: str, return_to: str | None, *, linking: Account | None) -> tuple[str, Cookie]:
+    """Return where to send the browser, and the cookie that binds the sign-in to it."""
+    request = app.request_context.request
+    name, secure = _browser_cookie(), request.is_secure
+    kept = request.cookies.get(name)
+    browser = kept if kept and sign_in.is_secret(kept) else secrets.token_urlsafe(32)
+    url = sign_in.begin(
+        _flow(provider),
+        state=secrets.token_urlsafe(32),
+        browser=browser,
+        return_to=return_to,
+        linking=linking,
+        now=app.request_context.now,
+    )
+    return url, cookies.cookie(name, browser, seconds=SIGN_IN_SECONDS, secure=secure)
 
 
 def _flow(provider: str) -> SignInFlow:

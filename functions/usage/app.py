@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from enhancer import runtime
-from enhancer.api.http.app import create_app, entrypoint, status_of
+from enhancer.api.http.app import create_app, entrypoint
+from enhancer.api.http.failures import status_of
 from enhancer.api.shapes.error_texts import message
 from enhancer.api.shapes.models import ModelsView, ModelView
 from enhancer.api.shapes.runs import ChargeView, QuoteView, RefusalView, scale_shown
@@ -23,7 +24,11 @@ app = create_app()
 
 
 @app.get("/api/ai-image/usage", summary="What is used and left", tags=["images"])
-def usage() -> Response[Success[UsageView]]:
+def usage(
+    debug: Annotated[
+        Literal["0", "1"], Query(description="1 adds headers about the caller; not in production.")
+    ] = "0",
+) -> Response[Success[UsageView]]:
     """Day, month and credits of the caller; a new browser gets its guest and CSRF cookies here."""
     caller, now = app.request_context.caller, app.request_context.now
     ledger = runtime.ledger()
@@ -36,10 +41,7 @@ def usage() -> Response[Success[UsageView]]:
         "X-Usage-Plan": view.plan,
         "X-Usage-Limit": f"{caller.plan.images_per_day}",
     }
-    if (
-        app.request_context.request.query.get("debug") == "1"
-        and runtime.settings().environment != "production"
-    ):
+    if debug == "1" and runtime.settings().environment != "production":
         headers |= {
             "X-Debug-Owner": f"{caller.owner.type}/{caller.owner.id}",
             "X-Debug-Network": caller.network,

@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from enhancer.api.http.app import create_app, entrypoint
-from enhancer.api.page import Pages, csp_report
+from enhancer.api.page import REPORTS, Pages, csp_report
 from enhancer.telemetry import logger
 
 HERE = Path(__file__).resolve().parent
@@ -59,11 +59,17 @@ def health() -> dict[str, object]:
     return {"success": True, "data": {"status": "ok"}}
 
 
-@app.post("/api/csp-report", include_in_schema=False, enable_validation=False)
+@app.post(
+    "/api/csp-report",
+    summary="Violations of the page's policy, sent by browsers",
+    tags=["operations"],
+    enable_validation=False,
+    responses={204: {"description": "Taken, whatever it says."}},
+)
 def report() -> Response[Any]:
-    logger.warning(
-        "csp", extra={"requestId": app.request_context.request.id, **csp_report(app.request_context.request)}
-    )
+    context = app.request_context
+    context.count_network(REPORTS)
+    logger.warning("csp", extra={"requestId": context.request.id, **csp_report(context.request)})
     return Response(204)
 
 

@@ -1,4 +1,4 @@
-"""HTTP API: what a function's event holds, what a caller sees of a function's error, and OPTIONS."""
+"""HTTP API: what a function's event holds, what a caller sees of a function's error, OPTIONS and CORS."""
 
 from __future__ import annotations
 
@@ -105,3 +105,22 @@ def correct_options(gateway: Module) -> None:
     gateway._handle_execute_in_scope = handle_options
     gateway._match_route = match_route
     gateway._invoke_lambda_proxy = invoke_proxy
+
+
+def correct_cors(gateway: Module) -> None:
+    """With a CORS configuration AWS speaks about origins only to a request that has one, and leaves ``Vary`` alone.
+
+    ministack says so to everybody, replaces the ``Vary`` of a function's answer, and refuses OPTIONS without an
+    ``Origin``.
+    """
+    preflight, headers_for = gateway._cors_preflight_response, gateway._cors_response_headers
+
+    def cors_headers(configured: Json, origin: str) -> Json:
+        found = headers_for(configured, origin) if origin else {}
+        return {name: value for name, value in found.items() if name != "Vary"}
+
+    def cors_preflight(configured: Json, origin: str) -> Any:
+        return preflight(configured, origin) if origin else (204, {"Content-Length": "0"}, b"")
+
+    gateway._cors_response_headers = cors_headers
+    gateway._cors_preflight_response = cors_preflight

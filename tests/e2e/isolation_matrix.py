@@ -58,7 +58,7 @@ class Row:
     """One route with one kind of request, and what the four strangers are told.
 
     ``path`` and ``body`` name things of the victim in braces. ``own``: it is about the caller's own things, so ids
-    of others are only forged next to it, in the query, in headers and, where there is one, in the body.
+    of others are only forged next to it, in headers and, where there is one, in the body; ``asked``: in the query.
     """
 
     method: str
@@ -68,17 +68,18 @@ class Row:
     body: Mapping[str, Any] | None = None
     form: bool = False
     own: bool = False
+    asked: bool = False
 
     @property
     def name(self) -> str:
         """For reading a test's id."""
-        return f"{self.method} {self.route}{' (own)' if self.own else ''}"
+        return f"{self.method} {self.route}{' (own)' if self.own else ''}{' (asked)' if self.asked else ''}"
 
     def request(self, ids: Ids) -> tuple[str, dict[str, Any]]:
         """The path and what `requests` takes."""
         path = self.path.format_map(vars(ids))
         more: dict[str, Any] = {"headers": ids.headers}
-        if self.own:
+        if self.asked:
             more["params"] = ids.forged
         if self.body is not None:
             filled = filled_in(self.body, ids)
@@ -109,7 +110,7 @@ def row(method: str, route: str, user: Outcome, guest: Outcome, **more: Any) -> 
     return Row(method, route, more.pop("path", path), answers, **more)
 
 
-RESULTS = "/r2-ai/ai-enhancer/<kind>/<owner_type>/<owner_id>/<name>"
+RESULTS = "/r2-ai/.+"
 JOBS, AUTH, ADMIN, BILLING = "/api/ai-image/jobs", "/api/auth", "/api/admin", "/api/billing"
 WHY = {"userId": "{user}", "reason": "as agreed"}
 ROWS = [
@@ -120,6 +121,9 @@ ROWS = [
     row("POST", JOBS, NO_UPLOAD, NO_UPLOAD, body={"items": [{"uploadKey": "{upload}"}]}),
     row("POST", JOBS, NO_SUCH_FIELD, NO_SUCH_FIELD, body={}, form=True, own=True),
     row("GET", JOBS, FINE, FINE, own=True),
+    row("GET", JOBS, NO_SUCH_FIELD, NO_SUCH_FIELD, asked=True),
+    row("GET", "/api/ai-image/usage", NO_SUCH_FIELD, NO_SUCH_FIELD, asked=True),
+    row("GET", f"{AUTH}/keys", NO_SUCH_FIELD, SIGN_IN, asked=True),
     row("POST", "/api/ai-image/generate", NO_SUCH_FIELD, NO_SUCH_FIELD, body={}, form=True, own=True),
     row("GET", "/api/ai-image/usage", FINE, FINE, own=True),
     row("GET", "/api/ai-image/models", FINE, FINE, own=True),
@@ -129,16 +133,25 @@ ROWS = [
     row("HEAD", RESULTS, (403, None), (403, None), path="{result}"),
     row("GET", f"{AUTH}/me", FINE, FINE, own=True),
     row("GET", f"{AUTH}/keys", FINE, SIGN_IN, own=True),
-    row("POST", f"{AUTH}/keys", NO_SUCH_FIELD, NO_SUCH_FIELD, body={"name": "x"}, own=True),
+    row("POST", f"{AUTH}/keys", NO_SUCH_FIELD, SIGN_IN, body={"name": "x"}, own=True),
     row("DELETE", f"{AUTH}/keys/<key_id>", NOT_FOUND, SIGN_IN),
+    row(
+        "POST",
+        f"{AUTH}/<provider>/link",
+        NO_SUCH_FIELD,
+        SIGN_IN,
+        path=f"{AUTH}/github/link",
+        body={},
+        own=True,
+    ),
     row("POST", f"{AUTH}/logout", FINE, FINE, own=True),
     row("GET", "/api/account/export", FINE, SIGN_IN, own=True),
     row("DELETE", "/api/account", FINE, SIGN_IN, own=True),
     row("GET", f"{BILLING}/prices", FINE, FINE, own=True),
-    row("POST", f"{BILLING}/credits", NO_SUCH_FIELD, NO_SUCH_FIELD, body={"pack": 500}, own=True),
-    row("POST", f"{BILLING}/session", NO_SUCH_FIELD, NO_SUCH_FIELD, body={"plan": "pro"}, own=True),
+    row("POST", f"{BILLING}/credits", NO_SUCH_FIELD, SIGN_IN, body={"pack": 500}, own=True),
+    row("POST", f"{BILLING}/session", NO_SUCH_FIELD, SIGN_IN, body={"plan": "pro"}, own=True),
     row("POST", f"{BILLING}/cancel", NOTHING_RUNS, SIGN_IN, own=True),
-    row("POST", f"{BILLING}/portal", NO_SUCH_FIELD, NO_SUCH_FIELD, body={}, own=True),
+    row("POST", f"{BILLING}/portal", NO_SUCH_FIELD, SIGN_IN, body={}, own=True),
     row("GET", f"{BILLING}/subscription", FINE, SIGN_IN, own=True),
     row("GET", f"{BILLING}/ledger", FINE, SIGN_IN, own=True),
     row("GET", f"{BILLING}/sync", NOT_FOUND, SIGN_IN, path=f"{BILLING}/sync?session_id={{key}}"),

@@ -13,6 +13,8 @@ import requests
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.table import Table
 from enhancer.domain.owners import Owner
+from enhancer.domain.periods import day_of, month_of
+from enhancer.runtime import now
 from local.stack import LocalStack
 from tests.e2e.deployed import Store
 from tests.support.client import Client
@@ -38,6 +40,17 @@ class Door:
         answer = browser.get(f"/api/auth/{provider}/login{query}", headers=headers)
         assert answer.status_code == 302, answer.text
         return self._noted(answer)
+
+    def begin_link(self, browser: Client, provider: Provider, **body: str) -> str:
+        """Ask to add a way to sign in, as our page does; return where the browser is sent."""
+        answer = browser.post(f"/api/auth/{provider}/link", json=body)
+        assert answer.status_code == 200, answer.text
+        self.seen.append(answer.json()["url"])
+        return self.seen[-1]
+
+    def link(self, browser: Client, who: str, provider: Provider) -> requests.Response:
+        """All of it; return the answer to the last step."""
+        return self.back(browser, self.consent(self.begin_link(browser, provider), who))
 
     def consent(self, url: str, who: str) -> str:
         """Agree at the stand-in; return the path and query it sends the browser back to."""
@@ -81,7 +94,11 @@ class Door:
 
 
 def forget_everybody(table: Table) -> None:
-    """Let nobody at the stand-ins have an account here."""
+    """Let nobody at the stand-ins have an account here, or have had one today."""
+    for period in (day_of(now()), month_of(now())):
+        for record in list(table.everywhere(f"USAGE#{period}")):
+            if record["pk"].startswith("IDENTITY#"):
+                table.delete({"pk": record["pk"], "sk": record["sk"]})
     for provider, subjects in SUBJECTS.items():
         for subject in subjects:
             table.delete(keys.identity(provider, subject))

@@ -31,7 +31,7 @@ MODELS: dict[str, tuple[dict[str, str], tuple[int, int], float]] = {
     "local": ({"scale": "4"}, (1280, 1024), 2.0),
     "real-esrgan": ({"scale": "4", "face_enhance": "true"}, (1280, 1024), 2.5),
     "gfpgan": ({}, (640, 512), 1.0),
-    "topaz": ({}, (640, 512), 1.0),
+    "topaz": ({}, (640, 512), 5.0),
     "nano-banana": (PARAMETERS["nano-banana"], (1145, 916), 10.0),
     "sd15": (
         {"strength": "0.4", "guidance": "6", "steps": "10", "negative_prompt": "noise"},

@@ -169,7 +169,7 @@ def test_a_second_provider_can_be_added_and_signs_the_same_user_in(door: Door, f
     """From a signed-in browser only, whatever address the second one has."""
     browser, other = fresh_client(), fresh_client()
     door.sign_in(browser, "ada", "google")
-    door.sign_in(browser, "hedy", "github", "?link=1")
+    door.link(browser, "hedy", "github")
     assert me(browser)["signIns"] == ["github", "google"]
     door.sign_in(other, "hedy", "github")
     assert me(other)["id"] == me(browser)["id"]
@@ -183,7 +183,7 @@ def test_an_identity_of_somebody_else_cannot_be_added(
     door.sign_in(browser, "ada", "google")
     door.sign_in(other, "grace", "github")
     before = identities(store.table)
-    assert refused(door.sign_in(browser, "grace", "github", "?link=1"), 409, "identity_taken")
+    assert refused(door.link(browser, "grace", "github"), 409, "identity_taken")
     assert me(browser)["signIns"] == ["google"]
     assert identities(store.table) == before
 
@@ -203,7 +203,7 @@ def test_a_link_that_comes_back_after_signing_out_adds_nothing(
     """Whoever asked for it must still be there."""
     browser = fresh_client()
     door.sign_in(browser, "ada", "google")
-    back = door.consent(door.login(browser, "github", "?link=1"), "hedy")
+    back = door.consent(door.begin_link(browser, "github"), "hedy")
     browser.post("/api/auth/logout")
     assert refused(door.back(browser, back), 401, "sign_in_failed")
     assert list(identities(store.table)) == [ADA]

@@ -42,14 +42,18 @@ class Client:
         return twin
 
     def get(self, path: str, **options: Any) -> requests.Response:
-        """GET a path of ours."""
-        return self.http.get(self.url + path, timeout=PATIENCE_SECONDS, allow_redirects=False, **options)
+        """GET a path of ours, or one of our addresses."""
+        return self.http.get(self.at(path), timeout=PATIENCE_SECONDS, allow_redirects=False, **options)
 
     def post(self, path: str, *, headers: dict[str, str] | None = None, **options: Any) -> requests.Response:
         """POST as our own page would; ``headers`` with the value None are left out."""
         token = self.http.cookies.get("csrf_token", "")
         sent: dict[str, Any] = {"Origin": self.url, "X-CSRF-Token": token, **(headers or {})}
         return self.http.post(self.url + path, headers=sent, timeout=PATIENCE_SECONDS, **options)
+
+    def at(self, path: str) -> str:
+        """The address of a path; an address as it is."""
+        return path if path.startswith("http") else self.url + path
 
     def meet(self) -> Client:
         """Get cookies, like a page that loads."""

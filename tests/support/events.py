@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from enhancer import runtime
 from tests.support.aws import ORIGIN
@@ -176,7 +176,8 @@ class Browser:
     jar: dict[str, str] = field(default_factory=lambda: {"csrf_token": CSRF_TOKEN})
 
     def send(self, handler: Callable[[Json, Any], Json], method: str, path: str, **more: Any) -> Answer:
-        """Call the handler with an event of this browser; ``more`` as in `http_event`."""
+        """Call the handler with an event of this browser, for a path or an address; ``more`` as in `http_event`."""
+        path = path if path.startswith("/") else urlsplit(path).path
         headers = (
             unsafe(more.pop("headers", None)) if method not in ("GET", "HEAD") else more.pop("headers", {})
         )

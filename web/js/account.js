@@ -168,10 +168,20 @@ function wayIn(provider, on) {
   const name = PROVIDERS[provider];
   const logo = find(`[data-sign-in=${provider}] svg`, $("guest")).cloneNode(true);
   if (on) return el("li", {}, logo, el("span", {}, name), el("span", { class: "badge" }, t("account.signIns.on")));
-  const href = `/api/auth/${provider}/login?link=1&returnTo=/${lang}/account`;
-  const link = el("a", { class: "button", href, "data-link": provider }, t("account.signIns.add", { provider: name }));
-  link.addEventListener("click", () => keep("sessionStorage", LINKING, provider));
-  return el("li", {}, logo, el("span", {}, name), link);
+  const add = el("button", { class: "button", "data-link": provider }, t("account.signIns.add", { provider: name }));
+  add.addEventListener("click", () => connect(provider));
+  return el("li", {}, logo, el("span", {}, name), add);
+}
+
+/** @param {string} provider */
+async function connect(provider) {
+  try {
+    const module = await import("./connect.js").catch(() => null);
+    if (!module) throw http.unreachable();
+    await module.leave(provider, LINKING);
+  } catch (problem) {
+    tell($("notice"), problem, () => connect(provider));
+  }
 }
 
 /** A way to sign in that was just added is said once. @param {Me} person */

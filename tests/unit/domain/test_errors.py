@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from enhancer.api.http.app import STATUS, status_of
+from enhancer.api.http.failures import STATUS, status_of
 from enhancer.api.shapes.error_texts import TEXTS, message
 from enhancer.domain import errors
 from enhancer.domain.errors import EnhancerError, LimitReached, leaves
@@ -111,8 +111,8 @@ def test_a_missing_detail_leaves_a_dash_and_no_trace_of_the_program():
 @pytest.mark.parametrize(
     ("language", "text"),
     [
-        ("en", "Your plan (free) does not include scale 4. The plan pro has it."),
-        ("de", "Dein Tarif (free) enthält scale 4 nicht. Der Tarif pro enthält es."),
+        ("en", "Your plan (free) does not include enlarging 4 times. The plan pro has it."),
+        ("de", "Dein Tarif (free) enthält 4-faches Vergrößern nicht. Der Tarif pro enthält es."),
     ],
 )
 def test_the_plan_that_has_it_is_a_whole_sentence(language, text):

@@ -23,6 +23,7 @@ FLUX, SD15, GFPGAN, TOPAZ = (model_named(name) for name in ("flux-klein", "sd15"
 PROVIDER = [leaf for leaf in errors.leaves(errors.ProviderError) if leaf is not errors.JobExpired]
 ONCE = [leaf for leaf in PROVIDER if leaf not in TRIES]
 HOPELESS = [leaf for leaf in errors.leaves() if leaf not in PROVIDER]
+LIMIT = JOB_MEGAPIXELS_MAX["standard"]
 
 
 def name(leaf):
@@ -128,11 +129,16 @@ def test_a_chain_that_is_switched_off_whole_is_the_end(model, off):
 
 @pytest.mark.parametrize(
     ("scale", "megapixels", "fits"),
-    [(2, 2.0, True), (8, 15.0, True), (8, 15.001, False), (2, 75.0, True), (2, 75.001, False)],
+    [
+        (2, 2.0, True),
+        (8, LIMIT / 5, True),
+        (8, LIMIT / 5 + 0.001, False),
+        (2, LIMIT, True),
+        (2, LIMIT + 0.001, False),
+    ],
 )
 def test_the_built_in_model_steps_in_only_for_what_it_finishes(scale, megapixels, fits):
     """A picture too big for a whole job of ours is not begun."""
-    assert JOB_MEGAPIXELS_MAX["standard"] == 75.0
     found = following(errors.ProviderFailed(), ESRGAN, Params(scale), megapixels=megapixels)
     assert (found == Instead(LOCAL, Params(scale))) is fits
     assert (found is None) is not fits

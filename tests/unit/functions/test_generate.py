@@ -11,7 +11,7 @@ from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
 from enhancer.domain.predictions import OutOfTime, StillRunning
 from enhancer.jobs import run
-from tests.support.events import Browser
+from tests.support.events import Browser, form
 from tests.support.images import jpeg, png, size_of
 
 PATH, USAGE = "/api/ai-image/generate", "/api/ai-image/usage"
@@ -49,7 +49,7 @@ def test_a_guest_gets_a_picture_of_twice_the_size(apps, browser):
     )  # fmt: skip
     assert data["charge"] == {"total": 1.0, "planPortion": 1.0, "creditsPortion": 0.0}
     assert (data["usage"]["used"], data["usage"]["limit"], data["usage"]["remaining"]) == (1, 3, 2)
-    assert (data["monthlyUsage"]["used"], data["monthlyUsage"]["limit"]) == (1.0, 90.0)
+    assert (data["monthlyUsage"]["used"], data["monthlyUsage"]["limit"]) == (1.0, 30.0)
     assert (data["deduplicated"], data["limits"]) == (False, {"user": 20, "guest": 3})
     assert set(data["timings"]) == {"predict", "total"}
     assert (answer.headers["X-Credits-Charged"], answer.headers["X-Credits-Available"]) == ("1.0", "0.0")
@@ -103,13 +103,24 @@ def test_new_cookies_do_not_lift_a_networks_cap(apps, browser, served):
     assert statuses == [200] * 15 + [429]
 
 
+@pytest.mark.parametrize("said", ["image/jpeg", "text/plain", "image/svg+xml", "nonsense"])
+def test_the_content_decides_what_a_picture_is(apps, browser, said):
+    """Neither its type nor its name: a PNG is a PNG."""
+    body, content_type = form(image=png(), filename="photo.exe", content_type=said)
+    answer = browser.send(apps.generate, "POST", PATH, body=body, headers={"content-type": content_type})
+    result = browser.send(apps.results, "GET", answer.data["imageUrl"])
+    assert (answer.status, result.headers["Content-Type"]) == (200, "image/png")
+
+
 def test_the_same_picture_again_is_free(apps, browser, served):
-    """No charge, no run, the same result."""
+    """No charge, no run, and a job of its own with the same picture, which outlives the first one."""
     first, second = enhance(apps, browser), enhance(apps, browser)
     assert second.data["deduplicated"] is True
     assert second.data["charge"] == {"total": 0.0, "planPortion": 0.0, "creditsPortion": 0.0}
     assert second.headers["X-Credits-Charged"] == "0.0"
-    assert second.data["imageUrl"] == first.data["imageUrl"]
+    assert browser.send(apps.results, "GET", second.data["imageUrl"]).status == 200
+    assert first.data["imageUrl"] != second.data["imageUrl"]
+    assert first.data["jobId"] != second.data["jobId"]
     assert used(apps, browser) == (1, 1.0)
 
 
@@ -146,7 +157,7 @@ def test_a_repeated_key_with_another_picture_is_422(apps, browser):
 def test_bought_credits_pay_when_the_month_is_used_up(apps, browser, served):
     """The charge tells who paid; without enough of both it is a 402 with the numbers."""
     caller = Caller(Owner("user", sign_in(apps, browser, "free")), PLANS["free"], "user", "net", None)
-    served.hold(served.job(caller, [(295, 0)]), plan="free")
+    served.hold(served.job(caller, [(PLANS["free"].quota_tenths - 5, 0)]), plan="free")
     served.grant(caller, 7)
     data = enhance(apps, browser).data
     assert data["charge"] == {"total": 1.0, "planPortion": 0.5, "creditsPortion": 0.5}

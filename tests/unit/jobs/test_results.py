@@ -5,7 +5,7 @@ import pytest
 from enhancer.domain.callers import Caller
 from enhancer.domain.errors import NotFound, NotTheOwner
 from enhancer.jobs import results
-from enhancer.jobs.results import BODY_BYTES_MAX, check_owner, locate
+from enhancer.jobs.results import BODY_BYTES_MAX, check_owner, folder_of
 
 NAME = "0123456789abcdefghjkmnpqrs.png"
 BODY = bytes(range(100))
@@ -17,6 +17,10 @@ def place(world):
     found = locate("results", "user", world.new_name(), NAME)
     world.artifacts.put(found.key, BODY, "image/png")
     return found
+
+
+def locate(*parts):
+    return results.locate("/".join(("ai-enhancer", *parts)))
 
 
 def deliver(world, place, *, etag=None, byte_range=None, download=False, head=False):
@@ -66,17 +70,40 @@ def test_a_foreign_result_is_refused_before_anything_is_looked_up(world):
     """Existing or not, a foreign result is the same refusal."""
     caller, other = world.caller("pro"), world.caller("pro")
     with pytest.raises(NotTheOwner):
-        check_owner(locate("results", "user", other.owner.id, NAME), caller=caller)
+        check_owner("user", other.owner.id, caller=caller)
     with pytest.raises(NotTheOwner):
-        check_owner(locate("results", "guest", caller.owner.id, NAME), caller=caller)
+        check_owner("guest", caller.owner.id, caller=caller)
+
+
+FOLDER = "ai-enhancer/results/user/abc"
+
+
+@pytest.mark.parametrize("rest", ["", "/", f"/{NAME}", "/x", "/a/b/c", "/x.svg", "/" + "a" * 400])
+def test_whatever_lies_below_a_folder_is_its_owners(rest):
+    """Also what could never be the name of a result: nothing tells a stranger what might be there."""
+    assert folder_of(FOLDER + rest) == ("user", "abc")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "", "ai-enhancer", "ai-enhancer/results", "ai-enhancer/results/user", "ai-enhancer/results/user/",
+        "ai-enhancer/results/admin/abc/x", "ai-enhancer/uploads/user/abc/x", "ai-enhancer/results//abc/x",
+        f"{FOLDER}/../def/x", f"{FOLDER}/./x", f"{FOLDER}//x", f"{FOLDER}\\x", f"{FOLDER}/x\\y", f"{FOLDER}%2fx",
+        f"{FOLDER}/%2e%2e/x", f"x/{FOLDER}/x",
+    ],
+)  # fmt: skip
+def test_other_paths_are_nobodys_folder(path):
+    """Without type or id, of another kind, or on the way to elsewhere: 404, for everybody."""
+    assert folder_of(path) is None
 
 
 def test_the_owner_and_the_guest_they_were_pass(world):
     """A signed-in browser keeps what it made as guest."""
     user, guest = world.caller("pro"), world.caller("guest")
     both = Caller(user.owner, user.plan, "user", "net", guest.owner)
-    assert check_owner(locate("results", "user", user.owner.id, NAME), caller=both) is None
-    assert check_owner(locate("results", "guest", guest.owner.id, NAME), caller=both) is None
+    assert check_owner("user", user.owner.id, caller=both) is None
+    assert check_owner("guest", guest.owner.id, caller=both) is None
 
 
 def test_a_whole_artifact_comes_with_all_its_headers(world, place):

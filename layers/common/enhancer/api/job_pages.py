@@ -18,6 +18,9 @@ from enhancer.domain.jobs import Status
 
 PAGE_MAX = 100
 _JOB_ID = re.compile(r"job_[0-9a-z]{36}")
+_ONE = f" *({'|'.join(get_args(Status))})? *"
+STATUSES, CURSOR = f"^{_ONE}(,{_ONE})*$", f"^{_JOB_ID.pattern}$"
+"""What a list of statuses and a cursor look like, for the API's description."""
 
 
 def statuses_of(text: str | None) -> list[str]:

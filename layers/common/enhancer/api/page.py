@@ -20,9 +20,11 @@ from urllib.parse import urlsplit
 from aws_lambda_powertools.event_handler import Response
 
 from enhancer import runtime
+from enhancer.api.http import json_body
 from enhancer.api.http.request import LANGUAGES, Request
 from enhancer.domain import etags
-from enhancer.domain.errors import EnhancerError, NotFound
+from enhancer.domain.errors import FileTooLarge, InvalidFields, NotFound
+from enhancer.domain.rate_limits import RateLimit
 
 ASSET_FOLDERS = ("css", "js", "fonts", "img")
 CONTENT_TYPES = {
@@ -39,6 +41,9 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATED = "no-cache"
 REPORTED = ("blocked-uri", "violated-directive", "document-uri", "source-file", "line-number")
 """Fields of a violation report that are logged."""
+REPORTS = RateLimit("reports", 20)
+"""Violation reports that a network may send; a page that breaks its policy sends a handful."""
+REPORT_BYTES_MAX = 16_384
 PLACES = {"jobs.html": "jobs", "account.html": "account", "pricing.html": "pricing"}
 """Where a page lies below its language."""
 SECTIONS = {"jobs": {"jobs"}, "account": {"account", "billing"}, "pricing": {"pricing", "billing"}}
@@ -270,13 +275,20 @@ def language_of(request: Request) -> str:
 
 
 def csp_report(request: Request) -> dict[str, str]:
-    """Return what a violation report says, shortened and without query strings; empty for what is none."""
+    """Return what a violation report says, shortened and without query strings; empty for what is none.
+
+    Raises `FileTooLarge` for one that no browser sends.
+    """
+    if len(request.body) > REPORT_BYTES_MAX:
+        raise FileTooLarge(field="body", size=len(request.body), limit=REPORT_BYTES_MAX)
     try:
-        report = json.loads(request.body)["csp-report"]
-        fields = {name: str(report[name]) for name in REPORTED if name in report}
-    except (ValueError, TypeError, KeyError, EnhancerError):
+        report = json_body.parse_object(request.body).get("csp-report")
+    except InvalidFields:
         return {}
-    return {name.replace("-", "_"): value.split("?")[0][:200] for name, value in fields.items()}
+    fields = report if isinstance(report, dict) else {}
+    return {
+        name.replace("-", "_"): str(fields[name]).split("?")[0][:200] for name in REPORTED if name in fields
+    }
 
 
 def _swagger_files() -> list[Path]:

@@ -11,7 +11,8 @@ from enhancer.domain.errors import ReturnToInvalid
 HOME = "/"
 RETURN_TO_MAX = 500
 """Longest path to return to, in characters."""
-_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*", re.ASCII)
+PATH_PATTERN = r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*"
+_PATH = re.compile(PATH_PATTERN, re.ASCII)
 
 
 def safe_path(path: str | None, *, home: str = HOME) -> str:

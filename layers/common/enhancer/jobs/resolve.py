@@ -46,7 +46,7 @@ def next_try(job: Job, item: Item, problem: EnhancerError, *, deps: JobDeps) -> 
         case recovery.Instead(model, params):
             fallback = Fallback(model.slug, params, after.turn)
             result = digest(item.digest, model.slug, params, item.output_format)
-            return replace(after, fallback=fallback, result_digest=result), 0.0
+            return replace(after, fallback=fallback, result_digest=result, waited=0), 0.0
     return None
 
 

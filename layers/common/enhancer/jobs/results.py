@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from enhancer.domain import etags
-from enhancer.domain.artifacts import RESULTS, UPLOADS, NoArtifact
+from enhancer.domain.artifacts import RESULTS, ROOT, NoArtifact
 from enhancer.domain.errors import NotFound, NotTheOwner
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ CACHE = {
     "results": "private, max-age=31536000, immutable",
 }
 _NAME = re.compile(r"[0-9a-z]{20,64}\.(jpg|png|webp|avif)")
+_FOLDER = re.compile(rf"{RESULTS}/(guest|user)/([^/\\%]+)(/.*)?", re.DOTALL)
 _OWNER_ID = re.compile(r"[0-9a-z]{1,64}")
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +51,25 @@ class ArtifactResponse:
     body: bytes | None = None
 
 
-def locate(kind: str, owner_type: str, owner_id: str, name: str) -> Place:
-    """Return the place these parts of a path name, or raise `NotFound` for anything we never hand out."""
-    known = kind in CACHE and owner_type in ("guest", "user")
-    if not known or not _OWNER_ID.fullmatch(owner_id) or not _NAME.fullmatch(name):
-        raise NotFound
-    prefix = RESULTS if kind == "results" else UPLOADS
-    return Place(f"{prefix}/{owner_type}/{owner_id}/{name}", kind, owner_type, owner_id)
+def locate(path: str) -> Place:
+    """Return the place that a path names, or raise `NotFound` for anything we never hand out."""
+    match path.split("/"):
+        case [root, ("uploads" | "results") as kind, ("guest" | "user") as owner_type, owner_id, name]:
+            if root == ROOT and _OWNER_ID.fullmatch(owner_id) and _NAME.fullmatch(name):
+                return Place(path, kind, owner_type, owner_id)
+    raise NotFound
 
 
-def check_owner(place: Place, *, caller: Caller) -> None:
+def folder_of(path: str) -> tuple[str, str] | None:
+    """Return the type and id of whose results lie at a path or below it, whatever follows; None for other paths."""
+    found = _FOLDER.fullmatch(path)
+    climbs = "\\" in path or "%" in path or {"", ".", ".."} & set(path.rstrip("/").split("/"))
+    return (found[1], found[2]) if found and not climbs else None
+
+
+def check_owner(owner_type: str, owner_id: str, *, caller: Caller) -> None:
     """Raise `NotTheOwner` before anything is looked up, so that it tells nothing about what exists."""
-    if not caller.owns(place.owner_type, place.owner_id):
+    if not caller.owns(owner_type, owner_id):
         raise NotTheOwner
 
 

@@ -72,6 +72,7 @@ def run(
         problem = None
         return replace(job, status="succeeded", items=(done,), updated_at=deps.now())
     except (AlreadyResolved, StaleAttempt):
+        deps.artifacts.delete(tries.item.target)  # nobody pays for it, so nobody keeps it
         problem = _why_resolved(job, deps)
         raise problem from None
     except EnhancerError as failed:

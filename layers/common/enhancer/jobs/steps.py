@@ -20,9 +20,10 @@ from enhancer.domain.periods import day_of
 from enhancer.domain.plans import plan_named
 from enhancer.domain.predictions import StillRunning
 from enhancer.domain.refs import Ref
+from enhancer.jobs import sharing
 from enhancer.jobs.resolve import close, next_try, release, settle, stop_begun
 from enhancer.jobs.spending import book, set_aside
-from enhancer.jobs.submit import look, paid_item, store_original
+from enhancer.jobs.submit import look, store_original
 from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
@@ -36,15 +37,16 @@ _KNOWN = (errors.InvalidRequest, errors.Forbidden, errors.Conflict, ProviderErro
 def start_prediction(ref: Ref, token: str, *, deps: JobDeps) -> None:
     """Step StartPrediction: check the picture, start the model, store the task token with the prediction.
 
-    An invalid picture fails its item at once, with the details; a `ProviderError` is raised, and FinishItem decides
-    what follows. Raises `StaleAttempt` for an attempt or turn that is over.
+    A picture that was paid for before ends here, one that another item makes is put off by FinishItem. An invalid one
+    fails its item at once, with the details; a `ProviderError` is raised, and FinishItem decides what follows. Raises
+    `StaleAttempt` for an attempt or turn that is over.
     """
     job = _current(ref, deps)
     item = _in_turn(job, ref)
     ready = None
     try:
         ready = item if item.input else prepare_item(job, item, deps=deps)
-        if ready is None or not ready.is_open:
+        if not ready.is_open or not (ready.prediction or sharing.begin(job, ready, deps=deps)):
             deps.workflow.wake(token)
             return
         if deps.jobs.claim(job, ready, token=token, now=deps.now()):
@@ -88,6 +90,12 @@ def finish_item(ref: Ref, error: str | None, *, deps: JobDeps) -> float | None:
         return None
     if item.turn > ref.turn:  # an earlier run of this step advanced the turn and crashed before returning
         return 0.0
+    if (
+        error is None and item.prediction is None
+    ):  # nothing was started, because another item makes the same picture
+        after, seconds = sharing.put_off(item)
+        deps.jobs.next_turn(job, item, after, now=deps.now())
+        return seconds
     try:
         if error:
             if item.prediction and leaf_named(error) is None:  # the step broke; its prediction may go on
@@ -252,23 +260,16 @@ def _started_at(item: Item, deps: JobDeps) -> int:
     return item.prediction.started_at if item.prediction else deps.now()
 
 
-def prepare_item(job: Job, item: Item, *, deps: JobDeps) -> Item | None:
-    """Fetch and decode the picture of an item that only has a source; None when its result was paid for before.
+def prepare_item(job: Job, item: Item, *, deps: JobDeps) -> Item:
+    """Fetch and decode the picture of an item that only has a source, and store its original.
 
     Raises what is wrong with it, `StaleAttempt` or `PredictionStarted`.
     """
     model, params = job.model_of(item), job.params_of(item)
     photo = deps.read_photo(_fetch(item, deps), pixels_max=plan_named(job.plan).input_pixels_max)
-    picture = look(photo, model, params, kind="async")
-    earlier = deps.ledger.earlier(
-        job.owner, key_hash=None, result_digest=picture.result_digest, now=deps.now()
+    ready, original = look(photo, model, params, kind="async").described(
+        item, job.owner, new_name=deps.new_name
     )
-    paid = paid_item(job.owner, earlier, deps=deps)
-    if paid and paid[1].output:
-        with suppress(AlreadyResolved):
-            deps.ledger.reuse(job, item, paid=paid[1], entry_id=deps.new_id("ent"), now=deps.now())
-        return None
-    ready, original = picture.described(item, job.owner, new_name=deps.new_name)
     store_original(ready, original, deps=deps)
     deps.jobs.prepare(job, ready, now=deps.now())
     return ready

@@ -1,10 +1,15 @@
 """The frame around every handler: order of the checks, budgets, envelope, headers, cookies."""
 
+from typing import Annotated
+
 import pytest
+from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from enhancer import runtime
 from enhancer.api.http.app import create_app, entrypoint
 from enhancer.domain import errors
+from enhancer.domain.owners import Owner
+from enhancer.domain.plans import PLANS
 from tests.support.cookies import attributes
 from tests.support.events import CONTEXT, CSRF_TOKEN, Answer, Browser, http_event, unsafe
 
@@ -17,6 +22,7 @@ SECURITY = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 PATH = "/api/thing"
+OTHER = PLANS["guest"].other_per_minute
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def test_a_foreign_origin_is_refused_first_and_uses_no_budget(thing, served, hea
     for _ in range(40):
         answer = Answer(handler(http_event("POST", PATH, headers=headers, ip=ip), CONTEXT))
         assert (answer.status, answer.error["code"]) == (403, "origin_not_allowed")
-    assert left(handler, ip) == 30
+    assert left(handler, ip) == OTHER
     assert script["calls"] == 1
 
 
@@ -68,7 +74,7 @@ def test_a_wrong_token_is_refused_second_and_uses_no_budget(thing, served):
         answer = Answer(handler(event, CONTEXT))
         assert (answer.status, answer.error["code"]) == (403, "csrf_token_invalid")
         assert "RateLimit" not in answer.headers
-    assert left(handler, ip) == 30
+    assert left(handler, ip) == OTHER
     assert script["calls"] == 1
 
 
@@ -80,26 +86,26 @@ def test_a_bad_request_uses_budget(thing, served):
     browser = Browser(ip=ip)
     assert [browser.send(handler, "POST", PATH).status for _ in range(10)] == [400] * 10
     script["problem"] = None
-    assert left(handler, ip) == 20
+    assert left(handler, ip) == OTHER - 10
 
 
 def test_the_limit_is_refused_before_the_handler_with_all_its_fields(thing, served):
-    """The thirty-first call of a minute: 429, the exact wait, the limit's fields, and no work."""
+    """The first call beyond those of a minute: 429, the exact wait, the limit's fields, and no work."""
     handler, script, _ = thing
     browser = Browser(ip=fresh_network(served))
-    assert [browser.send(handler, "POST", PATH).status for _ in range(30)] == [200] * 30
+    assert [browser.send(handler, "POST", PATH).status for _ in range(OTHER)] == [200] * OTHER
     refused = browser.send(handler, "POST", PATH)
     assert (refused.status, refused.error["type"], refused.error["code"]) == (
         429,
         "rate_limit",
         "rate_limited",
     )
-    assert refused.json["retryAfter"] == 2
-    assert refused.headers["Retry-After"] == "2"
-    assert refused.headers["RateLimit-Policy"] == '"other";q=30;w=60'
-    assert refused.headers["RateLimit"] == '"other";r=0;t=2'
-    assert script["calls"] == 30
-    served.clock += 1999
+    assert refused.json["retryAfter"] == 1
+    assert refused.headers["Retry-After"] == "1"
+    assert refused.headers["RateLimit-Policy"] == '"other";q=60;w=60'
+    assert refused.headers["RateLimit"] == '"other";r=0;t=1'
+    assert script["calls"] == OTHER
+    served.clock += 999
     assert browser.send(handler, "POST", PATH).status == 429
     served.clock += 1
     assert browser.send(handler, "POST", PATH).status == 200
@@ -109,27 +115,100 @@ def test_a_new_cookie_is_no_new_budget(thing, served):
     """Guests are counted by network: a browser that drops its cookies is the same caller."""
     handler, _, _ = thing
     ip = fresh_network(served)
-    statuses = [Browser(ip=ip).send(handler, "GET", PATH).status for _ in range(31)]
-    assert statuses == [200] * 30 + [429]
+    statuses = [Browser(ip=ip).send(handler, "GET", PATH).status for _ in range(OTHER + 1)]
+    assert statuses == [200] * OTHER + [429]
 
 
 def test_an_allowed_call_tells_what_is_left(thing, served):
     """Limit fields are on every answer."""
     handler, _, _ = thing
     answer = Browser(ip=fresh_network(served)).send(handler, "GET", PATH)
-    assert answer.headers["RateLimit-Policy"] == '"other";q=30;w=60'
-    assert answer.headers["RateLimit"] == '"other";r=29;t=2'
+    assert answer.headers["RateLimit-Policy"] == '"other";q=60;w=60'
+    assert answer.headers["RateLimit"] == '"other";r=59;t=1'
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/other", "/api/thing/", "/api/thin", "/", "/api/thing/more", "//api/thing"]
-)
+    "path",
+    [
+        "/api/other", "/api/thin", "/", "/api/thing/more", "//api/thing", "/api", "/api/", "/api/thing\n",
+        "/api/thing\x00", "/api/thing\u2028", "/api/thing\ud800",
+    ],
+)  # fmt: skip
 def test_an_unknown_path_is_404_in_the_envelope(thing, path):
     """Whatever the verb, without looking anybody up."""
     handler, _, browser = thing
     for method in ("GET", "POST", "OPTIONS"):
         answer = browser.send(handler, method, path)
         assert (answer.status, answer.error["type"], answer.error["code"]) == (404, "not_found", "not_found")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_slash_too_many_is_a_redirect_for_who_reads(thing, method):
+    """Kept query and all, before anybody is looked up; also where another function has the path without it."""
+    handler, script, browser = thing
+    for path, there in [
+        ("/api/thing/", "/api/thing"),
+        ("/api/thing//", "/api/thing"),
+        ("/api/ü/", "/api/%C3%BC"),
+    ]:
+        answer = browser.send(handler, method, path, query="a=1&b=%2F")
+        assert (answer.status, answer.headers["Location"]) == (308, f"{there}?a=1&b=%2F")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert script["calls"] == 0
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_a_slash_too_many_is_404_for_who_changes_something(thing, method):
+    """A body is not sent twice."""
+    handler, _, browser = thing
+    answer = browser.send(handler, method, "/api/thing/")
+    assert (answer.status, answer.error["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example/", "//evil.example//", "/\\evil.example/", "/evil/", "/api/../../evil/"]
+)
+def test_no_slash_too_many_leads_to_another_site(thing, path):
+    """Only paths of the API are redirected, and they stay paths."""
+    handler, _, browser = thing
+    answer = browser.send(handler, "GET", path)
+    assert answer.status == 404 or answer.headers["Location"].startswith("/api/")
+
+
+def test_an_unknown_query_parameter_is_refused_after_budget_and_caller(thing, served):
+    """Like an unknown field of a form; it is a 400 as any other, and counts like one."""
+    handler, script, _ = thing
+    ip = fresh_network(served)
+    answer = Browser(ip=ip).send(handler, "GET", PATH, query="zoom=2&zoom=3&page=1")
+    assert (answer.status, answer.error["code"]) == (400, "invalid_fields")
+    assert answer.error["details"]["fields"] == [
+        {"field": "zoom", "problem": "extra_forbidden"},
+        {"field": "page", "problem": "extra_forbidden"},
+    ]
+    assert answer.error["message"] == "This request is not valid: zoom is unknown, page is unknown."
+    assert script["calls"] == 0
+    assert left(handler, ip) == 29
+
+
+def test_whom_an_app_does_not_serve_is_told_before_the_body_is_read(served):
+    """401 and 403 before 400: what is wrong with a request is nobody's business who may not make it."""
+    for admits, code in (("admins", "admin_only"), ("users", None)):
+        app = create_app(admits=admits, scope=None, open_paths=frozenset({"/api/open"}))
+
+        @app.post(PATH)
+        @app.post("/api/open")
+        def take(body: Annotated[dict[str, int], Body()]) -> dict[str, int]:
+            return body
+
+        handler, guest = entrypoint(app), Browser(ip=fresh_network(served))
+        bad = {"body": "[broken", "headers": {"content-type": "application/json"}}
+        assert guest.send(handler, "POST", PATH, **bad).error["code"] == "sign_in_required"
+        assert guest.send(handler, "POST", "/api/open", **bad).error["code"] == "invalid_fields"
+        owner = Owner("user", served.new_name())
+        served.accounts.open(owner, plan="pro", role="user", email=None, now=served.clock)
+        guest.jar["session_id"] = token = served.new_name()
+        served.accounts.start_session(owner, token, now=served.clock)
+        assert guest.send(handler, "POST", PATH, **bad).error["code"] == (code or "invalid_fields")
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"])

@@ -101,6 +101,24 @@ def test_anything_else_in_the_header_is_401(served, header, method):
     assert found.seen == []
 
 
+@pytest.mark.parametrize(
+    "header", [{"x-api-key": SECRET}, {"authorization": f"Token {SECRET}"}, {"authorization": SECRET}]
+)
+@pytest.mark.parametrize(("language", "hint"), [("en", "Send it as"), ("de", "Er gehört in")])
+def test_a_key_in_the_wrong_place_is_told_the_right_one(served, header, language, hint):
+    """401 with the header to use, instead of an answer for a guest; cookies beside it count for nothing."""
+    owner, _ = holder(served)
+    found = thing()
+    answer = found.call(
+        "POST", secret=None, headers={**header, "accept-language": language}, cookies=session(served, owner)
+    )
+    assert is_refused(answer, 401, "invalid_api_key")
+    assert f"{hint} " in answer.error["message"]
+    assert "Authorization: Bearer ek_" in answer.error["message"]
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert found.seen == []
+
+
 def test_no_character_of_a_key_may_change(served):
     """A sample of changes at every place."""
     holder(served)
@@ -229,8 +247,8 @@ def test_a_refused_scope_uses_budget(served):
     """Trying what one may not is counted like everything."""
     holder(served, "read", plan="free")
     found = thing()
-    assert found.call("POST").headers["RateLimit"].startswith('"other";r=29')
-    assert found.call("GET").headers["RateLimit"].startswith('"other";r=28')
+    assert found.call("POST").headers["RateLimit"].startswith('"other";r=59')
+    assert found.call("GET").headers["RateLimit"].startswith('"other";r=58')
 
 
 def test_an_administrators_key_is_no_administrator(served):
@@ -258,7 +276,7 @@ def test_keys_and_browser_of_an_account_share_one_budget(served):
         found.browse(session(served, owner)),
     ]
     left = [answer.headers["RateLimit"].partition("r=")[2].partition(";")[0] for answer in answers]
-    assert left == ["29", "28", "27"]
+    assert left == ["59", "58", "57"]
 
 
 def test_two_accounts_behind_one_address_have_a_budget_each(served):

@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from enhancer.api.http.app import create_app
-from enhancer.api.http.multipart import RequestValidation
+from enhancer.api.http.validation import RequestValidation
 from tests.support.events import CONTEXT, form, http_event
 from tests.support.template import ROOT
 

@@ -3,7 +3,7 @@
 import pytest
 
 from enhancer.api.http.request import Request
-from enhancer.domain.errors import InvalidMultipart
+from enhancer.domain.errors import InvalidFields
 from tests.support.events import http_event
 
 
@@ -72,12 +72,15 @@ def test_without_the_cookie_there_is_no_session():
 @pytest.mark.parametrize(
     ("header", "language"),
     [
-        ("", "en"), ("de", "de"), ("de-AT,en;q=0.5", "de"), ("fr,de;q=0.5,en;q=0.9", "de"), ("DE", "de"),
+        ("", "en"), ("de", "de"), ("de-AT,en;q=0.5", "de"), ("fr,de;q=0.5,en;q=0.9", "en"), ("DE", "de"),
         ("fr, es", "en"), ("*", "en"), ("en-GB,de", "en"), (";;,,q=", "en"), ("d", "en"),
+        ("en;q=0.1,de;q=0.2", "de"), ("en;q=0,de;q=0.001", "de"), ("de;q=0", "en"), ("de ; q=1.0 , en", "de"),
+        ("en;q=0.8, de-CH;q=0.9", "de"), ("*;q=0.3,de;q=0.2", "en"), ("*;q=0.1,de;q=0.2", "de"),
+        ("de;q=nan", "en"), ("de;q=9e9,en;q=0.1", "en"), ("den", "en"), ("x" * 100_000 + ",de", "en"),
     ],
 )  # fmt: skip
-def test_the_first_language_we_have_is_chosen(header, language):
-    """English when there is none."""
+def test_the_language_that_is_liked_best_is_chosen(header, language):
+    """By its quality value, the first of equals; English when there is none of ours."""
     assert request(headers={"accept-language": header}).language == language
 
 
@@ -91,5 +94,5 @@ def test_a_body_comes_decoded():
 def test_a_body_that_is_no_base64_is_refused(broken):
     """A damaged body is the request's fault and not ours."""
     event = http_event("POST", "/x", body=b"x") | {"body": broken}
-    with pytest.raises(InvalidMultipart):
+    with pytest.raises(InvalidFields):
         _ = Request(event, "").body

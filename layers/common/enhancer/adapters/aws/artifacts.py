@@ -92,6 +92,14 @@ class Artifacts:
             return False
         return True
 
+    def copy(self, key: str, to: str) -> None:
+        """Copy an artifact within the bucket, with its content type and facts; raise `NoArtifact`."""
+        source: Any = {"Bucket": self._bucket, "Key": key}
+        try:
+            self._client.copy_object(Bucket=self._bucket, Key=to, CopySource=source)
+        except ClientError as failed:
+            raise _absent(failed, key) from None
+
     def delete(self, key: str) -> None:
         """Delete the artifact if it is stored."""
         self._client.delete_object(Bucket=self._bucket, Key=key)

@@ -1,54 +1,31 @@
-"""What every handler runs in: checks before it, envelope and headers after it, and the one table of error statuses."""
+"""What every handler runs in: checks before it, envelope and headers after it."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from enhancer import runtime
-from enhancer.accounts.caller import identify, identify_key
+from enhancer.accounts.caller import identify, identify_key, network_of
 from enhancer.adapters.dynamodb.rates import RateState
-from enhancer.api.http import cookies, csrf
+from enhancer.api.http import cookies, csrf, query
+from enhancer.api.http.failures import failure, invalid_fields
 from enhancer.api.http.request import Request
-from enhancer.api.shapes.error_texts import message
 from enhancer.domain import errors
 from enhancer.domain.accounts import Account
 from enhancer.domain.api_keys import Scope, holds_key
 from enhancer.domain.callers import Caller
-from enhancer.domain.errors import EnhancerError, LimitReached
+from enhancer.domain.errors import EnhancerError
+from enhancer.domain.owners import Owner
 from enhancer.domain.plans import RateClass, rate_limit
+from enhancer.domain.rate_limits import RateLimit
 from enhancer.telemetry import logger
-
-STATUS: dict[type[EnhancerError], int] = {
-    errors.InvalidRequest: 400,
-    errors.Unauthenticated: 401,
-    errors.InsufficientCredits: 402,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    errors.MethodNotAllowed: 405,
-    errors.Conflict: 409,
-    errors.TooLarge: 413,
-    errors.Unsupported: 415,
-    errors.IdempotencyMismatch: 422,
-    errors.LimitReached: 429,
-    errors.InternalError: 500,
-    errors.SignInUnavailable: 503,
-    errors.StripeError: 503,
-    errors.ProviderFailed: 502,
-    errors.ProviderOutputInvalid: 502,
-    errors.ProviderUnavailable: 503,
-    errors.ProviderThrottled: 503,
-    errors.ProviderExhausted: 503,
-    errors.ProviderTimeout: 504,
-    errors.JobExpired: 504,
-}
-"""The only map from error class to HTTP status; the nearest class in the hierarchy decides."""
 
 SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains; preload",
@@ -60,6 +37,11 @@ SECURITY_HEADERS = {
 }
 RATE_LIMIT, RATE_LIMIT_POLICY = "RateLimit", "RateLimit-Policy"
 """Field names of the IETF draft (draft-ietf-httpapi-ratelimit-headers); they may still change."""
+Admits = Literal["everybody", "users", "admins"]
+"""Whom an app serves: anybody, users (also by API key, where the app has a scope), administrators."""
+PATH_PART_BYTES_MAX = 512
+"""Longest part of a path: it may become part of a key in the table, which has at most 1,024 bytes."""
+LOGGED_PATH_MAX = 300
 
 
 class App(APIGatewayHttpResolver):
@@ -69,7 +51,8 @@ class App(APIGatewayHttpResolver):
     limit for GET, HEAD and OPTIONS. ``csrf`` is off only for routes that browsers post to by themselves. ``validated``:
     whether Powertools validates requests and answers with pydantic. ``scope`` is what an API key needs for calls that
     change something (reading needs "read"); None means that no key will do. ``for_blocked``: also who is blocked may do
-    it, such as signing out and taking their data along. ``request_context`` is the request being answered.
+    it, such as signing out and taking their data along. ``admits``: whom it serves, told before a body is looked at;
+    ``open_paths`` serve everybody. ``request_context`` is the request being answered.
     """
 
     request_context: RequestContext
@@ -83,13 +66,18 @@ class App(APIGatewayHttpResolver):
         validated: bool,
         scope: Scope | None,
         for_blocked: bool,
+        admits: Admits,
+        open_paths: frozenset[str],
     ) -> None:
         super().__init__(enable_validation=validated)
+        self.validated = validated
         self.rate = rate
         self.reads = reads
         self.csrf = csrf
         self.scope = scope
         self.for_blocked = for_blocked
+        self.admits = admits
+        self.open_paths = open_paths
 
     def rate_of(self, method: str) -> RateClass | None:
         """Return which limit a call with this verb counts against."""
@@ -97,9 +85,19 @@ class App(APIGatewayHttpResolver):
 
     def methods_of(self, path: str) -> list[str]:
         """Return the verbs that have a route for this path."""
+        return sorted({route.method for route in self._routes_of(path)})
+
+    def check_query(self, request: Request) -> None:
+        """Raise `InvalidFields` for query parameters that the route of this request does not take."""
+        route = next(one for one in self._routes_of(request.path) if one.method == request.method)
+        named = set(query.read_by_hand(route.func))
+        if self.validated and request.query:
+            named |= {param.alias for param in route.dependant.query_params}
+        query.check(request.query, named, foreign=getattr(route.func, "foreign_query", False))
+
+    def _routes_of(self, path: str) -> list[Any]:
         # Powertools answers 404 for a verb without a route and has no public list of routes; a 405 names the others.
-        routes = self._static_routes + self._dynamic_routes
-        return sorted({route.method for route in routes if route.rule.match(path)})
+        return [route for route in self._static_routes + self._dynamic_routes if route.rule.match(path)]
 
 
 def create_app(
@@ -110,17 +108,27 @@ def create_app(
     validated: bool = True,
     scope: Scope | None = "generate",
     for_blocked: bool = False,
+    admits: Admits = "everybody",
+    open_paths: frozenset[str] = frozenset(),
 ) -> App:
     """Return an app whose routes answer in our envelope, whatever happens in them.
 
     ``rate`` is the limit its calls count against, ``reads`` another one for GET. ``validated`` is off for functions
-    that take and give no JSON: pydantic is half of a cold start.
+    that take and give no JSON: pydantic is half of a cold start. ``csrf`` is off for what strangers' pages and servers
+    call by themselves; their query parameters are not judged either. ``admits`` and ``open_paths`` as in `App`.
     """
     app = App(
-        rate=rate, reads=reads or rate, csrf=csrf, validated=validated, scope=scope, for_blocked=for_blocked
+        rate=rate,
+        reads=reads or rate,
+        csrf=csrf,
+        validated=validated,
+        scope=scope,
+        for_blocked=for_blocked,
+        admits=admits,
+        open_paths=open_paths,
     )
     if validated:
-        from enhancer.api.http.multipart import RequestValidation  # noqa: PLC0415 - loads pydantic
+        from enhancer.api.http.validation import RequestValidation  # noqa: PLC0415 - loads pydantic
 
         # Middlewares that are added in public ways run after this one, which has read the body by then.
         app._request_validation_middleware = RequestValidation()  # type: ignore[no-untyped-call]  # noqa: SLF001
@@ -134,13 +142,15 @@ def entrypoint(app: App) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     def lambda_handler(event: dict[str, Any], lambda_context: Any) -> dict[str, Any]:
         app.request_context = context = RequestContext(app, event)
         try:
-            context.enter()
-            answer = app.resolve(event, lambda_context)
+            answer = context.moved()
+            if answer is None:
+                context.enter()
+                answer = app.resolve(event, lambda_context)
         except EnhancerError as refused:
-            answer = _failure(context.request, refused)
+            answer = failure(context.request, refused)
         except Exception:  # noqa: BLE001 - the last resort; our own errors were caught above
             logger.exception("unhandled", extra={"requestId": context.request.id})
-            answer = _failure(context.request, errors.InternalError())
+            answer = failure(context.request, errors.InternalError())
         return context.leave(answer)
 
     return lambda_handler
@@ -218,10 +228,21 @@ class RequestContext:
             raise errors.AdminOnly
         return self.user
 
+    def moved(self) -> dict[str, Any] | None:
+        """Return a redirect for reading a path of the API with a slash too many at its end, None for anything else."""
+        request, path = self.request, self.request.path
+        trimmed = path.rstrip("/")
+        ours = trimmed != path and trimmed.startswith(("/api/", "/r2-ai/"))
+        if not ours or request.method not in ("GET", "HEAD") or self.app.methods_of(path):
+            return None
+        asked = request.event.get("rawQueryString")
+        location = quote(trimmed) + (f"?{asked}" if asked else "")
+        return {"statusCode": 308, "headers": {"Location": location}, "cookies": [], "isBase64Encoded": False}
+
     def enter(self) -> None:
-        """Check path and verb, origin, CSRF, rate limit, block, key's scope, in this order; raise the first refusal."""
+        """Check path, verb, origin, CSRF, rate limit, who calls, query, in this order; raise the first refusal."""
         request, app = self.request, self.app
-        allowed = app.methods_of(request.path)
+        allowed = app.methods_of(request.path) if _is_sane(request.path) else []
         if not allowed:
             raise errors.NotFound
         if request.method not in allowed:
@@ -234,16 +255,37 @@ class RequestContext:
         if name:
             self.count_against(name)
             self.check_caller()
+            self.check_admitted()
+        if app.csrf:
+            app.check_query(request)
         app.append_context(request=request)  # type: ignore[no-untyped-call]
 
     def count_against(self, name: RateClass) -> None:
-        """Count this call against a limit; raise `RateLimited`."""
-        limit = rate_limit(self.caller.plan, name)
+        """Count this call against a limit of the caller; raise `RateLimited`."""
+        self._take(self.caller.rate_subject, rate_limit(self.caller.plan, name))
+
+    def count_network(self, limit: RateLimit) -> None:
+        """Count this call against a limit of the network it comes from, whoever calls; raise `RateLimited`."""
+        self._take(network_of(self.request.source_ip, runtime.signing_keys()[0]), limit)
+
+    def _take(self, subject: Owner | str, limit: RateLimit) -> None:
         try:
-            self.rate = runtime.rates().take(self.caller.rate_subject, limit, now=self.now)
+            self.rate = runtime.rates().take(subject, limit, now=self.now)
         except errors.RateLimited as refused:
             self.rate = RateState(limit, remaining=0, reset_seconds=refused.retry_after_seconds)
             raise
+
+    def check_admitted(self) -> None:
+        """Refuse whom the app does not serve, before anything that they sent is looked at."""
+        app = self.app
+        if app.admits == "everybody" or self.request.path in app.open_paths:
+            return
+        if app.admits == "admins":
+            _ = self.admin
+        elif app.scope is None:
+            _ = self.user
+        elif self.caller.account is None:
+            raise errors.NotSignedIn
 
     def check_caller(self) -> None:
         """Refuse who is blocked, and what the key's scopes do not include."""
@@ -281,7 +323,7 @@ class RequestContext:
             extra={
                 "requestId": self.request.id,
                 "method": self.request.method,
-                "path": self.request.path,
+                "path": self.request.path[:LOGGED_PATH_MAX],
                 "status": answer["statusCode"],
                 "ms": round(elapsed, 1),
                 **self._notes,
@@ -303,9 +345,9 @@ class RequestContext:
         return [str(one) for one in new]
 
 
-def status_of(problem: EnhancerError) -> int:
-    """Return the HTTP status of an error."""
-    return next(STATUS[cls] for cls in type(problem).__mro__ if cls in STATUS)
+def _is_sane(path: str) -> bool:
+    """Return whether a path could be one of ours: printable, and no part of it too long for a key in the table."""
+    return path.isprintable() and all(len(part.encode()) <= PATH_PART_BYTES_MAX for part in path.split("/"))
 
 
 def _problem_response(app: App, problem: Exception) -> Response[str]:
@@ -314,50 +356,11 @@ def _problem_response(app: App, problem: Exception) -> Response[str]:
         case EnhancerError():
             known: EnhancerError = problem
         case RequestValidationError() if problem.errors()[0]["loc"][0] != "response":
-            known = _invalid_fields(problem)
+            known = invalid_fields(list(problem.errors()))
         case NotFoundError():
             known = errors.NotFound()
         case _:
             logger.error("unhandled", exc_info=problem, extra={"requestId": app.request_context.request.id})
             known = errors.InternalError()
-    answer = _failure(app.request_context.request, known)
+    answer = failure(app.request_context.request, known)
     return Response(answer["statusCode"], "application/json", answer["body"], answer["headers"])
-
-
-def _invalid_fields(problem: RequestValidationError) -> errors.InvalidFields:
-    """Name the field, what is wrong and the limit; never the value."""
-    fields = []
-    for error in problem.errors():
-        place = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
-        limits = {name: value for name, value in (error.get("ctx") or {}).items() if _is_plain(value)}
-        fields.append({"field": ".".join(place) or "body", "problem": error["type"], **limits})
-    return errors.InvalidFields(fields=fields)
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, int | float | str) and not isinstance(value, bool)
-
-
-def _failure(request: Request, problem: EnhancerError) -> dict[str, Any]:
-    """Return the answer for an error in the shape of the contract."""
-    error: dict[str, Any] = {
-        "type": problem.type,
-        "code": problem.code,
-        "message": message(problem.code, problem.details, request.language),
-    }
-    if problem.details:
-        error["details"] = problem.details
-    body: dict[str, Any] = {"success": False, "error": error, "requestId": request.id}
-    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    if isinstance(problem, LimitReached):
-        body["retryAfter"] = problem.retry_after_seconds
-        headers["Retry-After"] = str(problem.retry_after_seconds)
-    if isinstance(problem, errors.MethodNotAllowed):
-        headers["Allow"] = ", ".join(problem.details["allow"])
-    return {
-        "statusCode": status_of(problem),
-        "headers": headers,
-        "cookies": [],
-        "body": json.dumps(body, ensure_ascii=False),
-        "isBase64Encoded": False,
-    }

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from enhancer.api.http import cookies
-from enhancer.domain.errors import InvalidMultipart
+from enhancer.domain.errors import InvalidFields
 
 LOCAL_HOSTS = ("http://127.0.0.1", "http://localhost")
 LANGUAGES = ("en", "de")
 GATEWAY_MS = 30_000
 """An HTTP API answers for a function that takes longer."""
+OTHER_KEY_HEADER = "x-api-key"
+"""Where other APIs take keys; ours refuses them there, with the right way, instead of taking the caller for a guest."""
+HEADER_MAX = 500
+"""Characters of Accept-Language that are read."""
+_QUALITY = re.compile(r"\bq\s*=\s*([01](?:\.[0-9]{0,3})?)\s*$")
 
 
 @dataclass(frozen=True)
@@ -88,10 +95,10 @@ class Request:
 
     @property
     def api_key(self) -> str | None:
-        """The token after ``Authorization: Bearer``; "" for another kind of authorization, None without one."""
+        """The token after ``Authorization: Bearer``; "" for whatever else may be meant as a key, None without any."""
         header = self.headers.get("authorization")
         if header is None:
-            return None
+            return "" if OTHER_KEY_HEADER in self.headers else None
         scheme, _, credentials = header.strip().partition(" ")
         return credentials.strip() if scheme.lower() == "bearer" else ""
 
@@ -102,20 +109,32 @@ class Request:
 
     @property
     def language(self) -> str:
-        """The first of our languages that ``Accept-Language`` names; English otherwise."""
-        for entry in self.headers.get("accept-language", "").lower().split(","):
-            tag = entry.split(";")[0].strip()[:2]
-            if tag in LANGUAGES:
-                return tag
-        return LANGUAGES[0]
+        """Our language that ``Accept-Language`` likes best (RFC 9110, 12.5.4); English when it names none of ours."""
+        best, liking = LANGUAGES[0], 0.0
+        for tag, quality in _preferences(self.headers.get("accept-language", "")):
+            language = LANGUAGES[0] if tag == "*" else tag.partition("-")[0]
+            if language in LANGUAGES and quality > liking:
+                best, liking = language, quality
+        return best
+
+    @property
+    def media_type(self) -> str:
+        """The body's type in lower case, without parameters; "" where none is stated."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
     def body(self) -> bytes:
-        """The raw body."""
+        """The raw body; raise `InvalidFields` where it cannot be read."""
         body = self.event.get("body") or ""
-        if not self.event.get("isBase64Encoded"):
-            return str(body).encode()
         try:
-            return b64decode(body, validate=True)
-        except ValueError:  # binascii.Error is one; so is text that is not ASCII
-            raise InvalidMultipart(field="body") from None
+            return b64decode(body, validate=True) if self.event.get("isBase64Encoded") else str(body).encode()
+        except ValueError:  # not base64, or text with half a surrogate pair
+            raise InvalidFields(fields=[{"field": "body", "problem": "not UTF-8"}]) from None
+
+
+def _preferences(header: str) -> Iterator[tuple[str, float]]:
+    """Yield each tag with its quality, 1 where none is stated and 0 where it is none."""
+    for entry in header[:HEADER_MAX].lower().split(","):
+        tag, _, parameters = entry.partition(";")
+        quality = _QUALITY.search(parameters)
+        yield tag.strip(), float(quality[1]) if quality else float(not parameters.strip())

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StringConstraints
 
 from enhancer.api.shapes.usage import CreditsView
-from enhancer.api.shapes.wire import Wire
+from enhancer.api.shapes.wire import Asked, ReturnTo, Wire
 from enhancer.domain.accounts import Account
 from enhancer.domain.api_keys import ApiKey, Scope
 from enhancer.domain.ledger import GIFT_CREDITS_MAX, Entry, UsageAndBalance
+from enhancer.domain.plans import PLANS
 from enhancer.domain.pricing import credits
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=300)]
 UserId = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{10,64}$")]
-
-
-class Asked(Wire):
-    """A request body: unknown fields are refused."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
 
 class MeView(Wire):
@@ -36,6 +30,12 @@ class MeView(Wire):
     name: str = ""
     email: str = ""
     sign_ins: list[str]
+
+
+class LinkRequest(Asked):
+    """Where to come back to."""
+
+    return_to: ReturnTo | None = None
 
 
 class LoginView(Wire):
@@ -124,7 +124,7 @@ class PlanRequest(Asked):
     """Another plan for a user, and why."""
 
     user_id: UserId
-    plan: str = Field(max_length=40)
+    plan: str = Field(max_length=40, json_schema_extra={"enum": [*PLANS]})
     reason: Reason
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
-from aws_lambda_powertools.event_handler import Response
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field
 
-from enhancer.api.shapes.accounts import Asked
 from enhancer.api.shapes.usage import ExpiringView
-from enhancer.api.shapes.wire import Wire
+from enhancer.api.shapes.wire import Asked, ReturnTo, Wire
 from enhancer.domain.accounts import Account
 from enhancer.domain.credits import CURRENCY, PACKS, VALID_DAYS, VALID_MONTHS, Expiring
 from enhancer.domain.ledger import Balance, Entry, UsageAndBalance
@@ -18,25 +16,24 @@ from enhancer.domain.payments import Interval
 from enhancer.domain.periods import DAY_MS
 from enhancer.domain.plans import PLANS, Plan, plan_named
 from enhancer.domain.pricing import credits
-from enhancer.domain.stripe_prices import ANNUAL_MONTHS, EUR, Prices
+from enhancer.domain.stripe_prices import ANNUAL_MONTHS, Prices
 from enhancer.domain.subscriptions import GRACE_MS, current, following
 
 ACTORS = ("stripe", "quota_reset")
 """Automatic actors, which owners are shown by name; all others are shown as "admin"."""
-ReturnTo = Annotated[str, StringConstraints(max_length=500)]
 
 
 class PackRequest(Asked):
     """A pack of credits. ``returnTo``: the path of our page to come back to."""
 
-    pack: int = Field(strict=True, ge=1, le=1_000_000)
+    pack: int = Field(ge=1, le=1_000_000, json_schema_extra={"enum": [*PACKS]})
     return_to: ReturnTo | None = None
 
 
 class SubscriptionRequest(Asked):
     """A plan by the month or by the year."""
 
-    plan: str = Field(max_length=40)
+    plan: str = Field(max_length=40, json_schema_extra={"enum": [*list(PLANS)[2:]]})
     interval: Interval
     return_to: ReturnTo | None = None
 
@@ -45,25 +42,6 @@ class PortalRequest(Asked):
     """Where to come back to."""
 
     return_to: ReturnTo | None = None
-
-
-class UrlView(Wire):
-    """An address at Stripe, good for a while."""
-
-    url: str
-
-
-class Leaving(BaseModel):
-    """Where to send the browser: the URL inside the envelope and again at top level."""
-
-    success: Literal[True] = True
-    data: UrlView
-    url: str
-
-
-def leaving(url: str) -> Response[Leaving]:
-    """Return the answer with the URL to send the browser to."""
-    return Response(200, "application/json", Leaving(data=UrlView(url=url), url=url))
 
 
 class MoneyView(Wire):
@@ -90,7 +68,7 @@ class PlanView(Wire):
     @classmethod
     def of(cls, plan: Plan, prices: Prices, *, open_: bool) -> PlanView:
         """Return a plan; ``open_``: whether anything can be paid here."""
-        month = plan.eur_per_month * 100
+        month = plan.price_per_month * 100
         monthly = prices.sells(plan.name, "monthly") and open_
         annually = prices.sells(plan.name, "annual") and open_
         return cls(
@@ -101,8 +79,8 @@ class PlanView(Wire):
             face_enhance=plan.face,
             max_input_megapixels=plan.input_megapixels_max,
             jobs_at_once=plan.jobs_at_once,
-            monthly=MoneyView(amount=month, currency=EUR, available=monthly or not month),
-            annual=MoneyView(amount=month * ANNUAL_MONTHS, currency=EUR, available=annually)
+            monthly=MoneyView(amount=month, currency=CURRENCY, available=monthly or not month),
+            annual=MoneyView(amount=month * ANNUAL_MONTHS, currency=CURRENCY, available=annually)
             if month
             else None,
         )

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from enhancer.api.shapes.picture_texts import variant
+from enhancer.api.shapes.problem_texts import said, spelled_out
+
 TEXTS: dict[str, tuple[str, str]] = {
-    "invalid_fields": ("Some fields are not valid: {field_list}.", "Einige Angaben sind ungültig: {field_list}."),
+    "invalid_fields": ("This request is not valid: {field_list}.", "Diese Anfrage ist ungültig: {field_list}."),
     "invalid_multipart": (
         "The request body is not valid multipart/form-data.",
         "Der Inhalt der Anfrage ist kein gültiges multipart/form-data.",
@@ -61,8 +64,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Unter diesem uploadKey liegt kein fertiger Upload von dir.",
     ),
     "output_too_large": (
-        "The result would be {width} × {height} pixels; the limit is {limit}. Choose a smaller scale or PNG.",
-        "Das Ergebnis hätte {width} × {height} Pixel; die Grenze ist {limit}. Bitte kleiner skalieren oder PNG wählen.",
+        "The result would be {width} × {height} pixels; the limit is {limit}. Choose a smaller scale, PNG or JPEG.",
+        "Das Ergebnis hätte {width} × {height} Pixel; die Grenze ist {limit}. Kleiner skalieren, oder PNG oder JPEG.",
     ),
     "needs_job": (
         "This is too much work for one request: {megapixels} MP, the limit here is {limit} MP. Use a job.",
@@ -118,6 +121,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The job was canceled. Nothing was charged for this picture.",
         "Der Auftrag wurde abgebrochen. Für dieses Bild wurde nichts berechnet.",
     ),
+    "job_deleted": (
+        "The job that this Idempotency-Key stands for was deleted. Send a new key to run the picture again.",
+        "Der Auftrag zu diesem Idempotency-Key wurde gelöscht. Mit einem neuen Schlüssel läuft das Bild noch einmal.",
+    ),
     "file_too_large": (
         "The file has {size} bytes; the limit is {limit}. Larger files go through POST /api/ai-image/uploads.",
         "Die Datei hat {size} Bytes; die Grenze ist {limit}. Größere Dateien gehen über POST /api/ai-image/uploads.",
@@ -127,8 +134,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Das Bild hat {megapixels} Megapixel; die Grenze ist {limit}. {plan_hint}",
     ),
     "image_format_unsupported": (
-        "This is not a JPEG, PNG, WebP or AVIF picture.",
-        "Das ist kein JPEG-, PNG-, WebP- oder AVIF-Bild.",
+        "This is not a JPEG, PNG, WebP or AVIF picture. Save it as one of these.",
+        "Das ist kein JPEG-, PNG-, WebP- oder AVIF-Bild. Bitte in einem dieser Formate speichern.",
     ),
     "content_type_unsupported": (
         "The request body must be one of: {expected}.",
@@ -172,12 +179,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "subscription_exists": (
         "You already have a subscription ({plan}). Change it in the customer portal.",
-        "Sie haben schon ein Abo ({plan}). Ändern können Sie es im Kundenportal.",
+        "Du hast schon ein Abo ({plan}). Ändern lässt es sich im Kundenportal.",
     ),
     "no_subscription": ("There is no subscription to cancel.", "Es gibt kein Abo, das sich kündigen ließe."),
     "nothing_bought": (
         "You have not bought anything yet, so there is nothing to manage.",
-        "Sie haben noch nichts gekauft; es gibt also nichts zu verwalten.",
+        "Du hast noch nichts gekauft; es gibt also nichts zu verwalten.",
     ),
     "checkout_under_way": (
         "This checkout is being opened already. Try again in a moment.",
@@ -196,8 +203,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Die Anmeldung mit {provider} ist zurzeit nicht möglich.",
     ),
     "invalid_api_key": (
-        "The API key is not valid, or was revoked.",
-        "Der API-Schlüssel ist ungültig oder wurde widerrufen.",
+        "The API key is not valid, or was revoked. Send it as “Authorization: Bearer ek_…”, in no other header.",
+        "Der API-Schlüssel ist ungültig oder widerrufen. Er gehört in „Authorization: Bearer ek_…“, sonst nirgends.",
     ),
     "return_to_invalid": (
         "returnTo must be a path of this page, such as /en/account.",
@@ -214,7 +221,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "admin_only": ("This is for administrators only.", "Das ist Administratoren vorbehalten."),
     "owner_blocked": (
         "This account is blocked. Please contact us.",
-        "Dieses Konto ist gesperrt. Bitte melden Sie sich bei uns.",
+        "Dieses Konto ist gesperrt. Bitte melde dich bei uns.",
     ),
     "identity_taken": (
         "This {provider} account already belongs to another user here.",
@@ -283,12 +290,11 @@ _PLAN_HINT = ("The plan {requiredPlan} has it.", "Der Tarif {requiredPlan} enth�
 def message(code: str, details: dict[str, Any], language: str) -> str:
     """Return the text for an error code in ``en`` or ``de``."""
     column = 1 if language == "de" else 0
-    shown = {name: _shown(value) for name, value in details.items()}
+    shown = {name: _shown(said(name, value, language)) for name, value in details.items()}
     shown["plan_hint"] = _PLAN_HINT[column].format_map(shown) if details.get("requiredPlan") else ""
-    shown["field_list"] = ", ".join(
-        f"{field.get('field')} ({field.get('problem')})" for field in details.get("fields", [])
-    )
-    return TEXTS[code][column].format_map(defaultdict(lambda: "–", shown)).strip()
+    shown["field_list"] = spelled_out(details.get("fields", []), details.get("more", 0), language)
+    text = variant(code, details) or TEXTS[code]
+    return text[column].format_map(defaultdict(lambda: "–", shown)).strip()
 
 
 def _shown(value: Any) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from enhancer.api.shapes.error_texts import message
-from enhancer.api.shapes.runs import ChargeView, scale_shown
+from enhancer.api.shapes.runs import ChargeView, address, scale_shown
 from enhancer.api.shapes.usage import PeriodView
 from enhancer.api.shapes.wire import Wire
 from enhancer.domain.jobs import Item, Job, Status
@@ -56,8 +56,8 @@ class ItemView(Wire):
     charge: ChargeView
 
     @classmethod
-    def of(cls, job: Job, item: Item, language: str) -> ItemView:
-        """Return the view of an item; texts in ``language``."""
+    def of(cls, job: Job, item: Item, language: str, *, origin: str) -> ItemView:
+        """Return the view of an item; texts in ``language``, addresses on ``origin``."""
         error, ran = item.error, job.model_of(item)
         return cls(
             id=str(item.index),
@@ -65,10 +65,12 @@ class ItemView(Wire):
             model=ran.slug,
             provider=ran.provider,
             prompt=item.prompt,
-            input=InputView(**asdict(item.input), url=f"/r2-ai/{item.input.key}") if item.input else None,
+            input=InputView(**asdict(item.input), url=address(item.input.key, origin))
+            if item.input
+            else None,
             output=OutputView(
                 key=item.output.key,
-                url=f"/r2-ai/{item.output.key}",
+                url=address(item.output.key, origin),
                 width=item.output.width,
                 height=item.output.height,
             )
@@ -127,9 +129,9 @@ class JobView(Wire):
     usage: PeriodView | None = None
 
     @classmethod
-    def of(cls, job: Job, language: str, *, usage: PeriodView | None = None) -> JobView:
-        """Return the view of a job; texts in ``language``."""
-        items = [ItemView.of(job, item, language) for item in job.items]
+    def of(cls, job: Job, language: str, *, origin: str = "", usage: PeriodView | None = None) -> JobView:
+        """Return the view of a job; texts in ``language``, addresses on ``origin``, as paths where it is empty."""
+        items = [ItemView.of(job, item, language, origin=origin) for item in job.items]
         charged = [item.charged for item in job.items]
         ran = job.model_of(job.items[0]) if len(items) == 1 else model_named(job.model)
         asked = {name: value for name, value in asdict(job.params).items() if value is not None}
@@ -161,6 +163,13 @@ class JobsView(Wire):
 
     jobs: list[JobView]
     next_cursor: str | None
+
+
+class NeverRunView(Wire):
+    """Confirms that nothing was ordered under an idempotency key, and nothing can be any more."""
+
+    id: None = None
+    status: Literal["canceled"] = "canceled"
 
 
 class DeletedView(Wire):

@@ -92,9 +92,17 @@ class GenerateView(Wire):
 
     @classmethod
     def of(
-        cls, submitted: Submitted, job: Job, *, plan: Plan, state: UsageAndBalance, now: int, total_ms: float
+        cls,
+        submitted: Submitted,
+        job: Job,
+        *,
+        plan: Plan,
+        state: UsageAndBalance,
+        now: int,
+        total_ms: float,
+        origin: str = "",
     ) -> GenerateView:
-        """Return the view of a job with a result."""
+        """Return the view of a job with a result; addresses on ``origin``, as paths where it is empty."""
         item = job.items[0]
         assert item.input  # noqa: S101 - only called for a job with a result
         assert item.output  # noqa: S101
@@ -104,8 +112,8 @@ class GenerateView(Wire):
             model=ran.slug,
             provider=ran.provider,
             requested_model=job.model,
-            image_url=f"/r2-ai/{item.output.key}",
-            original_url=f"/r2-ai/{item.input.key}",
+            image_url=address(item.output.key, origin),
+            original_url=address(item.input.key, origin),
             width=item.output.width,
             height=item.output.height,
             charge=ChargeView.of(FREE if submitted.deduplicated else item.charged),
@@ -116,6 +124,11 @@ class GenerateView(Wire):
             entitlements=EntitlementsView.of(plan),
             limits=LEGACY_LIMITS,
         )
+
+
+def address(key: str, origin: str) -> str:
+    """Return where an artifact is fetched."""
+    return f"{origin}/r2-ai/{key}"
 
 
 def scale_shown(params: Params) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Generic, Literal, Self, TypeVar
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import UploadFile
@@ -10,10 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from enhancer.domain.images import CONTENT_TYPES, UPLOAD_BYTES_MAX
 from enhancer.domain.jobs import ITEMS_MAX, Source
+from enhancer.domain.paths import PATH_PATTERN, RETURN_TO_MAX
+from enhancer.domain.plans import PLANS
 from enhancer.jobs.submit import EnhanceOrder
 
 Data = TypeVar("Data")
+ReturnTo = Annotated[str, Field(max_length=RETURN_TO_MAX, json_schema_extra={"pattern": f"^{PATH_PATTERN}$"})]
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
@@ -23,6 +27,12 @@ class Wire(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
+class Asked(Wire):
+    """A request body: unknown fields, names in snake_case and values of another type are refused."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
+
+
 class Success(BaseModel, Generic[Data]):
     """The envelope of every answer that worked."""
 
@@ -30,12 +40,29 @@ class Success(BaseModel, Generic[Data]):
     data: Data
 
 
+class UrlView(Wire):
+    """An address at Stripe or at who signs people in, good for a while."""
+
+    url: str
+
+
+class Leaving(BaseModel):
+    """Where to send the browser: the URL inside the envelope and again at top level."""
+
+    success: Literal[True] = True
+    data: UrlView
+    url: str
+
+
 class ParamsForm(BaseModel):
-    """What to do with a picture, whatever runs it. Field names are the form's own."""
+    """What to do with a picture, whatever runs it. Field names are the form's own; JSON is taken as well."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
+    is_form: ClassVar[bool] = True
 
-    scale: int | None = Field(None, description="How many times larger: 2, 4, 6 or 8. 2 when omitted.")
+    scale: int | None = Field(
+        None, ge=0, le=100, description="How many times larger: 2, 4, 6 or 8. 2 when omitted."
+    )
     face_enhance: bool = Field(False, description="Restore faces, where model and plan have it.")
     quality: Literal["standard", "pro"] = "standard"
     output_format: Literal["same", "jpeg", "png", "webp"] = "same"
@@ -63,7 +90,9 @@ class ParamsForm(BaseModel):
 class OrderForm(ParamsForm):
     """Which model, and what to do with a picture."""
 
-    model: str | None = Field(None, description="Slug or alias of a model; the built-in one when omitted.")
+    model: str | None = Field(
+        None, max_length=200, description="Slug or alias of a model; the built-in one when omitted."
+    )
     prompt: Prompt | None = None
 
     def to_order(self) -> EnhanceOrder:
@@ -92,17 +121,15 @@ class QuoteForm(OrderForm):
         return (self.width or 0) * (self.height or 0) / 1_000_000
 
 
-class UploadRequest(Wire):
+class UploadRequest(Asked):
     """A file that is about to be uploaded. ``size`` in bytes."""
 
-    content_type: str = Field(max_length=100)
-    size: int = Field(ge=1)
+    content_type: str = Field(max_length=100, json_schema_extra={"enum": [*CONTENT_TYPES.values()]})
+    size: int = Field(ge=1, json_schema_extra={"maximum": UPLOAD_BYTES_MAX})
 
 
-class ItemWanted(Wire):
+class ItemWanted(Asked):
     """One picture of a batch: the key of an upload or a public https URL, and a prompt if the model takes one."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
     upload_key: str | None = Field(None, max_length=300)
     image_url: str | None = Field(None, max_length=2000)
@@ -139,16 +166,21 @@ class JobForm(GenerateForm):
         return (self.params or self).order_for(self.model, self.prompt)
 
 
-class LoginRequest(Wire):
+class LoginRequest(Asked):
     """The account to sign in with. Without an e-mail a fresh one is opened."""
 
     email: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254)] | None = (
         None
     )
-    plan: str = "free"
+    plan: str = Field("free", max_length=40, json_schema_extra={"enum": [*PLANS]})
     role: Literal["user", "admin"] = "user"
 
 
 def ok(data: Data, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[Success[Data]]:
     """Return ``data`` in the envelope."""
     return Response(status, "application/json", Success(data=data), dict(headers or {}))
+
+
+def leaving(url: str) -> Response[Leaving]:
+    """Return the answer with the URL to send the browser to."""
+    return Response(200, "application/json", Leaving(data=UrlView(url=url), url=url))
