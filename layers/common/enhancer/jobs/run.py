@@ -128,6 +128,7 @@ class _Tries:
         """Raise `ProviderTimeout` when nobody takes the answer any more; ``cost``: USD micros of a result in vain."""
         if time.monotonic() > self.gone:
             self.item = replace(self.item, cost=self.item.cost + cost)
+            self.deps.artifacts.delete(self.item.target)  # nobody pays for it, so nobody keeps it
             raise ProviderTimeout(provider=self.job.model_of(self.item).provider)
 
     def stop(self) -> None:
