@@ -54,7 +54,7 @@ def run(
     nothing.
     """
     began = time.monotonic()
-    tries = _Tries(job, job.items[0], deps, ends=began + seconds_max)
+    tries = _Tries(job, job.items[0], deps, ends=began + seconds_max, gone=began + gone_after)
     problem: EnhancerError | None = InternalError()
     started = time.perf_counter()
     try:
@@ -62,12 +62,11 @@ def run(
         try:
             outcome = tries.to_end()
         except (StillRunning, OutOfTime):
+            tries.check_presence()
             handed_over = tries.hand_over()
             problem = None
             return handed_over
-        if time.monotonic() - began > gone_after:
-            tries.item = replace(tries.item, cost=tries.item.cost + outcome.cost)
-            raise ProviderTimeout(provider=job.model_of(tries.item).provider)
+        tries.check_presence(cost=outcome.cost)
         seconds = time.perf_counter() - started
         done = settle(job, tries.item, outcome, seconds=seconds, closes=True, deps=deps)
         problem = None
@@ -99,6 +98,7 @@ class _Tries:
     item: Item
     deps: JobDeps
     ends: float
+    gone: float
     tried: Item | None = None
 
     def to_end(self) -> Outcome:
@@ -123,6 +123,13 @@ class _Tries:
         handed_over = replace(self.job, kind="async", items=(self.item,))
         self.deps.workflow.start(handed_over, concurrency=1)
         return handed_over
+
+    def check_presence(self, *, cost: int = 0) -> None:
+        """Raise `ProviderTimeout` when nobody takes the answer any more; ``cost``: USD micros of a result in vain."""
+        if time.monotonic() > self.gone:
+            self.item = replace(self.item, cost=self.item.cost + cost)
+            self.deps.artifacts.delete(self.item.target)  # nobody pays for it, so nobody keeps it
+            raise ProviderTimeout(provider=self.job.model_of(self.item).provider)
 
     def stop(self) -> None:
         """Stop the prediction that may be running."""
