@@ -162,15 +162,6 @@ def test_a_picture_that_expired_is_left_out(world):
     assert [name.split("/")[1] for name in names if name.startswith("artifacts/")] == ["results"]
 
 
-def test_a_job_whose_deletion_broke_off_is_not_in_the_copy(world):
-    """What was deleted is not handed out, although its record lies there for a minute more."""
-    caller = member(world)
-    job = made(world, caller)
-    assert world.jobs.mark_deleted(job, now=world.clock)
-    archive = packed(world, caller)
-    assert (json.loads(archive.read("jobs.json")), set(archive.namelist())) == ([], FILES)
-
-
 def test_a_free_picture_is_in_the_copy_of_all_data_like_any_other(world):
     """Its job has an original and a result of its own."""
     caller = member(world)
