@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from enhancer.domain import costs, errors
 from enhancer.domain.entitlement import check_sync
-from enhancer.domain.errors import EnhancerError, InternalError, JobExpired, NeedsJob, ProviderTimeout
+from enhancer.domain.errors import (
+    EnhancerError,
+    InternalError,
+    JobCanceled,
+    JobExpired,
+    NeedsJob,
+    ProviderTimeout,
+)
 from enhancer.domain.jobs import Item, Job, Prediction, StaleAttempt
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.predictions import Outcome, OutOfTime, StillRunning
@@ -71,7 +78,7 @@ def run(
         done = settle(job, tries.item, outcome, seconds=seconds, closes=True, deps=deps)
         problem = None
         return replace(job, status="succeeded", items=(done,), updated_at=deps.now())
-    except (AlreadyResolved, StaleAttempt):
+    except (AlreadyResolved, StaleAttempt, JobCanceled):
         deps.artifacts.delete(tries.item.target)  # nobody pays for it, so nobody keeps it
         problem = _why_resolved(job, deps)
         raise problem from None

@@ -75,6 +75,7 @@ def test_a_run_sends_keys_and_explicit_parameters_and_describes_the_result(stubb
         ("ImageUnreadable", errors.ImageUnreadable),
         ("ImageFormatUnsupported", errors.ProviderUnavailable),
         ("OutputTooLarge", errors.OutputTooLarge),
+        ("JobCanceled", errors.JobCanceled),
         ("Sandbox.Timedout", errors.ProviderTimeout),
         ("Lambda.Timeout", errors.ProviderTimeout),
         ("Runtime.ExitError", errors.ProviderUnavailable),
