@@ -205,6 +205,7 @@ def test_jpeg_without_its_last_rows_is_refused(size, progressive):
     scan = data.rindex(b"\xff\xda") if progressive else data.index(b"\xff\xda")
     for missing in (40, 100, len(data) - scan - 30):
         assert reason_of(data[:-missing]) == "incomplete"
+        assert reason_of(data[:-missing] + b"\xff") == "incomplete"
 
 
 def test_jpeg_without_its_last_passes_is_refused():
