@@ -234,3 +234,31 @@ def test_the_clock_is_read_once_for_a_request(apps, served, monkeypatch, path):
     monkeypatch.setattr(runtime, "now", lambda: read.append(served.clock) or served.clock)
     assert Browser().send(apps.usage, "GET", path).status == 200
     assert len(read) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("scale", "2", "int_type"), ("scale", False, "int_type"), ("scale", 2.5, "int_type"),
+        ("face_enhance", "yes", "bool_type"),
+        ("face_enhance", 1, "bool_type"), ("width", True, "int_type"), ("strength", "0.5", "float_type"),
+        ("quality", ["pro"], "literal_error"), ("model", 7, "string_type"), ("steps", "x" * 5_000, "int_type"),
+    ],
+)  # fmt: skip
+def test_json_is_taken_by_its_own_types_only(apps, browser, field, value, problem):
+    """What the description calls a number is a number; a text that looks like one is none."""
+    answer = browser.post_json(apps.usage, QUOTE, {field: value})
+    assert answer.status == 400
+    assert [(one["field"], one["problem"]) for one in answer.error["details"]["fields"]] == [(field, problem)]
+
+
+def test_a_whole_number_may_be_written_with_a_point_in_json_and_as_text_in_a_form(apps, browser):
+    """JSON has one kind of number, and a form has texts alone."""
+    assert browser.post_json(apps.usage, QUOTE, {"scale": 2.0}).data["scale"] == 2
+    asked = {"scale": "2", "face_enhance": "no", "width": "640", "height": "480"}
+    assert browser.post_form(apps.usage, QUOTE, asked).data["scale"] == 2
+    refused = browser.post_form(apps.usage, QUOTE, {"scale": "two", "face_enhance": "maybe"})
+    assert [(one["field"], one["problem"]) for one in refused.error["details"]["fields"]] == [
+        ("scale", "int_type"),
+        ("face_enhance", "bool_type"),
+    ]
