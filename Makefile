@@ -15,8 +15,8 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 ENV ?= staging
-ARCH ?= x86_64
 PORT ?= 8787
+N ?= 50
 EMULATOR_PORT ?= 4566
 
 .PHONY: help
@@ -27,12 +27,10 @@ help:  ## list the targets
 ##@ Start
 .PHONY: run reset
 run: venv-local  ## start the product on http://127.0.0.1:8787 (PORT=...), check it, stay up
-	@exec $(PY) -m local.run --port $(PORT) --emulator-port $(EMULATOR_PORT)
+	@exec $(PY) -m local --port $(PORT) --emulator-port $(EMULATOR_PORT)
 
-reset:  ## empty the local state: accounts, images, jobs
-	@if [ -e .local/state/running ] && kill -0 "$$(cat .local/state/running)" 2>/dev/null; \
-	then echo "The local stack is running: stop it first (Ctrl-C in its window)."; exit 1; fi
-	@rm -rf .local/state && echo "Local state is empty."
+reset: venv-local  ## empty the local state: accounts, images, jobs
+	@$(PY) -m local.saved .local/state
 
 ##@ Check
 .PHONY: test test-unit test-integration test-e2e contract lint lint-page format
@@ -68,7 +66,7 @@ format: venv  ## put the code into shape
 	@ruff format --quiet $(SOURCES)
 
 ##@ Measure
-.PHONY: bench load credits-race faults provider-faults
+.PHONY: bench load credits-race faults provider-faults restarts
 bench: venv  ## cold starts and the embedded model, side by side with peers
 	@uv pip install --quiet --no-config --no-deps --require-hashes -r requirements/bench.txt
 	@$(PY) -m benchmarks.cold_start
@@ -86,14 +84,16 @@ faults: venv  ## kill every step of a job at every AWS call (STEPS="sweep ...");
 provider-faults: venv  ## play every fault of the providers (FAULTS="429 ..."); print and sum up what follows
 	@$(MODULE) tests.e2e.provider_faults $(FAULTS)
 
+restarts: venv  ## stop the local stack N times by any signal at any moment; write docs/restarts.md
+	@$(MODULE) tests.e2e.restarts --rounds $(N)
+
 ##@ Deploy
 .PHONY: build deploy
 build: venv-local  ## build what would be deployed to AWS
 	@sam build
 
-deploy: venv-local  ## deploy to AWS: ENV=testing|staging|production ARCH=x86_64|arm64
-	@PYTHON_PLATFORM=$(subst arm64,aarch64,$(ARCH))-manylinux_2_28 sam build
-	@sam deploy --config-env $(ENV) --parameter-overrides Environment=$(ENV) Architecture=$(ARCH) $(PARAMETERS)
+deploy: build  ## deploy to AWS: ENV=testing|staging|production PARAMETERS="AppOrigin=https://... ..."
+	@sam deploy --config-env $(ENV) --parameter-overrides Environment=$(ENV) $(PARAMETERS)
 
 ##@ Keep
 .PHONY: venv venv-local browser openapi events lock

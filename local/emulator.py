@@ -1,6 +1,8 @@
 """The AWS emulator on loopback, with every correction of `local.corrections` applied.
 
-`local.stack.LocalStack` runs it as ``python -m local.emulator``, gives it its environment and ends it.
+`local.stack.LocalStack` runs it as ``python -m local.emulator``, gives it its environment and ends it. It always
+starts empty or as an earlier deployment left it; what it holds besides is saved and restored through
+`local.snapshot`, so it may be killed.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 
 from local.corrections import correct_all
 from local.corrections.release import Json, Module
+from local.snapshot import Snapshots
 
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
@@ -25,8 +28,8 @@ def environment(
     port: int,
     python: Path,
     layers: Path,
-    state: Path,
-    mark: Path,
+    scratch: Path,
+    log: Path,
     region: str,
     warm_seconds: int,
 ) -> dict[str, str]:
@@ -48,12 +51,12 @@ def environment(
         "OMP_WAIT_POLICY": "passive",  # models that run side by side leave the cores to each other while they wait
         "PERSIST_STATE": "1",
         "S3_PERSIST": "1",
-        "STATE_DIR": str(state),
-        "S3_DATA_DIR": str(state / "s3"),
+        "STATE_DIR": str(scratch / "aws"),
+        "S3_DATA_DIR": str(scratch / "s3"),
+        "TMPDIR": str(scratch / "tmp"),
         "EMULATOR_PYTHON": str(python),
         "EMULATOR_LAYERS": str(layers),
-        "EMULATOR_MARK": str(mark),
-        "EMULATOR_FUNCTION_LOG": str(state.parent / "functions.log"),
+        "EMULATOR_FUNCTION_LOG": str(log),
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -66,28 +69,35 @@ def write_function_logs(service: Module) -> None:
         result: Json = execute(func, event, request_id)
         if text := result.get("log"):
             name = (func.get("config") or func).get("FunctionName", "")
-            with file.open("a") as log:
-                log.write("".join(f"{name}  {line}\n" for line in text.splitlines()))
+            with file.open("a") as log:  # a line ends at a line feed alone: what was logged may hold U+2028
+                log.write("".join(f"{name}  {line}\n" for line in text.rstrip("\n").split("\n")))
         return result
 
     service._execute_function_warm = execute_and_write
 
 
-def stop_with_parent() -> None:
-    """Send ourselves SIGTERM when the process at the other end of standard input has ended, for whatever reason."""
+def snapshots_of(emulator: Module) -> Snapshots:
+    """Add the routes of `local.snapshot` to the emulator."""
+    from ministack.core import persistence  # imported late, like everything of the emulator
+    from ministack.services import dynamodb, s3, sqs
+
+    return Snapshots(emulator, dynamodb=dynamodb, s3=s3, sqs=sqs, persistence=persistence)
+
+
+def end_with_parent() -> None:
+    """Kill our group, functions included, when the process at the other end of standard input has ended."""
 
     def watch() -> None:
         os.read(0, 1)
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
 if __name__ == "__main__":
+    end_with_parent()
     emulator, functions = correct_all()
     write_function_logs(functions)
-    stop_with_parent()
+    snapshots_of(emulator)
     sys.argv = ["ministack"]
     emulator.main()
-    # Reached only after a clean stop, by which state is written; the mark of a running stack stays otherwise.
-    Path(os.environ["EMULATOR_MARK"]).unlink(missing_ok=True)

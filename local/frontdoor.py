@@ -6,7 +6,6 @@ the client's address on, which the emulator puts into ``sourceIp``.
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 import secrets
@@ -16,55 +15,31 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from local.corrections.http_events import CLIENT_HEADER, HOST_HEADER
+from local.corrections.http_events import ARRIVAL_HEADER, CLIENT_HEADER, HOST_HEADER
+from local.integration import HOP_BY_HOP, Answer, Route, forward
 
 API_BODY_BYTES = 10 * 1024 * 1024  # API Gateway: the largest request body
 EVENT_BYTES = 6_291_556  # Lambda: the largest event, in which a binary body is base64
 EVENT_FRAME_BYTES = 1_500  # what an event holds besides headers, path, query and body
 HEADER_BYTES = 10_240  # API Gateway: request line and header values together
-INTEGRATION_TIMEOUT_S = 30.0
 DRAIN_BYTES = 64 * 1024 * 1024  # how much of a refused body is read so that the client sees the answer
 IDLE_TIMEOUT_S = 75.0
 CHUNK_BYTES = 256 * 1024
-HOP_BY_HOP = {
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
-    "trailer", "transfer-encoding", "upgrade",
-}  # fmt: skip
+CALL_BACKS = ("/api/provider-webhook/", "/api/billing/stripe-webhook")
 SEPARATORS = re.compile("%(?:25)*(?:2f|5c|00)", re.IGNORECASE)
 """What no path of ours has: encoded slashes, backslashes and NUL. API Gateway itself decodes them, even twice."""
 TEXT_TYPES = {"application/json", "application/xml", "application/javascript"}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A complete response."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-
-    @classmethod
-    def of_json(cls, status: int, document: object) -> Answer:
-        """Return an answer of the front door itself, as JSON."""
-        return cls(status, [("content-type", "application/json")], json.dumps(document).encode())
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where requests go: the emulator's port, the API's id there, and the integration time-out in seconds."""
-
-    port: int
-    api_id: str
-    timeout_s: float = INTEGRATION_TIMEOUT_S
-
-
 class FrontDoor:
-    """A threaded HTTP proxy on 127.0.0.1; a context manager."""
+    """A threaded HTTP proxy on 127.0.0.1; a context manager, which takes no new request when it ends.
+
+    Requests under way go on: see `under_way`.
+    """
 
     def __init__(self, port: int, route: Route, log: Callable[[str], None] | None = None) -> None:
         self._server = _Server(("127.0.0.1", port), _Handler)
@@ -84,6 +59,15 @@ class FrontDoor:
         self._server.server_close()
         self._thread.join()
 
+    def refuse_visitors(self) -> None:
+        """Answer 503 to everybody but the providers, for whose call-backs the work under way may wait."""
+        self._server.refusing = True
+
+    @property
+    def under_way(self) -> int:
+        """How many requests are not answered yet."""
+        return len(self._server.under_way)
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -91,6 +75,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 1024
     route: Route
     log: Callable[[str], None]
+    refusing = False
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.under_way: set[int] = set()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Print an error, unless it is that of a client that closed its connection."""
@@ -116,8 +105,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         started = time.perf_counter()
         target = self.requestline.split()[1]  # self.path has its leading slashes collapsed
-        answer = self._refusal_by_headers() or self._answer(target)
-        self._write(answer)
+        self.server.under_way.add(id(self))
+        try:
+            answer = self._refusal_by_headers() or self._answer(target)
+            self._write(answer)
+        finally:
+            self.server.under_way.discard(id(self))
         milliseconds = (time.perf_counter() - started) * 1000
         self.server.log(log_line(self.command, target, answer.status, milliseconds, len(answer.body)))
 
@@ -136,6 +129,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refusal_by_headers(self) -> Answer | None:
         """Return the refusal of a request by its headers alone, None if they are fine."""
+        if self.server.refusing and not self.requestline.split()[1].startswith(CALL_BACKS):
+            self.close_connection = True
+            return Answer.of_json(503, {"message": "Service Unavailable"})
         if header_bytes(self.requestline, self.headers) > HEADER_BYTES:
             self.close_connection = True
             return Answer.of_json(431, {"message": "Request Header Fields Too Large"})
@@ -207,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _headers_onward(self) -> list[tuple[str, str]]:
         """Return the client's headers without those of the connection, plus the front door's own."""
-        own = {CLIENT_HEADER, HOST_HEADER}
+        own = {CLIENT_HEADER, HOST_HEADER, ARRIVAL_HEADER}
         listed = {name.strip().lower() for name in self.headers.get("connection", "").split(",")}
         dropped = HOP_BY_HOP | own | listed | {"host", "content-length", "expect"}
         kept = [(name, value) for name, value in self.headers.items() if name.lower() not in dropped]
@@ -243,32 +239,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Log nothing here: `_serve` writes one line per request."""
-
-
-def forward(route: Route, method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
-    """Send one request to the API's default stage and read the answer whole."""
-    connection = http.client.HTTPConnection("127.0.0.1", route.port, timeout=route.timeout_s)
-    path = target if target.startswith("/") else "/" + target.partition("://")[2].partition("/")[2]
-    try:
-        connection.putrequest(
-            method, f"/_aws/execute-api/{route.api_id}/$default{path}", skip_accept_encoding=True
-        )
-        for name, value in headers:
-            connection.putheader(name, value)
-        if body:
-            connection.putheader("content-length", str(len(body)))
-        connection.endheaders(body or None)
-        response = connection.getresponse()
-        kept = [(name, value) for name, value in response.msg.items() if name.lower() not in HOP_BY_HOP]
-        return Answer(response.status, kept, response.read())
-    except TimeoutError:
-        return Answer.of_json(503, {"message": "Service Unavailable"})
-    except (http.client.InvalidURL, ValueError):
-        return Answer.of_json(400, {"message": "Bad Request"})
-    except (OSError, http.client.HTTPException):
-        return Answer.of_json(502, {"message": "Bad Gateway"})
-    finally:
-        connection.close()
 
 
 def header_bytes(line: str, headers: Message) -> int:

@@ -7,11 +7,15 @@ import secrets
 import signal
 import socket
 import subprocess
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 STOP_GRACE_S = 15.0
+READY_TIMEOUT_S = 120.0
 PORTS = range(20_000, 32_000)
 
 
@@ -50,12 +54,37 @@ class Process:
 
     def tail(self, lines: int = 5) -> str:
         """Return the last lines that the child printed."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self.log.read_text(errors="replace").rstrip().split("\n")[-lines:])
 
-    def stop(self) -> bool:
-        """Send SIGTERM, wait some seconds, kill the group; return True if the child ended by itself in that time."""
+    def await_answer(self, url: str) -> None:
+        """Wait until a URL that this process serves answers 200.
+
+        Raises:
+            LocalError: the process ended, or took more than `READY_TIMEOUT_S` seconds.
+            HTTPError: it answered with an error other than 503.
+        """
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if not self.running():
+                raise LocalError(f"{self.log.stem} stopped; {self.log} ends with:\n{self.tail()}")
+            try:
+                with urllib.request.urlopen(url, timeout=READY_TIMEOUT_S):
+                    return
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    raise
+            except OSError:
+                pass  # nobody listens yet
+            time.sleep(0.05)
+        raise LocalError(f"{self.log.stem} did not answer within {READY_TIMEOUT_S:.0f} s ({self.log}).")
+
+    def stop(self, *, grace: bool = True) -> bool:
+        """Send SIGTERM, wait some seconds, kill the group; return True if the child ended by itself in that time.
+
+        Without ``grace`` the group is killed at once: for a process that keeps nothing.
+        """
         clean = True
-        if self.running():
+        if grace and self.running():
             self._child.terminate()
             try:
                 self._child.wait(STOP_GRACE_S)
@@ -89,6 +118,13 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def await_free(ports: Sequence[int], seconds: float) -> None:
+    """Wait until nothing listens on these ports, at most so long: what a killed run left ends by itself soon."""
+    deadline = time.monotonic() + seconds
+    while not all(map(is_free, ports)) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def require_free(port: int, what: str) -> None:

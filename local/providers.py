@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from enhancer.settings import BadSetting, price_tables
 from local.build import ROOT
 from local.processes import LocalError, Process, free_port
 
@@ -34,7 +34,7 @@ PRICE_SETTINGS = {
     "PricingTableAnnual": "PRICING_TABLE_ANNUAL",
 }
 STRIPE_HOOK = "/api/billing/stripe-webhook"
-READY_TIMEOUT_S = 60.0
+CALL_TIMEOUT_S = 60.0
 KEPT = (
     "PATH",
     "HOME",
@@ -62,6 +62,7 @@ class Providers:
     origin: str = ""
 
     def __post_init__(self) -> None:
+        self._stripe_runs = self._stripe_resumes = False
         (
             self.replicate_port, self.delivery_port, self.workers_port, self.google_port, self.github_port,
             self.stripe_port,
@@ -174,8 +175,12 @@ class Providers:
     @property
     def _stripe_parameters(self) -> dict[str, str]:
         if self.real_stripe:
-            return {name: self.environ.get(setting) or "{}" for name, setting in PRICE_SETTINGS.items()}
-        tables = {name: json.dumps(prices) for name, prices in PRICES.items()}
+            try:
+                sold = price_tables(self.environ)
+            except BadSetting as malformed:
+                raise LocalError(f"{malformed}.") from None
+            return {name: quote_free(sold[setting]) for name, setting in PRICE_SETTINGS.items()}
+        tables = {name: quote_free(prices) for name, prices in PRICES.items()}
         return {"StripeBaseUrl": self.stripe_url, **tables}
 
     @property
@@ -192,8 +197,34 @@ class Providers:
             f"Stripe: {stripe}",
         ]
 
-    def start(self, stop_later: Callable[[Callable[[], object]], object]) -> None:
-        """Start the stand-ins and wait until they answer; ``stop_later`` gets a function that ends each."""
+    @property
+    def standin_ports(self) -> tuple[int, ...]:
+        """The ports of all stand-ins, those included that the real services make needless."""
+        return (
+            self.replicate_port, self.delivery_port, self.workers_port, self.google_port, self.github_port,
+            self.stripe_port,
+        )  # fmt: skip
+
+    def stripe_state(self) -> dict[str, object] | None:
+        """Return the account of the stand-in for Stripe as `start` takes it; None if there is no stand-in."""
+        if not self._stripe_runs:
+            return None
+        with urllib.request.urlopen(f"{self.stripe_url}/_ctl/state", timeout=CALL_TIMEOUT_S) as answer:
+            return dict(json.load(answer))
+
+    def deliver(self) -> None:
+        """Let the stand-in for Stripe send the events that an earlier run left: the product answers now."""
+        if self._stripe_resumes:
+            call = urllib.request.Request(f"{self.stripe_url}/_ctl/start", b"{}")
+            urllib.request.urlopen(call, timeout=CALL_TIMEOUT_S).close()
+
+    def start(
+        self, stop_later: Callable[[Callable[[], object]], object], *, stripe: Path | None = None
+    ) -> None:
+        """Start the stand-ins and wait until they answer.
+
+        ``stop_later`` gets a function that ends each; ``stripe``: a file with the `stripe_state` of an earlier run.
+        """
         real_stripe = self.real_stripe  # refused before anything runs
         started = [self._replicate()]
         if not self.real_workers:
@@ -212,13 +243,14 @@ class Providers:
                 "--webhook-secret",
                 STRIPE_WEBHOOK_SECRET,
             ]
-            started.append(
-                self._process("stripe", *arguments, "--webhook-url", f"{self.origin}{STRIPE_HOOK}")
-            )
+            arguments += ["--webhook-url", f"{self.origin}{STRIPE_HOOK}"]
+            arguments += ["--state", stripe] if stripe else []
+            started.append(self._process("stripe", *arguments))
+            self._stripe_runs, self._stripe_resumes = True, stripe is not None
         for process, _ in started:
             stop_later(process.stop)
         for process, port in started:
-            _await(process, port)
+            process.await_answer(f"http://127.0.0.1:{port}/_ctl/ready")
 
     def _replicate(self) -> tuple[Process, int]:
         if self.real_replicate:
@@ -240,14 +272,6 @@ class Providers:
         return process, int(str(arguments[1]))
 
 
-def _await(process: Process, port: int) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if not process.running():
-            raise LocalError(f"A stand-in stopped ({process.log}):\n{process.tail()}")
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_ctl/ready", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.05)
-    raise LocalError(f"A stand-in did not answer ({process.log}).")
+def quote_free(prices: Mapping[str, str]) -> str:
+    """Return a price table in the form that parameters have: ``100=price_a,500=price_b``."""
+    return ",".join(f"{sold}={price}" for sold, price in prices.items())

@@ -26,8 +26,9 @@ from typing import Any
 from samcli.yamlhelper import yaml_parse
 
 from local import build
+from local.deployment import REGION
 from local.processes import LocalError, Process, free_port
-from local.stack import REGION, LocalStack
+from local.stack import LocalStack
 
 Json = dict[str, Any]
 RUNTIME_CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")

@@ -6,20 +6,25 @@ import argparse
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import requests
 
 from enhancer.adapters.dynamodb.table import Table
 from local.build import ROOT
 from local.check import enhance_samples
-from local.processes import LocalError, is_free
+from local.processes import LocalError, await_free, is_free
+from local.saved import in_use, was_killed
 from local.seed import seed
-from local.stack import LocalStack
+from local.stack import LEFTOVER_S, LocalStack
 
 STATE = ROOT / ".local" / "state"
 RESULTS = ROOT / ".local" / "samples"
 PROVIDER_PORTS = 8791, 8792, 8793, 8794, 8795, 8796
-GREEN, YELLOW, RED, PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
+GREEN, RED, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
 
 
 class Progress:
@@ -34,23 +39,49 @@ class Progress:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Start the stack, check it and serve; return the exit code, 1 if the stack could not start."""
+    """Start the stack, check it and serve; return the exit code, 1 if it could not start or could not save."""
     options = parse(arguments)
-    interrupt_on_signals()
-    progress = Progress()
+    try:
+        with suppress(KeyboardInterrupt):
+            serve(options, Progress())
+    except LocalError as problem:
+        print(f"{RED}{problem}{PLAIN}", file=sys.stderr)
+        return 1
+    except OSError as problem:  # a full disk, a folder of somebody else
+        where = f" ({problem.filename})" if problem.filename else ""
+        print(
+            f"{RED}{problem.strerror or problem}{where}: the local stack cannot go on.{PLAIN}",
+            file=sys.stderr,
+        )
+        return 1
+    except Exception:  # noqa: BLE001 - nobody who starts the product for the first time can use a traceback
+        log = options.state / "error.log"
+        with suppress(OSError):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(traceback.format_exc())
+        print(
+            f"{RED}A fault of ours, described in {log}. What was saved is safe: try again.{PLAIN}",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def serve(options: argparse.Namespace, progress: Progress) -> None:
+    """Run the stack until it is interrupted."""
     stack = LocalStack(
         port=options.port,
         emulator_port=options.emulator_port,
         state=options.state,
+        keep=True,
         template=options.template,
         on_step=progress,
         on_request=lambda line: print(line, flush=True),
-        provider_ports=provider_ports(),
+        provider_ports=provider_ports(options),
     )
-    try:
-        with stack:
-            if not stack.started_clean:
-                print(f"{YELLOW}The last stop was not clean: changes since the stop before are lost.{PLAIN}")
+    interrupt_on_signals(stack)
+    with stack:
+        with suppress(KeyboardInterrupt):
             if not options.no_check:
                 progress("checking: enhancing the samples")
                 check(stack)
@@ -62,13 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"{GREEN}Ready: {stack.url}{PLAIN}   Ctrl-C stops. Logs of the functions: {logs}", flush=True
             )
             stack.watch()
-    except LocalError as problem:
-        print(f"{RED}{problem}{PLAIN}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        pass
-    progress("stopped")
-    return 0
+        progress("stopping")
+    progress("stopped; everything is saved")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -78,10 +104,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--emulator-port", type=int, default=4566, help="of the AWS emulator; 0 takes a free one"
     )
+    parser.add_argument(
+        "--provider-ports", type=ports, default=PROVIDER_PORTS, help="of the stand-ins, with commas between"
+    )
     parser.add_argument("--state", type=Path, default=STATE, help="where tables, images and logs are kept")
     parser.add_argument("--template", type=Path, default=ROOT / "template.yaml", help="what to deploy")
     parser.add_argument("--no-check", action="store_true", help="do not enhance the samples")
     return parser.parse_args(arguments)
+
+
+def ports(text: str) -> tuple[int, ...]:
+    """Read a list of ports."""
+    return tuple(map(int, text.split(",")))
 
 
 def show_accounts(stack: LocalStack) -> None:
@@ -96,18 +130,22 @@ def show_accounts(stack: LocalStack) -> None:
         print(f"          {one.email:24} {one.plan:11} {one.role:6} {one.key}", flush=True)
 
 
-def provider_ports() -> tuple[int, ...]:
-    """Return the usual port of each provider if it is free, so that a kept deployment still fits; else 0."""
-    return tuple(port if is_free(port) else 0 for port in PROVIDER_PORTS)
+def provider_ports(options: argparse.Namespace) -> tuple[int, ...]:
+    """Return the wanted port of each provider if it is free, so that a kept deployment still fits; else 0."""
+    if was_killed(options.state) and not in_use(options.state):
+        await_free(options.provider_ports, LEFTOVER_S)
+    return tuple(port if is_free(port) else 0 for port in options.provider_ports)
 
 
-def interrupt_on_signals() -> None:
-    """Raise KeyboardInterrupt at the first SIGINT, SIGTERM or SIGHUP; ignore later ones, to stop cleanly."""
+def interrupt_on_signals(stack: LocalStack) -> None:
+    """Stop at SIGINT, SIGTERM or SIGHUP; a later one stops waiting for what is under way, and interrupts no saving."""
 
     def interrupt(*_: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        if not stack.stopping:
+            stack.stopping = True
+            raise KeyboardInterrupt
+        if stack.keeper:
+            stack.keeper.hurry()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
@@ -118,9 +156,5 @@ def check(stack: LocalStack) -> None:
     try:
         for line in enhance_samples(stack.url, ROOT / "samples", RESULTS):
             print(f"          {line}", flush=True)
-    except LocalError as problem:
+    except (LocalError, requests.RequestException) as problem:
         print(f"{RED}The self-check failed: {problem}{PLAIN}", flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

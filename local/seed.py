@@ -7,6 +7,7 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 
 from enhancer.adapters.dynamodb.accounts import Accounts, hashed
+from enhancer.adapters.dynamodb.allowances import Allowances
 from enhancer.adapters.dynamodb.api_keys import ApiKeys
 from enhancer.adapters.dynamodb.ledger import Ledger
 from enhancer.adapters.dynamodb.table import Table
@@ -36,8 +37,14 @@ def seed(table: Table) -> list[Seeded]:
     return [_opened(table, *one) for one in [*wanted, (ADMIN, "enterprise", "admin")]]
 
 
+def _accounts(table: Table) -> Accounts:
+    return Accounts(
+        table, Allowances(table, signing_keys=list)
+    )  # no identity signs in here, so nothing is hashed
+
+
 def _opened(table: Table, email: str, plan: str, role: str) -> Seeded:
-    owner, accounts, keys = Owner("user", user_id_for_development(email)), Accounts(table), ApiKeys(table)
+    owner, accounts, keys = Owner("user", user_id_for_development(email)), _accounts(table), ApiKeys(table)
     secret = "ek_test_" + urlsafe_b64encode(
         hashlib.sha256(f"local {email}".encode()).digest()
     ).decode().rstrip("=")

@@ -1,6 +1,6 @@
 """The whole product on this machine: AWS emulator, built and deployed template, stand-ins, front door.
 
-Used by ``make run`` with kept state, and by tests on free ports with a temporary folder::
+Used by ``make run``, which keeps its state (`local.keeper`), and by tests on free ports with a temporary folder::
 
     with LocalStack(port=0, emulator_port=0, state=tmp_path) as stack:
         requests.get(f"{stack.url}/api/health")
@@ -8,33 +8,34 @@ Used by ``make run`` with kept state, and by tests on free ports with a temporar
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-from local import build, emulator
-from local.frontdoor import INTEGRATION_TIMEOUT_S, FrontDoor, Route
-from local.processes import LocalError, Process, free_port, require_free
+from local import build, deployment, emulator
+from local.deployment import REGION, STACK_NAME
+from local.frontdoor import FrontDoor
+from local.integration import INTEGRATION_TIMEOUT_S, Route
+from local.keeper import STRIPE, Keeper
+from local.processes import LocalError, Process, await_free, free_port, require_free
 from local.providers import Providers
 
-STACK_NAME = "ai-image-enhancer"
-REGION = "eu-central-1"
-READY_TIMEOUT_S = 120.0
+LEFTOVER_S = 5.0
+"""How long the processes of a run that was killed may take to end by themselves."""
+TELL_TIMEOUT_S = 60.0
 HEALTH_PATH = "/api/health"
-HOST_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
 def report_nothing(_step: str) -> None:
@@ -47,7 +48,8 @@ class LocalStack:
     Args:
         port: of the front door; 0 takes a free one.
         emulator_port: of the AWS emulator; 0 takes a free one.
-        state: folder for tables, images and logs; kept over a clean stop.
+        state: folder for logs, and for what is kept.
+        keep: save records, pictures and accounts every few seconds and at the end, and start with what was saved.
         template: the template to deploy, as it would be deployed to AWS.
         parameters: template parameters beside those the stack knows itself.
         on_step: called with what is being done.
@@ -64,6 +66,7 @@ class LocalStack:
         port: int = 8787,
         emulator_port: int = 4566,
         state: Path,
+        keep: bool = False,
         template: Path = build.ROOT / "template.yaml",
         parameters: Mapping[str, str] | None = None,
         on_step: Callable[[str], None] = report_nothing,
@@ -78,7 +81,6 @@ class LocalStack:
         self.state = state.resolve()
         self.template = template.resolve()
         self.built = self.template  # replaced by the built template once there is one
-        self.started_clean = True
         self.providers = Providers(
             self.state, environ=os.environ, seconds=provider_seconds, ports=provider_ports, origin=self.url
         )
@@ -89,6 +91,9 @@ class LocalStack:
         self._on_request = on_request or report_nothing
         self._closing = ExitStack()
         self._emulator: Process | None = None
+        self._front: FrontDoor | None = None
+        self.keeper = Keeper(self, on_step) if keep else None
+        self.stopping = False
 
     @property
     def url(self) -> str:
@@ -104,11 +109,15 @@ class LocalStack:
         try:
             self._start()
         except BaseException:
-            self._closing.close()
+            self._close()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self.stopping = True
         self._closing.close()
 
     def client(self, service: str) -> Any:
@@ -123,12 +132,43 @@ class LocalStack:
             config=Config(retries={"max_attempts": 2}, s3={"addressing_style": "path"}),
         )
 
+    def tell(self, route: str, **order: Any) -> dict[str, Any]:
+        """Call a route of `local.snapshot` in the emulator; LocalError with the reason if it cannot."""
+        call = urllib.request.Request(f"{self.endpoint}/_local/{route}", json.dumps(order).encode())
+        try:
+            with urllib.request.urlopen(call, timeout=TELL_TIMEOUT_S) as answer:
+                return dict(json.load(answer))
+        except urllib.error.HTTPError as refused:
+            text = refused.read().decode(errors="replace")
+            raise LocalError(json.loads(text)["problem"] if refused.code == 507 else text) from None
+
+    def running(self) -> bool:
+        """Return whether the emulator runs."""
+        return bool(self._emulator and self._emulator.running())
+
+    def busy(self) -> bool:
+        """Return whether a request is not answered yet, or an execution has not ended."""
+        if not self.running():
+            return False
+        if self._front and self._front.under_way:
+            return True
+        states = self.client("stepfunctions")
+        with suppress(BotoCoreError, ClientError):  # it is ending by itself
+            machines = self.physical_ids("AWS::StepFunctions::StateMachine").values()
+            return any(
+                states.list_executions(stateMachineArn=arn, statusFilter="RUNNING", maxResults=1)[
+                    "executions"
+                ]
+                for arn in machines
+            )
+        return False
+
     def watch(self) -> None:
         """Wait until interrupted; raise LocalError if the emulator ends by itself."""
-        while self._emulator and self._emulator.running():
+        while self.running():
             time.sleep(1)
         tail = self._emulator.tail() if self._emulator else ""
-        raise LocalError(f"The AWS emulator stopped:\n{tail}")
+        raise LocalError(f"The AWS emulator stopped; what was saved is safe, start again.\n{tail}")
 
     def physical_id(self, logical_id: str) -> str:
         """Return the physical name of a resource of the template, such as a table's or a bucket's."""
@@ -136,6 +176,15 @@ class LocalStack:
             StackName=STACK_NAME, LogicalResourceId=logical_id
         )
         return str(detail["StackResourceDetail"]["PhysicalResourceId"])
+
+    def physical_ids(self, type_: str) -> dict[str, str]:
+        """Return the physical name of every resource of a type by its name in the template."""
+        found = self.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
+        return {
+            one["LogicalResourceId"]: one["PhysicalResourceId"]
+            for one in found
+            if one["ResourceType"] == type_
+        }
 
     def declares(self, logical_id: str) -> bool:
         """Return whether the template has such a resource."""
@@ -149,67 +198,79 @@ class LocalStack:
     def _start(self) -> None:
         if not self.template.exists():
             raise LocalError(f"{self.template} is missing.")
+        self.state.mkdir(parents=True, exist_ok=True)
+        if self.keeper:
+            self.keeper.open(self._closing)
+            for line in self.keeper.lines:
+                self._step(line)
+            if not self.keeper.ended_well:
+                await_free((self.port, self.emulator_port, *self.providers.standin_ports), LEFTOVER_S)
         require_free(self.port, "the product")
         require_free(self.emulator_port, "the AWS emulator")
-        self._start_emulator()
         if self.declares("ProviderSecret"):
             self._step("starting the providers")
-            self.providers.start(self._closing.callback)
+            newest = self.keeper.newest if self.keeper else None
+            stripe = newest.folder / STRIPE if newest and (newest.folder / STRIPE).exists() else None
+            self.providers.start(self._closing.callback, stripe=stripe)
         self._step("building")
-        self.built = build.built_template(self.template, self._tool_environment())
-        self._deploy(self.built)
+        self.built = build.built_template(self.template, deployment.tool_environment(self.endpoint))
+        self._deployed_emulator()
+        if self.keeper:
+            self._step("restoring accounts, jobs and pictures" if self.keeper.newest else "starting empty")
+            self.keeper.restore()
         self._give_keys()
         self._step("opening the front door")
         route = Route(self.emulator_port, self._api_id(), self._integration_seconds)
-        self._closing.enter_context(FrontDoor(self.port, route, self._on_request))
+        if self.keeper:
+            self._closing.callback(self.keeper.end)  # once the front door is closed, before all else ends
+        self._front = self._closing.enter_context(FrontDoor(self.port, route, self._on_request))
+        if self.keeper:
+            self.keeper.start()
+            self._closing.callback(self.keeper.drain)
+            self._closing.callback(self._front.refuse_visitors)
         self._await_health()
+        self.providers.deliver()
 
-    def _start_emulator(self) -> None:
+    def _deployed_emulator(self) -> None:
+        """Start the emulator with the template deployed: from an image of that, or else by deploying it."""
+        image = deployment.image_of(self.state, self.built, self._overrides()) if self.keeper else None
+        if image and image.exists():
+            with suppress(LocalError):
+                if deployment.whole(image):
+                    self._start_emulator(image)
+                    if self._stack_exists():
+                        return
+            self._step("the kept deployment is damaged: deploying anew")
+            shutil.rmtree(image)
+            if self._emulator:
+                self._emulator.stop(grace=False)
+        self._start_emulator(None)
+        self._step("deploying")
+        deployment.deploy(self.built, self._overrides(), self.endpoint)
+        if image:
+            with suppress(LocalError):  # a full disk: the next start deploys again
+                self.tell("image", into=str(image))
+
+    def _start_emulator(self, image: Path | None) -> None:
         self._step("starting the AWS emulator")
-        self.state.mkdir(parents=True, exist_ok=True)
-        mark = self.state / "running"
-        self.started_clean = not mark.exists()
-        mark.write_text(str(os.getpid()))
-        (self.state / "functions.log").unlink(missing_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix="emulator-"))
-        self._closing.callback(shutil.rmtree, scratch, ignore_errors=True)
+        log = self.state / "functions.log"
+        log.unlink(missing_ok=True)
+        scratch = deployment.clear_scratch(self.state, image)
         env = emulator.environment(
-            {**os.environ, "TMPDIR": str(scratch)},
+            os.environ,
             port=self.emulator_port,
             python=build.bare_interpreter(),
             layers=build.layer_cache(),
-            state=self.state / "aws",
-            mark=mark,
+            scratch=scratch,
+            log=log,
             region=REGION,
             warm_seconds=self._warm_seconds,
         )
         command = [sys.executable, "-m", "local.emulator"]
         self._emulator = Process(command, env=env, log=self.state / "emulator.log", cwd=build.ROOT)
-        self._closing.callback(self._emulator.stop)
-        self._await(f"{self.endpoint}/_ministack/ready", "the AWS emulator")
-
-    def _deploy(self, built: Path) -> None:
-        """Deploy the template unless the same one was deployed into this state before."""
-        overrides = self._overrides()
-        wanted = hashlib.sha256(json.dumps([built.parents[1].name, overrides]).encode()).hexdigest()
-        mark = self.state / "deployed"
-        if mark.exists() and mark.read_text() == wanted and self._stack_exists():
-            return
-        self._step("deploying")
-        mark.unlink(missing_ok=True)
-        command = [
-            "sam",
-            "deploy",
-            "--template-file",
-            str(built),
-            "--config-file",
-            str(build.ROOT / "samconfig.toml"),
-        ]
-        command += ["--config-env", "local", "--stack-name", STACK_NAME, "--region", REGION]
-        if overrides:
-            command += ["--parameter-overrides", *overrides]
-        build.run_sam(command, env=self._tool_environment(), cwd=build.ROOT)
-        mark.write_text(wanted)
+        self._closing.callback(shutil.rmtree, scratch, ignore_errors=True)
+        self._closing.callback(self._emulator.stop, grace=False)
+        self._emulator.await_answer(f"{self.endpoint}/_ministack/ready")
 
     def _give_keys(self) -> None:
         """Write the providers' tokens into Secrets Manager, as an operator does on AWS."""
@@ -224,18 +285,8 @@ class LocalStack:
                 secrets.put_secret_value(SecretId=self.physical_id(name), SecretString=json.dumps(value))
 
     def _overrides(self) -> list[str]:
-        """Return the parameters that the template declares, in SAM's notation."""
-        known = {
-            "Environment": "development",
-            "AppOrigin": self.url,
-            "Local": "true",
-            "AllowedOrigins": f"http://localhost:{self.port}",
-            "AdminEmail": "admin@example.com",
-            **self.providers.parameters,
-        }
-        declared = build.template_parameters(self.template)
-        values = {**known, **self._parameters}
-        return [f"{name}={json.dumps(values[name])}" for name in sorted(values) if name in declared]
+        known = {"AppOrigin": self.url, "AllowedOrigins": f"http://localhost:{self.port}"}
+        return deployment.overrides(self.template, known | self.providers.parameters | self._parameters)
 
     def _stack_exists(self) -> bool:
         """Return whether the emulator's kept state holds the deployed stack."""
@@ -244,56 +295,19 @@ class LocalStack:
         return any(s["StackName"] == STACK_NAME and s["StackStatus"].endswith("_COMPLETE") for s in stacks)
 
     def _api_id(self) -> str:
-        pages = self.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
-        for resource in pages:
-            if resource["ResourceType"] == "AWS::ApiGatewayV2::Api":
-                return str(resource["PhysicalResourceId"])
+        for found in self.physical_ids("AWS::ApiGatewayV2::Api").values():
+            return found
         raise LocalError("The template has no HTTP API.")
-
-    def _tool_environment(self) -> dict[str, str]:
-        """Return the environment of ``sam``: the emulator as AWS, no profile, no telemetry, our tools first in PATH."""
-        kept = {name: os.environ[name] for name in HOST_VARIABLES if name in os.environ}
-        return {
-            **kept,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}",
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "SAM_CLI_TELEMETRY": "0",
-            "SAM_CLI_POLL_DELAY": "0.2",  # 5 s is meant for the real service
-            "NO_PROXY": "127.0.0.1,localhost",
-        }
 
     def _await_health(self) -> None:
         self._step("waiting for the product")
         try:
-            self._await(self.url + HEALTH_PATH, "the product")
+            if self._emulator:
+                self._emulator.await_answer(self.url + HEALTH_PATH)
         except urllib.error.HTTPError as refused:
             log = self.state / "functions.log"
-            lines = log.read_text(errors="replace").splitlines()[-12:] if log.exists() else []
+            lines = log.read_text(errors="replace").split("\n")[-12:] if log.exists() else []
             shown = "\n".join(lines)
             raise LocalError(
                 f"GET {HEALTH_PATH} answered {refused.code}. {log} ends with:\n{shown}"
             ) from None
-
-    def _await(self, url: str, what: str) -> None:
-        """Wait until the URL answers 200; raise LocalError for an error other than 503."""
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while time.monotonic() < deadline:
-            if self._emulator and not self._emulator.running():
-                raise LocalError(f"The AWS emulator stopped:\n{self._emulator.tail()}")
-            try:
-                with urllib.request.urlopen(url, timeout=READY_TIMEOUT_S):
-                    return
-            except urllib.error.HTTPError as error:
-                if error.code != 503:
-                    raise
-            except OSError:
-                pass  # nobody listens yet
-            time.sleep(0.05)
-        raise LocalError(f"{what.capitalize()} did not answer within {READY_TIMEOUT_S:.0f} s.")

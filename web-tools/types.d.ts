@@ -128,6 +128,10 @@ interface Run {
   uploaded: number;
   /** The job as which it went on. */
   queued?: Job;
+  /** The idempotency key of its order, once there is one. */
+  key?: string;
+  /** The server was asked to stop it. */
+  stopping?: boolean;
 }
 
 interface StudioState {

@@ -15,6 +15,7 @@ from enhancer.api.http import cookies
 from enhancer.api.http.app import create_app, entrypoint
 from enhancer.api.shapes.accounts import ExportView, GoneView, KeyRequest, KeysView, KeyView, NewKeyView
 from enhancer.api.shapes.wire import Success, ok
+from enhancer.billing import deletion
 
 app = create_app(scope=None, for_blocked=True, admits="users")
 ASK_AGAIN_SECONDS = 5
@@ -99,7 +100,7 @@ def erase() -> Response[Success[GoneView]]:
         app.request_context.user,
         deps=runtime.job_deps(),
         owner_records=runtime.owner_records(),
-        unsubscribe=lambda name: runtime.payments().cancel_now(name),
+        end_payments=lambda account: deletion.end_payments(account, payments=runtime.payments()),
     )
     answer = ok(GoneView())
     name = cookies.session_name(secure=request.is_secure)

@@ -109,9 +109,10 @@ def ledger(
 
 
 def _returned(request: Request, problem: EnhancerError) -> str:
-    """Return where a browser goes when its checkout is unknown, somebody else's, or cannot be looked up yet."""
-    state = "failed" if isinstance(problem, NotFound) else "pending"
-    return f"/{request.language}/account?checkout={state}"
+    """Return where a browser goes when its checkout cannot be looked up yet; of an unknown one nothing is said."""
+    account = f"/{request.language}/account"
+    is_unknown = isinstance(problem, NotFound) or not request.query.get("session_id")
+    return account if is_unknown else f"{account}?checkout=pending"
 
 
 # A redirect has no body to validate.
@@ -120,19 +121,21 @@ def _returned(request: Request, problem: EnhancerError) -> str:
     summary="Back from a checkout",
     tags=["billing"],
     enable_validation=False,
-    responses={302: {"description": "Where the browser goes next, with checkout=paid, pending or failed."}},
+    responses={
+        302: {
+            "description": "Where the browser goes next, with checkout=paid, pending or failed; without for none."
+        }
+    },
 )
 @landing(app, _returned)
 @reads(foreign=True, session_id="The checkout, as Stripe named it.")
 def sync() -> Response[Any]:
     """Looks a checkout of the caller up at Stripe, by its ``session_id``, and applies its payment, once."""
-    account, request = _account(), app.request_context.request
-    path, state = checkout.sync(
-        request.query.get("session_id", ""),
-        account,
-        home=f"/{request.language}/account",
-        deps=runtime.billing_deps(),
-    )
+    request = app.request_context.request
+    home, session_id = f"/{request.language}/account", request.query.get("session_id")
+    if not session_id:
+        return go(home)
+    path, state = checkout.sync(session_id, _account(), home=home, deps=runtime.billing_deps())
     app.request_context.note(checkout=state)
     return go(checkout.with_query(path, f"checkout={state}"))
 

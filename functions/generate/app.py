@@ -19,6 +19,8 @@ from enhancer.domain.pricing import credits
 from enhancer.jobs import run
 
 app = create_app(rate="generate")
+GONE_SECONDS = 29.0
+"""An answer later than this after the request's arrival reaches nobody, so nothing is charged for it."""
 
 
 @app.post(
@@ -43,18 +45,29 @@ def generate(
 ) -> Response[Success[GenerateView | JobView]]:
     """Checks price and limits, holds the price, runs the model, stores the result, settles.
 
-    What takes longer than ``Prefer: wait=N`` (25 s at most, and by default) is answered 202 with a job.
+    What takes longer than ``Prefer: wait=N`` (25 s at most, and by default), counted from the arrival of the request,
+    is answered 202 with a job.
     """
     context, caller, deps = app.request_context, app.request_context.caller, runtime.job_deps()
     wish = prefer.read(preference or "")
     submitted = submit_forms.submit_one(
-        context, form, idempotency_key, kind="async" if wish.is_async else "sync"
+        context,
+        form,
+        idempotency_key,
+        kind="async" if wish.is_async else "sync",
+        seconds_max=max(0.0, wish.seconds - context.waited_seconds),
     )
-    if wish.is_async and submitted.fresh:
+    if submitted.fresh and submitted.job.kind == "async":
         run.launch(submitted.job, original=submitted.original, concurrency=1, deps=deps)
         job = submitted.job
     else:
-        job = run.finish(submitted, deps=deps, seconds_max=wish.seconds)
+        waited = context.waited_seconds
+        job = run.finish(
+            submitted,
+            deps=deps,
+            seconds_max=max(0.0, wish.seconds - waited),
+            gone_after=GONE_SECONDS - waited,
+        )
     context.note(jobId=job.id, model=job.model)
     state = deps.ledger.usage_and_balance(caller.owner, now=context.now, month=caller.month_at(context.now))
     if job.is_open:

@@ -10,14 +10,17 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Que
 from enhancer import runtime
 from enhancer.api import job_pages, submit_forms
 from enhancer.api.http.app import create_app, entrypoint
-from enhancer.api.shapes.jobs import DeletedView, JobsView, JobView
+from enhancer.api.shapes.jobs import DeletedView, JobsView, JobView, NeverRunView
 from enhancer.api.shapes.usage import PeriodView, day_view
 from enhancer.api.shapes.wire import JobForm, Success, ok
-from enhancer.domain.errors import TooManyImages
+from enhancer.domain.digests import KEY_CHARACTERS_MAX
+from enhancer.domain.errors import InvalidIdempotencyKey, TooManyImages
 from enhancer.domain.jobs import Job
 from enhancer.jobs import manage, run
 
 app = create_app(rate="jobs", reads="other")
+BY_KEY = "by-key"
+"""Stands in place of a job's id, for whoever knows only the idempotency key of the order."""
 Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 
 
@@ -82,11 +85,19 @@ def show(job_id: str) -> Response[Success[JobView]]:
 
 
 @app.post("/api/ai-image/jobs/<job_id>/cancel", summary="Cancel a job", tags=["jobs"])
-def cancel(job_id: str) -> Response[Success[JobView]]:
-    """Releases the price of what is not done; a result that comes later changes nothing."""
-    deps = runtime.job_deps()
-    job = manage.cancel(manage.find(job_id, caller=app.request_context.caller, deps=deps), deps=deps)
-    return ok(_view(job))
+def cancel(job_id: str, idempotency_key: Key = None) -> Response[Success[JobView | NeverRunView]]:
+    """Releases the price of what is not done; a result that comes later changes nothing.
+
+    With ``by-key`` in place of an id: the run ordered under this ``Idempotency-Key``, also a `generate` that has not
+    answered yet. If none was ordered so far, the key is void: whatever is sent under it later is refused.
+    """
+    context, deps = app.request_context, runtime.job_deps()
+    if job_id != BY_KEY:
+        return ok(_view(manage.cancel(manage.find(job_id, caller=context.caller, deps=deps), deps=deps)))
+    if idempotency_key is None:
+        raise InvalidIdempotencyKey(header="Idempotency-Key", limit=KEY_CHARACTERS_MAX)
+    ordered = manage.cancel_ordered(idempotency_key, caller=context.caller, deps=deps)
+    return ok(_view(ordered) if ordered else NeverRunView())
 
 
 @app.post(

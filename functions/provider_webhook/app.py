@@ -1,4 +1,4 @@
-"""POST /api/provider-webhook/replicate/{ref}: Replicate reports that a prediction has ended."""
+"""POST /api/provider-webhook/replicate/{ref}: Replicate reports that a prediction has begun, or ended."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from enhancer.domain.errors import WebhookInvalid
 from enhancer.jobs import callbacks, steps
 
 app = create_app(rate=None, csrf=False, validated=False)
+RUNNING = ("starting", "processing")
 TERMINAL = ("succeeded", "failed", "canceled", "aborted")
 
 
@@ -23,7 +24,7 @@ TERMINAL = ("succeeded", "failed", "canceled", "aborted")
 def callback(ref: str) -> Response[str]:
     """Signed after Standard Webhooks, at most five minutes old.
 
-    It only says that the prediction ended; its result is fetched from the provider.
+    It only says that the prediction began or ended; its result is fetched from the provider.
     """
     app.request_context.note(path=callbacks.PATH)  # the rest of it is signed: not for the log
     request = app.request_context.request
@@ -32,9 +33,11 @@ def callback(ref: str) -> Response[str]:
     if where is None or not isinstance(found.get("id"), str):
         raise WebhookInvalid
     app.request_context.note(jobId=where.job_id, prediction=str(found.get("status"))[:20])
-    woken = found.get("status") in TERMINAL and steps.prediction_ended(
-        where, found["id"], deps=runtime.job_deps()
-    )
+    woken, status = False, found.get("status")
+    if status in RUNNING:
+        steps.prediction_began(where, found["id"], deps=runtime.job_deps())
+    elif status in TERMINAL:
+        woken = steps.prediction_ended(where, found["id"], deps=runtime.job_deps())
     app.request_context.note(woken=str(woken))
     return Response(204, body="")
 

@@ -4,9 +4,10 @@ They change *private* parts of one ministack release, so the version is checked 
 `CorrectionError` if the part it changes has moved. Each has a test in tests/e2e/local, so it can be deleted when
 ministack behaves like AWS.
 
+``alarms``          CloudWatch: alarms on several metrics
 ``bucket_access``   S3: CORS rules and signatures
 ``functions``       Lambda: interpreter, layers, environment, errors, logs
-``http_events``     HTTP API: events of functions, errors, OPTIONS
+``http_events``     HTTP API: events of functions, errors, OPTIONS, CORS
 ``http_routes``     HTTP API: routes, tags and CORS from an OpenAPI ``Body``
 ``release``         the release of ministack that all of this fits
 ``step_functions``  Step Functions: task tokens, time-outs
@@ -14,6 +15,7 @@ ministack behaves like AWS.
 
 from __future__ import annotations
 
+from local.corrections.alarms import correct_alarm_metrics
 from local.corrections.bucket_access import correct_bucket_access
 from local.corrections.functions import (
     correct_exceptions,
@@ -24,7 +26,12 @@ from local.corrections.functions import (
     correct_log_wait,
     correct_response_size,
 )
-from local.corrections.http_events import correct_function_errors, correct_http_events, correct_options
+from local.corrections.http_events import (
+    correct_cors,
+    correct_function_errors,
+    correct_http_events,
+    correct_options,
+)
 from local.corrections.http_routes import correct_http_api
 from local.corrections.release import Module, check_version
 from local.corrections.step_functions import (
@@ -57,7 +64,9 @@ def correct_all() -> tuple[Module, Module]:
     correct_http_events(service)
     correct_function_errors(service)
     correct_options(gateway)
+    correct_cors(gateway)
     correct_http_api(provisioners)
+    correct_alarm_metrics(provisioners)
     correct_bucket_access(app, s3)
     correct_execution_timeout(machines)
     correct_callback_errors(machines)

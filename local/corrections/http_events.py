@@ -1,4 +1,4 @@
-"""HTTP API: what a function's event holds, what a caller sees of a function's error, and OPTIONS."""
+"""HTTP API: what a function's event holds, what a caller sees of a function's error, OPTIONS and CORS."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ CLIENT_HEADER = "x-frontdoor-client"
 """The client's address as the front door saw it. The front door drops this header from clients."""
 HOST_HEADER = "x-frontdoor-host"
 """The ``Host`` that the client sent."""
+ARRIVAL_HEADER = "x-frontdoor-arrival"
+"""When the front door took the request, epoch ms."""
 
 
 def correct_http_events(service: Module) -> None:
@@ -38,17 +40,20 @@ def cookies_apart(event: Json) -> None:
 
 
 def client_connection(event: Json) -> None:
-    """AWS describes the client's own connection: ``sourceIp``, Host, domain name, ``x-forwarded-*``.
+    """AWS describes the client's own connection: ``sourceIp``, Host, domain name, ``x-forwarded-*``, time of arrival.
 
-    ministack always says 127.0.0.1. The front door passes the client's address and Host in two headers that it drops
-    from clients.
+    ministack always says 127.0.0.1, and the time at which it made the event. The front door passes the client's
+    address, Host and arrival in headers that it drops from clients.
     """
     headers, context = event["headers"], event["requestContext"]
     address = headers.pop(CLIENT_HEADER, "")
     host = headers.pop(HOST_HEADER, "")
+    arrival = headers.pop(ARRIVAL_HEADER, "")
     if not address:
         return
     context["http"]["sourceIp"] = address
+    if arrival.isdecimal():
+        context["timeEpoch"] = int(arrival)
     earlier = headers.get("x-forwarded-for")
     headers["x-forwarded-for"] = f"{earlier}, {address}" if earlier else address
     headers["x-forwarded-proto"] = "http"
@@ -100,3 +105,22 @@ def correct_options(gateway: Module) -> None:
     gateway._handle_execute_in_scope = handle_options
     gateway._match_route = match_route
     gateway._invoke_lambda_proxy = invoke_proxy
+
+
+def correct_cors(gateway: Module) -> None:
+    """With a CORS configuration AWS speaks about origins only to a request that has one, and leaves ``Vary`` alone.
+
+    ministack says so to everybody, replaces the ``Vary`` of a function's answer, and refuses OPTIONS without an
+    ``Origin``.
+    """
+    preflight, headers_for = gateway._cors_preflight_response, gateway._cors_response_headers
+
+    def cors_headers(configured: Json, origin: str) -> Json:
+        found = headers_for(configured, origin) if origin else {}
+        return {name: value for name, value in found.items() if name != "Vary"}
+
+    def cors_preflight(configured: Json, origin: str) -> Any:
+        return preflight(configured, origin) if origin else (204, {"Content-Length": "0"}, b"")
+
+    gateway._cors_response_headers = cors_headers
+    gateway._cors_preflight_response = cors_preflight

@@ -50,6 +50,11 @@ class Clock:
         """The simulated time in seconds since the epoch."""
         return time.time() + self._offset_s
 
+    @property
+    def ahead_s(self) -> float:
+        """How far it was moved, in seconds."""
+        return self._offset_s
+
     def advance(self, seconds: float) -> None:
         """Move the clock forward, and wake the threads whose time has come."""
         with self.changed:

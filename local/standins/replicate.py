@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,20 +17,25 @@ from werkzeug.exceptions import HTTPException
 from local.standins.control import Control, Fault, Json, Names, answer_json, json_object
 from local.standins.replicate_delivery import OUTPUT_FAULTS, delivery_app
 from local.standins.replicate_files import Files
-from local.standins.replicate_models import BY_NAME, BY_VERSION, Model, violation
+from local.standins.replicate_models import BY_NAME, Model, violation
 from local.standins.replicate_predictions import STARTING_SHARE, Prediction, Worker
-from local.standins.replicate_webhooks import EVENTS, WebhookSender, allowed, signed
+from local.standins.replicate_requests import (
+    Refused,
+    cancel_after,
+    not_found,
+    preferred_wait,
+    problems,
+    target,
+)
+from local.standins.replicate_throttle import EVERY_S, Throttle
+from local.standins.replicate_webhooks import EVENTS, WebhookSender, signed
+from local.standins.schemas import schema_of
 from local.standins.transport import TRANSPORT, play, serve
 
 PAGE = 100
-WAIT_S = 60  # the longest and the default of Prefer: wait
-DEADLINE_S = 5  # the shortest Cancel-After
 TOLD_TIMEOUT_S = 30.0
-VERSION = re.compile(r"(?:(?P<name>[\w.-]+/[\w.-]+):)?(?P<id>[0-9a-f]{64})|(?P<official>[\w.-]+/[\w.-]+)")
-DURATION = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-FIELDS = frozenset({"version", "input", "webhook", "webhook_events_filter", "stream"})
 FAULTS = {
-    **dict.fromkeys(("create", "get", "cancel", "list", "files", "secret"), TRANSPORT),
+    **dict.fromkeys(("create", "get", "cancel", "list", "files", "secret", "model"), TRANSPORT),
     "outcome": frozenset(
         {"failed", "aborted", "canceled", "never", "slow", "output", "processing_with_output", "black", "tiny",
          "wrong_size", "no_metrics"}
@@ -44,22 +48,6 @@ FAULTS = {
 }  # fmt: skip
 
 
-class Refused(Exception):
-    """A request that is answered with an error (problem document)."""
-
-    def __init__(self, status: int, title: str, detail: str, invalid: list[Json] | None = None) -> None:
-        super().__init__(title)
-        self.status = status
-        self.document: Json = {"title": title, "detail": detail, "status": status}
-        if invalid is not None:
-            self.document["invalid_fields"] = invalid
-
-
-def not_found() -> Refused:
-    """Return the 404 for an object that does not exist or belongs to another account."""
-    return Refused(404, "Not found", "The requested resource could not be found.")
-
-
 class Replicate:
     """One account with its predictions and files, and the handlers of the API's routes."""
 
@@ -68,6 +56,7 @@ class Replicate:
         self.token: str = options.token
         self.secret: str = options.webhook_secret
         self.base = f"http://127.0.0.1:{options.port}"
+        self.throttle = Throttle(self.control.clock)
         self.predictions: dict[str, Prediction] = {}
         self.names = Names(options.seed)
         self.files = Files(self.control.clock, self.names, self.base)
@@ -100,6 +89,8 @@ class Replicate:
 
     def create(self, official: str | None = None) -> Response:
         """Start a prediction, by version or by the name of an official model; wait as ``Prefer`` asks."""
+        if refused := self.throttle.take():
+            return refused
         body = json_object()
         model, version = target(body, official)
         if invalid := problems(body, model):
@@ -127,6 +118,15 @@ class Replicate:
         prediction = self.prediction(prediction_id)
         self.worker.end(prediction, "canceled", self.control.clock.now())
         return jsonify(self.view(prediction))
+
+    def model(self, name: str) -> Response:
+        """Return a model with the schema of its input."""
+        if name not in BY_NAME:
+            raise not_found()
+        schemas = {"Input": schema_of(name)}
+        version = {"openapi_schema": {"components": {"schemas": schemas}}}
+        owner, _, short = name.partition("/")
+        return jsonify(owner=owner, name=short, latest_version=version)
 
     def page(self) -> Response:
         """Return a page of predictions, newest first."""
@@ -171,6 +171,13 @@ class Replicate:
     def deliveries(self) -> Response:
         """Return every attempt to deliver a webhook, with its answer."""
         return jsonify(deliveries=list(self.courier.attempts))
+
+    def credit(self) -> Response:
+        """Let the account have less than $5 of credit (``low``): a create is let through ``every_s``."""
+        order = json_object()
+        every_s = float(order.get("every_s", EVERY_S)) if order.get("low") else 0.0
+        self.throttle.set(every_s, spent=bool(order.get("spent")))
+        return jsonify(every_s=every_s)
 
     def event(self) -> Response:
         """Deliver a webhook about a prediction, existing or not, now, and return the receiver's answer."""
@@ -227,80 +234,11 @@ class Replicate:
                 prediction.forgotten = True
                 prediction.mail.put(None)
             self.control.clock.changed.notify_all()
+        self.throttle.set(0.0)
         self.predictions.clear()
         self.worker.outputs.clear()
         self.files.clear()
         self.courier.attempts.clear()
-
-
-def target(body: Json, official: str | None) -> tuple[Model, str]:
-    """Return the requested model, and the ``version`` that its prediction shows.
-
-    Args:
-        body: the request.
-        official: the name in the path of the official models' route.
-    """
-    name = official
-    if official is None:
-        matched = VERSION.fullmatch(str(body.get("version", "")))
-        if matched is None:
-            invalid = [violation("version", "required", "version is required")]
-            raise Refused(422, "Input validation failed", "- version is required\n", invalid)
-        if version_id := matched["id"]:
-            model = BY_VERSION.get(version_id)
-            if model is None or matched["name"] not in (None, model.name):
-                detail = (
-                    "The specified version does not exist (or perhaps you don't have permission to use it?)"
-                )
-                raise Refused(422, "Invalid version or not permitted", detail)
-            return model, version_id
-        name = matched["official"]
-    model = BY_NAME.get(name or "")
-    if model is None or (official and not model.official):
-        raise not_found()
-    if not model.official:
-        detail = "This model is not an official one: name a version, owner/name:id"
-        raise Refused(422, "Invalid version or not permitted", detail)
-    return model, "hidden"
-
-
-def problems(body: Json, model: Model) -> list[Json]:
-    """Return what is wrong with a request, field by field."""
-    found = [
-        violation(name, "additional_property", f"Additional property {name} is not allowed")
-        for name in sorted(set(body) - FIELDS)
-    ]
-    if body.get("webhook") is not None and not allowed(body["webhook"]):
-        found.append(violation("webhook", "format", "Must be an https URL"))
-    wanted = body.get("webhook_events_filter")
-    if wanted is not None and not (isinstance(wanted, list) and set(map(str, wanted)) <= EVENTS):
-        listed = ", ".join(sorted(EVENTS))
-        found.append(violation("webhook_events_filter", "enum", f"Must be a list of {listed}"))
-    return found + model.problems(body.get("input"))
-
-
-def preferred_wait() -> int:
-    """Return the seconds that ``Prefer: wait`` of the current request asks for, 0 without it."""
-    for preference in request.headers.get("Prefer", "").split(","):
-        name, _, value = preference.strip().partition("=")
-        if name.lower() == "wait":
-            if value and not (value.isdecimal() and 1 <= int(value) <= WAIT_S):
-                raise Refused(422, "Invalid header", "Prefer: wait must be between 1 and 60 seconds")
-            return int(value or WAIT_S)
-    return 0
-
-
-def cancel_after() -> float | None:
-    """Return the seconds of the current request's ``Cancel-After``."""
-    given = request.headers.get("Cancel-After")
-    if given is None:
-        return None
-    matched = DURATION.fullmatch(given)
-    parts = [int(part or 0) for part in matched.groups()] if matched else [0, 0, 0]
-    seconds = parts[0] * 3600 + parts[1] * 60 + parts[2]
-    if seconds < DEADLINE_S:
-        raise Refused(422, "Invalid header", "Cancel-After must be a duration of at least 5s, such as 1m30s")
-    return float(seconds)
 
 
 def api_app(account: Replicate, port: int) -> Flask:
@@ -326,6 +264,7 @@ def api_app(account: Replicate, port: int) -> Flask:
     add_routes(app, account)
     channel = account.control.routes()
     channel.add_url_rule("/event", "event", account.event, methods=["POST"])
+    channel.add_url_rule("/credit", "credit", account.credit, methods=["POST"])
     channel.add_url_rule("/deliveries", "deliveries", account.deliveries, methods=["GET"])
     app.register_blueprint(channel)
     return app
@@ -343,6 +282,7 @@ def add_routes(app: Flask, account: Replicate) -> None:
 
     route("POST", "/v1/predictions", "create", account.create)
     route("POST", "/v1/models/<path:official>/predictions", "create", account.create)
+    route("GET", "/v1/models/<path:name>", "model", account.model)
     route("GET", "/v1/predictions", "list", account.page)
     route("GET", "/v1/predictions/<prediction_id>", "get", account.get)
     route("POST", "/v1/predictions/<prediction_id>/cancel", "cancel", account.cancel)

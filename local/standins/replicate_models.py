@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from jsonschema.exceptions import ValidationError
 from PIL import Image, ImageOps
 
 from local.standins import pictures
 from local.standins.control import Json
+from local.standins.schemas import schema_of, violations
 
-DATA_URL_CHARACTERS = 1_400_000  # about 1 MB of data: larger inputs have to be uploaded or fetched
 OUTPUT_PIXELS = 150_000_000  # where a GPU of the size used runs out of memory
 EDIT_PIXELS = 1024 * 1024  # what nano-banana draws, whatever it is given
 EDIT_STRENGTH = 0.65
 FACTORS = {"None": 1, "2x": 2, "4x": 4, "6x": 6}
-RATIOS = ("match_input_image", "1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
-TYPES: dict[str, type | tuple[type, ...]] = {
-    "uri": str,
-    "string": str,
-    "boolean": bool,
-    "number": (int, float),
-    "uris": list,
+KINDS = {
+    "required": "required",
+    "additionalProperties": "additional_property",
+    "type": "invalid_type",
+    "format": "format",
+    "enum": "enum",
+    "minimum": "range",
+    "maximum": "range",
 }
-URI = re.compile(r"(https?://|data:)\S+")
+"""What Replicate calls a violation, by the keyword of the schema."""
 
 
 class ModelFailure(Exception):
@@ -32,38 +33,8 @@ class ModelFailure(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """One input of a model. ``kind`` is a key of TYPES; bounds are inclusive."""
-
-    kind: str
-    required: bool = False
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
-
-    def problem(self, value: object) -> tuple[str, str] | None:
-        """Return the kind of a violation and a sentence about it, None for a valid value."""
-        if not isinstance(value, TYPES[self.kind]) or (self.kind == "number" and isinstance(value, bool)):
-            return "invalid_type", f"Invalid type. Expected: {self.kind}, given: {type(value).__name__}"
-        if self.kind == "uri" and not is_uri(value):
-            return "format", "Does not match format 'uri'"
-        if isinstance(value, list) and not all(is_uri(item) for item in value):
-            return "format", "Every item must match format 'uri'"
-        if self.choices and value not in self.choices:
-            return "enum", "Must be one of " + ", ".join(self.choices)
-        if isinstance(value, int | float) and not self._within(value):
-            return "range", f"Must be between {self.minimum} and {self.maximum}"
-        return None
-
-    def _within(self, value: float) -> bool:
-        return (self.minimum is None or value >= self.minimum) and (
-            self.maximum is None or value <= self.maximum
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Model:
-    """A model: how it is called, its inputs, and how it makes an output.
+    """A model: how it is called, and how it makes an output. Its inputs are in its schema (`schemas`).
 
     Attributes:
         versions: ids it may be called by; official models can be called by name too.
@@ -74,7 +45,6 @@ class Model:
     """
 
     name: str
-    fields: Mapping[str, Field]
     paint: Callable[[Json, Sequence[Image.Image]], Image.Image]
     official: bool = False
     versions: tuple[str, ...] = ()
@@ -86,25 +56,19 @@ class Model:
         """Return what is wrong with an input, as Replicate lists it under ``invalid_fields``."""
         if not isinstance(given, dict):
             return [violation("input", "required", "input is required")]
-        found = [
-            violation(f"input.{name}", "required", f"{name} is required")
-            for name, field in self.fields.items()
-            if field.required and name not in given
+        return [
+            violation(f"input.{name}", KINDS[found.validator], found.message)
+            for found in violations(self.name, given)
+            for name in _names(found, given)
         ]
-        for name, value in given.items():
-            field = self.fields.get(name)
-            if field is None:
-                text = f"Additional property {name} is not allowed"
-                found.append(violation(f"input.{name}", "additional_property", text))
-            elif problem := field.problem(value):
-                found.append(violation(f"input.{name}", *problem))
-        return found
 
     def sources(self, given: Json) -> list[str]:
         """Return the URLs of the images in an input."""
-        urls = [given[name] for name, field in self.fields.items() if field.kind == "uri" and name in given]
-        lists = [given[name] for name, field in self.fields.items() if field.kind == "uris" and name in given]
-        return urls + [url for several in lists for url in several]
+        found: list[str] = []
+        for name, field in schema_of(self.name)["properties"].items():
+            if name in given and "uri" in (field.get("format"), field.get("items", {}).get("format")):
+                found += given[name] if isinstance(given[name], list) else [given[name]]
+        return found
 
     def extension_for(self, given: Json) -> str:
         """Return ``png`` or ``jpg``, the output format of an input."""
@@ -116,9 +80,15 @@ def violation(field: str, kind: str, description: str) -> Json:
     return {"type": kind, "field": field, "description": description}
 
 
-def is_uri(value: object) -> bool:
-    """Return whether an input can be fetched: http, https, or a data URL that is not too long."""
-    return isinstance(value, str) and len(value) <= DATA_URL_CHARACTERS and bool(URI.fullmatch(value))
+def _names(found: ValidationError, given: Json) -> list[str]:
+    """Return the fields that a violation is about."""
+    match found.validator:
+        case "required":
+            return [name for name in found.validator_value if name not in given]
+        case "additionalProperties":
+            return sorted(set(given) - set(found.schema["properties"]))
+        case _:
+            return [str(found.absolute_path[0])]
 
 
 def paint_real_esrgan(given: Json, inputs: Sequence[Image.Image]) -> Image.Image:
@@ -165,17 +135,9 @@ def enlarge(picture: Image.Image, scale: float) -> Image.Image:
     return pictures.upscaled(picture, scale)
 
 
-SHARE = Field("number", minimum=0, maximum=1)
-OUTPUT_FORMAT = Field("string", choices=("jpg", "png"))
-
 MODELS = (
     Model(
         "nightmareai/real-esrgan",
-        {
-            "image": Field("uri", required=True),
-            "scale": Field("number", minimum=0, maximum=10),
-            "face_enhance": Field("boolean"),
-        },
         paint_real_esrgan,
         official=True,
         versions=(
@@ -186,42 +148,18 @@ MODELS = (
     ),
     Model(
         "tencentarc/gfpgan",
-        {
-            "img": Field("uri", required=True),
-            "version": Field("string", choices=("v1.2", "v1.3", "v1.4", "RestoreFormer")),
-            "scale": Field("number", minimum=0, maximum=10),
-        },
         paint_gfpgan,
         versions=("0fbacf7afc6c144e5be9767cff80f25aff23e52b0708f17e20f9879b2f21516c",),
         unreadable="'NoneType' object has no attribute 'shape'",
     ),
     Model(
         "topazlabs/image-upscale",
-        {
-            "image": Field("uri", required=True),
-            "enhance_model": Field(
-                "string",
-                choices=("Standard V2", "Low Resolution V2", "CGI", "High Fidelity V2", "Text Refine"),
-            ),
-            "upscale_factor": Field("string", choices=tuple(FACTORS)),
-            "subject_detection": Field("string", choices=("None", "All", "Foreground", "Background")),
-            "face_enhancement": Field("boolean"),
-            "face_enhancement_strength": SHARE,
-            "face_enhancement_creativity": SHARE,
-            "output_format": OUTPUT_FORMAT,
-        },
         paint_topaz,
         official=True,
         extension="jpg",
     ),
     Model(
         "google/nano-banana",
-        {
-            "prompt": Field("string", required=True),
-            "image_input": Field("uris"),
-            "aspect_ratio": Field("string", choices=RATIOS),
-            "output_format": OUTPUT_FORMAT,
-        },
         paint_nano_banana,
         official=True,
         extension="jpg",

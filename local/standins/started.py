@@ -80,6 +80,10 @@ class StandIn:
         """Forget faults, log, predictions and clock."""
         self.control("reset")
 
+    def state(self) -> Json:
+        """Return what the stand-in for Stripe takes as ``--state``."""
+        return dict(self._session.get(f"{self.url}/_ctl/state", timeout=CALL_TIMEOUT_S).json())
+
     def log(self) -> list[Json]:
         """Return every request so far except those of the control channel; header names in lower case."""
         answer = self._session.get(f"{self.url}/_ctl/log", timeout=CALL_TIMEOUT_S)

@@ -1,7 +1,8 @@
 """The Stripe stand-in: API, checkout page and customer portal on one port, and signed webhooks.
 
-Differences from Stripe: no proration, taxes or conversion of money; payment methods have ids and no objects; only one
-API version; sessions sell prices of the catalogue only.
+Differences from Stripe: no taxes, conversion of money or balance of a customer (what an invoice gives back beyond its
+total is gone); a promotion code is an amount off; payment methods have ids and no objects; only one API version;
+sessions sell prices of the catalogue only.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -26,6 +28,8 @@ from local.standins.stripe_http import API_VERSION, Idempotency, Refused, author
 from local.standins.stripe_invoices import Invoices
 from local.standins.stripe_pages import Pages
 from local.standins.stripe_payments import Payments
+from local.standins.stripe_saved import restore, saved
+from local.standins.stripe_schedules import Portal, Schedules
 from local.standins.stripe_shapes import LINES, RETRIEVE, SHAPES
 from local.standins.stripe_store import Store
 from local.standins.stripe_subscriptions import Subscriptions
@@ -37,7 +41,7 @@ PLANS = {
     "premium": 2800,
     "team": 4900,
     "enterprise": 9900,
-}  # cents in EUR a month, ten times that a year
+}  # cents in USD a month, ten times that a year
 API_FAULTS = TRANSPORT | {"stripe_error", "lock", "slow"}
 PAGES = ("page", "portal_page")
 FAULTS = {
@@ -52,7 +56,7 @@ DEFAULT_SECRET = "whsec_local_stripe_secret"  # noqa: S105
 
 
 def default_catalogue() -> list[Json]:
-    """Return the default prices: packs of credits in USD, plans in EUR by the month and by the year."""
+    """Return the default prices in USD: packs of credits, plans by the month and by the year."""
     packs = [
         {"id": f"price_pack_{size}", "product": f"credits_{size}", "amount": amount, "currency": "usd"}
         for size, amount in PACKS.items()
@@ -62,7 +66,7 @@ def default_catalogue() -> list[Json]:
             "id": f"price_{name}_{word}",
             "product": name,
             "amount": amount * times,
-            "currency": "eur",
+            "currency": "usd",
             "recurring": each,
         }
         for name, amount in PLANS.items()
@@ -83,9 +87,11 @@ class Stripe:
         secrets = [secret for secret in (options.webhook_secret, options.second_secret) if secret]
         self.courier = WebhookSender(control, url=options.webhook_url, secrets=secrets, tick=self.sweep)
         events = Events(control, self.store, self.courier, DELIVERED | set(options.events.split()))
+        self.events = events
         base = options.base or f"http://127.0.0.1:{options.port}"
         payments = Payments(self.store, events)
-        self.subscriptions = Subscriptions(self.store, events, Invoices(self.store, events, payments, base))
+        invoices, schedules = Invoices(self.store, events, payments, base), Schedules(self.store, events)
+        self.subscriptions = Subscriptions(self.store, events, invoices, schedules)
         self.checkout = Checkout(self.store, events, payments, self.subscriptions, base)
         self.api = Api(self.store, events, payments, self.subscriptions, self.checkout, base)
         self.pages = Pages(self.store, self.checkout, self.subscriptions)
@@ -96,12 +102,18 @@ class Stripe:
         control.on_reset += [self.reset]
         self._stock()
 
+    def start(self) -> Json:
+        """Start to deliver events."""
+        self.courier.start()
+        return {}
+
     def reset(self) -> None:
         """Delete everything but the catalogue."""
         with self.control.clock.changed:
             self.courier.reset()
             self.idempotency.clear()
             self.store.objects.clear()
+            self.subscriptions.portal = Portal()
             self._stock()
 
     def sweep(self) -> None:
@@ -210,6 +222,8 @@ def stripe_app(account: Stripe, port: int) -> Flask:
     add_routes(app, account)
     channel = account.control.routes()
     account.actions.add_to(channel)
+    channel.add_url_rule("/state", "state", lambda: answer_json(saved(account)))
+    channel.add_url_rule("/start", "start", lambda: answer_json(account.start()), methods=["POST"])
     app.register_blueprint(channel)
     return app
 
@@ -281,9 +295,15 @@ def main() -> None:
     )
     parser.add_argument("--base", help="how browsers reach this, if not as http://127.0.0.1:<port>")
     parser.add_argument("--seed", help="makes ids repeat from run to run")
+    parser.add_argument(
+        "--state", type=Path, help="GET /_ctl/state of an earlier run; events wait for POST /_ctl/start"
+    )
     options = parser.parse_args()
     account = Stripe(options)
-    account.courier.start()
+    if options.state:
+        restore(account, json.loads(options.state.read_text()))
+    else:
+        account.start()
     serve("Stripe stand-in", [(stripe_app(account, options.port), options.port)])
 
 

@@ -58,12 +58,15 @@ class Actions:
             "fail_refund": self.fail_refund,
             "dispute": lambda order: self._payments.dispute(texts(order)),
             "close_dispute": self.close_dispute,
+            "update_dispute": self.update_dispute,
+            "schedule": self.schedule,
             "change": self.change,
         }
         for name, work in orders.items():
             channel.add_url_rule(f"/{name}", name, self._ordered(work), methods=["POST"])
         whole: dict[str, Callable[[], Response]] = {
-            "event": self.event, "deliver": self.deliver, "drain": self.drain, "webhook": self.webhook
+            "event": self.event, "deliver": self.deliver, "drain": self.drain, "webhook": self.webhook,
+            "portal": self.portal,
         }  # fmt: skip
         for name, answer in whole.items():
             channel.add_url_rule(f"/{name}", name, refusing(answer), methods=["POST"])
@@ -72,8 +75,9 @@ class Actions:
         channel.add_url_rule("/deliveries", "deliveries", self.deliveries, methods=["GET"])
 
     def pay(self, order: Json) -> Json:
-        """Pay a session, now or later, as the customer ``email``, ``name``."""
+        """Pay a session, now or later, as the customer ``email``, ``name``; ``discount``: cents off by a code."""
         session = self._store.get("checkout.session", order.get("session"))
+        self._checkout.discount(session, int(order.get("discount", 0)))
         self._checkout.pay(session, later=bool(order.get("later")), who=order)
         return session
 
@@ -110,10 +114,17 @@ class Actions:
         return subscription
 
     def switch(self, order: Json) -> Json:
-        """Change the price of a subscription."""
+        """Change the price of a subscription; ``pays`` false: what is due at once cannot be collected."""
         subscription = self._subscription(order)
         price = self._store.get("price", order.get("price"), "price")
-        self._subscriptions.switch(subscription, price, order.get("proration_behavior", "create_prorations"))
+        proration = order.get("proration_behavior", "create_prorations")
+        self._subscriptions.switch(subscription, price, proration, pays=order.get("pays", True))
+        return subscription
+
+    def schedule(self, order: Json) -> Json:
+        """Let another price begin with the next period."""
+        subscription = self._subscription(order)
+        self._subscriptions.schedule(subscription, self._store.get("price", order.get("price"), "price"))
         return subscription
 
     def fail_refund(self, order: Json) -> Json:
@@ -121,11 +132,14 @@ class Actions:
         return self._payments.fail_refund(self._store.get("refund", order.get("refund")))
 
     def close_dispute(self, order: Json) -> Json:
-        """Close a dispute; ``status`` is ``won`` or ``lost``."""
-        dispute, status = self._store.get("dispute", order.get("dispute")), order.get("status")
-        if status not in ("won", "lost"):
-            raise Refused("status is won or lost")
-        return self._payments.close_dispute(dispute, status)
+        """Close a dispute with its last ``status``."""
+        dispute = self._store.get("dispute", order.get("dispute"))
+        return self._payments.close_dispute(dispute, str(order.get("status")))
+
+    def update_dispute(self, order: Json) -> Json:
+        """Let a dispute have another ``status``."""
+        dispute = self._store.get("dispute", order.get("dispute"))
+        return self._payments.update_dispute(dispute, str(order.get("status")))
 
     def change(self, order: Json) -> Json:
         """Set fields of an object at dotted paths without an event."""
@@ -190,6 +204,11 @@ class Actions:
             if "active" in order:
                 self._courier.active = [named.get(one, one) for one in order["active"]]
         return jsonify(url=self._courier.url, active=self._courier.active)
+
+    def portal(self) -> Response:
+        """Set what the portal does when a plan is changed: see `stripe_schedules.Portal`."""
+        with self._control.clock.changed:
+            return jsonify(self._subscriptions.portal.set(json_object()))
 
     def listed(self) -> Response:
         """Return every event, oldest first."""

@@ -28,13 +28,15 @@ RESOURCES = {
     "refunds": ("/v1/refunds", "refund"),
     "disputes": ("/v1/disputes", "dispute"),
     "events": ("/v1/events", "event"),
+    "subscription_schedules": ("/v1/subscription_schedules", "subscription_schedule"),
 }  # the name that scripts use, the path, and the kind of object
 PORTAL = "/v1/billing_portal/sessions"
 METADATA_ONLY = ("payment_intents", "charges", "refunds", "disputes", "products", "prices")
 OTHER_CALLS = (
     "sessions.create", "sessions.expire", "sessions.line_items", "portal.create", "customers.create",
     "customers.update", "customers.delete", "products.create", "prices.create", "subscriptions.update",
-    "subscriptions.cancel", "refunds.create", "disputes.close",
+    "subscriptions.cancel", "subscription_schedules.release", "refunds.create", "disputes.close",
+    "invoices.line_items",
 )  # fmt: skip
 CALLS = (
     *(f"{name}.{verb}" for name in RESOURCES for verb in ("list", "retrieve")),
@@ -87,6 +89,13 @@ class Api:
             ("POST", "/v1/prices", "prices.create", self._create_price),
             ("POST", subscription, "subscriptions.update", self._update_subscription),
             ("DELETE", subscription, "subscriptions.cancel", self._cancel_subscription),
+            (
+                "POST",
+                "/v1/subscription_schedules/<wanted>/release",
+                "subscription_schedules.release",
+                self._release,
+            ),
+            ("GET", "/v1/invoices/<wanted>/lines", "invoices.line_items", self._invoice_lines),
             ("POST", "/v1/refunds", "refunds.create", self._payments.refund),
             ("POST", "/v1/disputes/<wanted>/close", "disputes.close", self._close_dispute),
         ]
@@ -250,9 +259,18 @@ class Api:
         found = self._store.get("subscription", wanted)
         if found["status"] in OVER:
             raise no_such("subscription", wanted)
+        self._subscriptions.schedules.check(found)
         found["cancellation_details"] |= form.get("cancellation_details") or {}
         self._subscriptions.end(found)
         return found
+
+    def _release(self, form: Json, wanted: str) -> Json:
+        del form
+        return self._subscriptions.schedules.let_go(self._store.get("subscription_schedule", wanted))
+
+    def _invoice_lines(self, form: Json, wanted: str) -> Json:
+        lines = self._store.get("invoice", wanted)["lines"]
+        return self._store.page(lines["url"], lines["data"], form)
 
     def _close_dispute(self, form: Json, wanted: str) -> Json:
         del form

@@ -26,7 +26,8 @@ DELIVERED = frozenset(
         "checkout.session.async_payment_failed", "checkout.session.expired", "customer.subscription.created",
         "customer.subscription.updated", "customer.subscription.deleted", "invoice.paid",
         "invoice.payment_failed", "invoice.payment_action_required", "charge.refunded", "refund.created",
-        "refund.updated", "refund.failed", "charge.dispute.created", "charge.dispute.closed",
+        "refund.updated", "refund.failed", "charge.dispute.created", "charge.dispute.updated",
+        "charge.dispute.closed", "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated",
     }
 )  # fmt: skip
 RETRIES_AT_S = (
@@ -105,6 +106,7 @@ class WebhookSender:
         self._clock = control.clock
         self._jobs: list[_Job] = []
         self._held: list[_Job] = []
+        self._trying: list[_Job] = []
         self._number = self._busy = self._age = 0
         self._tick = tick
 
@@ -138,6 +140,19 @@ class WebhookSender:
                 heapq.heappush(self._jobs, self._job(held.event, due, held.fault))
             self._held.clear()
             self._clock.changed.notify_all()
+
+    def waiting(self) -> list[Json]:
+        """Return the deliveries that are queued or being made: event id and, for `resume`, its times and tries."""
+        return [
+            {"event": job.event["id"], "when": {"due": job.due, "first": job.first, "tried": job.tried}}
+            for job in [*self._jobs, *self._held, *self._trying]
+        ]
+
+    def resume(self, event: Json, *, due: float, first: float, tried: int) -> None:
+        """Queue a delivery that an earlier run had not finished; at once, if it failed because nobody was there."""
+        job = self._job(event, min(due, self._clock.now()) if tried else due, Fault(""))
+        job.first, job.tried = first, tried
+        heapq.heappush(self._jobs, job)
 
     def drain(self, seconds: float) -> bool:
         """Wait until nothing is due; return False if that took too long."""
@@ -200,10 +215,12 @@ class WebhookSender:
                     self._clock.changed.wait(min(left, POLL_S))
                     continue
                 job, age = heapq.heappop(self._jobs), self._age
+                self._trying.append(job)
                 self._busy += 1
             taken = self._attempt(job)
             with self._clock.changed:
                 self._busy -= 1
+                self._trying.remove(job)
                 if not taken and age == self._age and job.tried < len(RETRIES_AT_S):
                     job.due, job.fault = job.first + RETRIES_AT_S[job.tried], Fault("")
                     heapq.heappush(self._jobs, job)
@@ -254,6 +271,11 @@ class Events:
         if fault.kind == "twin":
             self._courier.post(self.record(kind, data), Fault(""))
         return event
+
+    def tell_again(self, event: Json) -> None:
+        """Deliver a recorded event once more, if the endpoint wants its type."""
+        if self._wanted(event["type"]):
+            self._courier.post(event, Fault(""))
 
     def record(self, kind: str, data: Json) -> Json:
         """Record an event without delivering it."""

@@ -19,7 +19,8 @@ KEEP_S = 24 * 3600  # how long an answer is kept under its key
 KEY_LENGTH = 255
 PART = re.compile(r"\[([^\[\]]*)\]")
 NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
-UNKEPT = frozenset({400, 401, 403, 404, 409, 429})  # refused before anything was begun: the key is still free
+UNKEPT = frozenset({401, 403, 409, 429})  # refused before anything was begun: the key is still free
+INVALID = "parameter_"  # how the codes of parameters begin that are looked at before the work
 
 Shape = Mapping[str, "Shape | None"]
 
@@ -205,6 +206,21 @@ class Idempotency:
         with self._lock:
             self._kept.clear()
 
+    def answers(self) -> Json:
+        """Return every saved answer by its key, as JSON."""
+        with self._lock:
+            kept = [(key, one, one.answer) for key, one in self._kept.items() if one.answer]
+        return {
+            key: [one.fingerprint, one.at, one.request_id, status, body.decode()]
+            for key, one, (status, body) in kept
+        }
+
+    def remember(self, answers: Json) -> None:
+        """Save the `answers` of an earlier run."""
+        with self._lock:
+            for key, (print_then, at, request_id, status, body) in answers.items():
+                self._kept[key] = _Kept(print_then, at, request_id, (status, body.encode()))
+
     def run(self, work: Callable[[], Response]) -> Response:
         """Do the work of the current request, or repeat the answer to the first request with its key."""
         key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
@@ -232,10 +248,11 @@ class Idempotency:
 
 
 def _answer_or_error(work: Callable[[], Response]) -> Response:
-    """Return the answer of the work, or its error as an answer."""
+    """Return the answer of the work, or its error as an answer; invalid parameters leave the key free."""
     try:
         return work()
     except Refused as problem:
+        g.unkept = str(problem.error.get("code")).startswith(INVALID)
         return problem.answer()
 
 

@@ -15,12 +15,13 @@ RETRY_S = 3 * 86400  # when Stripe tries again to collect
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a new invoice: an item at a price."""
+    """A line of an invoice: an item at a price, from ``start`` on if not for its whole period."""
 
     item: Json
     text: str
     amount: int
     proration: bool = False
+    start: int | None = None
 
 
 class Invoices:
@@ -33,11 +34,11 @@ class Invoices:
         self._base = base
         store.hidden["invoice", "payments"] = lambda invoice: self._payments_of(invoice["id"])
 
-    def make(self, subscription: Json, lines: list[Line], reason: str) -> Json:
+    def make(self, subscription: Json, lines: list[Line], reason: str, *, discount: int = 0) -> Json:
         """Create an open invoice, with a started payment unless there is nothing to pay."""
         store, now = self._store, self._store.now()
         who = store.get("customer", subscription["customer"])
-        total = max(0, sum(line.amount for line in lines))
+        total = max(0, sum(line.amount for line in lines) - discount)
         invoice = objects.invoice(
             store.new_id("invoice"),
             now,
@@ -115,6 +116,7 @@ class Invoices:
             invoice=invoice["id"],
             text=line.text,
             amount=line.amount,
+            start=line.start,
             proration=line.proration,
         )
         made["metadata"] = dict(subscription["metadata"])

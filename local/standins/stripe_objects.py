@@ -152,7 +152,9 @@ def charge(charge_id: str, now: int, *, of: Json, status: str, who: Json | None)
         "failure_message": DECLINED if status == "failed" else None, "fraud_details": {}, "livemode": False,
         "metadata": dict(of["metadata"]), "on_behalf_of": None, "outcome": None, "paid": paid,
         "payment_intent": of["id"], "payment_method": of["payment_method"],
-        "payment_method_details": {"type": "card", "card": {"brand": "visa", "last4": "4242"}},
+        "payment_method_details": {
+            "type": "card", "card": {"brand": "visa", "exp_month": 12, "exp_year": 2034, "last4": "4242"}
+        },
         "receipt_email": None, "receipt_number": None, "receipt_url": None, "refunded": False, "review": None,
         "shipping": None, "source": None, "source_transfer": None, "statement_descriptor": None,
         "statement_descriptor_suffix": None, "status": status, "transfer_data": None, "transfer_group": None,
@@ -170,21 +172,24 @@ def refund(refund_id: str, now: int, *, of: Json, amount: int, **known: Any) -> 
     }  # fmt: skip
 
 
-def dispute(dispute_id: str, now: int, *, of: Json, amount: int, reason: str) -> Json:
+def dispute(dispute_id: str, now: int, *, of: Json, amount: int, reason: str, status: str) -> Json:
     """Return a dispute (chargeback) of a charge."""
     return {
         "id": dispute_id, "object": "dispute", "amount": amount, "balance_transactions": [],
         "charge": of["id"], "created": now, "currency": of["currency"], "enhanced_eligibility_types": [],
-        "evidence": {},
+        "evidence": {"enhanced_evidence": {}},
         "evidence_details": {
             "due_by": now + 7 * 86400, "enhanced_eligibility": {}, "has_evidence": False, "past_due": False,
-            "submission_count": 0,
+            "submission_count": 0, "submission_method": "not_submitted",
         },
         "is_charge_refundable": False, "livemode": False, "metadata": {}, "network_reason_code": "10.4",
         "payment_intent": of["payment_intent"], "payment_method_details": {
-            "card": {"brand": "visa", "case_type": "chargeback", "network_reason_code": "10.4"}, "type": "card"
+            "card": {
+                "brand": "visa", "case_type": "chargeback", "network": "visa", "network_reason_code": "10.4"
+            },
+            "type": "card",
         },
-        "reason": reason, "status": "needs_response",
+        "reason": reason, "status": status,
     }  # fmt: skip
 
 
@@ -206,7 +211,8 @@ def subscription(subscription_id: str, now: int, **known: Any) -> Json:
         "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
         "billing_cycle_anchor": now, "billing_cycle_anchor_config": None,
         "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible"},
-        "billing_thresholds": None, "cancel_at": None, "cancel_at_period_end": False, "canceled_at": None,
+        "billing_schedules": [], "billing_thresholds": None, "cancel_at": None, "cancel_at_period_end": False,
+        "canceled_at": None,
         "cancellation_details": {"comment": None, "feedback": None, "reason": None},
         "collection_method": "charge_automatically", "created": now, "currency": None, "customer": None,
         "customer_account": None, "days_until_due": None, "default_payment_method": None,
@@ -222,8 +228,50 @@ def subscription(subscription_id: str, now: int, **known: Any) -> Json:
     }  # fmt: skip
 
 
-def invoice_line(line_id: str, of: Json, *, invoice: str, text: str, amount: int, proration: bool) -> Json:
-    """Return an invoice line about one subscription item."""
+def schedule(schedule_id: str, now: int, *, of: Json, phases: list[tuple[Json, int, int]]) -> Json:
+    """Return a running schedule of a subscription; a phase is a price, its start and its end."""
+    return {
+        "id": schedule_id, "object": "subscription_schedule", "application": None,
+        "billing_mode": of["billing_mode"], "canceled_at": None, "completed_at": None, "created": now,
+        "current_phase": {"start_date": phases[0][1], "end_date": phases[0][2]}, "customer": of["customer"],
+        "customer_account": None,
+        "default_settings": {
+            "application_fee_percent": None, "automatic_tax": {
+                "disabled_reason": None, "enabled": False, "liability": None
+            },
+            "billing_cycle_anchor": "automatic", "billing_thresholds": None,
+            "collection_method": "charge_automatically", "default_payment_method": None, "description": None,
+            "invoice_settings": {
+                "account_tax_ids": None, "custom_fields": None, "days_until_due": None, "description": None,
+                "footer": None, "issuer": {"type": "self"},
+            },
+            "on_behalf_of": None, "transfer_data": None,
+        },
+        "end_behavior": "release", "livemode": False, "metadata": {}, "pause_schedules": [],
+        "phases": [_phase(*phase, of["metadata"]) for phase in phases], "released_at": None,
+        "released_subscription": None, "status": "active", "subscription": of["id"], "test_clock": None,
+    }  # fmt: skip
+
+
+def _phase(price: Json, start: int, end: int, metadata: Json) -> Json:
+    return {
+        "add_invoice_items": [], "application_fee_percent": None, "automatic_tax": None,
+        "billing_cycle_anchor": None, "billing_thresholds": None, "collection_method": None,
+        "currency": price["currency"], "default_payment_method": None, "default_tax_rates": [],
+        "description": None, "discounts": [], "end_date": end, "invoice_settings": None,
+        "items": [{
+            "billing_thresholds": None, "discounts": [], "metadata": {}, "plan": price["id"],
+            "price": price["id"], "quantity": 1, "tax_rates": [],
+        }],
+        "metadata": dict(metadata), "on_behalf_of": None, "proration_behavior": "none", "start_date": start,
+        "transfer_data": None, "trial": None, "trial_end": None,
+    }  # fmt: skip
+
+
+def invoice_line(
+    line_id: str, of: Json, *, invoice: str, text: str, amount: int, start: int | None, proration: bool
+) -> Json:
+    """Return an invoice line about one subscription item, for its period or the part of it from ``start`` on."""
     return {
         "id": line_id, "object": "line_item", "amount": amount, "currency": of["price"]["currency"],
         "description": text, "discount_amounts": [], "discountable": not proration, "discounts": [],
@@ -237,7 +285,9 @@ def invoice_line(line_id: str, of: Json, *, invoice: str, text: str, amount: int
             },
             "type": "subscription_item_details",
         },
-        "period": {"start": of["current_period_start"], "end": of["current_period_end"]},
+        "period": {
+            "start": of["current_period_start"] if start is None else start, "end": of["current_period_end"]
+        },
         "pretax_credit_amounts": [],
         "pricing": {
             "price_details": {"price": of["price"]["id"], "product": of["price"]["product"]},

@@ -27,9 +27,9 @@ dd { padding-left: 16px; text-align: right; font-variant-numeric: tabular-nums; 
 .total { padding-top: 8px; border-top: 1px solid var(--line); font-weight: 600; }
 section { margin-top: 20px; padding: 16px; border: 1px solid var(--line); border-radius: 10px; }
 h2 { font-size: 1.05rem; } label { display: block; font-weight: 600; }
-select { width: 100%; min-height: 48px; padding: 8px 12px; font: inherit; color: inherit;
+select, input { width: 100%; min-height: 48px; padding: 8px 12px; font: inherit; color: inherit;
   background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
-select:focus-visible, a:focus-visible { outline: 3px solid var(--tint); outline-offset: 2px; }
+select:focus-visible, input:focus-visible, a:focus-visible { outline: 3px solid var(--tint); outline-offset: 2px; }
 .alert { margin-top: 16px; padding: 10px 12px; border-radius: 8px; background: var(--hover); color: var(--note); }
 a.back { display: grid; place-items: center; min-height: 48px; margin-top: 12px; color: var(--muted); }
 </style>"""
@@ -41,6 +41,8 @@ CHECKOUT = PAGE.replace(
 <dl>{% for name, amount in lines %}<dt>{{ name }}</dt><dd>{{ amount }}</dd>{% endfor %}
 <dt class="total">Total</dt><dd class="total" id="total">{{ total }}</dd></dl>
 <form method="post" action="/c/pay/{{ id }}">
+{% if codes %}<label for="code">Promotion code (a whole number: so much off)</label>
+<input id="code" name="code" inputmode="numeric" autocomplete="off">{% endif %}
 <button class="main" name="action" value="pay">{{ verb }} {{ total }}</button>
 <button name="action" value="pay_later">Pay later (bank debit)</button>
 <button name="action" value="fail">Fail (card declined)</button>
@@ -108,6 +110,10 @@ class Pages:
             return self._checkout_page(session, "Your card was declined. Try another way to pay.")
         if action not in ("pay", "pay_later"):
             return note("There is no such button.", 400)
+        off = request.form.get("code", "").strip()
+        if off and (not off.isdecimal() or not session["allow_promotion_codes"]):
+            return self._checkout_page(session, "This code is invalid.")
+        self._checkout.discount(session, 100 * int(off or 0))
         self._checkout.pay(session, later=action == "pay_later")
         return redirect(self._checkout.target(session), 303)
 
@@ -131,7 +137,7 @@ class Pages:
         try:
             if action == "switch":
                 price = self._store.get("price", request.form.get("price"), "price")
-                self._subscriptions.switch(subscription, price)
+                self._subscriptions.choose(subscription, price)
             else:
                 self._subscriptions.leave(subscription, leaving=action == "cancel", portal=True)
         except Refused as refused:
@@ -162,6 +168,7 @@ class Pages:
             total=money(session["amount_total"], currency),
             verb="Subscribe," if session["mode"] == "subscription" else "Pay",
             cancel=session["cancel_url"],
+            codes=session["allow_promotion_codes"],
             problem=problem,
         )
         return Response(page, headers=HEADERS)

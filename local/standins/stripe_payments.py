@@ -9,6 +9,9 @@ from local.standins.stripe_http import Refused, integer, merged
 from local.standins.stripe_store import Store
 
 REASONS = ("duplicate", "fraudulent", "requested_by_customer")
+INQUIRIES = ("warning_needs_response", "warning_under_review", "warning_closed")
+UNDECIDED = ("needs_response", "under_review", "appeal_needs_response", "appeal_under_review", *INQUIRIES[:2])
+ENDS = ("won", "lost", "prevented", "warning_closed")
 
 
 class Payments:
@@ -119,10 +122,12 @@ class Payments:
         return refund
 
     def dispute(self, form: Json) -> Json:
-        """Open a dispute (chargeback)."""
-        charge = self._charge_named(form)
+        """Open a dispute (chargeback), or an inquiry, which takes no money."""
+        charge, status = self._charge_named(form), form.get("status", "needs_response")
         if charge["disputed"]:
             raise Refused(f"Charge {charge['id']} is disputed already.")
+        if status not in UNDECIDED:
+            raise Refused(f"status is one of {', '.join(UNDECIDED)}")
         amount = integer(form, "amount", least=1) or charge["amount"]
         dispute = self._store.add(
             objects.dispute(
@@ -131,20 +136,35 @@ class Payments:
                 of=charge,
                 amount=amount,
                 reason=form.get("reason", "fraudulent"),
+                status=status,
             )
         )
-        charge |= {"disputed": True, "_open_dispute": True}
+        charge |= {"disputed": True, "_open_dispute": status not in INQUIRIES}
         self._events.tell("charge.dispute.created", dispute)
-        self._events.tell("charge.dispute.funds_withdrawn", dispute)
+        if status not in INQUIRIES:
+            self._events.tell("charge.dispute.funds_withdrawn", dispute)
+        return dispute
+
+    def update_dispute(self, dispute: Json, status: str) -> Json:
+        """Let a dispute go on: evidence is looked at, an inquiry becomes a dispute, an appeal begins."""
+        if status not in UNDECIDED:
+            raise Refused(f"status is one of {', '.join(UNDECIDED)}")
+        before = dispute["status"]
+        self._store.get("charge", dispute["charge"])["_open_dispute"] = status not in INQUIRIES
+        self._events.update("charge.dispute.updated", dispute, {"status": status})
+        if before in (*INQUIRIES, "won") and status not in INQUIRIES:
+            self._events.tell("charge.dispute.funds_withdrawn", dispute)
         return dispute
 
     def close_dispute(self, dispute: Json, status: str) -> Json:
         """Close a dispute."""
-        if dispute["status"] in ("won", "lost"):
+        if status not in ENDS:
+            raise Refused(f"status is one of {', '.join(ENDS)}")
+        if dispute["status"] in ENDS:
             raise Refused(f"Dispute {dispute['id']} is {dispute['status']}.")
         dispute["status"] = status
         charge = self._store.get("charge", dispute["charge"])
-        charge["_open_dispute"] = status == "lost"
+        charge["_open_dispute"] = status in ("lost", "prevented")
         self._events.tell("charge.dispute.closed", dispute)
         if status == "won":
             self._events.tell("charge.dispute.funds_reinstated", dispute)

@@ -53,6 +53,8 @@ SHAPES: dict[str, Shape] = {
     },
     "subscriptions.cancel": leaves("cancellation_details expand invoice_now prorate"),
     "subscriptions.list": leaves(f"{PAGE} customer price status"),
+    "subscription_schedules.list": leaves(f"{PAGE} customer"),
+    "subscription_schedules.release": leaves("expand preserve_cancel_date"),
     "invoices.list": leaves(f"{PAGE} customer status subscription"),
     "invoice_payments.list": {**leaves(f"{PAGE} invoice status"), "payment": leaves("payment_intent type")},
     "payment_intents.update": leaves("description expand metadata receipt_email"),

@@ -15,6 +15,7 @@ PREFIXES = {
     "customer": "cus_", "dispute": "du_", "event": "evt_", "invoice": "in_", "invoice_payment": "inpay_",
     "item": "li_", "line_item": "il_", "payment_intent": "pi_", "payment_method": "pm_", "price": "price_",
     "product": "prod_", "refund": "re_", "subscription": "sub_", "subscription_item": "si_",
+    "subscription_schedule": "sub_sched_",
 }  # fmt: skip
 LONG = {"checkout.session": 56}
 

@@ -7,24 +7,26 @@ from local.standins.control import Json
 from local.standins.stripe_events import Events
 from local.standins.stripe_http import Refused, flag, integer, merged
 from local.standins.stripe_invoices import Invoices, Line
+from local.standins.stripe_schedules import UPDATED, Portal, Schedules
 from local.standins.stripe_store import Store, public
 
 INCOMPLETE_S = 23 * 3600  # how long the first payment may take
 OVER = frozenset({"canceled", "incomplete_expired"})
-UPDATED = "customer.subscription.updated"
 PRORATIONS = ("create_prorations", "none", "always_invoice")
 
 
 class Subscriptions:
     """The subscriptions of the account."""
 
-    def __init__(self, store: Store, events: Events, invoices: Invoices) -> None:
+    def __init__(self, store: Store, events: Events, invoices: Invoices, schedules: Schedules) -> None:
         self._store = store
         self._events = events
         self._invoices = invoices
+        self.schedules = schedules
+        self.portal = Portal()
         store.hidden["customer", "subscriptions"] = self._of_customer
 
-    def begin(self, customer: str, lines: list[Json], data: Json, *, status: str) -> Json:
+    def begin(self, customer: str, lines: list[Json], data: Json, *, status: str, discount: int = 0) -> Json:
         """Create the subscription of a checkout session and its first invoice, without events."""
         store, now = self._store, self._store.now()
         days = integer(data, "trial_period_days", least=1)
@@ -50,7 +52,7 @@ class Subscriptions:
         due = [Line(items[0], "Trial period", 0)] if days else [
             Line(items[0], line["description"], line["amount_total"]) for line in lines
         ]  # fmt: skip
-        self._invoices.make(subscription, due, "subscription_create")
+        self._invoices.make(subscription, due, "subscription_create", discount=discount)
         return subscription
 
     def invoice(self, subscription: Json) -> Json:
@@ -105,6 +107,7 @@ class Subscriptions:
     def leave(self, subscription: Json, *, leaving: bool, portal: bool = False) -> None:
         """Cancel at the end of the period, or go on after all; the portal writes it as a moment only."""
         self.must_run(subscription)
+        self.schedules.release(subscription)
         self._events.update(
             UPDATED, subscription, self._end_fields(subscription, leaving=leaving, portal=portal)
         )
@@ -122,13 +125,30 @@ class Subscriptions:
         }
         self._events.tell("customer.subscription.deleted", subscription)
 
-    def switch(self, subscription: Json, price: Json, proration: str = "create_prorations") -> None:
-        """Change the price of the first item."""
+    def switch(
+        self, subscription: Json, price: Json, proration: str = "create_prorations", *, pays: bool = True
+    ) -> None:
+        """Change the price of the first item; ``pays``: what is due at once can be collected."""
         changed = [{"id": items_of(subscription)[0]["id"], "price": price["id"]}]
-        self.update(subscription, {"items": changed, "proration_behavior": proration})
+        self.update(subscription, {"items": changed, "proration_behavior": proration}, pays=pays)
 
-    def update(self, subscription: Json, form: Json) -> Json:
+    def schedule(self, subscription: Json, price: Json) -> None:
+        """Let another price begin with the next period."""
+        self.must_run(subscription)
+        self.schedules.begin(subscription, self._price(subscription, price["id"], "price"))
+
+    def choose(self, subscription: Json, price: Json) -> None:
+        """Change the plan as the portal's settings have it."""
+        self._price(subscription, price["id"], "price")
+        if self.portal.waits(items_of(subscription)[0]["price"], price):
+            self.schedule(subscription, price)
+        else:
+            self.schedules.release(subscription)
+            self.switch(subscription, price, self.portal.proration_behavior, pays=self.portal.pays)
+
+    def update(self, subscription: Json, form: Json, *, pays: bool = True) -> Json:
         """Change a subscription as the API allows."""
+        self.schedules.check(subscription, form)
         if subscription["status"] in OVER and set(form) - {"metadata", "cancellation_details", "expand"}:
             message = "A canceled subscription can only update its cancellation_details and metadata."
             raise Refused(message)
@@ -146,7 +166,7 @@ class Subscriptions:
             change["cancel_at"] = self._moment(subscription, form)
             change["canceled_at"] = self._store.now() if change["cancel_at"] else None
         if form.get("items"):
-            self._replace(subscription, form, change)
+            self._replace(subscription, form, change, pays=pays)
         else:
             self._events.update(UPDATED, subscription, change)
         return subscription
@@ -182,6 +202,8 @@ class Subscriptions:
         """Start the next period and its invoice."""
         anchor, old = subscription["billing_cycle_anchor"], public(subscription["items"])
         items = items_of(subscription)
+        if price := self.schedules.following(subscription):
+            items[0] |= {"price": public(price), "plan": objects.plan(price)}
         for item in items:
             start = item["current_period_end"]
             interval = item["price"]["recurring"]["interval"]
@@ -190,7 +212,11 @@ class Subscriptions:
                 "current_period_end": objects.later(start, interval, anchor),
             }
         due = [
-            Line(item, self._name(item), item["price"]["unit_amount"] * item["quantity"]) for item in items
+            *subscription.pop("_pending", []),
+            *(
+                Line(item, self._name(item), item["price"]["unit_amount"] * item["quantity"])
+                for item in items
+            ),
         ]
         if amount is not None:
             due = [Line(items[0], self._name(items[0]), amount)]
@@ -201,8 +227,8 @@ class Subscriptions:
         self._events.tell(UPDATED, subscription, {"items": old, "latest_invoice": before})
         return invoice
 
-    def _replace(self, subscription: Json, form: Json, change: Json) -> None:
-        """Replace the items; another interval, or ``always_invoice``, is billed at once."""
+    def _replace(self, subscription: Json, form: Json, change: Json, *, pays: bool) -> None:
+        """Replace the items; another interval and ``always_invoice`` are billed at once, the rest later."""
         old = public(subscription["items"])
         items, now = self._items_after(subscription, form["items"]), self._store.now()
         was, becomes = old["data"][0]["price"]["recurring"], items[0]["price"]["recurring"]
@@ -217,26 +243,37 @@ class Subscriptions:
         }
         subscription |= change
         self._set_items(subscription, items)
-        debits = [
-            Line(
-                item,
-                self._name(item),
-                item["price"]["unit_amount"] * item["quantity"],
-                proration=not restarts,
-            )
-            for item in items
-        ]
-        credit = -sum(item["price"]["unit_amount"] * item["quantity"] for item in old["data"])
-        if restarts:
-            invoice = self._invoices.make(subscription, debits, "subscription_update")
-        elif form.get("proration_behavior") == "always_invoice":
-            unused = Line(old["data"][0], "Unused time", credit, proration=True)
-            invoice = self._invoices.make(subscription, [unused, *debits], "subscription_update")
-        else:
-            invoice = None
+        lines = self._proration(
+            old["data"], items, restarts=restarts, behavior=form.get("proration_behavior")
+        )
+        billed = restarts or form.get("proration_behavior") == "always_invoice"
+        invoice = self._invoices.make(subscription, lines, "subscription_update") if billed else None
+        if invoice is None and lines:
+            subscription["_pending"] = [*subscription.get("_pending", []), *lines]
         self._events.tell(UPDATED, subscription, before | {"items": old})
-        if invoice is not None:
+        if invoice is not None and (pays or not invoice["amount_due"]):
             self._invoices.pay(invoice)
+        elif invoice is not None:
+            self._invoices.fail(invoice)
+            self._events.update(UPDATED, subscription, {"status": "past_due"})
+
+    def _proration(
+        self, old: list[Json], items: list[Json], *, restarts: bool, behavior: str | None
+    ) -> list[Line]:
+        """Return the lines for what is left of a period: the old items given back, the new ones billed."""
+        given_back = [] if behavior == "none" else [self._rest(item, "Unused time on", -1) for item in old]
+        if restarts:
+            return given_back + [
+                Line(item, self._name(item), item["price"]["unit_amount"] * item["quantity"])
+                for item in items
+            ]
+        return given_back and given_back + [self._rest(item, "Remaining time on", 1) for item in items]
+
+    def _rest(self, item: Json, text: str, sign: int) -> Line:
+        now, end = self._store.now(), item["current_period_end"]
+        part = max(0, end - now) / (end - item["current_period_start"])
+        amount = sign * round(item["price"]["unit_amount"] * item["quantity"] * part)
+        return Line(public(item), f"{text} {self._name(item)}", amount, proration=True, start=now)
 
     def _items_after(self, subscription: Json, asked: list[Json]) -> list[Json]:
         """Return the items after a change; one without an id is added."""

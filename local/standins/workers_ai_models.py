@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
 from local.standins import pictures
 from local.standins.control import Json
+from local.standins.schemas import schema_of, violations
 
-SIDE = 512  # pixels: the default of Stable Diffusion, and the most a reference image may have
+SIDE = 512  # pixels: the default of Stable Diffusion; a picture that is given has to be smaller
 FLUX_STRENGTH = 0.7
 REFERENCES = tuple(f"input_image_{number}" for number in range(4))
 
@@ -33,53 +33,40 @@ def bad_input(message: str) -> Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """The range of a numeric field, both ends included."""
-
-    least: float
-    most: float
-    whole: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Model:
-    """A model of Workers AI.
+    """A model of Workers AI. Its fields are in its schema (`schemas`).
 
     Attributes:
+        name: its name without its owner.
         content_type: what a request to it has to be.
-        numbers: numeric fields and their bounds.
-        texts: text fields; ``prompt`` is required.
         extension: of the picture it makes, ``png`` or ``jpg``.
         raw: whether it answers with the picture itself instead of an envelope.
         default_side: width and height in pixels of a picture where none are given.
+        input_side: a picture that is given has to be smaller than so many pixels, on both sides; 0 for any size.
     """
 
-    content_type: str
-    numbers: Mapping[str, Bounds]
-    texts: tuple[str, ...] = ("prompt", "negative_prompt")
-    pictures: tuple[str, ...] = ()
+    name: str
+    content_type: str = "application/json"
     extension: str = "png"
     raw: bool = True
     default_side: int = 1024
+    input_side: int = 0
 
     def checked(self, given: Json) -> Json:
-        """Return the fields of a valid request; numbers in a form become numbers.
+        """Return the fields of a valid request; in a form, the numbers are text and become numbers.
 
         Raises:
             Refused: it does not fit.
         """
-        if not given.get("prompt") or not isinstance(given["prompt"], str):
-            raise bad_input("required properties at '/' are 'prompt'")
-        for name in given:
-            if name not in (*self.numbers, *self.texts, *self.pictures):
-                raise bad_input(f"unknown property '/{name}'")
-        checked = {
-            name: within(name, given[name], self.numbers[name]) for name in self.numbers if name in given
-        }
-        for name in self.texts:
-            if name in given and not isinstance(given[name], str):
-                raise bad_input(f"Type mismatch of '/{name}', 'string' expected")
-        return given | checked
+        fields, known = dict(given), schema_of(self.name)["properties"]
+        if self.content_type == "multipart/form-data":
+            for name in given.keys() & known.keys():
+                if known[name]["type"] == "integer":
+                    fields[name] = whole(given[name])
+        shown = {name: "" if isinstance(value, bytes) else value for name, value in fields.items()}
+        for found in violations(self.name, shown):
+            raise bad_input(f"'/{'/'.join(map(str, found.absolute_path))}': {found.message}")
+        return fields
 
     def paint(self, fields: Json) -> Image.Image:
         """Return the image for a checked request.
@@ -101,32 +88,26 @@ class Model:
         return Image.blend(edited, imagined, max(2 * strength - 1, 0.0))
 
     def _input(self, fields: Json) -> Image.Image | None:
-        if "image_b64" in fields:
-            return opened(from_base64(fields["image_b64"]), "image_b64")
-        if "image" in fields:
-            return opened(from_integers(fields["image"]), "image")
+        if given := {"image_b64", "image"} & fields.keys():
+            name = max(given)
+            data = from_base64(fields[name]) if name == "image_b64" else bytes(fields[name])
+            picture = opened(data, name)
+            self._check_side(picture)
+            return picture
         references = [opened(fields[name], name) for name in REFERENCES if name in fields]
         for reference in references:
-            if max(reference.size) > SIDE:
-                raise bad_input(f"input images must be at most {SIDE}x{SIDE}, got {reference.size}")
+            self._check_side(reference)
         return references[0] if references else None
 
+    def _check_side(self, picture: Image.Image) -> None:
+        if self.input_side and max(picture.size) >= self.input_side:
+            side = self.input_side
+            raise bad_input(f"input images must be smaller than {side}x{side}, got {picture.size}")
 
-def within(name: str, value: object, bounds: Bounds) -> float:
-    """Return a number, or the text of one, within its bounds.
 
-    Raises:
-        Refused: it is none, or outside.
-    """
-    try:
-        number = float(value) if isinstance(value, int | float | str) else float("nan")
-    except ValueError:
-        number = float("nan")
-    if isinstance(value, bool) or number != number or (bounds.whole and number != int(number)):  # noqa: PLR0124
-        raise bad_input(f"Type mismatch of '/{name}', 'number' expected")
-    if not bounds.least <= number <= bounds.most:
-        raise bad_input(f"'/{name}' must be >= {bounds.least:g} and <= {bounds.most:g}")
-    return number
+def whole(text: object) -> object:
+    """Return the number in a form's field, or the field itself where it holds none."""
+    return int(text) if isinstance(text, str) and text.isdecimal() else text
 
 
 def from_base64(value: object) -> bytes:
@@ -135,14 +116,6 @@ def from_base64(value: object) -> bytes:
         return base64.b64decode(str(value), validate=True)
     except (binascii.Error, ValueError) as problem:
         raise Refused(400, 5004, "invalid data: image_b64 is not base64") from problem
-
-
-def from_integers(value: object) -> bytes:
-    """Return the bytes of a list of integers."""
-    try:
-        return bytes(value) if isinstance(value, list) else b""
-    except (TypeError, ValueError) as problem:
-        raise bad_input("'/image' must be an array of integers from 0 to 255") from problem
 
 
 def opened(data: bytes | str, name: str) -> Image.Image:
@@ -157,39 +130,13 @@ def opened(data: bytes | str, name: str) -> Image.Image:
         raise bad_input(f"'/{name}' is not an image") from problem
 
 
-DIFFUSION = Model(
-    "application/json",
-    {
-        "width": Bounds(256, 2048),
-        "height": Bounds(256, 2048),
-        "num_steps": Bounds(1, 20),
-        "strength": Bounds(0, 1, whole=False),
-        "guidance": Bounds(0, 100, whole=False),
-        "seed": Bounds(0, 2**53),
-    },
-    pictures=("image", "image_b64", "mask"),
-    default_side=SIDE,
-)
 MODELS = {
-    "@cf/runwayml/stable-diffusion-v1-5-img2img": DIFFUSION,
-    "@cf/stabilityai/stable-diffusion-xl-base-1.0": DIFFUSION,
+    "@cf/runwayml/stable-diffusion-v1-5-img2img": Model(
+        "stable-diffusion-v1-5-img2img", default_side=SIDE, input_side=SIDE
+    ),
+    "@cf/stabilityai/stable-diffusion-xl-base-1.0": Model("stable-diffusion-xl-base-1.0", default_side=SIDE),
     "@cf/black-forest-labs/flux-2-klein-4b": Model(
-        "multipart/form-data",
-        {"width": Bounds(256, 1920), "height": Bounds(256, 1920), "seed": Bounds(0, 2**53)},
-        texts=("prompt",),
-        pictures=REFERENCES,
-        extension="jpg",
-        raw=False,
+        "flux-2-klein-4b", "multipart/form-data", extension="jpg", raw=False, input_side=SIDE
     ),
-    "@cf/leonardo/phoenix-1.0": Model(
-        "application/json",
-        {
-            "width": Bounds(256, 2048),
-            "height": Bounds(256, 2048),
-            "num_steps": Bounds(1, 50),
-            "guidance": Bounds(2, 10, whole=False),
-            "seed": Bounds(0, 2**53),
-        },
-        extension="jpg",
-    ),
+    "@cf/leonardo/phoenix-1.0": Model("phoenix-1.0", extension="jpg"),
 }

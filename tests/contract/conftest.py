@@ -22,6 +22,7 @@ from tests.support.bucket import Bucket, now
 REPLICATE, WORKERS_AI = "https://api.replicate.com", "https://api.cloudflare.com/client/v4"
 REPLICATE_KEYS = ("REPLICATE_API_TOKEN",)
 WORKERS_KEYS = ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN")
+STRIPE_KEYS = ("STRIPE_SECRET",)
 
 
 class OpenBucket(Bucket):
@@ -44,7 +45,11 @@ def pytest_report_header() -> list[str]:
         f"{name}: real service asked"
         if len(services(keys)) > 1
         else f"{name}: stand-in only ({', '.join(keys)} not set)"
-        for name, keys in (("Replicate", REPLICATE_KEYS), ("Workers AI", WORKERS_KEYS))
+        for name, keys in (
+            ("Replicate", REPLICATE_KEYS),
+            ("Workers AI", WORKERS_KEYS),
+            ("Stripe", STRIPE_KEYS),
+        )
     ]
 
 
@@ -53,6 +58,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for fixture, keys in (("replicate", REPLICATE_KEYS), ("workers_ai", WORKERS_KEYS)):
         if fixture in metafunc.fixturenames:
             metafunc.parametrize(fixture, services(keys), indirect=True)
+    if "stripe_service" in metafunc.fixturenames:
+        metafunc.parametrize("stripe_service", services(STRIPE_KEYS))
 
 
 @pytest.fixture

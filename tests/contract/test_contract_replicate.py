@@ -6,10 +6,12 @@ from dataclasses import replace
 from io import BytesIO
 
 import pytest
+import requests
 from PIL import Image
 
 from enhancer.domain import errors
 from enhancer.domain.jobs import Prediction
+from enhancer.domain.models import CATALOGUE
 from enhancer.domain.predictions import StillRunning
 from tests.contract.conftest import replicate_at
 from tests.support.bucket import job_for, now
@@ -104,3 +106,24 @@ def test_an_input_of_the_wrong_kind_is_rejected(replicate, bucket, photo):
     job, item = job_for(bucket, "real-esrgan", size=(96, 96), data=photo, scale="large")
     with pytest.raises(errors.ProviderRejected):
         replicate.start(job, item)
+
+
+@pytest.mark.parametrize(
+    "model", [model for model in CATALOGUE if model.provider == "replicate"], ids=lambda model: model.alias
+)
+def test_what_we_send_is_in_the_models_own_schema(replicate, model):
+    """Each field is known there, what is required is sent, and each fixed value is among those it allows."""
+    name = model.slug.partition(":")[0]
+    answer = requests.get(
+        f"{replicate._base_url}/v1/models/{name}",
+        headers={"Authorization": f"Bearer {replicate._token(False)}"},
+        timeout=30,
+    )
+    schemas = answer.json()["latest_version"]["openapi_schema"]["components"]["schemas"]
+    known, required = schemas["Input"]["properties"], schemas["Input"].get("required", [])
+    assert set(model.input) <= set(known)
+    assert set(required) <= set(model.input)
+    for field, value in model.input.items():
+        named = [entry["$ref"].rpartition("/")[2] for entry in known[field].get("allOf", [])]
+        allowed = known[field].get("enum") or [one for ref in named for one in schemas[ref].get("enum", [])]
+        assert not allowed or value in allowed, field

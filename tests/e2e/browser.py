@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, 
 from local.stack import LocalStack
 from tests.e2e.deployed import Deployed
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -109,7 +110,7 @@ Open = Callable[..., WatchedPage]
 
 @pytest.fixture(name="browser", scope="session")
 def browser_fixture() -> Iterator[Browser]:
-    """Chromium as the distribution packages it."""
+    """Chromium as the distribution packages it, its headless shell where there is one."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield running

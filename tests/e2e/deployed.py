@@ -19,6 +19,7 @@ from enhancer.adapters.aws.secrets import Secrets
 from enhancer.adapters.aws.workflow import Workflow
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.accounts import Accounts
+from enhancer.adapters.dynamodb.allowances import Allowances
 from enhancer.adapters.dynamodb.jobs import Jobs
 from enhancer.adapters.dynamodb.ledger import Ledger
 from enhancer.adapters.dynamodb.owner_data import OwnerRecords
@@ -59,7 +60,12 @@ class Store:
     @property
     def accounts(self) -> Accounts:
         """Users and sessions."""
-        return Accounts(self.table)
+        return Accounts(self.table, Allowances(self.table, lambda: [b"of the tests"]))
+
+    @property
+    def owner_records(self) -> OwnerRecords:
+        """Everything of an owner."""
+        return OwnerRecords(self.table, Allowances(self.table, lambda: [b"of the tests"]))
 
 
 class Deployed:
@@ -118,7 +124,7 @@ class Deployed:
         """What the schedule does when its hour has come."""
         return sweep.sweep(
             deps=replace(self.job_deps, now=lambda: now() + later_ms),
-            owner_records=OwnerRecords(self.store.table),
+            owner_records=self.store.owner_records,
         )
 
     def until(self, look: Callable[[], Found | None], what: str) -> Found:
@@ -226,7 +232,7 @@ class Deployed:
         if least:
             self.until(lambda: len(self.logged(message, job)) >= least, f"{least} lines of {message}")
         found = []
-        for line in (self.stack.state / "functions.log").read_text(errors="replace").splitlines():
+        for line in (self.stack.state / "functions.log").read_text(errors="replace").split("\n"):
             _, _, text = line.partition("  ")
             entry = json.loads(text) if text.startswith('{"') and text.endswith("}") else {}
             if entry.get("message") == message and (job is None or entry.get("jobId") == job.id):

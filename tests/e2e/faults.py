@@ -29,7 +29,8 @@ from enhancer.domain.jobs import Artifact, Item, Job
 from enhancer.domain.owners import Owner
 from enhancer.domain.predictions import StillRunning
 from enhancer.domain.pricing import credits
-from local.stack import REGION, LocalStack
+from local.deployment import REGION
+from local.stack import LocalStack
 from tests.e2e.deployed import Deployed
 from tests.e2e.fault_tables import AFTER, BEFORE, DOCUMENT, TABLE, TWICE, WHOLE, Row, summary, table
 from tests.support.functions import load

@@ -11,17 +11,17 @@ from playwright.sync_api import Page, Route
 
 DAY_MS = 86_400_000
 SIZES = {
-    "free": (30, 3, 2, False, 8, 1, 0),
-    "pro": (300, 30, 4, True, 16, 3, 1200),
-    "premium": (1000, 100, 6, True, 24, 5, 2800),
-    "team": (2000, 200, 6, True, 24, 8, 4900),
-    "enterprise": (4000, 400, 8, True, 32, 10, 9900),
+    "free": (90, 3, 2, False, 16, 1, 0),
+    "pro": (300, 30, 4, True, 32, 3, 1200),
+    "premium": (1000, 100, 6, True, 48, 5, 2800),
+    "team": (2000, 200, 6, True, 48, 8, 4900),
+    "enterprise": (4000, 400, 8, True, 64, 10, 9900),
 }
 """Credits, images a day, scale, face, megapixels, jobs at once, cents a month."""
 PACKS = {100: 1000, 500: 4000, 1000: 7000, 1500: 9500}
 NOBODY = {
     "plan": "free", "status": "none", "interval": None, "currentPeriodEnd": None, "cancelAt": None, "nextPlan": None,
-    "graceUntil": None, "creditsRemaining": 30, "manageable": False, "debt": 0, "blocked": False,
+    "graceUntil": None, "creditsRemaining": 90, "manageable": False, "debt": 0, "blocked": False,
 }  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def in_days(days: float) -> int:
 def a_plan(name: str, *, available: bool = True) -> dict[str, Any]:
     """A plan as it is on sale."""
     credits, images, scale, face, pixels, jobs, cents = SIZES[name]
-    month = {"amount": cents, "currency": "eur", "available": available}
+    month = {"amount": cents, "currency": "usd", "available": available}
     return {
         "plan": name, "creditsPerMonth": credits, "imagesPerDay": images, "maxUpscale": scale, "faceEnhance": face,
         "maxInputMegapixels": pixels, "jobsAtOnce": jobs, "monthly": month,

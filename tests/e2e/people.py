@@ -13,6 +13,8 @@ import requests
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.table import Table
 from enhancer.domain.owners import Owner
+from enhancer.domain.periods import day_of, month_of
+from enhancer.runtime import now
 from local.stack import LocalStack
 from tests.e2e.deployed import Store
 from tests.support.client import Client
@@ -92,7 +94,11 @@ class Door:
 
 
 def forget_everybody(table: Table) -> None:
-    """Let nobody at the stand-ins have an account here."""
+    """Let nobody at the stand-ins have an account here, or have had one today."""
+    for period in (day_of(now()), month_of(now())):
+        for record in list(table.everywhere(f"USAGE#{period}")):
+            if record["pk"].startswith("IDENTITY#"):
+                table.delete({"pk": record["pk"], "sk": record["sk"]})
     for provider, subjects in SUBJECTS.items():
         for subject in subjects:
             table.delete(keys.identity(provider, subject))

@@ -130,7 +130,28 @@ def impatient(lab: Lab) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def low_on_credit(lab: Lab) -> Iterator[None]:
+    """The account at Replicate has less than $5: a create every two seconds, and the first has to wait."""
+    lab.replicate.control("credit", low=True, every_s=2, spent=True)
+    yield  # the stand-in is reset afterwards
+
+
+@contextmanager
+def hardly_any_credit(lab: Lab) -> Iterator[None]:
+    """The same, with a wait that is too long to be worth it."""
+    lab.replicate.control("credit", low=True, every_s=3600, spent=True)
+    yield
+
+
 # ------------------------------------------------------------------------------------------------ requests
+
+LOST_FOR_GOOD = (
+    at("create", "reset_after"),
+    at("list", "status", status=503),  # asked once, and then given up
+    at("outcome", "never"),
+)
+"""The first prediction would never end, and only Replicate knows of it."""
 
 REQUESTS: tuple[Fault, ...] = (
     Fault("hang before headers, once", "real-esrgan", (at("create", "hang"),), wait=5, made=1),
@@ -139,6 +160,8 @@ REQUESTS: tuple[Fault, ...] = (
     Fault("hang after creating", "gfpgan", (at("create", "hang_after"),), wait=6, made=1),
     Fault("reset after creating", "real-esrgan", (at("create", "reset_after"),), made=1),
     Fault("reset after creating", "gfpgan", (at("create", "reset_after"),), made=1),
+    Fault("reset after creating, and the list does not answer", "gfpgan", LOST_FOR_GOOD, made=2),
+    Fault("reset after creating, and the list does not answer", "real-esrgan", LOST_FOR_GOOD, made=2),
     Fault("reset before creating, once", "gfpgan", (at("create", "reset"),), made=1),
     Fault("reset, always", "topaz", (at("create", "reset", times=ALWAYS),), made=0),
     Fault("401", "real-esrgan", (refusal(401),), made=0),
@@ -153,6 +176,10 @@ REQUESTS: tuple[Fault, ...] = (
     Fault("429, always", "nano-banana", (throttled(ALWAYS),), made=0),
     Fault("429, Retry-After: 3600", "real-esrgan", (throttled(ALWAYS, **{"Retry-After": "3600"}),), made=0),
     Fault("429, Retry-After: 3600", "gfpgan", (throttled(ALWAYS, **{"Retry-After": "3600"}),), made=0),
+    Fault("below $5 of credit", "real-esrgan", around=low_on_credit, made=1, apart=True),
+    Fault("below $5 of credit", "gfpgan", around=low_on_credit, made=1, apart=True),
+    Fault("below $5 of credit, an hour's wait", "real-esrgan", around=hardly_any_credit, made=0, apart=True),
+    Fault("below $5 of credit, an hour's wait", "gfpgan", around=hardly_any_credit, made=0, apart=True),
     Fault("500 as HTML, once", "gfpgan", (at("create", "html", **PAGE),), made=1),
     Fault("500 as HTML, always", "real-esrgan", (at("create", "html", **PAGE, times=ALWAYS),), made=0),
     Fault("500 as HTML, always", "gfpgan", (at("create", "html", **PAGE, times=ALWAYS),), made=0),

@@ -43,8 +43,9 @@ another try does not help; `gfpgan` and `sd15` have none.
 Checked in each row: the books add up and nothing is held or open; a failure is free; a model that ran
 instead costs its own price, never more than the one asked for; what was booked as our cost is what the job
 says; no token reached the delivery host or a host that it redirected to; where an answer was lost, its
-prediction is found and not made again. In the end the day's total is, to the micro, what was booked and the
-estimates of predictions whose end nobody saw (`job_expired`).
+prediction is found and not made again; when all is over, nothing is left running at the provider. In the end
+the day's total is, to the micro, what was booked and the estimates of predictions whose end nobody saw
+(`job_expired`).
 
 A run ends with a picture, of the model that was asked for or of its fallback, or with the code of an error. Our
 cost is what the provider bills us, in USD micros.
@@ -110,7 +111,8 @@ def row(line: Line) -> list[str]:
     """A line as cells."""
     held = "none" if not line.held else f"{credits(line.held)} held"
     charge = f"{credits(line.charge)}" if line.charge else "–"
-    return [line.fault, line.model, line.via, line.saw, str(line.calls), charge, held, str(line.cost)]
+    seen = [line.fault, line.model, line.via, line.saw, str(line.calls), str(line.left)]
+    return [*seen, charge, held, str(line.cost)]
 
 
 def table(found: list[Line], canary_url: str) -> str:
@@ -122,8 +124,10 @@ def table(found: list[Line], canary_url: str) -> str:
     lines = ["# Faults of the providers, every row"]
     for title, mine in _by_chapter(found, canary_url).items():
         lines += ["", f"## {title}", ""]
-        lines += ["| fault | model | through | the caller sees | calls | credits | held | cost |"]
-        lines += ["|---|---|---|---|---|---|---|---|"]
+        lines += [
+            "| fault | model | through | the caller sees | calls | left running | credits | held | cost |"
+        ]
+        lines += ["|---|---|---|---|---|---|---|---|---|"]
         lines += [f"| {' | '.join(row(line))} |" for line in mine]
     return "\n".join(lines) + "\n"
 
@@ -135,15 +139,16 @@ def summary(found: list[Line], canary_url: str, seconds: float) -> str:
         "It writes them to `.local/provider-faults.md`, and this summary anew. `make provider-faults FAULTS=429` plays",
         "only the faults named so. `tests/e2e/test_provider_faults.py` plays the most telling ones.",
         "",
-        "| where | ended with | rows | credits | our cost | faults |",
-        "|---|---|---|---|---|---|",
+        "| where | ended with | rows | left running | credits | our cost | faults |",
+        "|---|---|---|---|---|---|---|",
     ]
     for title, mine in _by_chapter(found, canary_url).items():
         for end in sorted({line.ended for line in mine}, key=lambda end: (end != OWN, end != FALLBACK, end)):
             some = [line for line in mine if line.ended == end]
             paid = [f"{credits(tenths)}" for tenths in sorted({line.charge for line in some})]
             cost = [f"{micros}" for micros in sorted({line.cost for line in some})]
-            cells = [title, end, f"{len(some)}", _range(paid), _range(cost), _faults(some)]
+            left = f"{sum(line.left for line in some)}"
+            cells = [title, end, f"{len(some)}", left, _range(paid), _range(cost), _faults(some)]
             lines.append(f"| {' | '.join(cells)} |")
     return INTRODUCTION + "\n".join(lines) + "\n"
 

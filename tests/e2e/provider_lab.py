@@ -7,7 +7,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -59,11 +59,11 @@ class Channel:
         return [call for call in found if call["headers"].get("user-agent") != WATCHER]
 
     def attempts(self) -> list[dict[str, Any]]:
-        """Every attempt of Replicate to deliver a webhook, with what came back."""
+        """Every attempt of Replicate to deliver the webhook of an end, with what came back."""
         found: list[dict[str, Any]] = requests.get(f"{self.url}/_ctl/deliveries", timeout=60).json()[
             "deliveries"
         ]
-        return found
+        return [sent for sent in found if sent["event"] != "start"]
 
     def predictions(self) -> list[dict[str, Any]]:
         """All predictions there are at Replicate, newest first."""
@@ -159,6 +159,16 @@ class Lab:
     def predictions_of(self, owner: Owner) -> list[dict[str, Any]]:
         """What there is at Replicate about pictures of this owner: their keys say whose they are."""
         return [found for found in self.replicate.predictions() if owner.id in json.dumps(found["input"])]
+
+    def left_running(self, owner: Owner) -> int:
+        """How many predictions of this owner go on at Replicate, a moment after all is over."""
+
+        def left() -> list[str]:
+            return [found["id"] for found in self.predictions_of(owner) if not found["completed_at"]]
+
+        with suppress(AssertionError):
+            self.deployed.until(lambda: not left(), "no prediction left")
+        return len(left())
 
     def calls(self, owner: Owner, *names: str) -> Calls:
         """What these providers heard about an owner since they were taken. Runs do not say whose they are."""

@@ -92,7 +92,10 @@ class Fault:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: a fault, met by a call. ``charge`` and ``held`` in tenths, ``cost`` in USD micros."""
+    """One line of the table: a fault, met by a call. ``charge`` and ``held`` in tenths, ``cost`` in USD micros.
+
+    ``left``: predictions still running at Replicate when all was over.
+    """
 
     fault: str
     model: str
@@ -102,6 +105,7 @@ class Line:
     charge: int = 0
     held: int = 0
     cost: int = 0
+    left: int = 0
 
     @property
     def name(self) -> tuple[str, str, str]:
@@ -140,6 +144,8 @@ def _play(lab: Lab, fault: Fault, via: str) -> Line:
     if fault.afterwards:
         fault.afterwards(stage)
         job = stage.job
+    left = lab.left_running(stage.owner)
+    assert left == 0, (fault, via, left)
     calls = lab.calls(stage.owner, *counted)
     lab.check_books(stage.owner)
     _check_price(job)
@@ -149,7 +155,7 @@ def _play(lab: Lab, fault: Fault, via: str) -> Line:
     held = lab.deployed.balance(stage.owner).held
     saw = _seen(stage.client, answer, job)
     cost = sum(micros for provider, micros in spent.items() if provider != "embedded")
-    return Line(fault.name, fault.model, via, saw, calls, item.charge, held, cost)
+    return Line(fault.name, fault.model, via, saw, calls, item.charge, held, cost, left)
 
 
 def _ask(client: Client, fault: Fault, via: str, photo: bytes) -> requests.Response:

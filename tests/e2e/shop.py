@@ -54,14 +54,14 @@ class Shop:
         self._queue, self._sqs = stack.physical_id("BillingDeadLetters"), stack.client("sqs")
         self._letters: list[dict[str, Any]] = []
         self._numbers = itertools.count()
-        self._line = requests.Session()
-        self._line.trust_env = False
+        self.line = requests.Session()
+        self.line.trust_env = False
 
     # ---------------------------------------------------------------------------------------- orders
 
     def control(self, what: str, **order: Any) -> dict[str, Any]:
         """Give the stand-in an order."""
-        answer = self._line.post(f"{self.url}/_ctl/{what}", json=order, timeout=120)
+        answer = self.line.post(f"{self.url}/_ctl/{what}", json=order, timeout=120)
         assert answer.status_code == 200, f"{what}: {answer.text}"
         return dict(answer.json())
 
@@ -79,7 +79,7 @@ class Shop:
 
     def objects(self, kind: str) -> list[dict[str, Any]]:
         """All that it has of a kind, oldest first."""
-        return list(self._line.get(f"{self.url}/_ctl/objects/{kind}", timeout=30).json()["objects"])
+        return list(self.line.get(f"{self.url}/_ctl/objects/{kind}", timeout=30).json()["objects"])
 
     def object(self, kind: str, wanted: str) -> dict[str, Any]:
         """One of them."""
@@ -96,7 +96,7 @@ class Shop:
     def told(self) -> None:
         """Wait until all was told; what a busy machine did not answer in time is told again, as Stripe does."""
         self.control("drain", seconds=DRAINED_SECONDS)
-        attempts = self._line.get(f"{self.url}/_ctl/deliveries", timeout=30).json()["deliveries"]
+        attempts = self.line.get(f"{self.url}/_ctl/deliveries", timeout=30).json()["deliveries"]
         answered = {one["event"] for one in attempts if one["status"]}
         unheard = dict.fromkeys(one["event"] for one in attempts if one["event"] not in answered)
         if unheard:

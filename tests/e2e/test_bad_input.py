@@ -13,9 +13,20 @@ import pytest
 from tests.e2e.conftest import Store
 from tests.e2e.test_concurrency import guest_of
 from tests.support.client import Client, picture
+from tests.support.hostile_pictures import floods, grid_avif, lying_avif
+from tests.support.pictures import chunk, photo, saved
 
 GOOD = picture(seed=11)
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+
+
+PNG = saved(photo(), "PNG")
+ODD = {
+    "JPEG without its end": saved(photo(), "JPEG")[:-2],
+    "text of 2 MB": PNG[:33] + chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(2_000_000))) + PNG[33:],
+    "checksum of a text": PNG[:33] + chunk(b"tEXt", b"k\0v")[:-1] + b"\0" + PNG[33:],
+    "short JFIF": saved(photo(), "JPEG").replace(b"\xff\xe0\0\x10JFIF\0", b"\xff\xe0\0\x07JFIF\0", 1),
+}
 
 
 def huge_png() -> bytes:
@@ -42,6 +53,13 @@ MISTAKES = [
     Mistake("truncated JPEG", 400, "image_unreadable", image=picture(file_format="JPEG")[:-60]),
     Mistake("50000x50000", 413, "too_many_pixels", image=huge_png()),
     Mistake("0 bytes", 400, "image_empty", image=b""),
+    Mistake("CgBI", 400, "image_unreadable", image=PNG[:8] + chunk(b"CgBI", bytes(4)) + PNG[8:]),
+    Mistake("AVIF that lies", 400, "image_unreadable", image=lying_avif((2048, 2048), (64, 64))),
+    Mistake("AVIF of hostile tiles", 400, "image_unreadable", image=grid_avif((16, 16), 20, 20)),
+    Mistake(
+        "flood of segments", 400, "image_unreadable", image=floods(3_000_000)["JPEG application segments"]
+    ),
+    Mistake("rows missing and no end", 400, "image_unreadable", image=picture(file_format="JPEG")[:-400]),
     Mistake("SVG", 415, "image_format_unsupported", image=SVG),
     Mistake("12 MB", 413, "file_too_large", image=GOOD + bytes(12_000_000)),
     Mistake("5 MB", 413, "file_too_large", image=GOOD + bytes(5_000_000)),
@@ -82,6 +100,16 @@ def test_mistake_is_refused_by_its_name_and_not_charged(
     assert len(body["error"]["message"]) > 10
     assert body["requestId"]
     check_nothing_happened(client, store)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_picture_whose_pixels_are_there_is_enhanced(
+    fresh_client: Callable[[], Client], name: str
+) -> None:
+    """Broken metadata is nobody's problem: the whole way works, from the decoder to the result."""
+    answer = fresh_client().generate(ODD[name])
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["data"]["width"], answer.json()["data"]["height"]) == (96, 64)
 
 
 def test_two_images_are_refused(fresh_client: Callable[[], Client], store: Store) -> None:

@@ -6,16 +6,23 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
-from enhancer.domain.ledger import add_up
+import pytest
+
+
+from enhancer.domain.jobs import Job
+from enhancer.domain.ledger import AlreadyResolved, add_up
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import day_of, day_reset_ms
 from tests.e2e.conftest import Store
 from tests.e2e.deployed import Deployed
 from tests.load.credits_race import race_for
 from tests.support.client import Client, picture
+from tests.support.world import World
 
 Fresh = Callable[[], Client]
+ROUNDS = 30
 CALLERS = 12
 """At once. Each starts a process in the emulator; on a busy machine many more would not all answer within 30 s."""
 
@@ -150,3 +157,35 @@ def test_dropping_the_cookie_does_not_lift_the_network_cap(fresh_client: Fresh, 
     deployed.forget_network(client.address, "RATE#")
     refused = Client(client.url, client.address).meet().generate(picture(seed=400))
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "network_quota_exceeded")
+
+
+@pytest.mark.parametrize("first", ["settle", "release"])
+def test_of_a_settle_and_a_release_at_once_exactly_one_happens(store: Store, first: str) -> None:
+    """Thirty rounds in either order: charged and handed out, or given back, and never both or neither."""
+    world = World(table=store.table)
+    caller = world.caller("enterprise")
+    world.grant(caller, ROUNDS * 10)
+    won: Counter[str] = Counter()
+    for _ in range(ROUNDS):
+        job = world.hold(world.job(caller, [(0, 10)]), plan="enterprise")
+        barrier = Barrier(2)
+
+        def resolve(kind: str, job: Job = job, barrier: Barrier = barrier) -> str | None:
+            barrier.wait()
+            try:
+                getattr(world, kind)(job)
+            except AlreadyResolved:
+                return None
+            return kind
+
+        kinds = [first, "release" if first == "settle" else "settle"]
+        with ThreadPoolExecutor(2) as pool:
+            (winner,) = filter(None, pool.map(resolve, kinds))
+        won[winner] += 1
+        stored = world.stored(job)
+        assert stored.status == {"settle": "succeeded", "release": "failed"}[winner]
+        assert stored.open_items == []
+    balance = world.balance(caller)
+    assert (balance.held, balance.spent) == (0, won["settle"] * 10)
+    assert balance.available == won["release"] * 10
+    assert won.total() == ROUNDS

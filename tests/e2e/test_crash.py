@@ -19,7 +19,8 @@ from enhancer.domain.ledger import add_up
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import month_of
 from enhancer.runtime import new_id, now
-from local.stack import REGION, LocalStack
+from local.deployment import REGION
+from local.stack import LocalStack
 from tests.e2e.crashing_function import KILLED
 from tests.e2e.deployed import LATE_MS, Deployed, Store
 from tests.support.client import Client, picture

@@ -73,12 +73,14 @@ def test_result_answers_head_range_validators_and_download(fresh_client: Fresh) 
 
 
 def test_same_picture_again_costs_nothing(fresh_client: Fresh) -> None:
-    """The same pixels with the same parameters are answered from the paid result, also from another file."""
+    """The same pixels with the same parameters are answered with a copy of the paid result, also from another file."""
     client = fresh_client()
     first = client.generate(picture(seed=5)).json()["data"]
     again = client.generate(picture(seed=5) + b"another file, the same pixels").json()["data"]
     assert again["deduplicated"] is True
-    assert (again["imageUrl"], again["charge"]["total"]) == (first["imageUrl"], 0.0)
+    assert (again["imageUrl"] != first["imageUrl"], again["charge"]["total"]) == (True, 0.0)
+    pictures = [client.get(one["imageUrl"].removeprefix(client.url)).content for one in (first, again)]
+    assert pictures[0] == pictures[1]
     assert client.usage()["usage"]["used"] == 1
 
 

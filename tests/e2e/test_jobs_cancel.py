@@ -22,7 +22,7 @@ def test_cancel_of_a_batch_stops_what_runs_and_what_waits(fresh_client: Fresh, d
     """A guest's first picture runs, the second waits: both holds return, the model is told and stops."""
     client = fresh_client()
     owner = Owner("guest", client.http.cookies["guest_id"].partition(".")[0])
-    photos = [picture(1440, 8, seed=700 + number) for number in range(2)]
+    photos = [picture(1440, 40, seed=700 + number) for number in range(2)]
     items = [{"uploadKey": client.upload(photo, "image/png")} for photo in photos]
     job_id = client.start(*items, **SLOW).json()["data"]["id"]
     job = deployed.running(owner, job_id)
@@ -52,7 +52,7 @@ def test_result_that_comes_after_a_cancel_changes_nothing(fresh_client: Fresh, d
     """The picture is made and stored, then canceled before it is paid: a late FinishItem finds nothing to do."""
     client = fresh_client()
     owner = signed_in(client, "pro")
-    job_id = client.start(image=picture(1440, 8, seed=710), **SLOW).json()["data"]["id"]
+    job_id = client.start(image=picture(1440, 40, seed=710), **SLOW).json()["data"]["id"]
     job = deployed.running(owner, job_id)
     deployed.put_result(job.items[0])
     assert client.cancel(job_id).status_code == 200
@@ -72,7 +72,7 @@ def test_cancel_keeps_what_was_done_and_paid(fresh_client: Fresh, deployed: Depl
     """A finished picture of a canceled batch stays, with its price; only the unfinished one is given back."""
     client = fresh_client()
     owner = Owner("guest", client.http.cookies["guest_id"].partition(".")[0])
-    photos = [picture(8, 8, seed=720), picture(1440, 8, seed=721)]
+    photos = [picture(8, 8, seed=720), picture(1440, 40, seed=721)]
     items = [{"uploadKey": client.upload(photo, "image/png")} for photo in photos]
     job_id = client.start(*items, **SLOW).json()["data"]["id"]
     job = deployed.when(owner, job_id, lambda job: job.items[0].status == "succeeded", "half done")
@@ -94,7 +94,7 @@ def test_cancel_of_a_finished_job_is_a_conflict(fresh_client: Fresh, deployed: D
     refused = client.cancel(job_id)
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "job_finished")
     assert deployed.job(owner, job_id) == done
-    slow_id = client.start(image=picture(1440, 8, seed=731), **SLOW).json()["data"]["id"]
+    slow_id = client.start(image=picture(1440, 40, seed=731), **SLOW).json()["data"]["id"]
     assert client.cancel(slow_id).status_code == 200
     again = client.cancel(slow_id)
     assert (again.status_code, again.json()["error"]["code"]) == (409, "job_finished")

@@ -36,8 +36,8 @@ def owner(client: Client) -> Owner:
 
 
 def slow(client: Client, deployed: Deployed, owner: Owner, seed: int) -> Job:
-    """A job whose model is at work, for about half a minute."""
-    answer = client.start(image=picture(1440, 8, seed=seed), **SLOW)
+    """A job whose model is at work, for a minute or more, unless it is stopped."""
+    answer = client.start(image=picture(1440, 40, seed=seed), **SLOW)
     return deployed.running(owner, answer.json()["data"]["id"])
 
 

@@ -41,7 +41,7 @@ def test_signing_in_leads_back_to_where_it_began_and_the_account_page_says_who_i
         assert text in profile
     other = next(name for key, name in NAMES.items() if key != provider)
     assert f"Also sign in with {other}" in profile
-    assert "0 of 3 used" in page.inner_text("#gauges")
+    page.wait_for_selector("#gauges:has-text('0 of 3 used')")
 
 
 def test_result_made_as_guest_is_still_shown_after_signing_in(visit: Open):

@@ -340,16 +340,25 @@ def test_jobs_page_speaks_german_and_its_head_leads_to_the_other_pages(visit: Op
     assert page.get_attribute(".places [aria-current]", "href") == "/en/"
 
 
-def test_same_picture_twice_shows_its_result_without_a_comparison(visit: Open):
-    """A photo that was free because it had been paid for keeps no original of its own: the result alone is shown."""
-    seen = visit("")
-    free = a_job("succeeded")
-    free["items"][0]["input"] = None
-    page = list_jobs(seen.page, {None: ([free], None)})
-    page.click(f"{ENDED} .tile")
-    page.wait_for_selector(".viewer-alone")
-    assert "original is kept there" in page.inner_text(".viewer")
-    assert page.locator(".viewer .compare").count() == 0
+def test_same_picture_twice_is_two_runs_and_the_second_charged_nothing(visit: Open):
+    """Each has an original and a result to compare, also when the first one is deleted."""
+    seen = visit()
+    for _ in range(2):
+        seen.choose(photo(tint=410))
+        seen.enhance()
+        seen.page.click("#start-over")
+    page = seen.page
+    page.goto("/en/jobs")
+    page.wait_for_selector("#finished-cards .card >> nth=1")
+    newest, first = page.locator("#finished-cards .card").all()
+    assert "Charged: nothing" in newest.inner_text()
+    assert "Charged: nothing" not in first.inner_text()
+    first.locator("[data-act=remove]").click()
+    first.locator("text=Delete for good >> nth=1").click()
+    first.wait_for(state="detached")
+    page.click("#finished-cards .tile")
+    page.wait_for_selector(".viewer .compare")
+    page.wait_for_function("() => document.querySelector('.viewer .after img').naturalWidth === 192")
 
 
 def test_failed_photo_is_explained_in_the_pages_words_with_the_numbers_of_the_api(visit: Open):

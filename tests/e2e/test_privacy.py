@@ -13,7 +13,7 @@ import requests
 
 from enhancer.accounts import owner_data
 from enhancer.adapters.dynamodb import keys
-from enhancer.adapters.dynamodb.owner_data import SETTLED_MS, OwnerRecords
+from enhancer.adapters.dynamodb.owner_data import SETTLED_MS
 from enhancer.domain.artifacts import prefixes_of
 from enhancer.runtime import now
 from tests.e2e.conftest import Store
@@ -91,9 +91,7 @@ def test_a_large_copy_is_made_in_the_background_once_and_then_linked_to(
     user, other = member(fresh_client, "premium"), member(fresh_client, "premium")
     answer = user.client.start(image=picture(700, 500, seed=3, noise=True))
     assert deployed.ended(user.owner, answer.json()["data"]["id"]).status == "succeeded"
-    assert (
-        owner_data.size_of(user.owner, owner_records=OwnerRecords(store.table)) > owner_data.INLINE_BYTES_MAX
-    )
+    assert owner_data.size_of(user.owner, owner_records=store.owner_records) > owner_data.INLINE_BYTES_MAX
     browsers = [user.client.copy() for _ in range(5)]
     with ThreadPoolExecutor(5) as pool:
         asked = list(pool.map(lambda client: client.get(EXPORT), browsers))
@@ -114,7 +112,7 @@ def test_a_large_copy_is_made_in_the_background_once_and_then_linked_to(
 
 def ready(store: Store, user: Member) -> bool:
     """Whether the copy is there."""
-    found = OwnerRecords(store.table).export(user.owner, now=now())
+    found = store.owner_records.export(user.owner, now=now())
     return found is not None and found.status == "ready"
 
 
@@ -217,10 +215,39 @@ def test_a_deletion_that_died_is_finished_by_the_sweep(
     user.new_key()
     account = store.accounts.get(user.owner)
     assert account
-    owner_records = OwnerRecords(store.table)
+    owner_records = store.owner_records
     owner_records.mark_deleted(account, now=now())
     assert "JOB" in kinds_left(store, user)
     assert deployed.sweep(SOON_MS).purged >= 1
     assert (kinds_left(store, user), pictures(store, user)) == (LEFT, [])
     deployed.sweep(SETTLED_MS + SOON_MS)
     assert user.owner not in owner_records.deleted_owners(before=now() + SETTLED_MS + SOON_MS)
+
+
+def test_one_identity_gets_its_pictures_of_a_day_once_however_often_it_deletes(
+    door: Door, fresh_client: Browser
+) -> None:
+    """Four accounts one after another, each deleted in the midst of four runs: three pictures, not twelve."""
+    made = 0
+
+    def runs(browser: Client, seed: int) -> bool:
+        answer = browser.generate(picture(seed=seed))
+        # Once the account is gone, the browser is a guest's, who has a day of their own.
+        return answer.status_code == 200 and "/results/user/" in answer.json()["data"]["imageUrl"]
+
+    for account in range(4):
+        browser = fresh_client()
+        door.sign_in(browser)
+        with ThreadPoolExecutor(5) as pool:
+            under_way = [pool.submit(runs, browser, 40 * account + seed) for seed in range(4)]
+            gone = pool.submit(delete, browser, ACCOUNT)
+            assert gone.result().status_code == 200
+            made += sum(one.result() for one in under_way)
+    browser = fresh_client()
+    door.sign_in(browser)
+    used = browser.usage()["usage"]["used"]
+    assert made <= used <= 3
+    for seed in range(3):
+        made += runs(browser, 200 + seed)
+    assert made <= 3
+    assert refused(browser.generate(picture(seed=300)), 429, "daily_quota_exceeded")

@@ -64,6 +64,30 @@ def test_answer_lost_after_creating_makes_one_prediction_and_its_picture(
     assert (line.calls.creates, line.calls.made) == (1, 1)
 
 
+@pytest.mark.parametrize("via", [GENERATE, JOB])
+def test_prediction_that_nobody_could_learn_of_is_stopped_when_it_begins(played: Play, via: str) -> None:
+    """Its creation was not answered and the list is down: another one is made, and the first does not go on."""
+    line = played("reset after creating, and the list does not answer", "gfpgan", via)
+    assert outcome(line) == (f"{'200' if via == GENERATE else '202'}, gfpgan", 10)
+    assert (line.calls.creates, line.calls.made, line.left) == (2, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "via", "saw", "charge"),
+    [
+        ("below $5 of credit", "gfpgan", JOB, "202, gfpgan", 10),
+        ("below $5 of credit", "gfpgan", GENERATE, "200, gfpgan", 10),
+        ("below $5 of credit, an hour's wait", "real-esrgan", GENERATE, "200, local", 10),
+        ("below $5 of credit, an hour's wait", "gfpgan", JOB, "202, failed: provider_throttled", 0),
+    ],
+)
+def test_account_low_on_credit_is_waited_for_as_long_as_it_is_worth_it(
+    played: Play, name: str, model: str, via: str, saw: str, charge: int
+) -> None:
+    """Some seconds are waited; for an hour, the fallback runs or everything is given back."""
+    assert outcome(played(name, model, via)) == (saw, charge)
+
+
 @pytest.mark.parametrize(
     ("name", "model", "via", "saw", "creates"),
     [

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
 from enhancer.adapters.aws.secrets import FORCED_SECONDS
 from enhancer.adapters.dynamodb import keys
-from enhancer.domain.costs import estimated
+from enhancer.domain.costs import SPEND_CAP_MICROS, estimated
 from enhancer.domain.jobs import Job
 from enhancer.domain.models import model_named
 from enhancer.domain.periods import day_of
@@ -29,7 +31,7 @@ MODELS: dict[str, tuple[dict[str, str], tuple[int, int], float]] = {
     "local": ({"scale": "4"}, (1280, 1024), 2.0),
     "real-esrgan": ({"scale": "4", "face_enhance": "true"}, (1280, 1024), 2.5),
     "gfpgan": ({}, (640, 512), 1.0),
-    "topaz": ({}, (640, 512), 1.0),
+    "topaz": ({}, (640, 512), 5.0),
     "nano-banana": (PARAMETERS["nano-banana"], (1145, 916), 10.0),
     "sd15": (
         {"strength": "0.4", "guidance": "6", "steps": "10", "negative_prompt": "noise"},
@@ -361,3 +363,69 @@ def test_what_a_run_is_expected_to_cost_is_set_aside_while_it_runs(stage: Stage)
     assert spend.total(day) == before + estimated(job.model)
     assert spend.total(day) != before + end_of(stage, job).items[0].cost
     assert spend.total(day) == before + stage.job.items[0].cost
+
+
+def test_owners_who_run_at_once_stop_exactly_at_the_days_spend_cap(lab: Lab) -> None:
+    """Room for three predictions, eight owners in parallel: three are made, five are told and pay nothing."""
+    places, estimate = 3, estimated(model_named("gfpgan").slug)
+    spend, key = lab.deployed.job_deps.spend, keys.spend_total(day_of(now()))
+    used = SPEND_CAP_MICROS - spend.total(day_of(now())) - places * estimate - estimate // 2
+    people = [lab.someone() for _ in range(8)]
+    photos = [picture(seed=next(lab.seeds)) for _ in people]
+    lab.replicate.script("outcome", "slow", seconds=SLOW_SECONDS, times=len(people))
+    lab.deployed.store.table.update(key, "ADD used :used", values={":used": used})
+    try:
+        with ThreadPoolExecutor(len(people)) as pool:
+            orders = zip(people, photos, strict=True)
+            answers = list(pool.map(lambda one: one[0][0].start(image=one[1], model="gfpgan"), orders))
+        assert {answer.status_code for answer in answers} == {202}
+        jobs = [lab.deployed.jobs_of(owner)[0] for _, owner in people]
+
+        def decided(job: Job) -> bool:
+            return not job.is_open or any(item.prediction and item.prediction.id for item in job.items)
+
+        found = [lab.deployed.when(job.owner, job.id, decided, "decided") for job in jobs]
+        assert sorted(job.is_open for job in found) == [False] * 5 + [True] * places
+        assert len(lab.replicate.predictions()) == places
+        assert spend.total(day_of(now())) <= SPEND_CAP_MICROS
+        lab.replicate.control("clock", advance=SLOW_SECONDS)
+        ends = Counter(
+            job.items[0].error.code if job.items[0].error else "" for job in map(lab.is_over, jobs)
+        )
+        assert ends == {"": places, "provider_exhausted": 5}
+    finally:
+        lab.deployed.store.table.update(key, "ADD used :used", values={":used": -used})
+    for _, owner in people:
+        lab.check_books(owner)
+
+
+def test_pictures_of_a_job_wait_for_their_turns_at_an_account_low_on_credit(stage: Stage) -> None:
+    """One create at a time is let through: none of three fails, and each is made once."""
+    stage.lab.replicate.control("credit", low=True, every_s=1, spent=True)
+    uploads = [stage.client.upload(picture(seed=next(stage.lab.seeds)), "image/png") for _ in range(3)]
+    body = {"items": [{"uploadKey": upload} for upload in uploads], "model": "gfpgan"}
+    assert stage.client.post("/api/ai-image/jobs", json=body).status_code == 202
+    job = stage.lab.is_over(stage.job)
+    assert [(item.status, item.charge) for item in job.items] == [("succeeded", 10)] * 3
+    assert stage.lab.calls(stage.owner, REPLICATE).made == 3
+    stage.lab.check_books(stage.owner)
+
+
+@pytest.mark.parametrize("status", ["starting", "processing"])
+def test_prediction_that_begins_when_nobody_waits_for_it_is_stopped(stage: Stage, status: str) -> None:
+    """Of another one under the same signed path is told that it began: it is canceled; the job's own goes on."""
+    job = slow_job(stage)
+    (create,) = [call for call in stage.lab.replicate.log() if call["method"] == "POST"]
+    order = json.loads(create["body"])
+    headers = {"Authorization": create["headers"]["authorization"]}
+    stray = requests.post(
+        f"{stage.lab.replicate.url}/v1/predictions",
+        json={"version": order["version"], "input": order["input"]},
+        headers=headers,
+        timeout=60,
+    ).json()
+    sent = stage.lab.replicate.control("event", id=stray["id"], status=status, url=order["webhook"])
+    assert sent["status"] == 204
+    states = {one["id"]: one["status"] for one in stage.lab.replicate.predictions()}
+    assert (states[stray["id"]], states[prediction(job)] in ("starting", "processing")) == ("canceled", True)
+    assert end_of(stage, job).status == "succeeded"

@@ -40,7 +40,7 @@ AT_WORKERS_AI = [model.alias for model in CATALOGUE if model.provider == "worker
 ALLOWED = {
     "WORKERS_AI_ENABLED": "1",
     "TESTING_WORKERS_AI_ALLOW": "1",
-    "TESTING_ALLOWED_CF_MODELS": '["sd15"]',
+    "TESTING_ALLOWED_CF_MODELS": "sd15",
 }
 CALLS = ("generate", "job", "batch", "quote", "models")
 

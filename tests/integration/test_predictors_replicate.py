@@ -129,6 +129,21 @@ CREATE = {
 }  # fmt: skip
 
 
+def test_an_account_low_on_credit_says_how_long_to_wait_and_then_lets_one_through(
+    replicate, replicate_api, bucket
+):
+    """Six a minute, a burst of one: the second is refused for ten seconds, and after them it is made."""
+    replicate_api.stand_in.control("credit", low=True)
+    started(replicate, bucket)
+    with pytest.raises(errors.ProviderThrottled) as refused:
+        started(replicate, bucket)
+    assert 1 <= refused.value.retry_after <= 10
+    replicate_api.stand_in.advance(10)
+    started(replicate, bucket)
+    with pytest.raises(errors.ProviderThrottled):
+        started(replicate, bucket)
+
+
 @pytest.mark.parametrize(("fault", "more", "raised"), CREATE.values(), ids=CREATE)
 def test_a_creation_that_failed_is_our_error_and_made_nothing(
     replicate, replicate_api, bucket, monkeypatch, fault, more, raised

@@ -60,12 +60,12 @@ def paid(api: Any, stand_in: StandIn, order: dict[str, Any] = PACK, **more: Any)
 
 
 def test_the_catalogue_is_there_with_its_prices(api: Any) -> None:
-    """Packs once in USD, plans in EUR by the month and, ten times that, by the year."""
+    """In USD: packs once, plans by the month and, ten times that, by the year."""
     prices = {price.id: price for price in api.prices.list({"limit": 100}).data}
     packs = [prices[f"price_pack_{size}"].unit_amount for size in (100, 500, 1000, 1500)]
     assert packs == [1000, 4000, 7000, 9500]
     monthly, annual = prices["price_premium_monthly"], prices["price_premium_annual"]
-    assert (monthly.unit_amount, monthly.currency, monthly.recurring.interval) == (2800, "eur", "month")
+    assert (monthly.unit_amount, monthly.currency, monthly.recurring.interval) == (2800, "usd", "month")
     assert (annual.unit_amount, annual.recurring.interval, annual.type) == (28000, "year", "recurring")
     assert api.products.retrieve(monthly.product).name == "Premium"
 

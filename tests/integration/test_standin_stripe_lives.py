@@ -236,13 +236,94 @@ def test_a_switch_changes_the_item_and_is_not_billed(api: Any, stand_in: StandIn
 
 
 def test_another_interval_begins_a_new_period(api: Any, stand_in: StandIn) -> None:
-    """And is billed whole."""
+    """It is billed whole, and what is left of the old one given back."""
     subscription = subscribed(api, stand_in)
     stand_in.advance(86400)
+    left = item(api, subscription)
     assert told(stand_in, "switch", subscription=subscription, price="price_pro_annual") == [UPDATED, PAID]
     found = item(api, subscription)
     assert found["current_period_end"] - found["current_period_start"] in (365 * 86400, 366 * 86400)
-    assert api.invoices.list().data[0].amount_paid == 12000
+    invoice = api.invoices.list().data[0]
+    unused, year = invoice.lines.data
+    whole = left["current_period_end"] - left["current_period_start"]
+    rest = left["current_period_end"] - found["current_period_start"]
+    assert (unused.amount, year.amount) == (-round(1200 * rest / whole), 12000)
+    assert (unused.period.start, unused.period.end) == (year.period.start, left["current_period_end"])
+    assert invoice.amount_paid == 12000 + unused.amount
+
+
+def test_a_change_that_is_not_billed_at_once_comes_with_the_next_invoice(api: Any, stand_in: StandIn) -> None:
+    """Both halves of it; with ``none`` it never comes."""
+    for behavior, lines in (("create_prorations", 3), ("none", 1)):
+        subscription = subscribed(api, stand_in)
+        order = {"price": "price_team_monthly", "proration_behavior": behavior}
+        assert told(stand_in, "switch", subscription=subscription, **order) == [UPDATED]
+        told(stand_in, "renew", subscription=subscription)
+        invoice = api.invoices.list({"subscription": subscription}).data[0]
+        assert (len(invoice.lines.data), invoice.lines.data[-1].amount) == (lines, 4900)
+        listed = api.invoices.line_items.list(invoice.id, {"limit": 2}).data
+        assert [line.id for line in listed] == [line.id for line in invoice.lines.data][:2]
+
+
+def test_a_change_whose_bill_is_not_paid_is_made_all_the_same(api: Any, stand_in: StandIn) -> None:
+    """Stripe says the larger plan, past due, and an open invoice."""
+    subscription = subscribed(api, stand_in)
+    order = {"price": "price_team_monthly", "proration_behavior": "always_invoice", "pays": False}
+    assert told(stand_in, "switch", subscription=subscription, **order) == [UPDATED, FAILED, UPDATED]
+    assert item(api, subscription)["price"]["id"] == "price_team_monthly"
+    assert api.invoices.list({"status": "open"}).data[0].amount_due == 4900 - 1200
+    assert told(stand_in, "recover", subscription=subscription) == [PAID, UPDATED]
+
+
+def test_a_schedule_changes_the_price_with_the_period_and_owns_the_end(api: Any, stand_in: StandIn) -> None:
+    """Until it is released nobody cancels beside it; it is released by itself when its last phase is over."""
+    subscription = subscribed(api, stand_in)
+    told(stand_in, "schedule", subscription=subscription, price="price_team_monthly")
+    for call in (
+        lambda: api.subscriptions.update(subscription, {"cancel_at_period_end": True}),
+        lambda: api.subscriptions.cancel(subscription),
+    ):
+        with pytest.raises(stripe.InvalidRequestError, match="managed by the subscription schedule"):
+            call()
+    assert item(api, subscription)["price"]["id"] == "price_pro_monthly"
+    for held in (True, False):
+        told(stand_in, "renew", subscription=subscription)
+        assert item(api, subscription)["price"]["id"] == "price_team_monthly"
+        assert bool(api.subscriptions.retrieve(subscription).schedule) is held
+
+
+def test_a_released_schedule_changes_nothing_any_more(api: Any, stand_in: StandIn) -> None:
+    """The subscription goes on as it is; a second release is refused."""
+    subscription = subscribed(api, stand_in)
+    told(stand_in, "schedule", subscription=subscription, price="price_team_monthly")
+    schedule = api.subscriptions.retrieve(subscription).schedule
+    released = api.subscription_schedules.release(schedule)
+    assert (released.status, released.subscription, released.released_subscription) == (
+        "released", None, subscription,
+    )  # fmt: skip
+    with pytest.raises(stripe.InvalidRequestError, match="released"):
+        api.subscription_schedules.release(schedule)
+    told(stand_in, "renew", subscription=subscription)
+    assert item(api, subscription)["price"]["id"] == "price_pro_monthly"
+
+
+@pytest.mark.parametrize("mode", [PACK, PLAN])
+def test_a_promotion_code_lowers_the_total_and_not_the_price(api: Any, stand_in: StandIn, mode: Any) -> None:
+    """Only where the session allows it; all of it off is nothing to pay."""
+    session = api.checkout.sessions.create(mode).id
+    with pytest.raises(LocalError, match="promotion code"):
+        stand_in.control("pay", session=session, discount=100)
+    session = api.checkout.sessions.create({**mode, "allow_promotion_codes": True}).id
+    paid = stand_in.control("pay", session=session, discount=100)["object"]
+    assert paid["amount_total"] == paid["amount_subtotal"] - 100
+    assert api.charges.list().data[0].amount == paid["amount_total"]
+    session = api.checkout.sessions.create({**mode, "allow_promotion_codes": True}).id
+    paid = stand_in.control("pay", session=session, discount=10_000_000)["object"]
+    assert (paid["payment_status"], paid["amount_total"], paid["payment_intent"]) == (
+        "no_payment_required",
+        0,
+        None,
+    )
 
 
 def test_an_item_without_its_id_is_one_more(api: Any, stand_in: StandIn) -> None:
@@ -264,7 +345,10 @@ def test_a_refund_tells_what_went_back(api: Any, stand_in: StandIn) -> None:
     assert api.charges.retrieve(charge.id).amount_refunded == 0
 
 
-@pytest.mark.parametrize(("status", "after"), [("won", ["charge.dispute.funds_reinstated"]), ("lost", [])])
+@pytest.mark.parametrize(
+    ("status", "after"),
+    [("won", ["charge.dispute.funds_reinstated"]), ("lost", []), ("prevented", []), ("warning_closed", [])],
+)
 def test_a_dispute_is_opened_and_closed(api: Any, stand_in: StandIn, status: str, after: list[str]) -> None:
     """Once; while it is open, or lost, nothing can be refunded."""
     session = api.checkout.sessions.create(PACK).id

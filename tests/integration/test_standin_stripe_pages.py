@@ -167,7 +167,7 @@ def test_the_portal_cancels_and_resumes(api: Any, stand_in: StandIn) -> None:
     subscription, url = portal(api, stand_in)
     page = opened(url)
     assert (page.title, page.buttons, page.links) == (TITLE, ["cancel", "switch"], [BACK])
-    assert "Pro, 12.00 EUR per month" in page.text
+    assert "Pro, 12.00 USD per month" in page.text
     answer = press(url, "cancel", subscription=subscription)
     assert (answer.status_code, stand_in.url + answer.headers["Location"]) == (303, url)
     assert api.subscriptions.retrieve(subscription).cancel_at is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -168,7 +169,7 @@ def test_a_subscription_is_told_with_its_period_and_price(cashier: Cashier) -> N
     assert (found.status, found.customer, found.price) == ("active", cashier.customer, "price_pro_monthly")
     assert abs(found.period_start - now_ms()) < 10_000
     assert 28 * DAY_S * 1000 <= found.period_end - found.period_start <= 31 * DAY_S * 1000
-    assert (found.cancel_at, found.unpaid_since, found.livemode) == (None, None, False)
+    assert (found.cancel_at, found.livemode) == (None, False)
     assert found.latest_invoice == cashier.objects("invoice")[0]["id"]
     assert abs(found.created - now_ms()) < 10_000
 
@@ -218,39 +219,6 @@ def test_a_cancellation_that_is_refused_is_not_taken_for_done(cashier: Cashier) 
     cashier.stand_in.script("subscriptions.cancel", "stripe_error", status=404, code="resource_missing")
     with pytest.raises(NoSuchPayment):
         cashier.payments.cancel_now(subscription)
-
-
-@pytest.mark.parametrize("final", [None, "unpaid"])
-def test_an_unpaid_period_is_told_with_its_beginning(cashier: Cashier, final: str | None) -> None:
-    """Since the invoice was made, not since the last try to collect."""
-    subscription = cashier.subscribed()
-    cashier.stand_in.advance(31 * DAY_S)
-    cashier.do("fail_renewal", subscription=subscription)
-    since = cashier.objects("invoice")[-1]["created"] * 1000
-    cashier.stand_in.advance(3 * DAY_S)
-    cashier.do("fail_renewal", subscription=subscription, final=final)
-    found = cashier.payments.snapshot(subscription)
-    assert (found.status, found.unpaid_since) == (final or "past_due", since)
-    cashier.do("recover", subscription=subscription)
-    assert cashier.payments.snapshot(subscription).unpaid_since is None
-
-
-def test_a_second_unpaid_period_does_not_begin_another_grace(cashier: Cashier) -> None:
-    """Of several open invoices the oldest counts; one that was written off counts no more."""
-    subscription = cashier.subscribed()
-    cashier.do("fail_renewal", subscription=subscription)
-    first = cashier.objects("invoice")[-1]
-    cashier.stand_in.advance(31 * DAY_S)
-    cashier.do(
-        "change", id=first["id"], set={"status": "paid"}
-    )  # so that the next failure makes another invoice
-    cashier.do("fail_renewal", subscription=subscription)
-    second = cashier.objects("invoice")[-1]
-    assert second["id"] != first["id"]
-    cashier.do("change", id=first["id"], set={"status": "open"})
-    assert cashier.payments.snapshot(subscription).unpaid_since == first["created"] * 1000
-    cashier.do("change", id=first["id"], set={"status": "uncollectible"})
-    assert cashier.payments.snapshot(subscription).unpaid_since == second["created"] * 1000
 
 
 def test_a_first_invoice_is_read(cashier: Cashier) -> None:
@@ -306,6 +274,105 @@ def test_an_invoice_is_refunded_when_all_of_its_money_went_back(cashier: Cashier
     assert cashier.payments.invoice(invoice).refunded is True
 
 
+def test_an_invoice_tells_its_charges_and_their_open_disputes(cashier: Cashier) -> None:
+    """From the charge that its payment leads to; none when it is decided."""
+    invoice = str(cashier.payments.snapshot(cashier.subscribed()).latest_invoice)
+    (charge,) = cashier.objects("charge")
+    before = cashier.payments.invoice(invoice)
+    assert (before.charges, before.disputes) == ((charge["id"],), ())
+    assert abs((before.paid_at or 0) - now_ms()) < 10_000
+    dispute = cashier.do("dispute", charge=charge["id"])["id"]
+    assert cashier.payments.invoice(invoice).disputes == (dispute,)
+    for status in ("under_review", "appeal_needs_response"):
+        cashier.do("update_dispute", dispute=dispute, status=status)
+        assert cashier.payments.invoice(invoice).disputes == (dispute,)
+    cashier.do("close_dispute", dispute=dispute, status="lost")
+    assert cashier.payments.invoice(invoice).disputes == ()
+
+
+@pytest.mark.parametrize("how", ["cancel_at_period_end", "cancel_now"])
+def test_a_subscription_with_a_scheduled_change_can_be_cancelled(cashier: Cashier, how: str) -> None:
+    """Stripe refuses that beside a schedule, so it is released first; a try that broke off is finished by the next."""
+    subscription = cashier.subscribed()
+    cashier.do("schedule", subscription=subscription, price="price_premium_monthly")
+    cashier.stand_in.script(
+        "subscriptions.update" if how == "cancel_at_period_end" else "subscriptions.cancel",
+        "stripe_error",
+        times=2,
+    )
+    with pytest.raises(StripeUnavailable):
+        getattr(cashier.payments, how)(subscription)
+    getattr(cashier.payments, how)(subscription)
+    found = cashier.payments.snapshot(subscription)
+    assert found.status == "canceled" or found.cancel_at == found.period_end
+    (schedule,) = cashier.objects("subscription_schedule")
+    assert schedule["status"] == "released"
+
+
+def test_a_schedule_that_is_not_released_stops_the_cancellation(cashier: Cashier) -> None:
+    """Refused for another reason: the caller must know. One that was released meanwhile is fine."""
+    subscription = cashier.subscribed()
+    cashier.do("schedule", subscription=subscription, price="price_premium_monthly")
+    cashier.stand_in.script("subscription_schedules.release", "stripe_error", status=400)
+    with pytest.raises(StripeUnavailable):
+        cashier.payments.cancel_now(subscription)
+    cashier.stand_in.script("subscription_schedules.release", "stripe_error", status=400, after=True)
+    cashier.payments.cancel_now(subscription)
+    assert cashier.payments.snapshot(subscription).status == "canceled"
+
+
+def test_a_charge_is_given_back_once(cashier: Cashier) -> None:
+    """What is left of it; at the same time too, and not while a bank has it."""
+    charge = cashier.payments.charge_of(str(cashier.paid().payment_intent))
+    assert charge
+    cashier.do("refund", charge=charge.id, amount=1500)
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: cashier.adapter().give_back(charge.id), range(4)))
+    assert sorted(done) == [False, False, False, True]
+    assert [one["amount"] for one in cashier.objects("refund")] == [1500, 2500]
+    disputed = cashier.payments.charge_of(str(cashier.paid().payment_intent))
+    assert disputed
+    cashier.do("dispute", charge=disputed.id)
+    assert cashier.payments.give_back(disputed.id) is False
+
+
+def test_a_charge_that_is_not_given_back_is_not_taken_for_it(cashier: Cashier) -> None:
+    """Refused for another reason, or no answer."""
+    charge = cashier.payments.charge_of(str(cashier.paid().payment_intent))
+    assert charge
+    for status, requests in ((400, 1), (500, 2)):
+        cashier.stand_in.script("refunds.create", "stripe_error", status=status, times=requests)
+        with pytest.raises(StripeUnavailable):
+            cashier.payments.give_back(charge.id)
+    assert cashier.payments.charge(charge.id).taken_back == 0
+
+
+def test_the_paid_invoices_of_a_subscription_are_listed(cashier: Cashier) -> None:
+    """Newest first; not the open one, nor somebody else's."""
+    subscription = cashier.subscribed()
+    cashier.subscribed()
+    cashier.do("renew", subscription=subscription)
+    cashier.do("fail_renewal", subscription=subscription)
+    found = list(cashier.payments.invoices(subscription))
+    assert [(one.reason, one.paid, len(one.charges)) for one in found] == [
+        ("subscription_cycle", True, 1), ("subscription_create", True, 1),
+    ]  # fmt: skip
+
+
+def test_promotion_codes_change_the_total_and_not_the_amount(cashier: Cashier) -> None:
+    """The price of what was bought is told before discounts; what a refund takes is measured by what was paid."""
+    session = cashier.opened(promotion_codes=True)
+    cashier.do("pay", session=session.id, discount=1000)
+    found = cashier.payments.checkout(session.id)
+    charge = cashier.payments.charge_of(str(found.payment_intent))
+    assert charge
+    assert (found.amount, charge.amount) == (4000, 3000)
+    free = cashier.opened(promotion_codes=True)
+    cashier.do("pay", session=free.id, discount=4000)
+    found = cashier.payments.checkout(free.id)
+    assert (found.paid, found.payment_intent) == (True, None)
+
+
 @pytest.mark.parametrize("kind", ["charge", "payment_record"])
 def test_an_invoice_may_be_paid_in_other_ways(cashier: Cashier, kind: str) -> None:
     """By a charge without an intent; or outside of Stripe, from where nothing comes back by itself."""
@@ -337,6 +404,7 @@ def test_a_charge_counts_what_went_back(cashier: Cashier) -> None:
 @pytest.mark.parametrize(
     ("status", "taken", "is_open"),
     [("needs_response", 700, True), ("under_review", 700, True), ("lost", 700, False), ("prevented", 700, False),
+     ("appeal_needs_response", 700, True), ("appeal_under_review", 700, True),
      ("won", 0, False), ("warning_needs_response", 0, False), ("warning_under_review", 0, False),
      ("warning_closed", 0, False)],
 )  # fmt: skip
@@ -394,8 +462,12 @@ def test_all_subscriptions_are_listed(cashier: Cashier) -> None:
     first, second = cashier.subscribed(), cashier.subscribed()
     cashier.payments.cancel_now(first)
     cashier.do("fail_renewal", subscription=second)
-    found = {one.id: (one.status, one.unpaid_since is None) for one in cashier.payments.subscriptions()}
-    assert found == {first: ("canceled", True), second: ("past_due", False)}
+    found = {one.id: one.status for one in cashier.payments.subscriptions()}
+    assert found == {first: "canceled", second: "past_due"}
+    other = cashier.payments.create_customer(owner_id="user_2", email="", idempotency_key="c2")
+    mine = cashier.payments.subscriptions(customer=cashier.customer)
+    assert [one.id for one in mine] == [second, first]
+    assert list(cashier.payments.subscriptions(customer=other)) == []
 
 
 def test_events_are_listed_by_time_and_kind(cashier: Cashier) -> None:

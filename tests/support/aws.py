@@ -20,9 +20,10 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 
 from enhancer import runtime
 from enhancer.adapters.dynamodb.table import _plain
-from local.providers import PRICES
+from local.providers import PRICES, quote_free
 from tests.support import template
 from tests.support.callbacks import OLD_SECRET, WEBHOOK_SECRET
+from tests.support.dynamodb_requests import held_to_the_rules
 
 REGION = "eu-central-1"
 TABLE, BUCKET, SECRET, PROVIDERS, STRIPE = "table", "photos", "signing", "providers", "stripe"
@@ -46,9 +47,9 @@ ENVIRONMENT = {
     "PROVIDER_SECRET_NAME": PROVIDERS,
     "STRIPE_SECRET_NAME": STRIPE,
     "STRIPE_BASE_URL": "http://127.0.0.1:9",  # where nobody answers
-    "CREDITS_PRICING_TABLE": json.dumps(PRICES["CreditsPricingTable"]),
-    "PRICING_TABLE": json.dumps(PRICES["PricingTable"]),
-    "PRICING_TABLE_ANNUAL": json.dumps(PRICES["PricingTableAnnual"]),
+    "CREDITS_PRICING_TABLE": quote_free(PRICES["CreditsPricingTable"]),
+    "PRICING_TABLE": quote_free(PRICES["PricingTable"]),
+    "PRICING_TABLE_ANNUAL": quote_free(PRICES["PricingTableAnnual"]),
     "UPSCALE_FUNCTION_NAME": "upscale",
     "STATE_MACHINE_ARN": STATE_MACHINE,
     "APP_ORIGIN": ORIGIN,
@@ -59,6 +60,7 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": REGION,
     "AWS_REGION": REGION,
     "POWERTOOLS_METRICS_DISABLED": "true",
+    "POWERTOOLS_METRICS_NAMESPACE": "tests",
 }
 FOREIGN = (
     "AWS_ENDPOINT_URL",
@@ -90,7 +92,7 @@ def environment() -> Iterator[None]:
 @contextmanager
 def cloud() -> Iterator[None]:
     """Environment, table, bucket and secrets, fresh; everything is as it was afterwards."""
-    with environment(), _one_snapshot_per_transaction(), mock_aws():
+    with environment(), _one_snapshot_per_transaction(), mock_aws(), held_to_the_rules():
         create_table()
         s3: Any = boto3.client("s3")
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})

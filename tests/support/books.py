@@ -70,14 +70,19 @@ def _owner(records: list[dict[str, Any]], plan: str, deleted: list[Job]) -> list
     assert balance.difference == 0, balance
     assert min(getattr(balance, name) for name in Balance.__slots__) >= 0, balance
     assert add_up(entries) == balance
-    jobs = [from_record(record) for record in by_kind["JOB"]]
-    unclosed = [_job(from_record(record), is_closed="gsi1pk" not in record) for record in by_kind["JOB"]]
+    jobs = {record["id"]: from_record(record) for record in by_kind["JOB"]}
+    unclosed = [_job(from_record(record), is_closed=_is_closed(record)) for record in by_kind["JOB"]]
     assert account.get("open_jobs", 0) == sum(unclosed) <= PLANS[plan].jobs_at_once
-    counted = _items(jobs + deleted, entries)
+    counted = _items([*({job.id: job for job in deleted} | jobs).values()], entries)
     _once_keys(by_kind["ONCE"], entries)
     _usage(by_kind["USAGE"], counted, plan)
     assert balance.held == sum(item.hold.credits for item in counted if item.is_open)
     return counted
+
+
+def _is_closed(record: dict[str, Any]) -> bool:
+    """Whether the record of a job is out of the sweep's index of open ones."""
+    return not record.get("gsi1pk", "").startswith("OPEN#")
 
 
 def _job(job: Job, *, is_closed: bool) -> bool:

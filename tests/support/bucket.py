@@ -74,6 +74,11 @@ class Bucket:
         """Whether it is there."""
         return key in self.stored
 
+    def copy(self, key: str, to: str) -> None:
+        """Store it a second time."""
+        self.get(key)
+        self.stored[to] = self.stored[key]
+
     def delete(self, key: str) -> None:
         """Remove it if it is there."""
         self.stored.pop(key, None)

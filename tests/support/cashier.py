@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from enhancer.adapters.stripe.parse import OPEN_DISPUTES, OVER, TAKES_NOTHING
+from enhancer.domain.credits import CURRENCY
 from enhancer.domain.errors import IdempotencyMismatch, StripeError
 from enhancer.domain.payments import (
     Charge,
@@ -30,9 +32,11 @@ PRICES = Prices(
     annual={plan: f"price_{plan}_annual" for plan in ("pro", "premium", "team", "enterprise")},
 )
 CENTS = {"100": 1000, "500": 4000, "1000": 7000, "1500": 9500}
-EUROS = {"pro": 12, "premium": 28, "team": 49, "enterprise": 99}
-OVER = ("canceled", "incomplete_expired")
-BROKEN = ("needs_response", "under_review")
+DOLLARS = {"pro": 12, "premium": 28, "team": 49, "enterprise": 99}
+PRORATIONS = ("create_prorations", "none", "always_invoice")
+"""What a change of plan does about the period that has begun (docs.stripe.com/billing/subscriptions/prorations)."""
+KEPT_MS = 86_400_000
+"""How long an answer is repeated under its idempotency key, an error too."""
 
 
 @dataclass
@@ -62,14 +66,19 @@ class Cashier:
     events_told: list[Event] = field(default_factory=list)
     sessions: dict[str, Checkout] = field(default_factory=dict)
     subscribed: dict[str, Snapshot] = field(default_factory=dict)
-    invoices: dict[str, Invoice] = field(default_factory=dict)
+    invoices_made: dict[str, Invoice] = field(default_factory=dict)
     charges: dict[str, Charge] = field(default_factory=dict)
     paid_by: dict[str, str] = field(default_factory=dict)
+    pending: dict[str, list[Line]] = field(default_factory=dict)
+    scheduled: dict[str, str] = field(default_factory=dict)
     disputes: dict[str, Dispute] = field(default_factory=dict)
     refunds: dict[str, int] = field(default_factory=dict)
-    kept: dict[str, tuple[Any, str]] = field(default_factory=dict)
+    kept: dict[str, tuple[Any, str | StripeError]] = field(default_factory=dict)
+    kept_at: dict[str, int] = field(default_factory=dict)
     customers: dict[str, str] = field(default_factory=dict)
     prices_of: dict[str, str] = field(default_factory=dict)
+    orders: dict[str, CheckoutOrder] = field(default_factory=dict)
+    discounts: dict[str, int] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     # ------------------------------------------------------------------------------ what is asked
@@ -80,17 +89,16 @@ class Cashier:
 
     def create_customer(self, *, owner_id: str, email: str, idempotency_key: str) -> str:
         """A customer; the same under the same key."""
-        self._ask("create_customer")
-        made = self._once(idempotency_key, (owner_id, email), lambda: self._id("cus"))
+        made = self._once("create_customer", idempotency_key, (owner_id, email), lambda: self._id("cus"))
         self.customers[made] = owner_id
         return made
 
     def open(self, order: CheckoutOrder, *, idempotency_key: str) -> Checkout:
         """A checkout session; the same under the same key."""
-        self._ask("open")
         if order.customer not in self.customers:
+            self._ask("open")
             raise NoSuchPayment(order.customer)
-        return self.sessions[self._once(idempotency_key, order, lambda: self._opened(order))]
+        return self.sessions[self._once("open", idempotency_key, order, lambda: self._opened(order))]
 
     def checkout(self, session_id: str) -> Checkout:
         """A session as it is."""
@@ -124,15 +132,17 @@ class Cashier:
         """A subscription as it is."""
         return self._found("snapshot", self.subscribed, subscription_id)
 
-    def subscriptions(self) -> Iterator[Snapshot]:
-        """All of them."""
+    def subscriptions(self, *, customer: str | None = None) -> Iterator[Snapshot]:
+        """All of them, or a customer's."""
         self._ask("subscriptions")
-        return iter(list(self.subscribed.values()))
+        return iter([one for one in self.subscribed.values() if customer in (None, one.customer)][::-1])
 
     def cancel_at_period_end(self, subscription_id: str) -> Snapshot:
-        """It ends with its period."""
+        """It ends with its period; what was scheduled is dropped."""
         found = self._found("cancel_at_period_end", self.subscribed, subscription_id)
-        self._change(found.id, cancel_at=found.period_end)
+        self.scheduled.pop(found.id, None)
+        if found.status not in OVER:
+            self._change(found.id, cancel_at=found.period_end)
         return self.subscribed[found.id]
 
     def cancel_now(self, subscription_id: str) -> None:
@@ -142,21 +152,44 @@ class Cashier:
 
     def invoice(self, invoice_id: str) -> Invoice:
         """An invoice as it is."""
-        answer = self._invoice(invoice_id) if invoice_id in self.invoices else None
-        self._found("invoice", self.invoices, invoice_id)
+        answer = self._invoice(invoice_id) if invoice_id in self.invoices_made else None
+        self._found("invoice", self.invoices_made, invoice_id)
         assert answer
         return answer
 
     def _invoice(self, invoice_id: str) -> Invoice:
-        found = self.invoices[invoice_id]
+        found = self.invoices_made[invoice_id]
         charges = [self._charge(one) for one, paid in self.paid_by.items() if paid == invoice_id]
-        back = bool(charges) and all(one.taken_back >= one.amount for one in charges)
-        return replace(found, refunded=back, disputes=tuple(name for one in charges for name in one.disputes))
+        return replace(
+            found,
+            refunded=bool(charges) and all(one.taken_back >= one.amount for one in charges),
+            charges=tuple(one.id for one in charges),
+            disputes=tuple(name for one in charges for name in one.disputes),
+        )
+
+    def invoices(self, subscription_id: str) -> Iterator[Invoice]:
+        """The paid ones of a subscription, newest first."""
+        self._ask("invoices")
+        found = [
+            one.id
+            for one in self.invoices_made.values()
+            if (one.subscription, one.paid) == (subscription_id, True)
+        ]
+        return iter([self._invoice(one) for one in found[::-1]])
+
+    def give_back(self, charge_id: str) -> bool:
+        """What is left of a charge goes back, once."""
+        found = self._found("give_back", self.charges, charge_id)
+        charge = self._charge(found.id)
+        if charge.taken_back >= charge.amount:
+            return False
+        self.refund(charge_id)
+        return True
 
     def invoice_of(self, payment_intent: str) -> Invoice | None:
         """The invoice of a payment."""
         paid = self.paid_by.get(f"ch_{payment_intent}")
-        return self.invoice(paid) if paid in self.invoices else None
+        return self.invoice(paid) if paid in self.invoices_made else None
 
     def charge(self, charge_id: str) -> Charge:
         """A charge as it is."""
@@ -184,25 +217,28 @@ class Cashier:
 
     # ------------------------------------------------------------------------------ what happens
 
-    def pay(self, session_id: str, *, later: bool = False) -> Checkout:
-        """The customer presses the button: pays, or promises to."""
+    def pay(self, session_id: str, *, later: bool = False, discount: int = 0) -> Checkout:
+        """The customer presses the button: pays, or promises to; ``discount``: cents off by a promotion code."""
         found = self.sessions[session_id]
         assert found.status == "open", found.status
-        intent = self._id("pi") if found.mode == "payment" else None
+        assert not discount or self.orders[session_id].promotion_codes, "there is no field for a code"
+        self.discounts[session_id] = discount
+        intent = self._id("pi") if found.mode == "payment" and discount < found.amount else None
         self.sessions[session_id] = replace(
             found, status="complete", paid=not later, payment_intent=intent, url=None
         )
         if found.mode == "subscription":
             self._subscribe(session_id)
-        elif not later:
-            self._charged(intent or "", found.amount, found.customer, session_id)
+        elif intent and not later:
+            self._charged(intent, found.amount - discount, found.customer, session_id)
         self._tell("checkout.session.completed", session_id, found.customer)
         return self.sessions[session_id]
 
     def settle(self, session_id: str) -> None:
         """What was promised arrives."""
         found = self.sessions[session_id] = replace(self.sessions[session_id], paid=True)
-        self._charged(found.payment_intent or "", found.amount, found.customer, session_id)
+        amount = found.amount - self.discounts[session_id]
+        self._charged(found.payment_intent or "", amount, found.customer, session_id)
         self._tell("checkout.session.async_payment_succeeded", session_id, found.customer)
 
     def fail(self, session_id: str) -> None:
@@ -230,41 +266,65 @@ class Cashier:
         return found.id
 
     def close_dispute(self, dispute_id: str, status: str) -> None:
-        """It is decided: won or lost."""
+        """It is decided: won, lost, prevented, or an inquiry that was closed."""
+        self.change_dispute(dispute_id, status, told="closed")
+
+    def change_dispute(self, dispute_id: str, status: str, *, told: str = "updated") -> None:
+        """It goes on: an inquiry becomes a dispute, evidence is looked at, an appeal begins."""
         self.disputes[dispute_id].status = status
-        self._told_of(self.disputes[dispute_id], "closed")
+        self._told_of(self.disputes[dispute_id], told)
 
     def renew(self, subscription_id: str) -> None:
         """The next period begins and is paid."""
         found = self._next_period(subscription_id)
         self._pay_invoice(found.latest_invoice or "")
-        self._change(subscription_id, status="active", unpaid_since=None)
+        self._change(subscription_id, status="active")
 
     def fail_renewal(self, subscription_id: str) -> None:
         """The next period begins and is not paid."""
         found = self.subscribed[subscription_id]
-        if self.invoices[found.latest_invoice or ""].paid:
+        if self.invoices_made[found.latest_invoice or ""].paid:
             found = self._next_period(subscription_id)
         self._tell("invoice.payment_failed", found.latest_invoice or "", found.customer)
-        since = found.unpaid_since or self.now()
-        self._change(subscription_id, status="past_due", unpaid_since=since)
+        self._change(subscription_id, status="past_due")
 
     def recover(self, subscription_id: str) -> None:
         """The open invoice is paid after all."""
         found = self.subscribed[subscription_id]
         self._pay_invoice(found.latest_invoice or "")
-        self._change(subscription_id, status="active", unpaid_since=None)
+        self._change(subscription_id, status="active")
 
-    def switch(self, subscription_id: str, price: str) -> None:
-        """Another price from now on; another interval begins, and is paid, at once."""
-        found = self.subscribed[subscription_id]
-        if found.price.rpartition("_")[2] != price.rpartition("_")[2]:
-            end = later(self.now(), 12 if price.endswith("annual") else 1)
-            found = replace(found, price=price, period_start=self.now(), period_end=end)
-            self.subscribed[subscription_id] = found
-            self._invoiced(found, "subscription_update")
-            self._pay_invoice(self.subscribed[subscription_id].latest_invoice or "")
-        self._change(subscription_id, price=price)
+    def switch(
+        self, subscription_id: str, price: str, proration: str = "create_prorations", *, pays: bool = True
+    ) -> None:
+        """Another price from now on; another interval begins, and is billed, at once.
+
+        ``proration``: whether the rest of the period is given back and billed anew with the next invoice, not at all,
+        or at once. ``pays``: whether an invoice that is due at once can be collected.
+        """
+        assert proration in PRORATIONS
+        self.scheduled.pop(subscription_id, None)
+        old = self.subscribed[subscription_id]
+        restarts = interval_of(old.price) != interval_of(price)
+        end = later(self._moment(), months_of(price)) if restarts else old.period_end
+        start = self._moment() if restarts else old.period_start
+        new = self.subscribed[old.id] = replace(old, price=price, period_start=start, period_end=end)
+        lines = [] if proration == "none" else [self._rest(old, -1)]
+        if restarts:
+            lines.append(Line(price, cents_of(price), start, end, proration=False))
+        elif lines:
+            lines.append(self._rest(new, 1))
+        if lines and (restarts or proration == "always_invoice"):
+            self._invoiced(new, "subscription_update", lines)
+            self._collect(old.id, pays=pays)
+        elif lines:
+            self.pending.setdefault(old.id, []).extend(lines)
+        self._change(old.id)
+
+    def schedule(self, subscription_id: str, price: str) -> None:
+        """Another price with the next period, as the portal does for a smaller plan; until then nothing changes."""
+        self.scheduled[subscription_id] = price
+        self._change(subscription_id)
 
     def resume(self, subscription_id: str) -> None:
         """It goes on after all."""
@@ -297,71 +357,89 @@ class Cashier:
             status="open",
             paid=False,
             livemode=self.live,
-            amount=CENTS.get(name, 0) if is_pack else 1200,
-            currency="usd" if is_pack else "eur",
+            amount=CENTS.get(name, 0) if is_pack else cents_of(order.price),
+            currency=CURRENCY,
             customer=order.customer,
             payment_intent=None,
             subscription=None,
             metadata={"order": order.id, **order.metadata},
-            created=self.now(),
+            created=self._moment(),
             url=f"https://checkout.example/{session_id}",
         )
-        self.prices_of[session_id] = order.price
+        self.prices_of[session_id], self.orders[session_id] = order.price, order
         return session_id
 
     def _subscribe(self, session_id: str) -> None:
         session, price = self.sessions[session_id], self.prices_of[session_id]
-        end = later(self.now(), 12 if price.endswith("annual") else 1)
+        end = later(self._moment(), months_of(price))
         found = Snapshot(
             id=self._id("sub"),
             customer=session.customer or "",
             status="active",
             price=price,
-            period_start=self.now(),
+            period_start=self._moment(),
             period_end=end,
             cancel_at=None,
-            unpaid_since=None,
             latest_invoice=None,
             livemode=self.live,
-            created=self.now(),
+            created=self._moment(),
         )
         self.subscribed[found.id] = found
         self.sessions[session_id] = replace(session, subscription=found.id)
-        self._invoiced(found, "subscription_create")
+        self._invoiced(found, "subscription_create", [self._period(found)])
         self._tell("customer.subscription.created", found.id, found.customer)
         self._pay_invoice(self.subscribed[found.id].latest_invoice or "")
 
     def _next_period(self, subscription_id: str) -> Snapshot:
         found = self.subscribed[subscription_id]
-        months = 12 if found.price.endswith("annual") else 1
+        price = self.scheduled.pop(found.id, found.price)
         start = found.period_end
-        found = replace(found, period_start=start, period_end=later(start, months))
+        found = replace(found, price=price, period_start=start, period_end=later(start, months_of(price)))
         self.subscribed[found.id] = found
-        self._invoiced(found, "subscription_cycle")
+        self._invoiced(found, "subscription_cycle", [*self.pending.pop(found.id, []), self._period(found)])
         self._tell("customer.subscription.updated", found.id, found.customer)
         return self.subscribed[found.id]
 
-    def _invoiced(self, found: Snapshot, reason: str) -> None:
+    def _period(self, found: Snapshot) -> Line:
+        return Line(found.price, cents_of(found.price), found.period_start, found.period_end, proration=False)
+
+    def _rest(self, found: Snapshot, sign: int) -> Line:
+        """The rest of the period, as a line of a proration."""
+        part = (found.period_end - self._moment()) / (found.period_end - found.period_start)
+        amount = sign * round(cents_of(found.price) * max(part, 0))
+        return Line(found.price, amount, self._moment(), found.period_end, proration=True)
+
+    def _collect(self, subscription_id: str, *, pays: bool) -> None:
+        """An invoice that is due at once is paid, or not; what comes to less than nothing is paid by that."""
+        found = self.subscribed[subscription_id]
+        invoice = self.invoices_made[found.latest_invoice or ""]
+        if pays or sum(line.amount for line in invoice.lines) <= 0:
+            self._pay_invoice(invoice.id)
+        else:
+            self._tell("invoice.payment_failed", invoice.id, found.customer)
+            self._change(subscription_id, status="past_due")
+
+    def _invoiced(self, found: Snapshot, reason: str, lines: Sequence[Line]) -> None:
         invoice_id = self._id("in")
-        cents = EUROS[found.price.split("_")[1]] * 100
-        line = Line(found.price, cents, found.period_start, found.period_end, proration=False)
-        self.invoices[invoice_id] = Invoice(
+        self.invoices_made[invoice_id] = Invoice(
             id=invoice_id,
             customer=found.customer,
             subscription=found.id,
             paid=False,
             refunded=False,
             reason=reason,
-            created=self.now(),
-            lines=(line,),
+            created=self._moment(),
+            lines=tuple(lines),
             livemode=self.live,
         )
         self.subscribed[found.id] = replace(found, latest_invoice=invoice_id)
 
     def _pay_invoice(self, invoice_id: str) -> None:
-        found = self.invoices[invoice_id]
-        self.invoices[invoice_id] = replace(found, paid=True)
-        self._charged(self._id("pi"), found.lines[0].amount, found.customer, invoice_id)
+        found = self.invoices_made[invoice_id]
+        self.invoices_made[invoice_id] = replace(found, paid=True, paid_at=self._moment())
+        total = sum(line.amount for line in found.lines)
+        if total > 0:
+            self._charged(self._id("pi"), total, found.customer, invoice_id)
         self._tell("invoice.paid", invoice_id, found.customer)
         self._tell("invoice.payment_succeeded", invoice_id, found.customer)
 
@@ -373,11 +451,11 @@ class Cashier:
     def _charge(self, charge_id: str) -> Charge:
         charge = self.charges[charge_id]
         about = [one for one in self.disputes.values() if one.charge == charge_id]
-        taken = self.refunds.get(charge_id, 0) + sum(one.amount for one in about if one.status != "won")
+        disputed = sum(one.amount for one in about if one.status not in TAKES_NOTHING)
         return replace(
             charge,
-            taken_back=min(charge.amount, taken),
-            disputes=tuple(one.id for one in about if one.status in BROKEN),
+            taken_back=min(charge.amount, self.refunds.get(charge_id, 0) + disputed),
+            disputes=tuple(one.id for one in about if one.status in OPEN_DISPUTES),
         )
 
     def _change(self, subscription_id: str, **fields: Any) -> None:
@@ -391,7 +469,7 @@ class Cashier:
 
     def _tell(self, kind: str, about: str, customer: str | None, **more: Any) -> None:
         told = {"id": about, "customer": customer, **more}
-        self.events_told.append(Event(self._id("evt"), kind, self.now(), self.live, told))
+        self.events_told.append(Event(self._id("evt"), kind, self._moment(), self.live, told))
 
     def _ask(self, name: str) -> None:
         self.calls.append(name)
@@ -408,15 +486,47 @@ class Cashier:
             raise NoSuchPayment(wanted)
         return found
 
-    def _once(self, key: str, asked: Any, make: Callable[[], str]) -> str:
+    def _once(self, name: str, key: str, asked: Any, make: Callable[[], str]) -> str:
+        """The first answer under a key, which is repeated for a day, whatever it was."""
+        if self._moment() - self.kept_at.get(key, self._moment()) >= KEPT_MS:
+            self.kept.pop(key, None)
+        try:
+            self._ask(name)
+        except StripeError as problem:
+            if key not in self.kept and getattr(problem, "answered", False):
+                self.kept[key], self.kept_at[key] = (asked, problem), self._moment()
+            raise
         if key not in self.kept:
-            self.kept[key] = asked, make()
-        if self.kept[key][0] != asked:
+            self.kept[key], self.kept_at[key] = (asked, make()), self._moment()
+        before, answer = self.kept[key]
+        if before != asked:
             raise IdempotencyMismatch(header="Idempotency-Key")
-        return self.kept[key][1]
+        if isinstance(answer, StripeError):
+            raise answer
+        return answer
+
+    def _moment(self) -> int:
+        """The time as Stripe tells it: whole seconds."""
+        return self.now() // 1000 * 1000
 
     def _id(self, prefix: str) -> str:
         return f"{prefix}_{next(self.numbers)}"
+
+
+def interval_of(price: str) -> str:
+    """Monthly or annual, as its id says."""
+    return price.rpartition("_")[2]
+
+
+def months_of(price: str) -> int:
+    """How long a period of a price is."""
+    return 12 if interval_of(price) == "annual" else 1
+
+
+def cents_of(price: str) -> int:
+    """What a period of a plan's price costs; one that we do not sell is free."""
+    month = DOLLARS.get(price.split("_")[1], 0) * 100
+    return month * 10 if interval_of(price) == "annual" else month
 
 
 def later(moment: int, months: int) -> int:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from enhancer import runtime
 from tests.support.aws import ORIGIN
 
 Json = dict[str, Any]
@@ -165,9 +166,13 @@ class Answer:
 
 @dataclass
 class Browser:
-    """Sends requests to handlers, keeps the cookies, proves its origin."""
+    """Sends requests to handlers, keeps the cookies, proves its origin.
+
+    ``waited_ms``: how long the gateway has had a request when the function gets it.
+    """
 
     ip: str = ADDRESS
+    waited_ms: int = 0
     jar: dict[str, str] = field(default_factory=lambda: {"csrf_token": CSRF_TOKEN})
 
     def send(self, handler: Callable[[Json, Any], Json], method: str, path: str, **more: Any) -> Answer:
@@ -177,6 +182,7 @@ class Browser:
             unsafe(more.pop("headers", None)) if method not in ("GET", "HEAD") else more.pop("headers", {})
         )
         event = http_event(method, path, headers=headers, cookies=self.jar, ip=self.ip, **more)
+        event["requestContext"]["timeEpoch"] = runtime.now() - self.waited_ms if self.waited_ms else None
         answer = Answer(handler(event, CONTEXT))
         for name, cookie in answer.cookies.items():
             self.jar[name] = cookie.partition("=")[2].partition(";")[0]

@@ -88,12 +88,13 @@ class MemoryTable:
         values: Values | None = None,
         names: Names | None = None,
         condition: str | None = None,
+        old: bool = False,
     ) -> Record:
         """Change it, if the condition holds."""
         self._check(key, condition, values, names, update)
-        after = self._updated(key, update, values, names)
+        before, after = self._at(key) or {}, self._updated(key, update, values, names)
         self._store(after)
-        return copied(after)
+        return copied(before if old else after)
 
     def delete(self, key: Key) -> None:
         """Remove it."""

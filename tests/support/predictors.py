@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from enhancer.domain.artifacts import NoArtifact
+from enhancer.domain.errors import EnhancerError
 from enhancer.domain.images import CONTENT_TYPES
 from enhancer.domain.jobs import Artifact, Item, Job
 from enhancer.domain.predictions import Outcome, Started, StillRunning
@@ -32,6 +33,7 @@ class ScriptedPredictor:
     A step is an exception to raise, or a callable that runs first (something that happens meanwhile). What was
     started runs until `deliver` or `fail` ends it. ``names``: its predictions have names, as `name_of` gives them.
     ``is_instant``: a start returns when the prediction has ended. ``cost`` is what a good prediction costs.
+    ``running``: predictions with names that have neither ended nor been stopped.
     """
 
     artifacts: Artifacts
@@ -46,19 +48,40 @@ class ScriptedPredictor:
     tries: list[Try] = field(default_factory=list)
     canceled: list[tuple[str, int, int]] = field(default_factory=list)
     canceled_names: list[str | None] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
     failed: dict[Try, BaseException] = field(default_factory=dict)
+    running: dict[Try, str] = field(default_factory=dict)
 
-    def predict(self, job: Job, item: Item, *, seconds_max: float) -> Outcome:
-        """See `enhancer.domain.predictions.Predictor`."""
+    @property
+    def runs_on(self) -> bool:
+        """See `enhancer.domain.predictions.Predictor`: one whose predictions have names."""
+        return self.names
+
+    def predict(
+        self, job: Job, item: Item, *, seconds_max: float, named: Callable[[str], None] | None = None
+    ) -> Outcome:
+        """See `enhancer.domain.predictions.Predictor`. Steps of the script run after it was named."""
         self.runs.append(item)
         self.models.append(job.model_of(item).alias)
-        self._next_step(job, item)
+        self.seconds.append(seconds_max)
+        if self.names and not (self.script and isinstance(self.script[0], EnhancerError)):
+            self.running[try_of(job, item)] = self.name_of(job, item)
+            if named:
+                named(self.name_of(job, item))
+        try:
+            self._next_step(job, item)
+        except EnhancerError:
+            self.running.pop(try_of(job, item), None)
+            raise
         return Outcome(self.deliver(job, item), self.cost)
 
     def start(self, job: Job, item: Item) -> Started:
         """See `enhancer.domain.predictions.Predictor`."""
         self._next_step(job, item)
         self.models.append(job.model_of(item).alias)
+        if self.names:
+            self.running[try_of(job, item)] = self.name_of(job, item)
         self.started.append((job.id, item.index, job.attempt))
         self.tries.append(try_of(job, item))
         if self.is_instant:
@@ -85,6 +108,12 @@ class ScriptedPredictor:
         """See `enhancer.domain.predictions.Predictor`."""
         self.canceled.append((job.id, item.index, job.attempt))
         self.canceled_names.append(item.prediction.id if item.prediction else None)
+        self.running.pop(try_of(job, item), None)
+
+    def stop(self, prediction_id: str) -> None:
+        """See `enhancer.domain.predictions.Predictor`."""
+        self.stopped.append(prediction_id)
+        self.running = {run: name for run, name in self.running.items() if name != prediction_id}
 
     def deliver(self, job: Job, item: Item) -> Artifact:
         """The model ends: its result lies at the item's target."""
@@ -93,11 +122,13 @@ class ScriptedPredictor:
         data, content_type = encoded(result, item.output_format.upper()), CONTENT_TYPES[item.output_format]
         facts = {"width": size[0], "height": size[1], "cost": self.cost}
         self.artifacts.put(item.target, data, content_type, facts=facts)
+        self.running.pop(try_of(job, item), None)
         return Artifact(item.target, content_type, len(data), *size)
 
     def fail(self, job: Job, item: Item, problem: BaseException) -> None:
         """The model ends badly: whoever collects this try learns why."""
         self.failed[try_of(job, item)] = problem
+        self.running.pop(try_of(job, item), None)
 
     @staticmethod
     def name_of(job: Job, item: Item) -> str:

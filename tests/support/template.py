@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import yaml
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
 
 ROOT = Path(__file__).resolve().parents[2]
 Json = dict[str, Any]
@@ -94,3 +98,17 @@ def _value(template: Json, expression: Any, parameters: dict[str, str]) -> Any:
             first, second = (_value(template, part, parameters) for part in operand)
             return first == second
     raise NotImplementedError(operator)
+
+
+def transformed(path: Path = ROOT / "template.yaml") -> Json:
+    """The template as CloudFormation gets it: SAM's own transform, with a code address in place of our folders."""
+    sources = load(path)
+    for found in sources["Resources"].values():
+        for field in ("CodeUri", "ContentUri", "DefinitionUri"):
+            if field in found.get("Properties", {}):
+                found["Properties"][field] = "s3://bucket/key"
+    parameters = {name: found.get("Default", "") for name, found in sources["Parameters"].items()}
+    with mock.patch.dict(os.environ, {"AWS_DEFAULT_REGION": "eu-central-1"}):
+        translator = Translator({}, Parser())
+        translated: Json = translator.translate(sources, parameters)
+    return translated

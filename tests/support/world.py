@@ -17,6 +17,7 @@ import boto3
 from enhancer.adapters.aws.artifacts import Artifacts
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.accounts import Accounts
+from enhancer.adapters.dynamodb.allowances import Allowances
 from enhancer.adapters.dynamodb.jobs import Jobs
 from enhancer.adapters.dynamodb.ledger import Ledger
 from enhancer.adapters.dynamodb.owner_data import OwnerRecords
@@ -73,6 +74,7 @@ class World:
 
     def __init__(self, *, seed: int | None = None, table: Any = None, artifacts: Any = None) -> None:
         self.random = Random(next(_numbers) if seed is None else seed)  # noqa: S311 - reproducible on purpose
+        self.signing_keys = [b"newest", b"older"]
         self.use(table or MemoryTable())
         self.artifacts: Artifacts = artifacts or Bucket()
         self.secrets = SecretStore()
@@ -99,7 +101,12 @@ class World:
         """Work on this table."""
         self.table: Any = table
         self.ledger, self.jobs, self.rates = Ledger(table), Jobs(table), Rates(table)
-        self.accounts, self.links, self.spend = Accounts(table), StripeLinks(table), Spend(table)
+        self.allowances = Allowances(table, lambda: self.signing_keys)
+        self.accounts, self.owner_records = (
+            Accounts(table, self.allowances),
+            OwnerRecords(table, self.allowances),
+        )
+        self.links, self.spend = StripeLinks(table), Spend(table)
 
     def records(self) -> list[dict[str, Any]]:
         """Everything in the table."""
@@ -202,6 +209,7 @@ class World:
             ledger=self.ledger,
             prices=PRICES,
             live=False,
+            promotion_codes=False,
             now=self.now,
             new_id=self.new_id,
             park=lambda parked, _: self.parked.append((parked.reason, parked.about)),
@@ -303,6 +311,10 @@ class World:
         """Step FinishJob."""
         steps.finish_job(self.ref(job), deps=self.job_deps)
 
+    def hear_begin(self, job: Job, prediction_id: str, item: int = 0, *, turn: int = 0) -> bool:
+        """The provider says that a prediction has begun; whether it goes on."""
+        return steps.prediction_began(self.ref(job, item, turn), prediction_id, deps=self.job_deps)
+
     def hear(self, job: Job, prediction_id: str, item: int = 0, *, turn: int = 0) -> bool:
         """The provider calls back; whether somebody was woken."""
         return steps.prediction_ended(self.ref(job, item, turn), prediction_id, deps=self.job_deps)
@@ -314,7 +326,10 @@ class World:
         found.deliver(stored, stored.items[item])  # type: ignore[attr-defined]
 
     def execute(self, job: Job, *, errors: dict[int, str] | None = None) -> Job:
-        """Run the whole execution; items with an error fail with it in every try instead of ending well."""
+        """Run the whole execution; items with an error fail with it in every try instead of ending well.
+
+        It stops at an item that waits for one of another job.
+        """
         for item in [found.index for found in job.open_items]:
             error, turn, again = (errors or {}).get(item), job.items[item].turn, True
             while again:
@@ -322,6 +337,8 @@ class World:
                 if not error and self.stored(job).items[item].is_open:
                     self.deliver(job, item)
                 again, turn = self.finish_item(job, item, error=error, turn=turn) is not None, turn + 1
+                if self.stored(job).items[item].waited:
+                    return self.stored(job)
         self.finish_job(job)
         self.workflow.executions[job.execution].status = "SUCCEEDED"
         return self.stored(job)
@@ -362,7 +379,7 @@ class World:
 
     def sweep(self) -> Swept:
         """Let the sweep run now."""
-        return sweep.sweep(deps=self.job_deps, owner_records=OwnerRecords(self.table))
+        return sweep.sweep(deps=self.job_deps, owner_records=self.owner_records)
 
     def open_jobs(self, caller: Caller) -> int:
         """How many of the plan's jobs at once are taken."""

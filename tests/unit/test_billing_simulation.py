@@ -14,14 +14,15 @@ from contextlib import suppress
 
 import pytest
 
+from enhancer.adapters.stripe.parse import OPEN_DISPUTES
 from enhancer.adapters.stripe.webhook import verified
 from enhancer.billing import checkout, stripe_events
 from enhancer.domain.credits import PACKS, to_take_back
 from enhancer.domain.errors import EnhancerError, StripeUnavailable
 from enhancer.domain.ledger import AlreadyResolved, BalanceChanged, add_up
-from enhancer.domain.subscriptions import Paid, in_force, month_at
+from enhancer.domain.subscriptions import GRACE_MS, Paid, in_force, larger, month_at
 from enhancer.operations import quota_reset
-from tests.support.cashier import PRICES, Cashier
+from tests.support.cashier import PRICES, PRORATIONS, Cashier
 from tests.support.crashes import Died, Mortal
 from tests.support.memory_table import MemoryTable
 from tests.support.signatures import signed
@@ -35,6 +36,8 @@ SECRETS = ["whsec_new", "whsec_old"]
 DAY = 86_400_000
 PLANS = ("pro", "premium", "team")
 RUNNING = ("active", "past_due")
+ENDS = ("won", "lost", "prevented", "warning_closed")
+"""Of a dispute."""
 
 
 class Life:
@@ -63,9 +66,9 @@ class Life:
     def live(self):
         """So many steps with an audit after each; then every event is applied, and the daily run follows."""
         moves = (self.buy, self.buy, self.settle, self.subscribe, self.renew, self.fail_renewal, self.recover,
-                 self.switch, self.cancel, self.end, self.refund, self.fail_refund, self.dispute, self.decide,
-                 self.hear, self.hear, self.hear, self.hear, self.hear, self.sync, self.hold, self.hold, self.resolve,
-                 self.resolve, self.grant, self.deduct, self.jump, self.close)  # fmt: skip
+                 self.switch, self.schedule, self.cancel, self.end, self.refund, self.fail_refund, self.dispute,
+                 self.decide, self.hear, self.hear, self.hear, self.hear, self.hear, self.sync, self.hold, self.hold,
+                 self.resolve, self.resolve, self.grant, self.deduct, self.jump, self.close)  # fmt: skip
         for _ in range(STEPS):
             move = self.chance.choice(moves)
             if self.chance.random() < 0.25:
@@ -121,7 +124,13 @@ class Life:
         found = self.running()
         if found and self.cashier.subscribed[found].status == "active":
             prices = PRICES.monthly if self.chance.random() < 0.8 else PRICES.annual
-            self.cashier.switch(found, prices[self.chance.choice(PLANS)])
+            proration, pays = self.chance.choice(PRORATIONS), self.chance.random() < 0.7
+            self.cashier.switch(found, prices[self.chance.choice(PLANS)], proration, pays=pays)
+
+    def schedule(self):
+        if found := self.running():
+            interval = self.cashier.subscribed[found].price.rpartition("_")[2]
+            self.cashier.schedule(found, f"price_{self.chance.choice(PLANS)}_{interval}")
 
     def cancel(self):
         checkout.cancel(self.world.again(self.account), deps=self.world.billing_deps)
@@ -147,10 +156,16 @@ class Life:
         if found and found not in [one.charge for one in self.cashier.disputes.values()]:
             self.cashier.dispute(found)
 
+    def open_disputes(self):
+        return [one.id for one in self.cashier.disputes.values() if one.status in OPEN_DISPUTES]
+
     def decide(self):
-        found = [one.id for one in self.cashier.disputes.values() if one.status == "needs_response"]
-        if found:
-            self.cashier.close_dispute(self.chance.choice(found), self.chance.choice(("won", "lost")))
+        if found := self.open_disputes():
+            dispute = self.chance.choice(found)
+            if self.chance.random() < 0.3:
+                self.cashier.change_dispute(dispute, self.chance.choice(OPEN_DISPUTES))
+            else:
+                self.cashier.close_dispute(dispute, self.chance.choice(ENDS))
 
     # ------------------------------------------------------------------------------------ our side
 
@@ -280,12 +295,20 @@ class Life:
             owed = to_take_back(lot.credits, amount=charge.amount, taken_back=charge.taken_back)
             assert (lot.credits, lot.owed_back) == (PACKS[int(session.metadata["pack"])].tenths, owed)
         self.verify_total(lots, usage_and_balance)
-        open_disputes = [one for one in self.cashier.disputes.values() if one.status == "needs_response"]
-        assert usage_and_balance.disputed == bool(open_disputes)
+        assert usage_and_balance.disputed == bool(self.open_disputes())
         account = self.world.again(self.account)
+        self.verify_paid(account.plan_at(now))
         assert self.expected() == {one.id: (one.status, one.plan, one.paid) for one in account.subscriptions}
         assert account.plan_at(now) == in_force(account.subscriptions, "free", now)
         assert (month_at(account.subscriptions, now) is None) == (account.plan_at(now) == "free")
+
+    def verify_paid(self, plan):
+        """No plan is larger than one that an invoice was paid for whose time is not over for more than a week."""
+        week = self.world.clock - GRACE_MS
+        invoices = [self.cashier.invoice(one) for one in list(self.cashier.invoices_made)]
+        paid = [PRICES.plan_of(line.price)[0] for one in invoices if one.paid and not one.refunded
+                for line in one.lines if line.amount >= 0 and line.end > week]  # fmt: skip
+        assert larger("free", *paid, plan) == larger("free", *paid)
 
     def verify_total(self, lots, usage_and_balance):
         """What came, less what is owed back, went, expired or was taken by hand, is what is there."""
@@ -300,11 +323,11 @@ class Life:
         """Each subscription at Stripe, with the periods whose invoices are paid."""
         found = {}
         for snapshot in self.cashier.subscribed.values():
-            invoices = [self.cashier.invoice(one.id) for one in self.cashier.invoices.values()
+            invoices = [self.cashier.invoice(one.id) for one in self.cashier.invoices_made.values()
                         if one.subscription == snapshot.id and one.paid]  # fmt: skip
-            paid = [Paid(one.id, PRICES.plan_of(line.price)[0], line.start, line.end, refunded=one.refunded)
-                    for one in invoices for line in one.lines]  # fmt: skip
-            paid.sort(key=lambda one: (one.end, one.start, one.invoice, one.plan))
+            paid = [Paid(one.id, PRICES.plan_of(line.price)[0], line.start, line.end, refunded=one.refunded,
+                         given_back=line.amount < 0) for one in invoices for line in one.lines]  # fmt: skip
+            paid.sort(key=lambda one: (one.end, one.start, one.invoice, one.plan, one.given_back))
             found[snapshot.id] = (snapshot.status, PRICES.plan_of(snapshot.price)[0], tuple(paid))
         return found
 

@@ -14,7 +14,7 @@ PLAN = "pro"
 CALLS = 8
 """A run whose price is split: look, hold (refused), look at what is left, hold, book, settle, whether few credits are
 left; and one never made."""
-SETTLE = 5
+HOLD, SETTLE = 3, 5
 
 
 def lived(*, doomed=None, after=False):
@@ -70,4 +70,20 @@ def test_a_repeated_request_after_a_crash_pays_at_most_once(call, after):
     assert world.kinds(caller).count("settle") - 1 == 1
     assert world.usage_and_balance(caller) == (2, 3000, 95, 0)
     assert world.artifacts.exists(job.items[0].output.key)
+    audit(plans(caller), records=world.records())
+
+
+@pytest.mark.parametrize("call", range(CALLS))
+def test_a_reply_that_is_lost_after_any_call_is_the_same_job_when_asked_again(call):
+    """The call had its effect, but nobody heard of it; the client sends the request again under its key."""
+    world, caller, photo, _ = lived(doomed=call, after=True)
+    again = world.submit(caller, photo=photo, key="k")
+    ordered = [
+        job
+        for job in world.jobs.page(caller.owner, statuses=(), limit=9, after=None)[0]
+        if job.fingerprint != "fingerprint"
+    ]
+    assert [job.id for job in ordered] == [again.job.id]
+    assert again.replayed is (call > HOLD - 1)
+    assert world.kinds(caller).count("hold") == 2
     audit(plans(caller), records=world.records())

@@ -1,5 +1,7 @@
 """Settings: every malformed value is refused by its name, and never shown."""
 
+import json
+
 import pytest
 
 from enhancer import settings
@@ -39,10 +41,13 @@ def test_a_missing_or_empty_required_setting_is_refused_by_name(name, missing):
         ("ALLOWED_ORIGINS", "https://a.example/path"), ("ALLOWED_ORIGINS", "https://a.example/"),
         ("ALLOWED_ORIGINS", "https://a.example,javascript:x"), ("ALLOWED_ORIGINS", "null"),
         ("TESTING_WORKERS_AI_ALLOW", "maybe"), ("TESTING_WORKERS_AI_ALLOW", "[]"),
-        ("TESTING_ALLOWED_CF_MODELS", "sd15"), ("TESTING_ALLOWED_CF_MODELS", "{}"),
+        ("TESTING_ALLOWED_CF_MODELS", "["), ("TESTING_ALLOWED_CF_MODELS", "{}"),
+        ("TESTING_ALLOWED_CF_MODELS", "sd15;flux-klein"), ("TESTING_ALLOWED_CF_MODELS", "sd51"),
+        ("TESTING_ALLOWED_CF_MODELS", "real-esrgan"), ("TESTING_ALLOWED_CF_MODELS", "null"),
+        ("TESTING_ALLOWED_CF_MODELS", "sd15 flux-klein"), ("TESTING_ALLOWED_CF_MODELS", '["sd15",""]'),
         ("TESTING_ALLOWED_CF_MODELS", "[1]"),
         ("TESTING_ALLOWED_CF_MODELS", '["sd15"'), ("TESTING_ALLOWED_CF_MODELS", '"sd15"'),
-        ("TESTING_ALLOWED_CF_MODELS", "null"), ("TESTING_ALLOWED_CF_MODELS", '[["sd15"]]'),
+        ("TESTING_ALLOWED_CF_MODELS", '[["sd15"]]'),
         ("REPLICATE_BASE_URL", "api.replicate.com"), ("REPLICATE_BASE_URL", "http://api.replicate.com"),
         ("REPLICATE_BASE_URL", "ftp://127.0.0.1"), ("REPLICATE_BASE_URL", "http://127.0.0.1.evil.example"),
         ("REPLICATE_BASE_URL", "http://localhost.evil.example"), ("REPLICATE_BASE_URL", "http://localhost@evil.example"),
@@ -60,7 +65,13 @@ def test_a_missing_or_empty_required_setting_is_refused_by_name(name, missing):
         ("PRICING_TABLE", '{"free": "price_1"}'), ("PRICING_TABLE", '{"Pro": "price_1"}'),
         ("PRICING_TABLE", '{"100": "price_1"}'), ("PRICING_TABLE", '{"pro": ["price_1"]}'),
         ("PRICING_TABLE", '{"pro": "price_1", "team": "price_1"}'),
-        ("PRICING_TABLE_ANNUAL", '{"free": "price_1"}'), ("PRICING_TABLE_ANNUAL", "pro=price_1"),
+        ("PRICING_TABLE_ANNUAL", '{"free": "price_1"}'), ("PRICING_TABLE_ANNUAL", "pro:price_1"),
+        ("CREDITS_PRICING_TABLE", "{"), ("CREDITS_PRICING_TABLE", '{"100": "a", "100": "b"}'),
+        ("CREDITS_PRICING_TABLE", "100=a,100=b"), ("CREDITS_PRICING_TABLE", "100="),
+        ("CREDITS_PRICING_TABLE", "=price_1"), ("CREDITS_PRICING_TABLE", "100=a=b"),
+        ("CREDITS_PRICING_TABLE", "100=a;500=b"), ("CREDITS_PRICING_TABLE", "200=a"),
+        ("CREDITS_PRICING_TABLE", "100=a,500"), ("CREDITS_PRICING_TABLE", '"100=a"'), ("PRICING_TABLE", "pro=a,pro=b"),
+        ("PRICING_TABLE", "pro=a,team=a"), ("PRICING_TABLE", "free=a"), ("PRICING_TABLE", "100=a"),
         ("PRICING_TABLE_ANNUAL", '{"pro": "price_1", "team": "price_1"}'),
         ("ALLOWED_ORIGINS", "https://user@a.example"), ("ALLOWED_ORIGINS", "https://a.example https://b.example"),
     ],
@@ -155,10 +166,16 @@ def test_only_an_address_of_this_machine_is_a_stand_in(url, local):
 
 
 @pytest.mark.parametrize(
-    ("value", "names"), [("", set()), ("[]", set()), ('["sd15", "flux-klein", "sd15"]', {"sd15", "flux-klein"})]
+    ("value", "names"),
+    [
+        ("", set()), ("[]", set()), (" , ", set()), ("sd15", {"sd15"}),
+        ("sd15,flux-klein", {"sd15", "flux-klein"}), (" sd15 , flux-klein,", {"sd15", "flux-klein"}),
+        ('["sd15", "flux-klein", "sd15"]', {"sd15", "flux-klein"}),
+        ("@cf/black-forest-labs/flux-2-klein-4b,sd15", {"@cf/black-forest-labs/flux-2-klein-4b", "sd15"}),
+    ],
 )  # fmt: skip
 def test_the_models_of_the_tests_are_a_list(value, names):
-    """As JSON, in any order."""
+    """Separated by commas, or as JSON, in any order; by slug or alias."""
     assert Settings.load(GOOD | {"TESTING_ALLOWED_CF_MODELS": value}).testing_models == names
 
 
@@ -174,17 +191,31 @@ def test_without_a_word_nothing_is_sold():
     assert (found.credits_prices, found.monthly_prices, found.annual_prices) == ({}, {}, {})
 
 
-def test_the_price_tables_are_read():
-    """By pack, and by plan for both intervals."""
-    found = Settings.load(GOOD | {
-        "CREDITS_PRICING_TABLE": '{"100": "price_1", "1500": "price_2"}', "PRICING_TABLE": '{"pro": "price_3"}',
-        "PRICING_TABLE_ANNUAL": '{"pro": "price_4", "enterprise": "price_5"}', "STRIPE_SECRET_NAME": "stripe",
-        "STRIPE_BASE_URL": "http://127.0.0.1:8796/",
-    })  # fmt: skip
-    assert found.credits_prices == {"100": "price_1", "1500": "price_2"}
-    assert (found.monthly_prices, found.annual_prices) == (
-        {"pro": "price_3"}, {"pro": "price_4", "enterprise": "price_5"},
-    )  # fmt: skip
+SOLD = {
+    "CREDITS_PRICING_TABLE": {"100": "price_1", "1500": "price_2"}, "PRICING_TABLE": {"pro": "price_3"},
+    "PRICING_TABLE_ANNUAL": {"pro": "price_4", "enterprise": "price_5"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda prices: ",".join(f"{sold}={price}" for sold, price in prices.items()),
+        lambda prices: " , ".join(f"{sold} = {price}" for sold, price in reversed(prices.items())) + " ,",
+        json.dumps,
+    ],
+)
+def test_the_price_tables_are_read(written):
+    """By pack, and by plan for both intervals; without quotes, which parameters of a deployment need, or as JSON."""
+    found = Settings.load(GOOD | {name: written(prices) for name, prices in SOLD.items()})
+    assert (found.credits_prices, found.monthly_prices, found.annual_prices) == tuple(SOLD.values())
+
+
+def test_another_cashier_has_an_address_without_a_slash_at_its_end():
+    """And the secret by its name."""
+    found = Settings.load(
+        GOOD | {"STRIPE_SECRET_NAME": "stripe", "STRIPE_BASE_URL": "http://127.0.0.1:8796/"}
+    )
     assert (found.stripe_secret, found.stripe_url) == ("stripe", "http://127.0.0.1:8796")
 
 
@@ -196,7 +227,7 @@ def test_the_price_tables_are_read():
 def test_a_price_of_two_tables_is_refused(first, second):
     """Who paid it would be given one of the two by chance."""
     sold = {"CREDITS_PRICING_TABLE": "100", "PRICING_TABLE": "pro", "PRICING_TABLE_ANNUAL": "team"}
-    tables = {name: f'{{"{sold[name]}": "price_1"}}' for name in (first, second)}
+    tables = {name: f"{sold[name]}=price_1" for name in (first, second)}
     with pytest.raises(BadSetting, match=f"^{second} must be without a price id"):
         Settings.load(GOOD | tables)
 
@@ -206,3 +237,11 @@ def test_what_is_for_sale_are_the_packs_and_the_paid_plans():
     paid = {name for name in PLANS if name not in ("guest", "free")}
     assert set(PAID_PLANS) == paid
     assert tuple(map(str, credits.PACKS)) == settings.PACKS
+
+
+@pytest.mark.parametrize(("value", "allowed"), [("1", True), ("0", False), ("", False)])
+def test_promotion_codes_are_off_unless_they_are_switched_on(value, allowed):
+    """As the parameter of the template says; anything else is refused by name."""
+    assert Settings.load(GOOD | {"PROMOTION_CODES": value}).promotion_codes is allowed
+    with pytest.raises(BadSetting, match="PROMOTION_CODES"):
+        Settings.load(GOOD | {"PROMOTION_CODES": "maybe"})

@@ -182,13 +182,21 @@ export class Batch {
     }
   }
 
-  /** Upload what is not there yet and start one job with `order`. @param {Order} order @param {AbortSignal} signal */
-  async run({ prompt, model, ...params }, signal) {
+  /**
+   * Upload what is not there yet and start one job with `order`; `onOrder` is told its key before.
+   * @param {Order} order
+   * @param {{signal: AbortSignal, onOrder: (key: string) => void}} options
+   */
+  async run({ prompt, model, ...params }, { signal, onOrder }) {
     const refused = await this.sendAll(signal);
     const ready = this.photos.filter(({ key }) => key);
     if (!ready.length) throw refused[0].problem;
     const items = ready.map(({ key }) => ({ uploadKey: key, prompt: prompt || undefined }));
-    const job = await this.submit({ model, params, items });
+    const job = await this.submit({ model, params, items }, onOrder);
+    if (signal.aborted) {
+      this.asked = "";
+      throw new DOMException("aborted", "AbortError");
+    }
     remember(job.id, ready.map(({ file, look }) => ({ name: file.name, look })));
     leave(refused.map(({ name, problem: { code, details, apiMessage } }) => ({ name, code, details, apiMessage })));
     return job;
@@ -241,10 +249,12 @@ export class Batch {
   /**
    * Start the job; the same order is sent again under the same key.
    * @param {{model: string, params: object, items: object[]}} order
+   * @param {(key: string) => void} onOrder
    */
-  async submit(order) {
+  async submit(order, onOrder) {
     const asked = JSON.stringify(order);
     if (this.asked !== asked) [this.asked, this.idempotencyKey] = [asked, crypto.randomUUID()];
+    onOrder(this.idempotencyKey);
     try {
       return await create({ key: this.idempotencyKey, ...order });
     } catch (problem) {

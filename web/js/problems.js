@@ -26,7 +26,8 @@ const WAYS_BY_CODE = {
   provider_throttled: ["builtin"], provider_unavailable: ["retry", "builtin"], provider_timeout: ["retry", "builtin"],
   provider_output_invalid: ["retry", "builtin"], provider_failed: ["builtin", "other"],
   provider_rejected: ["builtin", "other"], prompt_refused: ["prompt", "other"], webhook_invalid: [],
-  idempotency_mismatch: ["retry"], daily_quota_exceeded: ["signIn", "plans"], network_quota_exceeded: ["signIn"],
+  idempotency_mismatch: ["retry"], job_deleted: ["retry"],
+  daily_quota_exceeded: ["signIn", "plans"], network_quota_exceeded: ["signIn"],
   return_to_invalid: [], api_key_in_url: [], sign_in_unavailable: [], identity_taken: [], owner_blocked: [],
   admin_only: [], credits_too_few: [], too_many_keys: [], scope_missing: [], key_cap_reached: [], rate_limited: [],
   leftOut: [], too_many_jobs: ["photos"], too_many_pixels: ["other", "plans"], needs_job: ["background"],
@@ -83,8 +84,8 @@ export function describe(problem, extra = {}) {
     values.allowed = (details.allowed ?? ["JPEG", "PNG", "WebP", "AVIF"]).map(formatName);
   }
   const path = [
-    `billing.problems.${code}`, `jobs.problems.${code}`, `errors.${code}_${variant(details)}`, `errors.${code}`,
-    `toasts.${code}`, "errors.unknown",
+    `billing.problems.${code}`, `jobs.problems.${code}`, `errors.${code}_${variant(details)}`,
+    `errors.${code}_${details.reason}`, `errors.${code}`, `toasts.${code}`, "errors.unknown",
   ].find((one) => t(one));
   return { title: t(`${path}.title`, values), text: t(`${path}.text`, values) };
 }

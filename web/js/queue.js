@@ -23,6 +23,11 @@ export const create = ({ key, ...order }) =>
   post(JOBS, { json: true, body: JSON.stringify(order), headers: { "Idempotency-Key": key } });
 /** @param {string} id @returns {Promise<Job>} */
 export const cancel = (id) => post(`${at(id)}/cancel`);
+/**
+ * Stop what was ordered under a key, or is about to be. Once this resolves nothing is charged for it, ever.
+ * @param {string} key
+ */
+export const cancelOrdered = (key) => post(`${JOBS}/by-key/cancel`, { headers: { "Idempotency-Key": key } });
 /** @param {string} id @param {string} key @returns {Promise<Job>} */
 export const retry = (id, key) => post(`${at(id)}/retry`, { headers: { "Idempotency-Key": key } });
 /** @param {string} id */
@@ -50,7 +55,7 @@ function pace(header) {
 }
 
 /**
- * Look after a job until it has ended. An abort stops the job itself; a lost connection does not.
+ * Look after a job until it has ended. An abort ends the looking, not the job.
  * @param {Job} started
  * @param {Watch} options
  */
@@ -58,8 +63,6 @@ async function follow(started, { signal, onQueue }) {
   let job = started;
   let etag = "";
   let wait = POLL_MS;
-  const stop = () => cancel(job.id).catch(() => {});
-  signal?.addEventListener("abort", stop, { once: true });
   while (isOpen(job)) {
     onQueue?.(job);
     await pause(document.hidden ? SLOWEST_MS : wait, signal);
@@ -75,7 +78,6 @@ async function follow(started, { signal, onQueue }) {
       wait = problem.retryAfter * 1000 || Math.min(SLOWEST_MS, 2 * wait);
     }
   }
-  signal?.removeEventListener("abort", stop);
   return job;
 }
 

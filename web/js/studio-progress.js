@@ -36,6 +36,7 @@ export function tick() {
 
 /** @param {Run} run @param {boolean} late */
 function title(run, late) {
+  if (run.stopping) return t("progress.stopping");
   if (!run.sent) return t("progress.upload");
   if (run.queued?.status === "queued") return t("progress.queue");
   return t(late ? "progress.finish" : `processing.${run.kind}`);

@@ -45,7 +45,7 @@ async function enhanceOne({ file }, { kind }) {
   const asked = fingerprint();
   const key = keyFor(asked);
   const total = settings.estimate(megapixels());
-  const run = newRun({ total, hosted: settings.hosted(), kind });
+  const run = newRun({ total, hosted: settings.hosted(), kind, key });
   begin(run);
   if (state.compare) state.compare.root.hidden = true;
   const opening = run.hosted ? "progress.startedHosted" : "progress.startedOpen";
@@ -80,7 +80,7 @@ export async function enhanceSeveral() {
   const run = newRun({ total: null, hosted: false, kind: "" });
   begin(run);
   try {
-    const job = await batch.run(settings.order(), run.abort.signal);
+    const job = await batch.run(settings.order(), { signal: run.abort.signal, onOrder: (key) => (run.key = key) });
     addEventListener("pageshow", (event) => event.persisted && startOver(), { once: true });
     location.assign(`/${lang}/jobs#${job.id}`);
   } catch (error) {
@@ -90,7 +90,33 @@ export async function enhanceSeveral() {
   }
 }
 
-/** @param {Pick<Run, "total" | "hosted" | "kind">} facts @returns {Run} */
+/**
+ * Stop the run. It is told as stopped only once it is certain that nothing is charged; a run that ended first is shown.
+ */
+export async function cancel() {
+  const { run } = state;
+  if (!run || run.stopping) return;
+  if (!run.key) { // files are being sent, nothing is ordered yet
+    run.abort.abort();
+    return;
+  }
+  run.stopping = true;
+  $("cancel").setAttribute("aria-disabled", "true");
+  tick();
+  try {
+    await (await import("./queue.js")).cancelOrdered(run.key);
+    run.abort.abort();
+  } catch (problem) {
+    const sent = run.sent ?? run.uploaded; // what never left for the server cannot run there
+    if (problem.unanswered && !sent) run.abort.abort();
+    else if (problem.code !== "job_finished" && state.run === run) tell(problem); // finished: its answer is on the way
+  } finally {
+    run.stopping = false;
+    $("cancel").removeAttribute("aria-disabled");
+  }
+}
+
+/** @param {Pick<Run, "total" | "hosted" | "kind" | "key">} facts @returns {Run} */
 const newRun = (facts) => ({ abort: new AbortController(), started: performance.now(), uploaded: 0, ...facts });
 
 /** @param {Run} run */
@@ -140,7 +166,8 @@ function fail(error) {
   if (stage) stage.root.hidden = false;
   enter(state.outcome ? "done" : "ready");
   $("enhance").focus({ preventScroll: true });
-  if (error.name === "AbortError") {
+  if (error.name === "AbortError" || error.code === "job_canceled") {
+    state.pending = null;
     tell({ code: "canceled" });
     return;
   }

@@ -12,7 +12,7 @@ import { clearNotices, setWays, takeWay } from "./studio-notices.js";
 import { detour, expand, paintRun } from "./studio-offer.js";
 import { know, load, startOver } from "./studio-photos.js";
 import { download, showAgain } from "./studio-result.js";
-import { enhance, enhanceSeveral } from "./studio-run.js";
+import { cancel, enhance, enhanceSeveral } from "./studio-run.js";
 import { expanded, phase, state } from "./studio-state.js";
 import { follow } from "./top.js";
 import { onUsage } from "./usage.js";
@@ -67,7 +67,7 @@ function listen() {
   $("enhance").addEventListener("click", enhance);
   $("enhance-way").addEventListener("click", (event) => takeWay(detour() ?? "", event));
   $("settings").addEventListener("submit", (event) => event.preventDefault());
-  $("cancel").addEventListener("click", () => state.run?.abort.abort());
+  $("cancel").addEventListener("click", cancel);
   $("change").addEventListener("click", () => expand(!expanded()));
   $("start-over").addEventListener("click", () => startOver());
   $("download").addEventListener("click", download);

@@ -102,9 +102,7 @@ export class Viewer {
     this.prompt.textContent = prompt ? t("jobs.viewer.prompt", { prompt }) : "";
     this.showSwap(item);
     this.save.hidden = !output;
-    const before = item.input ?? this.sibling(output);
-    if (output && before) this.showPair(before, output);
-    else if (output) this.showAlone(output);
+    if (item.input && output) this.showPair(item.input, output);
     else this.showReason(item);
   }
 
@@ -119,11 +117,6 @@ export class Viewer {
     this.swap.textContent = [swapText(swap, this.nameOf), paid].join(" ");
   }
 
-  /** The original of another item with the same result. @param {Item["output"]} output */
-  sibling(output) {
-    return this.job.items.find((other) => other.input && other.output?.key === output?.key)?.input;
-  }
-
   /** @param {NonNullable<Item["input"]>} input @param {NonNullable<Item["output"]>} output */
   showPair({ url: before }, { url: after, width, height }) {
     /** @type {Compare} */
@@ -132,14 +125,6 @@ export class Viewer {
     });
     this.compare = compare;
     compare.show({ before, after, width, height }).then(() => this.compare === compare && compare.reveal());
-  }
-
-  /** The same picture as in an earlier run: its original is kept there. @param {NonNullable<Item["output"]>} output */
-  showAlone({ url }) {
-    const picture = el("img", { class: "viewer-alone", src: url, alt: t("result") });
-    picture.addEventListener("error", () => picture.isConnected && this.broken(url));
-    const note = el("p", { class: "viewer-note" }, t("jobs.viewer.alone"));
-    this.stage.append(el("div", { class: "viewer-failed" }, picture, note));
   }
 
   /** @param {Item} item */

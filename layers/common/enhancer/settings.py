@@ -9,14 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from enhancer.domain import credits
+from enhancer.domain.models import CATALOGUE
 from enhancer.domain.paths import is_loopback
 from enhancer.domain.plans import PLANS
 
 ENVIRONMENTS = ("development", "testing", "staging", "production")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+")
-_PRICE = re.compile(r"[!-~]{1,255}")
+_PRICE = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 PACKS = tuple(str(size) for size in credits.PACKS)
-PAID_PLANS = tuple(plan.name for plan in PLANS.values() if plan.eur_per_month)
+HOSTED_MODELS = tuple(
+    name for one in CATALOGUE if one.provider == "workers_ai" for name in (one.alias, one.slug)
+)
+PAID_PLANS = tuple(plan.name for plan in PLANS.values() if plan.price_per_month)
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 
@@ -58,6 +62,7 @@ class Settings:
     credits_prices: dict[str, str]
     monthly_prices: dict[str, str]
     annual_prices: dict[str, str]
+    promotion_codes: bool
     notices_topic: str
     parked_queue: str
 
@@ -69,7 +74,7 @@ class Settings:
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read and check every setting."""
-        sold = _price_tables(environ)
+        sold = price_tables(environ)
         return cls(
             environment=_one_of(environ, "ENVIRONMENT", ENVIRONMENTS),
             table=_required(environ, "TABLE_NAME"),
@@ -84,7 +89,7 @@ class Settings:
             workers_ai_url=_url(environ, "WORKERS_AI_BASE_URL", "https://api.cloudflare.com/client/v4"),
             workers_ai_enabled=_flag(environ, "WORKERS_AI_ENABLED"),
             testing_workers_ai=_flag(environ, "TESTING_WORKERS_AI_ALLOW"),
-            testing_models=_names(environ, "TESTING_ALLOWED_CF_MODELS"),
+            testing_models=_hosted_models(environ, "TESTING_ALLOWED_CF_MODELS"),
             sign_in_secret=environ.get("SIGN_IN_SECRET_NAME", ""),
             google_issuer=_url(environ, "GOOGLE_ISSUER", "https://accounts.google.com"),
             github_url=_url(environ, "GITHUB_URL", "https://github.com"),
@@ -96,6 +101,7 @@ class Settings:
             credits_prices=sold["CREDITS_PRICING_TABLE"],
             monthly_prices=sold["PRICING_TABLE"],
             annual_prices=sold["PRICING_TABLE_ANNUAL"],
+            promotion_codes=_flag(environ, "PROMOTION_CODES"),
             notices_topic=environ.get("NOTICES_TOPIC_ARN", ""),
             parked_queue=environ.get("PARKED_QUEUE_URL", ""),
             memory_mb=_whole(environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1769),
@@ -142,18 +148,22 @@ def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
     return int(value)
 
 
-def _names(environ: Mapping[str, str], name: str) -> frozenset[str]:
-    try:
-        found = json.loads(environ.get(name) or "[]")
-    except ValueError:
-        found = None
-    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise BadSetting(f'{name} must be a JSON list of model names, such as ["sd15"]')
+def _hosted_models(environ: Mapping[str, str], name: str) -> frozenset[str]:
+    """Return slugs or aliases of models at Workers AI, separated by commas; a JSON list of them is read too."""
+    text = environ.get(name, "").strip()
+    found = (
+        _json(text) if text.startswith("[") else [part.strip() for part in text.split(",") if part.strip()]
+    )
+    if not isinstance(found, list) or not all(isinstance(one, str) and one in HOSTED_MODELS for one in found):
+        aliases = (alias for alias in HOSTED_MODELS if "/" not in alias)
+        raise BadSetting(
+            f"{name} must be models of Workers AI separated by commas, out of {', '.join(aliases)}"
+        )
     return frozenset(found)
 
 
-def _price_tables(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Return the price ids of what is sold, by the name of the setting."""
+def price_tables(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the price ids of what is sold, by the name of the setting; raise `BadSetting`."""
     known = {"CREDITS_PRICING_TABLE": PACKS, "PRICING_TABLE": PAID_PLANS, "PRICING_TABLE_ANNUAL": PAID_PLANS}
     tables: dict[str, dict[str, str]] = {}
     seen: set[str] = set()
@@ -168,17 +178,38 @@ def _price_tables(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
 
 
 def _prices(environ: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> dict[str, str]:
-    try:
-        found = json.loads(environ.get(name) or "{}")
-    except ValueError:
-        found = None
+    """Return Stripe's price ids by what they sell, out of ``100=price_a,500=price_b``; a JSON object is read too."""
+    text = environ.get(name, "").strip()
+    found = _json(text) if text.startswith("{") else _pairs(text)
     if (
         not isinstance(found, dict)
         or not found.keys() <= set(allowed)
         or not all(isinstance(price, str) and _PRICE.fullmatch(price) for price in found.values())
     ):
         raise BadSetting(
-            f'{name} must be a JSON object of Stripe price ids, such as {{"{allowed[0]}": "price_…"}}; '
-            f"its names are {', '.join(allowed)}"
+            f"{name} must be Stripe price ids separated by commas, such as {allowed[0]}=price_a,"
+            f"{allowed[1]}=price_b, each of {', '.join(allowed)} at most once"
         )
+    return found
+
+
+def _pairs(text: str) -> dict[str, str] | None:
+    """Return ``a=b,c=d`` as a dict, None for anything else and for a name that is there twice."""
+    pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    found = {before.strip(): after.strip() for before, _, after in pairs}
+    return found if len(found) == len(pairs) and all(sign for _, sign, _ in pairs) else None
+
+
+def _json(text: str) -> object:
+    """Return what the JSON says, None where it is none, or where an object has a name twice."""
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except ValueError:
+        return None
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError
     return found

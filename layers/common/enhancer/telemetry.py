@@ -9,7 +9,6 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-NAMESPACE = "ImageEnhancer"
 _SECRET = re.compile(r"\b((?:ek|sk|rk)_(?:live|test)_|whsec_|r8_)[A-Za-z0-9_+/=-]+")
 
 
@@ -24,10 +23,11 @@ logger = Logger(service="enhancer", utc=True, log_uncaught_exceptions=False, jso
 def count(name: str, value: float = 1, **dimension: str) -> None:
     """Write a metric to the log (CloudWatch embedded metric format): in all, and once more per ``dimension`` given.
 
-    A dimension has few values and is never an owner.
+    A dimension has few values and is never an owner. The namespace, one per stack, is Powertools' own setting
+    ``POWERTOOLS_METRICS_NAMESPACE``.
     """
-    with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=NAMESPACE):
+    with single_metric(name=name, unit=MetricUnit.Count, value=value):
         pass
     for label, what in dimension.items():
-        with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as metric:
+        with single_metric(name=name, unit=MetricUnit.Count, value=value) as metric:
             metric.add_dimension(name=label, value=what)

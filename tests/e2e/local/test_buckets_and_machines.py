@@ -105,3 +105,9 @@ def test_a_catch_matches_our_own_error(probe: LocalStack) -> None:
     """ErrorEquals takes the class name of an exception."""
     execution = finished(probe, "Catching")
     assert json.loads(execution["output"]) == {"caught": "ProviderUnavailable"}
+
+
+def test_an_alarm_on_several_metrics_is_made(probe: LocalStack) -> None:
+    """It looks at the first of them."""
+    (alarm,) = probe.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Period"]) == ("Probe", "Failures", 300)

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from local.frontdoor import FrontDoor, Route, log_line
+from local.frontdoor import FrontDoor, log_line
+from local.integration import Route
 from local.stack import LocalStack
 
 MIB = 1024 * 1024
@@ -78,6 +79,18 @@ def test_a_slow_integration_is_given_up(probe: LocalStack) -> None:
     with FrontDoor(0, route, log=lambda _: None) as door:
         answer = requests.get(f"http://127.0.0.1:{door.port}/api/sleep?seconds=1", timeout=60)
     assert (answer.status_code, answer.json()) == (503, {"message": "Service Unavailable"})
+
+
+def test_a_door_that_closes_lets_only_call_backs_in(probe: LocalStack) -> None:
+    """Work that is under way may wait for a provider; everybody else comes too late."""
+    with FrontDoor(0, Route(probe.emulator_port, probe.physical_id("Api")), log=lambda _: None) as door:
+        url = f"http://127.0.0.1:{door.port}/api"
+        door.refuse_visitors()
+        statuses = [
+            requests.post(f"{url}/{path}", data=b"x" * 1000, timeout=60).status_code
+            for path in ("provider-webhook/replicate/ref", "billing/stripe-webhook", "ai-image/generate")
+        ]
+    assert statuses == [200, 200, 503]
 
 
 def test_two_hundred_requests_at_once_succeed(probe: LocalStack) -> None:

@@ -2,10 +2,14 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import requests
 
+from local.emulator import write_function_logs
 from local.stack import LocalStack
 
 
@@ -15,6 +19,16 @@ def invoke(stack: LocalStack, function: str, **event: Any) -> tuple[Any, bool]:
         FunctionName=stack.physical_id(function), Payload=json.dumps(event)
     )
     return json.loads(answer["Payload"].read()), "FunctionError" in answer
+
+
+def test_a_line_of_the_log_ends_at_a_line_feed_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other separators of lines, which a prompt may hold, cut no JSON document in two."""
+    log = tmp_path / "functions.log"
+    monkeypatch.setenv("EMULATOR_FUNCTION_LOG", str(log))
+    service = SimpleNamespace(_execute_function_warm=lambda *_: {"log": "a\u2028b\u0085c\x1cd\ne\n"})
+    write_function_logs(service)
+    service._execute_function_warm({"FunctionName": "f"}, {}, "id")
+    assert log.read_text() == "f  a\u2028b\u0085c\x1cd\nf  e\n"
 
 
 def test_a_library_outside_the_layers_is_missing(probe: LocalStack) -> None:

@@ -1,6 +1,7 @@
 """How the local emulator turns requests into events, as far as it had to be corrected towards AWS."""
 
 import http.client
+import time
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ def test_the_source_address_cannot_be_claimed(probe: LocalStack) -> None:
     claim = {
         "X-Frontdoor-Client": "203.0.113.9",
         "X-Frontdoor-Host": "evil.example",
+        "X-Frontdoor-Arrival": "1",
         "X-Forwarded-For": "203.0.113.9",
     }
     event = request_from(probe, "127.0.0.8", claim)
@@ -39,6 +41,14 @@ def test_the_source_address_cannot_be_claimed(probe: LocalStack) -> None:
     assert event["headers"]["x-forwarded-for"] == "203.0.113.9, 127.0.0.8"
     assert event["headers"]["host"] == f"127.0.0.1:{probe.port}"
     assert not [name for name in event["headers"] if name.startswith("x-frontdoor")]
+    assert event["requestContext"]["timeEpoch"] > 1
+
+
+def test_the_time_of_an_event_is_the_arrival_at_the_front_door(probe: LocalStack) -> None:
+    """Not when the emulator came to it: what a function waits for is counted from there."""
+    before = time.time_ns() // 1_000_000
+    event = request_from(probe, "127.0.0.8")
+    assert before <= event["requestContext"]["timeEpoch"] <= time.time_ns() // 1_000_000
 
 
 def test_cookies_are_a_list_of_the_event(probe: LocalStack) -> None:

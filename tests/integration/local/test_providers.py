@@ -22,7 +22,7 @@ GOOD = {"ENVIRONMENT": "development", "TABLE_NAME": "t", "BUCKET_NAME": "b", "SI
 REAL = {
     "STRIPE_SECRET": "sk_test_real",
     "STRIPE_WEBHOOK_SECRET": "whsec_real",
-    "PRICING_TABLE": '{"pro": "price_1"}',
+    "PRICING_TABLE": "pro=price_1",
 }
 
 

@@ -11,9 +11,10 @@ from enhancer.accounts import owner_data
 from enhancer.adapters.dynamodb.api_keys import ApiKeys
 from enhancer.adapters.dynamodb.owner_data import SETTLED_MS, OwnerRecords
 from enhancer.adapters.signin.base import Profile
+from enhancer.billing import deletion
 from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.artifacts import NoArtifact, prefixes_of
-from enhancer.domain.errors import InsufficientCredits, NotFound
+from enhancer.domain.errors import InsufficientCredits, JobExpired, NotFound
 from enhancer.operations.sweep import GRACE_MS, Swept
 from tests.support import books
 from tests.support.images import png
@@ -51,7 +52,7 @@ def packed(world, caller):
     """The zip, opened."""
     out = io.BytesIO()
     account = world.accounts.get(caller.owner)
-    owner_data.pack(account, out, owner_records=OwnerRecords(world.table), artifacts=world.artifacts)
+    owner_data.pack(account, out, owner_records=world.owner_records, artifacts=world.artifacts)
     return zipfile.ZipFile(out)
 
 
@@ -60,8 +61,8 @@ def erase(world, caller, owner_records=None):
     owner_data.erase(
         account,
         deps=world.job_deps,
-        owner_records=owner_records or OwnerRecords(world.table),
-        unsubscribe=world.cashier.cancel_now,
+        owner_records=owner_records or world.owner_records,
+        end_payments=lambda account: deletion.end_payments(account, payments=world.cashier),
     )
 
 
@@ -162,20 +163,20 @@ def test_a_picture_that_expired_is_left_out(world):
     assert [name.split("/")[1] for name in names if name.startswith("artifacts/")] == ["results"]
 
 
-def test_a_picture_shown_by_two_jobs_is_in_the_copy_once(world):
-    """A job that was free points to what was paid for before."""
+def test_a_free_picture_is_in_the_copy_of_all_data_like_any_other(world):
+    """Its job has an original and a result of its own."""
     caller = member(world)
     first = made(world, caller)
     again = world.batch(caller, [world.artifacts.get(first.items[0].input.key)])
     world.execute(again)
     assert world.stored(again).items[0].free
     names = packed(world, caller).namelist()
-    assert len(names) == len(set(names)) == len(FILES) + 2
+    assert len(names) == len(set(names)) == len(FILES) + 4
 
 
 def test_a_copy_made_in_the_background_lies_under_its_owners_exports(world):
     """And is found there by whoever asks again."""
-    caller, owner_records = member(world), OwnerRecords(world.table)
+    caller, owner_records = member(world), world.owner_records
     made(world, caller)
     owner_records.begin_export(caller.owner, now=world.clock)
     owner_data.export(
@@ -197,7 +198,7 @@ def test_the_size_of_a_copy_is_that_of_the_pictures(world):
     job = made(world, caller)
     item = job.items[0]
     assert (
-        owner_data.size_of(caller.owner, owner_records=OwnerRecords(world.table))
+        owner_data.size_of(caller.owner, owner_records=world.owner_records)
         == item.input.size + item.output.size
     )
 
@@ -280,7 +281,7 @@ class Dying(OwnerRecords):
     """Dies once, at the step that is named."""
 
     def __init__(self, world, step):
-        super().__init__(world.table)
+        super().__init__(world.table, world.allowances)
         self._step = step
 
     def mark_deleted(self, *args, **more):
@@ -304,18 +305,20 @@ def test_a_purge_that_dies_is_finished_by_the_sweep(world):
     assert left(world, caller) >= {"JOB", "KEY", "RESULT"}
     world.clock += GRACE_MS + 1
     assert world.sweep() == Swept(purged=1)
+    assert pictures(world, caller.owner) == []
     assert left(world, caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
     check_books(world, caller, job)
 
 
-def test_a_deletion_that_dies_before_burying_can_be_asked_for_again(world):
-    """The account is still there, its work stopped; the second time it ends."""
+def test_a_deletion_that_is_refused_changes_nothing_and_can_be_asked_for_again(world):
+    """Before burying the account is still there and its work goes on; the second time it ends."""
     caller = member(world)
+    made(world, caller)
     world.batch(caller)
+    before, kept = world.records(), pictures(world, caller.owner)
     with pytest.raises(InsufficientCredits):
         erase(world, caller, Dying(world, "before burying"))
-    assert world.accounts.get(caller.owner)
-    assert world.open_jobs(caller) == 0
+    assert (world.records(), pictures(world, caller.owner)) == (before, kept)
     erase(world, caller)
     assert left(world, caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
 
@@ -337,21 +340,23 @@ def test_a_hold_of_a_canceled_job_is_given_back_after_the_end(world):
 
 
 def test_what_a_late_request_makes_after_the_end_is_removed_too(world):
-    """A request that knew its caller before the deletion leaves neither picture nor job for good."""
+    """A run that was held before the deletion and stores its picture afterwards leaves neither for good."""
     caller = member(world)
+    late = world.submit(caller)
     erase(world, caller)
-    late = made(world, caller)
+    with pytest.raises(JobExpired):
+        world.finish(late)
     assert pictures(world, caller.owner)
     world.clock += GRACE_MS + 1
     assert world.sweep() == Swept(purged=1)
     assert pictures(world, caller.owner) == []
     assert left(world, caller) == {"ACCOUNT", "LEDGER", "ONCE", "USAGE"}
-    check_books(world, caller, late)
+    assert world.usage_and_balance(caller)[1:] == (0, 0, 0)
 
 
 def test_a_copy_that_is_finished_after_the_end_is_removed_too(world):
     """All pictures in one file would be the worst to leave behind."""
-    caller, owner_records = member(world), OwnerRecords(world.table)
+    caller, owner_records = member(world), world.owner_records
     account = caller.account
     owner_records.begin_export(caller.owner, now=world.clock)
     erase(world, caller)

@@ -185,7 +185,7 @@ def test_a_model_that_runs_elsewhere_has_no_such_limit():
     ("alias", "scale", "limit"),
     [
         ("real-esrgan", 2, 2.0), ("real-esrgan", 4, 2.0), ("real-esrgan", 6, 64 / 36), ("real-esrgan", 8, 1.0),
-        ("gfpgan", 0, 4.0), ("topaz", 0, 6.0), ("nano-banana", 0, 64.0), ("sd15", 0, 64.0), ("flux-klein", 0, 64.0),
+        ("gfpgan", 0, 4.0), ("topaz", 0, 3.0), ("nano-banana", 0, 64.0), ("sd15", 0, 64.0), ("flux-klein", 0, 64.0),
     ],
 )  # fmt: skip
 def test_a_hosted_model_takes_pictures_exactly_up_to_its_own_limit(alias, scale, limit):
@@ -204,7 +204,7 @@ def test_a_size_that_is_not_known_yet_passes():
 
 def test_the_embedded_model_has_limits_of_work_and_not_of_pixels():
     """A picture that is too much for a request may be a job's."""
-    assert check_input(model_named("local"), 74.0, Params(2)) is None
-    assert check_job(model_named("local"), 74.0, Params(2)) is None
+    assert check_input(model_named("local"), 48.0, Params(2)) is None
+    assert check_job(model_named("local"), 48.0, Params(2)) is None
     with pytest.raises(TooMuchWork):
-        check_job(model_named("local"), 76.0, Params(2))
+        check_job(model_named("local"), 48.1, Params(2))

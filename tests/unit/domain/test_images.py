@@ -42,16 +42,21 @@ def test_an_upload_of_another_type_is_refused(content_type):
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "limit"), [(65_536, 1, 65_535), (1, 65_536, 65_535), (16_000, 16_001, 256_000_000)]
-)
-def test_a_result_beyond_side_or_total_is_refused(width, height, limit):
+    ("file_format", "width", "height", "limit"),
+    [
+        ("png", 65_536, 1, 65_535), ("png", 1, 65_536, 65_535), ("png", 16_000, 12_001, 192_000_000),
+        ("jpeg", 16_000, 16_001, 256_000_000), ("webp", 8000, 8001, 64_000_000), ("avif", 8000, 8001, 64_000_000),
+    ],
+)  # fmt: skip
+def test_a_result_beyond_side_or_total_is_refused(file_format, width, height, limit):
     """Side and total are two limits; the refusal names the one that was hit."""
     with pytest.raises(OutputTooLarge) as refused:
-        images.check_output_size(width, height, file_format="png")
+        images.check_output_size(width, height, file_format=file_format)
     assert refused.value.details == {"width": width, "height": height, "limit": limit}
 
 
 def test_a_result_at_its_limits_is_made():
     """Exactly the limits are allowed."""
-    assert images.check_output_size(16_000, 16_000, file_format="png") is None
+    assert images.check_output_size(16_000, 16_000, file_format="jpeg") is None
+    assert images.check_output_size(8000, 8000, file_format="webp") is None
     assert images.check_output_size(65_500, 1, file_format="jpeg") is None

@@ -24,11 +24,11 @@ ROWS = [
     ("local/real-esrgan", "local", "embedded", "upscale", ALL, False, False, 10, 1, None, None, None, False),
     (ESRGAN, "real-esrgan", "replicate", "upscale", ALL, True, False, 10, 1, "local", 2.0, None, False),
     (GFPGAN, "gfpgan", "replicate", "restore", (), False, False, 10, 2, None, 4.0, None, False),
-    ("topazlabs/image-upscale", "topaz", "replicate", "upscale", (), False, False, 10, 2, "local", 6.0, None, False),
+    ("topazlabs/image-upscale", "topaz", "replicate", "upscale", (), False, False, 50, 2, "local", 3.0, None, False),
     ("google/nano-banana", "nano-banana", "replicate", "edit", (), False, True, 100, 1, "flux-klein", None, None,
      False),
     ("@cf/runwayml/stable-diffusion-v1-5-img2img", "sd15", "workers_ai", "edit", (), False, True, 10, 1, None, None,
-     768, False),
+     504, False),
     ("@cf/black-forest-labs/flux-2-klein-4b", "flux-klein", "workers_ai", "edit", (), False, True, 12, 1, "sd15",
      None, 1024, True),
 ]  # fmt: skip
@@ -54,6 +54,11 @@ def test_there_are_these_models_and_no_others():
 def test_an_alias_means_its_model(alias, slug):
     """Every model answers to its short name."""
     assert model_named(alias).slug == slug
+
+
+def test_the_built_in_model_answers_to_restore_too():
+    """The name under which drawings and strong compression are sent to it."""
+    assert model_named("restore") is model_named("local/real-esrgan")
 
 
 @pytest.mark.parametrize("pin", PINS)

@@ -8,13 +8,22 @@ from enhancer.domain import errors
 from enhancer.domain.entitlement import JOB_MEGAPIXELS_MAX, check_model
 from enhancer.domain.models import CATALOGUE, Params, model_named
 from enhancer.domain.pricing import price
-from enhancer.domain.recovery import BACKOFF_SECONDS, PATIENCE_SECONDS, TRIES, Again, Instead, after
+from enhancer.domain.recovery import (
+    BACKOFF_SECONDS,
+    PATIENCE_SECONDS,
+    TRIES,
+    TURNS_TRIES,
+    Again,
+    Instead,
+    after,
+)
 
 ESRGAN, LOCAL, NANO = model_named("real-esrgan"), model_named("local"), model_named("nano-banana")
 FLUX, SD15, GFPGAN, TOPAZ = (model_named(name) for name in ("flux-klein", "sd15", "gfpgan", "topaz"))
 PROVIDER = [leaf for leaf in errors.leaves(errors.ProviderError) if leaf is not errors.JobExpired]
 ONCE = [leaf for leaf in PROVIDER if leaf not in TRIES]
 HOPELESS = [leaf for leaf in errors.leaves() if leaf not in PROVIDER]
+LIMIT = JOB_MEGAPIXELS_MAX["standard"]
 
 
 def name(leaf):
@@ -73,6 +82,15 @@ def test_a_wait_that_was_asked_for_is_kept(asked):
     assert following(errors.ProviderThrottled(retry_after=asked)) == Again(asked)
 
 
+@pytest.mark.parametrize("tries", range(1, TURNS_TRIES + 2))
+@pytest.mark.parametrize(("model", "end"), [(ESRGAN, Instead(LOCAL, Params(2))), (GFPGAN, None)])
+def test_a_provider_that_lets_few_through_is_waited_for_but_not_for_ever(tries, model, end):
+    """Six tries where it says when; then the fallback, or the end."""
+    found = following(errors.ProviderThrottled(retry_after=10.0), model, tries=tries)
+    assert found == (Again(10.0) if tries < TURNS_TRIES else end)
+    assert following(errors.ProviderUnavailable(retry_after=10.0), model, tries=3) == end
+
+
 def test_callers_who_were_told_the_same_wait_do_not_come_back_together():
     """A little more than was asked for, differently for each."""
     assert following(errors.ProviderThrottled(retry_after=5.0), chance=0.5) == Again(5.5)
@@ -111,11 +129,16 @@ def test_a_chain_that_is_switched_off_whole_is_the_end(model, off):
 
 @pytest.mark.parametrize(
     ("scale", "megapixels", "fits"),
-    [(2, 2.0, True), (8, 15.0, True), (8, 15.001, False), (2, 75.0, True), (2, 75.001, False)],
+    [
+        (2, 2.0, True),
+        (8, LIMIT / 5, True),
+        (8, LIMIT / 5 + 0.001, False),
+        (2, LIMIT, True),
+        (2, LIMIT + 0.001, False),
+    ],
 )
 def test_the_built_in_model_steps_in_only_for_what_it_finishes(scale, megapixels, fits):
     """A picture too big for a whole job of ours is not begun."""
-    assert JOB_MEGAPIXELS_MAX["standard"] == 75.0
     found = following(errors.ProviderFailed(), ESRGAN, Params(scale), megapixels=megapixels)
     assert (found == Instead(LOCAL, Params(scale))) is fits
     assert (found is None) is not fits

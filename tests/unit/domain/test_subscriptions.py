@@ -63,10 +63,12 @@ def test_a_cancelled_one_ends_with_its_period_and_has_no_grace():
     assert leaving.plan_at(END) is None
 
 
-def test_a_larger_plan_counts_at_once_and_a_smaller_one_after_the_period():
-    """Up now, down later."""
+def test_a_larger_plan_counts_from_its_paid_invoice_and_a_smaller_one_after_the_period():
+    """Up when it is paid, down later; what is subscribed to gives nothing by itself, not even in grace."""
     up = subscription(FIRST, plan="team")
-    assert up.plan_at(START + 1) == "team"
+    assert (up.plan_at(START + 1), up.plan_at(END + 1)) == ("pro", "pro")
+    paid = with_paid(up, "in_2", [Paid("in_2", "team", START + DAY, END)])
+    assert (paid.plan_at(START + DAY - 1), paid.plan_at(START + DAY)) == ("pro", "team")
     down = subscription(Paid("in_1", "team", START, END), plan="pro")
     assert down.plan_at(END - 1) == "team"
     renewed = with_paid(down, "in_2", [SECOND])
@@ -74,11 +76,41 @@ def test_a_larger_plan_counts_at_once_and_a_smaller_one_after_the_period():
     assert down.plan_at(END) == "pro"
 
 
-def test_a_larger_plan_whose_payment_fails_counts_for_seven_days():
-    """Then what was paid is left."""
-    failing = subscription(FIRST, plan="team", status="past_due", unpaid_since=START + DAY)
-    assert failing.plan_at(START + DAY + GRACE_MS - 1) == "team"
-    assert failing.plan_at(START + DAY + GRACE_MS) == "pro"
+def back(invoice, plan, start, end, **more):
+    """Time that an invoice gives the money back for."""
+    return Paid(invoice, plan, start, end, given_back=True, **more)
+
+
+def test_time_whose_money_was_given_back_gives_no_plan_any_more():
+    """A year of enterprise, exchanged for a month of pro, in any order of the facts; and it can be paid again."""
+    year, month = Paid("in_1", "enterprise", START, later(START, 12)), START + DAY
+    facts = [year, back("in_2", "enterprise", month, year.end), Paid("in_2", "pro", month, later(month, 1))]
+    for order in itertools.permutations(facts):
+        found = subscription(*order)
+        assert [found.plan_at(moment) for moment in (month - 1, month)] == ["enterprise", "pro"]
+        assert found.plan_at(later(month, 1) + GRACE_MS) is None
+    again = subscription(*facts, Paid("in_3", "enterprise", month + DAY, END))
+    assert (again.plan_at(month + DAY), again.plan_at(END)) == ("enterprise", "pro")
+
+
+def test_an_exchange_whose_payment_was_refunded_did_not_happen():
+    """Neither what it paid for nor what it gave back."""
+    exchange = [
+        back("in_2", "pro", START + DAY, END, refunded=True),
+        Paid("in_2", "team", START + DAY, END, True),
+    ]
+    assert subscription(FIRST, *exchange, plan="team").plan_at(START + 2 * DAY) == "pro"
+
+
+def test_no_month_begins_in_time_that_was_given_back():
+    """A year that was exchanged for a month: in the grace of that month no further one of the year begins."""
+    year, switched = Paid("in_1", "pro", START, later(START, 12)), START + 24 * DAY
+    monthly = [back("in_2", "pro", switched, year.end), Paid("in_2", "pro", switched, later(switched, 1))]
+    found = subscription(year, *monthly, status="past_due")
+    until = later(switched, 1)
+    moments = range(until, until + GRACE_MS, DAY // 4)
+    assert {found.plan_at(moment) for moment in moments} == {"pro"}
+    assert {month_at([found], moment).name for moment in moments} == {month_at([found], until - 1).name}
 
 
 def test_a_refunded_period_gives_nothing():

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from enhancer.billing import checkout
-from enhancer.domain.errors import StripeUnavailable
+from enhancer.domain.errors import NotFound, StripeNotConfigured, StripeUnavailable
 from enhancer.domain.owners import Owner
 from tests.support.events import CONTEXT, Browser
 
@@ -36,6 +36,7 @@ def end(apps, browser):
 def test_with_the_account_its_subscription_ends_at_once(apps, served, browser, subscription):
     """Nobody pays for what is gone; what Stripe says of it afterwards is no news and alarms nobody."""
     told = len(served.cashier.events_told)
+    served.clock += 1000
     assert end(apps, browser).status == 200
     assert served.cashier.subscribed[subscription].status == "canceled"
     assert served.accounts.get(browser.owner) is None
@@ -49,19 +50,83 @@ def test_what_an_account_paid_and_got_is_no_news_after_its_end(apps, served, bro
     served.bought(account)
     served.subscribed(account)
     served.told()
+    served.clock += 1000
     assert end(apps, browser).status == 200
     found = apps.quota_reset({}, CONTEXT)
     assert (found["found"], found["parked"], found["broken"]) == ([], 0, 0)
     assert found["differences"] == {}
 
 
-def test_who_pays_after_the_end_is_put_aside(apps, served, browser):
-    """Money that came for nobody is for people to give back."""
-    url = checkout.buy(served.visitor(served.accounts.get(browser.owner)), 500, deps=served.billing_deps)
+def opened(served, browser):
+    """Their open checkouts: one for a pack, one for a plan."""
+    account, deps = served.accounts.get(browser.owner), served.billing_deps
+    urls = [
+        checkout.buy(served.visitor(account), 500, deps=deps),
+        checkout.subscribe(served.visitor(account), "pro", "monthly", deps=deps),
+    ]
+    return [url.rpartition("/")[2] for url in urls]
+
+
+def test_with_the_account_its_open_checkouts_expire(apps, served, browser):
+    """Nobody pays in another window for what is gone."""
+    sessions = opened(served, browser)
     assert end(apps, browser).status == 200
-    session = served.cashier.pay(url.rpartition("/")[2])
-    assert served.told() == ["parked"]
-    assert served.parked == [("account_gone", session.id)]
+    assert [served.cashier.sessions[one].status for one in sessions] == ["expired", "expired"]
+    assert served.told() == ["nothing", "nothing"]
+
+
+def test_a_checkout_that_opens_while_the_account_is_deleted_expires(apps, served, browser):
+    """Between the first look at Stripe and the end; a session that opens after it is expired by who opened it."""
+    served.bought(served.accounts.get(browser.owner))
+    original, made = served.cashier.open_checkouts, []
+
+    def slow(customer):
+        found = original(customer)
+        served.cashier.open_checkouts = original
+        made.extend(opened(served, browser))
+        return found
+
+    served.cashier.open_checkouts = slow
+    assert end(apps, browser).status == 200
+    assert [served.cashier.sessions[one].status for one in made] == ["expired", "expired"]
+
+
+def test_a_checkout_that_opens_after_the_end_leads_nowhere(apps, served, browser):
+    """The account was there when the order came, and is gone when Stripe answers."""
+    visitor = served.visitor(served.accounts.get(browser.owner))
+    original = served.cashier.open
+
+    def slow(order, *, idempotency_key):
+        found = original(order, idempotency_key=idempotency_key)
+        assert end(apps, browser).status == 200
+        served.cashier.sessions[found.id] = found  # it was made a moment after both looks
+        return found
+
+    served.cashier.open = slow
+    with pytest.raises(NotFound):
+        checkout.buy(visitor, 500, deps=served.billing_deps)
+    assert [one.status for one in served.cashier.sessions.values()] == ["expired"]
+
+
+def test_a_subscription_that_no_event_told_of_ends_with_the_account(apps, served, browser):
+    """Paid a moment before: Stripe is asked what runs, not only our own record."""
+    found = served.subscribed(served.accounts.get(browser.owner))
+    assert end(apps, browser).status == 200
+    assert served.cashier.subscribed[found.id].status == "canceled"
+
+
+def test_who_pays_after_the_end_gets_it_back(apps, served, browser):
+    """Should a session be payable all the same, the money goes back and the subscription ends; nobody is charged."""
+    sessions = opened(served, browser)
+    kept = {one: served.cashier.sessions[one] for one in sessions}
+    assert end(apps, browser).status == 200
+    told = len(served.cashier.events_told)
+    served.cashier.sessions.update(kept)
+    paid = [served.cashier.pay(one) for one in sessions]
+    served.told(since=told)
+    assert sorted(served.cashier.refunds.values()) == [1200, 4000]
+    assert [one.status for one in served.cashier.subscribed.values()] == ["canceled"]
+    assert served.parked == [("account_gone", paid[0].id), ("account_gone", paid[1].subscription)]
 
 
 def test_while_stripe_is_down_nothing_is_deleted(apps, served, browser, subscription):
@@ -81,13 +146,18 @@ def test_a_subscription_that_stripe_does_not_know_is_no_obstacle(apps, served, b
     assert end(apps, browser).status == 200
 
 
-def test_who_has_no_running_subscription_ends_without_stripe(apps, served, browser, subscription):
+def test_who_never_bought_anything_ends_without_stripe(apps, served, browser):
     """Nobody is asked, so nothing can be down."""
-    served.cashier.end(subscription)
-    served.told()
-    served.cashier.problem, served.cashier.calls = StripeUnavailable(), []
+    served.cashier.problem = StripeUnavailable()
     assert end(apps, browser).status == 200
     assert served.cashier.calls == []
+
+
+def test_where_nothing_is_sold_any_more_an_account_can_still_end(apps, served, browser):
+    """Without a key there is nothing to ask; only a subscription that runs must be ended by somebody first."""
+    served.bought(served.accounts.get(browser.owner))
+    served.cashier.problem = StripeNotConfigured()
+    assert end(apps, browser).status == 200
 
 
 def test_the_copy_has_subscriptions_and_lots_without_what_is_only_ours(apps, served, browser, subscription):

@@ -86,12 +86,26 @@ def test_what_expired_has_failed(apps, served, browser):
     assert place(back(apps, browser, session)) == (302, "/en/account?checkout=failed")
 
 
-@pytest.mark.parametrize("session", ["", "cs_unknown", "../customers", "{CHECKOUT_SESSION_ID}"])
-def test_a_session_that_is_none_is_404_or_failed(apps, served, browser, session):
-    """JSON for programs, the account page for people."""
-    assert place(back(apps, browser, session)) == (302, "/de/account?checkout=failed")
+@pytest.mark.parametrize("session", ["cs_unknown", "../customers", "{CHECKOUT_SESSION_ID}", "x" * 2000])
+def test_of_a_session_that_is_none_nothing_is_said(apps, served, browser, session):
+    """404 for programs; people land on their account, where nothing failed."""
+    assert place(back(apps, browser, session)) == (302, "/de/account")
     answer = back(apps, browser, session, {"accept": "application/json"})
     assert (answer.status, answer.error["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("query", ["", "session_id=", "session=cs_1"])
+@pytest.mark.parametrize("accept", ["text/html,*/*", "application/json"])
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_a_return_without_a_session_leads_to_the_account(apps, served, browser, query, accept, signed_in):
+    """An old link or a bookmark: there is nothing to look up, so nobody is asked and nothing goes wrong."""
+    served.cashier.problem = StripeUnavailable()
+    who = browser if signed_in else Browser(ip="198.51.100.47")
+    answer = who.send(
+        apps.billing, "GET", f"{BILLING}/sync", query=query, headers=PERSON | {"accept": accept}
+    )
+    assert place(answer) == (302, "/de/account")
+    assert served.cashier.calls == []
 
 
 def test_the_session_of_another_is_like_none_and_gives_nothing(apps, served, browser):
@@ -99,7 +113,7 @@ def test_the_session_of_another_is_like_none_and_gives_nothing(apps, served, bro
     session = opened(apps, served, browser, {"pack": 500})
     served.cashier.pay(session)
     thief = signed_in(apps, "eve@example.com")
-    assert place(back(apps, thief, session)) == (302, "/de/account?checkout=failed")
+    assert place(back(apps, thief, session)) == (302, "/de/account")
     answer = back(apps, thief, session, {"accept": "application/json"})
     assert (answer.status, answer.error["code"]) == (404, "not_found")
     assert (available(served, thief), available(served, browser)) == (0, 0)

@@ -137,7 +137,7 @@ def test_the_sweep_function_gives_back_what_is_overdue(apps, served, logs):
     served.hold(served.job(caller))
     served.clock += 300_001
     nothing = dict.fromkeys(
-        ("expired", "canceled", "started", "closed", "stopped", "woken", "purged", "broken"), 0
+        ("expired", "canceled", "started", "closed", "stopped", "woken", "removed", "purged", "broken"), 0
     )
     assert apps.sweep({}, CONTEXT) == nothing | {"expired": 1}
     assert apps.sweep({}, CONTEXT) == nothing

@@ -1,12 +1,16 @@
 """POST generate, whole: money, replays, uploads, errors, and what the answer says."""
 
+import time
+
 import pytest
 
+from enhancer.api.http import app as app_module
 from enhancer.domain import errors
 from enhancer.domain.callers import Caller
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
-from tests.support.events import Browser
+from enhancer.jobs import run
+from tests.support.events import Browser, form
 from tests.support.images import jpeg, png, size_of
 
 PATH, USAGE = "/api/ai-image/generate", "/api/ai-image/usage"
@@ -44,7 +48,7 @@ def test_a_guest_gets_a_picture_of_twice_the_size(apps, browser):
     )  # fmt: skip
     assert data["charge"] == {"total": 1.0, "planPortion": 1.0, "creditsPortion": 0.0}
     assert (data["usage"]["used"], data["usage"]["limit"], data["usage"]["remaining"]) == (1, 3, 2)
-    assert (data["monthlyUsage"]["used"], data["monthlyUsage"]["limit"]) == (1.0, 90.0)
+    assert (data["monthlyUsage"]["used"], data["monthlyUsage"]["limit"]) == (1.0, 30.0)
     assert (data["deduplicated"], data["limits"]) == (False, {"user": 20, "guest": 3})
     assert set(data["timings"]) == {"predict", "total"}
     assert (answer.headers["X-Credits-Charged"], answer.headers["X-Credits-Available"]) == ("1.0", "0.0")
@@ -98,13 +102,24 @@ def test_new_cookies_do_not_lift_a_networks_cap(apps, browser, served):
     assert statuses == [200] * 15 + [429]
 
 
+@pytest.mark.parametrize("said", ["image/jpeg", "text/plain", "image/svg+xml", "nonsense"])
+def test_the_content_decides_what_a_picture_is(apps, browser, said):
+    """Neither its type nor its name: a PNG is a PNG."""
+    body, content_type = form(image=png(), filename="photo.exe", content_type=said)
+    answer = browser.send(apps.generate, "POST", PATH, body=body, headers={"content-type": content_type})
+    result = browser.send(apps.results, "GET", answer.data["imageUrl"])
+    assert (answer.status, result.headers["Content-Type"]) == (200, "image/png")
+
+
 def test_the_same_picture_again_is_free(apps, browser, served):
-    """No charge, no run, the same result."""
+    """No charge, no run, and a job of its own with the same picture, which outlives the first one."""
     first, second = enhance(apps, browser), enhance(apps, browser)
     assert second.data["deduplicated"] is True
     assert second.data["charge"] == {"total": 0.0, "planPortion": 0.0, "creditsPortion": 0.0}
     assert second.headers["X-Credits-Charged"] == "0.0"
-    assert second.data["imageUrl"] == first.data["imageUrl"]
+    assert browser.send(apps.results, "GET", second.data["imageUrl"]).status == 200
+    assert first.data["imageUrl"] != second.data["imageUrl"]
+    assert first.data["jobId"] != second.data["jobId"]
     assert used(apps, browser) == (1, 1.0)
 
 
@@ -141,7 +156,7 @@ def test_a_repeated_key_with_another_picture_is_422(apps, browser):
 def test_bought_credits_pay_when_the_month_is_used_up(apps, browser, served):
     """The charge tells who paid; without enough of both it is a 402 with the numbers."""
     caller = Caller(Owner("user", sign_in(apps, browser, "free")), PLANS["free"], "user", "net", None)
-    served.hold(served.job(caller, [(295, 0)]), plan="free")
+    served.hold(served.job(caller, [(PLANS["free"].quota_tenths - 5, 0)]), plan="free")
     served.grant(caller, 7)
     data = enhance(apps, browser).data
     assert data["charge"] == {"total": 1.0, "planPortion": 0.5, "creditsPortion": 0.5}
@@ -239,4 +254,45 @@ def test_a_bad_field_is_named_and_its_value_is_not_repeated(apps, browser, field
     assert (refused.status, refused.error["code"]) == (400, "invalid_fields")
     assert [entry["field"] for entry in refused.error["details"]["fields"]] == [field]
     assert "xxxxxxxx" not in refused.content.decode()
+    assert used(apps, browser) == (0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("waited_ms", "wait", "left"),
+    [(0, None, 25), (4_000, None, 21), (4_000, "wait=10", 6), (24_000, None, 1), (26_000, None, 0.1),
+     (-5_000, None, 25), (31_000, None, 25), (86_400_000, None, 25)],
+)  # fmt: skip
+def test_the_wait_is_counted_from_the_arrival_of_the_request(apps, browser, served, waited_ms, wait, left):
+    """A cold start, a slow bucket and decoding are inside it; a clock that cannot be right counts for nothing."""
+    browser.waited_ms = waited_ms
+    enhance(apps, browser, headers={"prefer": wait} if wait else None)
+    assert left - 1.5 < served.predictor.seconds[-1] <= left
+
+
+def test_a_slow_upload_leaves_less_time_for_the_model(apps, browser, served, monkeypatch):
+    """What fetching and decoding took is not added to the wait."""
+    asked = {"contentType": "image/jpeg", "size": len(image := jpeg((20, 10)))}
+    key = browser.post_json(apps.uploads, "/api/ai-image/uploads", asked).data["uploadKey"]
+    served.artifacts.put(key, image, "image/jpeg")
+    get, late = served.artifacts.get, [0.0]
+    clock = time.perf_counter
+
+    def slowly(*given, **more):
+        late[0] = 9.0
+        return get(*given, **more)
+
+    monkeypatch.setattr(served.artifacts, "get", slowly)
+    monkeypatch.setattr(app_module.time, "perf_counter", lambda: clock() + late[0])
+    browser.post_form(apps.generate, PATH, {"uploadKey": key})
+    assert 14 < served.predictor.seconds[-1] <= 16
+
+
+def test_an_answer_that_comes_too_late_for_the_gateway_is_not_charged(apps, browser, served, monkeypatch):
+    """Whoever asked was told 503 by then: nothing is charged for a picture that was not handed out."""
+    browser.waited_ms = 20_000
+    clock, late = time.monotonic, [0.0]
+    monkeypatch.setattr(run.time, "monotonic", lambda: clock() + late[0])
+    served.predictor.script = [lambda *_: late.__setitem__(0, 9.5)]
+    answer = enhance(apps, browser)
+    assert (answer.status, answer.error["code"]) == (504, "provider_timeout")
     assert used(apps, browser) == (0, 0.0)

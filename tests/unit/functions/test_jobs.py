@@ -115,7 +115,7 @@ def test_texts_of_failed_items_follow_the_language(apps, pro, served):
 def test_one_picture_in_a_form_is_a_job_too(apps, browser, served):
     """Decoded, priced and stored at once; the state machine only runs it."""
     answer = browser.post_form(apps.jobs, JOBS, {"scale": "2"}, image=png(shade=7))
-    assert (answer.status, answer.data["status"]) == (202, "processing")
+    assert (answer.status, answer.data["status"]) == (202, "queued")
     assert answer.data["input"]["width"] == 8
     job = job_of(served, answer)
     assert served.artifacts.exists(job.items[0].input.key)
@@ -214,9 +214,79 @@ def test_a_retry_is_accepted_like_a_new_job(apps, pro, served):
     key = {"idempotency-key": "again"}
     for _ in range(2):
         again = pro.send(apps.jobs, "POST", f"{path}/retry", headers=key)
-        assert (again.status, again.data["attempt"], again.data["status"]) == (202, 2, "processing")
+        assert (again.status, again.data["attempt"], again.data["status"]) == (202, 2, "queued")
         assert (again.headers["Location"], again.headers["Retry-After"]) == (path, "2")
     assert list(served.workflow.executions) == [f"{answer.data['id']}-1", f"{answer.data['id']}-2"]
+
+
+def void(apps, browser, key, **more):
+    """Cancel what was ordered under a key."""
+    return browser.send(apps.jobs, "POST", f"{JOBS}/by-key/cancel", headers={"idempotency-key": key, **more})
+
+
+def test_a_run_inside_a_request_is_canceled_by_its_key_and_costs_nothing(apps, browser, served):
+    """Who waits for the answer does not know the job yet: the run ends as canceled, its late result is not kept."""
+    browser.send(apps.usage, "GET", "/api/ai-image/usage")  # as the page does, so both calls are of one guest
+    canceled = []
+    served.predictor.script = [lambda *_: canceled.append(void(apps, browser, "k"))]
+    answer = browser.post_form(
+        apps.generate, GENERATE, {}, image=png(shade=8), headers={"idempotency-key": "k"}
+    )
+    (told,) = canceled
+    assert (told.status, told.data["status"], told.data["charge"]["total"]) == (200, "canceled", 0.0)
+    assert (answer.status, answer.error["code"]) == (409, "job_canceled")
+    shown = browser.send(apps.jobs, "GET", f"{JOBS}/{told.data['id']}").data
+    assert (shown["status"], shown["output"], shown["charge"]["total"]) == ("canceled", None, 0.0)
+    assert served.artifacts.keys("ai-enhancer/results/") == []
+    usage = browser.send(apps.usage, "GET", "/api/ai-image/usage").data
+    assert (usage["usage"]["used"], usage["monthlyUsage"]["used"]) == (0, 0.0)
+
+
+def test_a_key_that_is_canceled_before_its_run_arrives_is_void(apps, browser, served):
+    """Whatever comes under it later is refused and never held; canceling it again changes nothing."""
+    for _ in range(2):
+        told = void(apps, browser, "k")
+        assert (told.status, told.data) == (200, {"id": None, "status": "canceled"})
+    headers = {"idempotency-key": "k"}
+    late = browser.post_form(apps.generate, GENERATE, {}, image=png(shade=8), headers=headers)
+    job = submit(apps, browser, headers=headers)
+    assert [(one.status, one.error["code"]) for one in (late, job)] == [(409, "job_canceled")] * 2
+    assert [record for record in served.records() if record["sk"].startswith(("JOB#", "LEDGER#"))] == []
+
+
+def test_a_run_that_ended_before_it_was_canceled_stays_and_is_said_to(apps, browser):
+    """409 with its end; the picture that was charged for is there."""
+    headers = {"idempotency-key": "k"}
+    done = browser.post_form(apps.generate, GENERATE, {}, image=png(shade=8), headers=headers)
+    refused = void(apps, browser, "k")
+    assert (refused.status, refused.error["code"]) == (409, "job_finished")
+    assert refused.error["details"] == {"jobId": done.data["jobId"], "status": "succeeded"}
+    again = browser.post_form(apps.generate, GENERATE, {}, image=png(shade=8), headers=headers)
+    assert again.data["imageUrl"] == done.data["imageUrl"]
+
+
+def test_a_key_cancels_only_what_its_own_caller_ordered(apps, browser, somebody):
+    """Somebody else's key of the same name stands for nothing of mine; without a key nothing can be meant."""
+    headers = {"idempotency-key": "k"}
+    done = browser.post_form(
+        apps.generate, GENERATE, {"quality": "standard"}, image=png(shade=8), headers=headers
+    )
+    assert void(apps, somebody(), "k").data["id"] is None
+    assert browser.send(apps.jobs, "GET", f"{JOBS}/{done.data['jobId']}").data["status"] == "succeeded"
+    refused = browser.send(apps.jobs, "POST", f"{JOBS}/by-key/cancel")
+    assert (refused.status, refused.error["code"]) == (400, "invalid_idempotency_key")
+
+
+def test_the_key_of_a_deleted_job_says_that_it_was_deleted(apps, browser):
+    """Neither another request nor a new run: 409 job_deleted for all who ask with it."""
+    headers = {"idempotency-key": "k"}
+    done = browser.post_form(apps.generate, GENERATE, {}, image=png(shade=8), headers=headers)
+    assert browser.send(apps.jobs, "DELETE", f"{JOBS}/{done.data['jobId']}").status == 200
+    again = browser.post_form(apps.generate, GENERATE, {}, image=png(shade=8), headers=headers)
+    other = browser.post_form(apps.generate, GENERATE, {}, image=png(shade=9), headers=headers)
+    assert [(one.status, one.error["code"]) for one in (again, void(apps, browser, "k"), other)] == [
+        (409, "job_deleted"), (409, "job_deleted"), (422, "idempotency_mismatch"),
+    ]  # fmt: skip
 
 
 def test_a_deleted_job_is_gone_with_its_pictures(apps, pro, served):
@@ -257,7 +327,7 @@ def test_too_many_jobs_at_once_are_told_when_to_come_back(apps, browser, served)
 def test_reads_and_writes_have_limits_of_their_own(apps, browser, served):
     """Looking counts as any other call, changing as a call of jobs: neither uses up the other."""
     read = browser.send(apps.jobs, "GET", JOBS)
-    assert read.headers["RateLimit-Policy"] == '"other";q=30;w=60'
+    assert read.headers["RateLimit-Policy"] == '"other";q=60;w=60'
     written = submit(apps, browser, [{}])
     assert written.headers["RateLimit-Policy"] == '"jobs";q=10;w=60'
     statuses = [submit(apps, browser, [{}]).status for _ in range(10)]

@@ -57,6 +57,14 @@ def test_what_is_no_end_wakes_nobody(apps, served, job, status):
     assert served.workflow.woken == []
 
 
+@pytest.mark.parametrize("status", ["starting", "processing"])
+def test_a_begin_of_what_nobody_waits_for_is_stopped(apps, served, job, status):
+    """It would run, and be billed, until its own end; the one that is waited for goes on."""
+    for name in (NAME, "prediction-of-nobody"):
+        assert call(apps, path_of(served, job), {"id": name, "status": status}).status == 204
+    assert (served.replicate.stopped, served.workflow.woken) == (["prediction-of-nobody"], [])
+
+
 def test_a_call_back_that_comes_twice_is_answered_alike(apps, served, job):
     """The provider repeats what it is not sure of."""
     answers = []

@@ -36,14 +36,14 @@ def test_a_new_guest_sees_what_a_guest_has(apps, browser, served):
         "ownerType": "guest",
         "plan": "guest",
         "usage": {"used": 0, "limit": 3, "remaining": 3, "resetAt": at("2026-11-21 00:00:00")},
-        "monthlyUsage": {"used": 0.0, "limit": 90.0, "remaining": 90.0, "resetAt": at("2026-12-01 00:00:00")},
+        "monthlyUsage": {"used": 0.0, "limit": 30.0, "remaining": 30.0, "resetAt": at("2026-12-01 00:00:00")},
         "credits": {
             "available": 0.0, "held": 0.0, "expiringNext": None, "debt": 0.0, "blocked": False,
         },
         "creditsBalanceTenths": 0,
         "entitlements": {
-            "monthlyImages": 90, "monthlyCredits": 90, "dailyBurstCap": 3, "maxUpscale": 2, "faceEnhance": False,
-            "maxInputMegapixels": 4, "jobsAtOnce": 1,
+            "monthlyImages": 30, "monthlyCredits": 30, "dailyBurstCap": 3, "maxUpscale": 2, "faceEnhance": False,
+            "maxInputMegapixels": 16, "jobsAtOnce": 1,
         },
         "limits": {"user": 20, "guest": 3},
     }  # fmt: skip
@@ -159,7 +159,7 @@ def test_a_quote_splits_between_plan_and_credits(apps, browser, served):
     ("order", "code", "status"),
     [
         ({"model": "real-esrgan"}, "provider_disabled", 403), ({"scale": 8}, "plan_required", 403),
-        ({"width": 3000, "height": 2000}, "too_many_pixels", 413),
+        ({"width": 6000, "height": 4000}, "too_many_pixels", 413),
         ({"quality": "pro", "width": 1000, "height": 1000}, "needs_job", 400),
     ],
 )  # fmt: skip
@@ -173,7 +173,7 @@ def test_a_quote_tells_what_would_refuse_the_run(apps, browser, order, code, sta
 def test_a_quote_knows_the_day_cap_and_missing_credits(apps, browser, served):
     """Both limits of the moment are told before anything is uploaded."""
     caller = signed_in(apps, browser, "free")
-    served.hold(served.job(caller, [(300, 0)]), plan="free")
+    served.hold(served.job(caller, [(PLANS["free"].quota_tenths, 0)]), plan="free")
     refusal = browser.post_json(apps.usage, QUOTE, {}).data["refusal"]
     assert (refusal["code"], refusal["details"]["required"], refusal["details"]["available"]) == (
         "INSUFFICIENT_CREDITS", 1.0, 0.0,

@@ -93,12 +93,7 @@ def test_every_page_answer_carries_a_fresh_nonce(web):
 def test_the_policy_names_nobody_but_us_and_the_bucket(web):
     """Scripts, styles and connections go to our own origin, the nonce and the bucket only; nothing inline runs."""
     rules = web("/")["headers"]["Content-Security-Policy"]
-    assert set(re.findall(r"https?://[^ ;]+", rules)) == {
-        "https://photos.s3.eu-central-1.amazonaws.com"
-    } or set(re.findall(r"https?://[^ ;]+", rules)) <= {
-        "https://photos.s3.eu-central-1.amazonaws.com",
-        "https://photos.s3.amazonaws.com",
-    }
+    assert set(re.findall(r"https?://[^ ;]+", rules)) == {"https://photos.s3.eu-central-1.amazonaws.com"}
     assert "unsafe" not in rules
     assert "*" not in rules
 

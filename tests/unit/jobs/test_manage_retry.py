@@ -34,7 +34,7 @@ def test_only_what_failed_is_held_and_run_again(world, half):
     assert (failed.status, world.usage_and_balance(caller)[:2]) == ("succeeded", (2, 20))
     again = world.retry(failed, caller)
     stored = world.stored(failed)
-    assert (again.id, again.attempt, stored.attempt, stored.status) == (failed.id, 2, 2, "processing")
+    assert (again.id, again.attempt, stored.attempt, stored.status) == (failed.id, 2, 2, "queued")
     assert [item.status for item in stored.items] == ["succeeded", "queued", "succeeded"]
     assert (stored.items[1].error, stored.items[1].prediction, stored.items[1].output) == (None, None, None)
     assert stored.items[1].target != failed.items[1].target
@@ -81,7 +81,7 @@ def test_of_two_retries_at_once_one_starts_and_the_other_is_told(world, half):
     world.retry(failed, caller)
     with pytest.raises(NothingToRetry) as refused:
         manage.retry(failed, caller=caller, idempotency_key=None, deps=world.job_deps)
-    assert refused.value.details == {"jobId": failed.id, "status": "processing"}
+    assert refused.value.details == {"jobId": failed.id, "status": "queued"}
     assert world.stored(failed).attempt == 2
     assert world.usage_and_balance(caller)[:2] == (3, 30)
     assert world.workflow.starts == [f"{failed.id}-1", f"{failed.id}-2"]
@@ -247,18 +247,6 @@ def test_a_deleted_job_takes_its_pictures_and_their_index_along(world):
     ).result_job is None  # fmt: skip
     assert (world.kinds(caller), world.balance(caller)) == (["hold", "settle"], balance)
     assert world.execute(world.batch(caller, [file])).items[0].free is False
-
-
-def test_deleting_a_job_that_reused_a_result_leaves_it_to_the_job_that_paid(world):
-    """Original and result belong to the job that paid for them."""
-    caller, file = world.caller("pro"), png(shade=112)
-    paid = world.execute(world.batch(caller, [file]))
-    free = world.execute(world.batch(caller, [file]))
-    assert (free.items[0].free, free.items[0].output.key) == (True, paid.items[0].output.key)
-    world.delete(free)
-    assert world.artifacts.exists(paid.items[0].input.key)
-    assert world.artifacts.exists(paid.items[0].output.key)
-    assert world.submit(caller, photo=world.photo(file)).deduplicated
 
 
 def test_a_job_that_runs_again_meanwhile_is_not_deleted(world):

@@ -1,5 +1,7 @@
 """What takes longer than a request goes on in the state machine: nothing is lost, held or started twice."""
 
+from dataclasses import replace
+
 import pytest
 
 from enhancer.domain.errors import JobExpired
@@ -98,7 +100,7 @@ def test_a_process_that_died_before_the_execution_was_started_is_repaired(world,
     job = submitted.job
     world.artifacts.put(job.items[0].input.key, submitted.original, "image/png")
     running = Prediction(job.attempt, world.clock)
-    world.jobs.hand_over(job, job.items[0], running, now=world.clock)
+    world.jobs.hand_over(job, replace(job.items[0], prediction=running), now=world.clock)
     world.clock += 60_001
     assert world.sweep().started == 1
     assert world.sweep().started == 0

@@ -282,7 +282,7 @@ def test_a_prediction_that_was_canceled_while_it_was_started_is_stopped_by_its_n
     world.replicate.script = [lambda found, _item: world.cancel(found) and None]
     with pytest.raises(StaleAttempt):
         world.start_prediction(job)
-    assert world.replicate.canceled_names == [None, "prediction-0-1-0"]
+    assert (world.replicate.canceled_names, world.replicate.stopped) == ([None], ["prediction-0-1-0"])
     assert (world.stored(job).status, world.usage_and_balance(caller)[:2]) == ("canceled", (0, 0))
     assert world.finish_item(job, error="StaleAttempt") is None
 
@@ -313,7 +313,7 @@ def test_an_execution_that_is_repaired_starts_in_the_present_turn(world, caller,
     submitted = world.submit(caller, ESRGAN)
     job = submitted.job
     world.artifacts.put(job.items[0].input.key, submitted.original, "image/png")
-    world.jobs.hand_over(job, replace(job.items[0], turn=2), None, now=world.clock)
+    world.jobs.hand_over(job, replace(job.items[0], turn=2), now=world.clock)
     world.clock += 60_001
     assert world.sweep().started == 1
     assert world.workflow.executions[job.execution].turn == 2

@@ -19,7 +19,7 @@ from enhancer.domain.errors import (
     UploadNotFound,
 )
 from enhancer.domain.ledger import BalanceChanged
-from enhancer.jobs import submit
+from enhancer.jobs import holds, submit
 from enhancer.jobs.quote import quote_run
 from enhancer.jobs.submit import EnhanceOrder
 from tests.support.images import encoded, jpeg, picture, png
@@ -74,12 +74,12 @@ def test_too_many_pixels_name_the_plan_that_takes_them(world):
     """The cap is the plan's, checked by the decoder; the refusal says where to go."""
 
     def read(data, *, pixels_max):
-        assert pixels_max == 8_000_000
-        raise TooManyPixels(megapixels=12.0, limit=8.0)
+        assert pixels_max == 16_000_000
+        raise TooManyPixels(megapixels=20.0, limit=16.0)
 
     with pytest.raises(TooManyPixels) as refused:
         submit.take_photo(b"x", caller=world.caller("free"), read=read)
-    assert refused.value.details == {"megapixels": 12.0, "limit": 8.0, "plan": "free", "requiredPlan": "pro"}
+    assert refused.value.details == {"megapixels": 20.0, "limit": 16.0, "plan": "free", "requiredPlan": "pro"}
 
 
 def test_a_new_order_is_held_and_comes_with_its_clean_original(world):
@@ -194,7 +194,7 @@ def test_funds_that_keep_moving_end_in_a_refusal(world, monkeypatch):
     monkeypatch.setattr(world.ledger, "hold", hold)
     with pytest.raises(InsufficientCredits):
         world.submit(world.caller("pro"))
-    assert len(tries) == submit.SPLIT_TRIES
+    assert len(tries) == holds.SPLIT_TRIES
 
 
 def test_the_same_key_and_picture_replay_the_job_and_take_nothing(world):
@@ -271,12 +271,15 @@ def test_a_key_is_stored_only_as_a_hash(world):
 
 
 def test_a_picture_already_paid_for_is_free(world):
-    """The same pixels with the same parameters: the earlier result, no hold, no run."""
+    """The same pixels with the same parameters: a job of its own with a copy of the result, no hold, no run."""
     caller = world.caller("pro")
     _, first = run(world, caller, photo=world.photo(png(shade=201)))
     again, second = run(world, caller, photo=world.photo(png(shade=201)))
     assert again.deduplicated
-    assert second.id == first.id
+    assert world.jobs.get(caller.owner, second.id) == second
+    assert (second.status, second.items[0].charge, second.counted) == ("succeeded", 0, False)
+    assert len({first.id, second.id, first.items[0].output.key, second.items[0].output.key}) == 4
+    assert world.kinds(caller) == ["hold", "settle"]
     assert len(world.predictor.runs) == 1
     assert world.usage_and_balance(caller) == (1, 10, 0, 0)
 
@@ -339,10 +342,11 @@ def test_somebody_elses_result_is_never_given_for_free(world):
 def test_a_key_on_a_free_result_is_remembered(world):
     """The same key with the same request replays; with another it is refused, as if it had been paid."""
     caller, photo = world.caller("pro"), world.photo()
-    _, first = run(world, caller, photo=photo)
-    assert world.submit(caller, photo=photo, key="k9").deduplicated
+    run(world, caller, photo=photo)
+    free = world.submit(caller, photo=photo, key="k9")
+    assert free.deduplicated
     replayed = world.submit(caller, photo=photo, key="k9")
-    assert (replayed.replayed, replayed.deduplicated, replayed.job.id) == (True, True, first.id)
+    assert (replayed.replayed, replayed.deduplicated, replayed.job) == (True, True, free.job)
     with pytest.raises(IdempotencyMismatch):
         world.submit(caller, key="k9")
 

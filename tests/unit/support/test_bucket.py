@@ -53,6 +53,13 @@ def outcome(work):
         lambda store: [
             getattr(store.head("a/1.png"), name) for name in ("content_type", "size", "etag", "facts")
         ],
+        lambda store: (
+            store.copy("a/1.png", "c/1.png"),
+            store.delete("a/1.png"),
+            store.get("c/1.png"),
+            [getattr(store.head("c/1.png"), name) for name in ("content_type", "size", "etag", "facts")],
+        ),
+        lambda store: store.copy("a/missing.png", "c/missing.png"),
         lambda store: (store.delete("a/1.png"), store.delete("a/1.png"), store.exists("a/1.png")),
         lambda store: (store.delete_under("a/"), store.exists("a/2.webp"), store.exists("b/3.png")),
         lambda store: store.delete_under("nothing/"),

@@ -12,9 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any
 
 from enhancer.domain.artifacts import NoArtifact, export_key, prefixes_of
-from enhancer.domain.errors import JobFinished
+from enhancer.domain.errors import JobFinished, StripeError
 from enhancer.domain.jobs import Artifact, Job
-from enhancer.domain.payments import NoSuchPayment
 from enhancer.jobs import manage, results
 
 if TYPE_CHECKING:
@@ -134,30 +133,30 @@ def export(
 
 
 def erase(
-    account: Account, *, deps: JobDeps, owner_records: OwnerRecords, unsubscribe: Callable[[str], None]
+    account: Account, *, deps: JobDeps, owner_records: OwnerRecords, end_payments: Callable[[Account], None]
 ) -> None:
-    """Delete an account: its subscription and its work are stopped, its name is gone, then its pictures and records.
+    """Delete an account: its payments end, its name goes, its work is stopped, its pictures and records go.
 
-    ``unsubscribe`` ends a subscription, given its id; while that cannot be done (`StripeError`), nothing is deleted.
-    Once it is marked as deleted nobody can use it any more; what a crash leaves is finished by the sweep.
+    ``end_payments`` lets nothing be charged any more (`billing.deletion`); while that cannot be done (`StripeError`),
+    nothing is deleted and work goes on. Once it is marked as deleted nobody can use it any more; what a crash leaves is
+    finished by the sweep, and what is paid all the same goes back.
     """
-    for subscription in account.subscriptions:
-        if subscription.is_open:
-            with suppress(NoSuchPayment):
-                unsubscribe(subscription.id)
-    for job in owner_records.jobs(account.owner):
+    end_payments(account)
+    owner_records.mark_deleted(account, now=deps.now())
+    with suppress(StripeError):
+        end_payments(account)  # a checkout that was opened while the account was still there
+    purge(account.owner, deps=deps, owner_records=owner_records)
+
+
+def purge(owner: Owner, *, deps: JobDeps, owner_records: OwnerRecords) -> None:
+    """Stop what a deleted owner had running and remove what is left; the ledger stays, anonymous. Safe to repeat."""
+    for job in owner_records.jobs(owner):
         if job.is_open:
             with suppress(JobFinished):
                 manage.cancel(job, deps=deps)
-    owner_records.mark_deleted(account, now=deps.now())
-    purge(account.owner, now=deps.now(), artifacts=deps.artifacts, owner_records=owner_records)
-
-
-def purge(owner: Owner, *, now: int, artifacts: Artifacts, owner_records: OwnerRecords) -> None:
-    """Remove what is left of a deleted owner; the ledger stays, anonymous. Safe to repeat."""
     for prefix in prefixes_of(owner):
-        artifacts.delete_under(prefix)
-    owner_records.purge(owner, now=now)
+        deps.artifacts.delete_under(prefix)
+    owner_records.purge(owner, now=deps.now())
 
 
 def _artifacts(job: Job) -> list[Artifact]:

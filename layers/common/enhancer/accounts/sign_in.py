@@ -106,7 +106,7 @@ def _account(
     if pending.linking:
         if caller is None or caller.owner.id != pending.linking:
             raise SignInFailed(reason="state")
-        flow.accounts.link(caller.owner, profile)
+        flow.accounts.link(caller.owner, profile, now=now)
         return caller
     role = "admin" if admin_email and profile.email == admin_email.lower() else "user"
     account = flow.accounts.sign_in(profile, new_user=new_user, role=role, now=now)

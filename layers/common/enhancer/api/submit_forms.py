@@ -14,7 +14,8 @@ from enhancer.api.shapes.wire import GenerateForm, ItemWanted, JobForm, Success,
 from enhancer.domain.artifacts import is_incoming_of
 from enhancer.domain.errors import ImageMissing, TooManyImages, UploadNotFound
 from enhancer.domain.jobs import Kind
-from enhancer.jobs import submit
+from enhancer.domain.pricing import price_of
+from enhancer.jobs import quota, submit
 
 if TYPE_CHECKING:
     from enhancer.api.http.app import RequestContext
@@ -26,12 +27,24 @@ RETRY_SECONDS = 2
 
 
 def submit_one(
-    context: RequestContext, form: GenerateForm, idempotency_key: str | None, *, kind: Kind
+    context: RequestContext,
+    form: GenerateForm,
+    idempotency_key: str | None,
+    *,
+    kind: Kind,
+    seconds_max: float = 0.0,
 ) -> Submitted:
-    """Check, price and hold one picture."""
+    """Check, price and hold one picture; see `submit.submit_photo`."""
     caller = context.caller
     model, params = submit.interpret(form.to_order())
     submit.permit(model, params, caller=caller, enabled=runtime.enabled)
+    quota.check_guest(
+        price_of(model, params),
+        caller=caller,
+        ledger=runtime.ledger(),
+        now=context.now,
+        idempotency_key=idempotency_key,
+    )
     return submit.submit_photo(
         model,
         params,
@@ -41,6 +54,7 @@ def submit_one(
         idempotency_key=idempotency_key,
         now=context.now,
         deps=runtime.job_deps(),
+        seconds_max=seconds_max,
     )
 
 

@@ -10,6 +10,8 @@ from enhancer.billing import stripe_events
 from enhancer.billing.deps import BillingDeps, Parked
 from enhancer.domain.digests import key_hash_of
 from enhancer.domain.errors import (
+    CheckoutUnderWay,
+    IdempotencyMismatch,
     NoSubscription,
     NotFound,
     NothingBought,
@@ -162,6 +164,7 @@ def _opened(visitor: Visitor, wanted: Wanted, deps: BillingDeps) -> str:
         cancel_url=f"{visitor.origin}{with_query(path, 'checkout=canceled')}",
         metadata={**wanted.metadata, "owner": account.owner.id, "returnTo": path},
         locale=visitor.language,
+        promotion_codes=deps.promotion_codes,
     )
     try:
         checkout = _open(order, f"checkout:{place.id}:{place.turn}", account, deps)
@@ -169,8 +172,15 @@ def _opened(visitor: Visitor, wanted: Wanted, deps: BillingDeps) -> str:
         if refused.answered:
             deps.links.expire_checkout(account.owner, key_hash, turn=place.turn)
         raise
+    except IdempotencyMismatch:
+        # The same order, told otherwise than before: the language, the customer or the codes changed.
+        deps.links.expire_checkout(account.owner, key_hash, turn=place.turn)
+        raise CheckoutUnderWay from None
     if not checkout.url:
         raise StripeUnavailable
+    if deps.accounts.get(account.owner) is None:  # deleted meanwhile
+        deps.payments.expire(checkout.id)
+        raise NotFound
     deps.links.opened(account.owner, key_hash, checkout.id, checkout.url)
     return checkout.url
 
@@ -191,11 +201,20 @@ def with_query(path: str, query: str) -> str:
 
 
 def _enrolled(account: Account, deps: BillingDeps, *, instead_of: str = "") -> str:
-    """Make the account a customer at Stripe and return its id; the same key gives the same one, however often."""
-    key = f"customer:{account.owner.id}:{_hash(account.email)[:16]}:{instead_of}"
-    customer = deps.payments.create_customer(
-        owner_id=account.owner.id, email=account.email, idempotency_key=key
-    )
+    """Make the account a customer at Stripe and return its id; the same key gives the same one, however often.
+
+    Stripe keeps its answer under the key for a day, an error too: after one the next try has another key.
+    """
+    turn = deps.links.enrolment_turn(account.owner)
+    key = f"customer:{account.owner.id}:{_hash(account.email)[:16]}:{instead_of}:{turn}"
+    try:
+        customer = deps.payments.create_customer(
+            owner_id=account.owner.id, email=account.email, idempotency_key=key
+        )
+    except StripeUnavailable as refused:
+        if refused.answered:
+            deps.links.next_enrolment(account.owner, turn=turn)
+        raise
     return deps.links.enroll(account.owner, customer, instead_of=instead_of)
 
 

@@ -35,8 +35,9 @@ class Parked(Exception):
 class BillingDeps:
     """What dealing with Stripe needs.
 
-    ``live``: whether real money moves here. ``now`` is the time in epoch ms, ``new_id`` an id that sorts by time, given
-    its prefix. ``park`` hands what cannot be right to the operator, with the type of event or call it came up in.
+    ``live``: whether real money moves here. ``promotion_codes``: whether buyers may use them. ``now`` is the time in
+    epoch ms, ``new_id`` an id that sorts by time, given its prefix. ``park`` hands what cannot be right to the
+    operator, with the type of event or call it came up in.
     """
 
     payments: Payments
@@ -45,6 +46,7 @@ class BillingDeps:
     ledger: Ledger
     prices: Prices
     live: bool
+    promotion_codes: bool
     now: Callable[[], int]
     new_id: Callable[[str], str]
     park: Callable[[Parked, str], None]

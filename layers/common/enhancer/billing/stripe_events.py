@@ -11,14 +11,16 @@ What cannot be right (an unknown price, another amount, a stranger) changes noth
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from enhancer.billing import deletion
 from enhancer.billing.deps import BillingDeps, Parked
 from enhancer.domain.credits import CURRENCY, PACKS, Pack, to_take_back
 from enhancer.domain.errors import CheckoutUnderWay, InternalError, NotFound
 from enhancer.domain.ledger import AlreadyApplied, Movement, StaleVersion
 from enhancer.domain.payments import NoSuchPayment
-from enhancer.domain.subscriptions import OPEN, Paid, Subscription, among, seen, with_paid
+from enhancer.domain.subscriptions import Paid, Subscription, among, seen, with_paid
 from enhancer.telemetry import count
 
 if TYPE_CHECKING:
@@ -32,7 +34,10 @@ TRIES = 8
 """Attempts on a version conflict; after that `InternalError` is raised, and Stripe sends the event again."""
 SESSIONS = ("completed", "async_payment_succeeded", "async_payment_failed", "expired")
 INVOICES = ("paid", "payment_succeeded", "payment_failed")
-MONEY_BACK = ("charge.refunded", "refund.failed", "charge.dispute.created", "charge.dispute.closed")
+MONEY_BACK = (
+    "charge.refunded", "refund.failed", "charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated",
+)  # fmt: skip
 
 Outcome = Literal["applied", "nothing", "repeated", "ignored", "parked"]
 
@@ -57,7 +62,10 @@ def apply_event(event: Event, *, deps: BillingDeps) -> Outcome:
 
 
 def grant_pack(checkout: Checkout, *, deps: BillingDeps, event: str | None = None) -> bool:
-    """Grant the credits of a paid pack, once; return whether they came now. Raises `Parked`, `AlreadyApplied`."""
+    """Grant the credits of a paid pack, once; return whether they came now. Raises `Parked`, `AlreadyApplied`.
+
+    What was paid after the account was deleted goes back.
+    """
     pack = _pack_of(checkout, deps)
     owner = _owner_of(checkout.customer, checkout.id, deps)
     if checkout.metadata.get("owner") != owner.id:
@@ -65,9 +73,9 @@ def grant_pack(checkout: Checkout, *, deps: BillingDeps, event: str | None = Non
     if checkout.status != "complete" or not checkout.paid:
         return False
     if deps.accounts.get(owner) is None:
-        if deps.ledger.came_from(owner, source_of(checkout)):
-            return False  # it was granted while the account was there
-        raise Parked("account_gone", checkout.id)
+        if not deps.ledger.came_from(owner, source_of(checkout)):  # else granted while the account was there
+            deletion.return_pack(checkout, deps=deps)
+        return False
     movement = Movement(deps.new_id("ent"), deps.now(), f"pack_{pack.credits}", STRIPE_ACTOR, ref=checkout.id)
     return deps.ledger.arrive(
         owner,
@@ -102,9 +110,7 @@ def sync_subscription(
         if snapshot.customer != customer:
             raise Parked("unknown_customer", subscription_id)
         if account is None:
-            if snapshot.status in OPEN:
-                raise Parked("account_gone", subscription_id)
-            return False  # it ended with the account
+            return deletion.return_subscription(owner, snapshot, deps=deps, invoice_id=invoice_id)
         changed, taken_back = _changed(account, snapshot, invoice_id, deps)
         found = among(account.subscriptions, changed)
         if found == account.subscriptions and dispute is None:
@@ -192,6 +198,9 @@ def _money_back(event: Event, deps: BillingDeps) -> bool:
     charge = deps.payments.charge(charge_id)
     if charge.livemode != deps.live:
         raise Parked("livemode", charge.id)
+    owner = deps.links.owner_of(charge.customer)
+    if owner and event.type == "refund.failed" and deps.accounts.get(owner) is None:
+        raise Parked("account_gone", charge_id)  # nobody is left to take it; another try would fail, too
     paid_by = charge.payment_intent
     checkout = deps.payments.checkout_of(paid_by) if paid_by else None
     if checkout and checkout.mode == "payment":
@@ -305,14 +314,15 @@ def _changed(
 
 
 def _paid_by(invoice: Invoice, deps: BillingDeps) -> Iterable[Paid]:
-    """Return the periods that an invoice paid for; negative proration lines are skipped."""
+    """Return the periods that an invoice paid for, and those whose money it gives back."""
     if not invoice.paid:
         return []
     found = []
     for line in invoice.lines:
-        sold = deps.prices.plan_of(line.price) if line.price and line.amount >= 0 else None
+        sold = deps.prices.plan_of(line.price) if line.price else None
         if sold:
-            found.append(Paid(invoice.id, sold[0], line.start, line.end, refunded=invoice.refunded))
+            paid = Paid(invoice.id, sold[0], line.start, line.end, refunded=invoice.refunded)
+            found.append(replace(paid, given_back=line.amount < 0))
         elif line.price and line.amount >= 0:
             deps.park(Parked("unknown_price", invoice.id), line.price)
     return found

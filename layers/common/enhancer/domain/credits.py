@@ -15,12 +15,12 @@ WARNED_DAYS = 14
 LOW_TENTHS = 100
 """An owner who has bought credits is told once when fewer than this (10 credits) are available."""
 CURRENCY = "usd"
-"""What packs are sold in, as Stripe writes it."""
+"""What packs and plans are sold in, as Stripe writes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A pack on sale: whole credits, and its price in cents of a US dollar."""
+    """A pack on sale: whole credits, and its price in hundredths of `CURRENCY`."""
 
     credits: int
     cents: int

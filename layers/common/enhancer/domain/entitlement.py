@@ -17,8 +17,9 @@ from enhancer.domain.plans import Plan, smallest_plan_with
 
 SYNC_MEGAPIXELS_MAX = {"standard": 6.0, "pro": 0.1}
 """What the embedded model finishes within one request, by quality: megapixels that pass through its network."""
-JOB_MEGAPIXELS_MAX = {"standard": 75.0, "pro": 1.0}
-"""What it finishes within the four minutes that a job's step waits for it, in the same megapixels."""
+JOB_MEGAPIXELS_MAX = {"standard": 48.0, "pro": 1.0}
+"""What it finishes within the four minutes that a job's step waits for it, and for half of the lowest price of a run;
+in the same megapixels."""
 PROVIDER_OUTPUT_MEGAPIXELS_MAX = 64.0
 """Largest result taken from a provider, in megapixels: it is decoded and encoded within a function's memory."""
 SECOND_PASS_FACTOR = 5

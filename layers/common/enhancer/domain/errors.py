@@ -21,7 +21,8 @@
     ├── NotFound                404 not_found
     ├── MethodNotAllowed        405 method_not_allowed
     ├── Conflict                409 conflict
-    │   ├── JobOpen, JobFinished, NothingToRetry, JobCanceled, IdentityTaken, TooManyKeys, CreditsTooFew
+    │   ├── JobOpen, JobFinished, NothingToRetry, JobCanceled, JobDeleted
+    │   ├── IdentityTaken, TooManyKeys, CreditsTooFew
     │   └── SubscriptionExists, NoSubscription, NothingBought, CheckoutUnderWay
     ├── TooLarge                413 payload_too_large
     │   └── FileTooLarge, TooManyPixels
@@ -89,7 +90,7 @@ class InvalidIdempotencyKey(InvalidRequest):
 
 
 class ImageMissing(InvalidRequest):
-    """Neither a file part ``image`` nor ``uploadKey`` was sent."""
+    """Neither a file part ``image`` nor ``uploadKey`` was sent: ``found``, the name of a file that was."""
 
     code = "image_missing"
 
@@ -107,7 +108,10 @@ class ImageEmpty(InvalidRequest):
 
 
 class ImageUnreadable(InvalidRequest):
-    """The image claims an accepted format but is truncated or damaged: ``format``."""
+    """The image claims an accepted format but cannot be read: ``format``, ``reason``.
+
+    ``reason``: damaged, incomplete (pixels are missing), parts (too many), bits (12 per channel), kind (a rare one).
+    """
 
     code = "image_unreadable"
 
@@ -355,6 +359,12 @@ class JobCanceled(Conflict):
     code = "job_canceled"
 
 
+class JobDeleted(Conflict):
+    """The idempotency key stands for a job that its owner has deleted: ``header``, ``jobId``."""
+
+    code = "job_deleted"
+
+
 class IdentityTaken(Conflict):
     """The Google or GitHub account already signs in another user: ``provider``."""
 
@@ -422,7 +432,7 @@ class Unsupported(EnhancerError):
 
 
 class ImageFormatUnsupported(Unsupported):
-    """The content is none of the accepted image formats: ``allowed``."""
+    """The content is none of the accepted image formats: ``allowed``, ``found`` (name of the one it is, if known)."""
 
     code = "image_format_unsupported"
 

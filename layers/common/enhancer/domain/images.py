@@ -10,12 +10,12 @@ FILE_BYTES_MAX = 10_000_000
 """Largest image in a request body, in bytes."""
 UPLOAD_BYTES_MAX = 25_000_000
 """Largest image through a presigned upload, in bytes."""
-PIXELS_MAX = 32_000_000
+PIXELS_MAX = 64_000_000
 """Largest input of any plan, in pixels; checked on the header, before anything is decoded."""
 SIDE_MAX = {"jpeg": 65_500, "webp": 16_383, "png": 65_535, "avif": 65_535}
 """Longest side a format can store (libjpeg, the WebP container; the others by our own choice), in pixels."""
-OUTPUT_PIXELS_MAX = 256_000_000
-"""Largest result, in pixels."""
+OUTPUT_PIXELS_MAX = {"jpeg": 256_000_000, "png": 192_000_000, "webp": 64_000_000, "avif": 64_000_000}
+"""Largest result by format, in pixels: what its encoder does within the memory of the embedded model's function."""
 
 CONTENT_TYPES = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"}
 """Accepted formats, and the content type each is served with."""
@@ -35,8 +35,8 @@ class ImageInfo:
     """What a decoded picture is.
 
     ``format`` is a key of ``CONTENT_TYPES``; width and height are in pixels as seen (orientation applied);
-    ``digest`` is the hex SHA-256 of the oriented pixels, their mode and the colour profile, so two files with
-    the same picture have the same digest.
+    ``digest`` is the hex SHA-256 of the oriented pixels, their mode and what the file says about their colour, so two
+    files with the same picture have the same digest.
     """
 
     format: str
@@ -71,11 +71,11 @@ def check_upload(content_type: str, size: int) -> None:
 
 
 def check_output_size(width: int, height: int, *, file_format: str) -> None:
-    """Raise `OutputTooLarge` unless ``file_format`` can store width x height pixels, `OUTPUT_PIXELS_MAX` at most.
+    """Raise `OutputTooLarge` unless ``file_format`` can store width x height pixels within `OUTPUT_PIXELS_MAX`.
 
     ``limit`` in the error is the longest side in pixels, or the total in pixels where only that is exceeded.
     """
     if max(width, height) > SIDE_MAX[file_format]:
         raise OutputTooLarge(width=width, height=height, limit=SIDE_MAX[file_format])
-    if width * height > OUTPUT_PIXELS_MAX:
-        raise OutputTooLarge(width=width, height=height, limit=OUTPUT_PIXELS_MAX)
+    if width * height > OUTPUT_PIXELS_MAX[file_format]:
+        raise OutputTooLarge(width=width, height=height, limit=OUTPUT_PIXELS_MAX[file_format])

@@ -90,9 +90,10 @@ class Item:
     ``input``, ``digest`` (of the pixels), ``result_digest`` (of the pixels and everything that shapes the result),
     ``target`` (the key its result will have) and ``output_format`` are set once the picture was decoded: within the
     request that brings it, or in the first step for an upload or a URL. ``output``: the stored result. ``seconds``: how
-    long it took. ``free``: the result had been paid for before.
+    long it took. ``free``: the output is a copy of a result that another item was charged for.
 
-    ``turn``: how many tries of this attempt have failed. ``retry_after``: seconds that the provider asked to wait after
+    ``turn``: how many tries of this attempt have failed, or were put off because another item makes the same result:
+    ``waited`` of those with the present model. ``retry_after``: seconds that the provider asked to wait after
     the last one. ``cost``: what all tries of all attempts cost us, in USD micros. ``paid``: what was charged, where
     that is less than the hold.
     """
@@ -113,6 +114,7 @@ class Item:
     seconds: float | None = None
     free: bool = False
     turn: int = 0
+    waited: int = 0
     retry_after: float | None = None
     fallback: Fallback | None = None
     cost: int = 0
@@ -143,7 +145,7 @@ class Item:
     @property
     def tries(self) -> int:
         """How many tries of the present model failed in this attempt."""
-        return self.turn - (self.fallback.turn if self.fallback else 0)
+        return self.turn - self.waited - (self.fallback.turn if self.fallback else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,12 +208,16 @@ class Submitted:
     """A job and how it came about.
 
     ``fresh``: it was held just now and must still be run; ``original`` is then its cleaned picture, or empty for a
-    batch, whose pictures are looked at later. Else it ran before or is running: ``deduplicated`` because the result
-    was paid for before, ``replayed`` because the idempotency key stands for it.
+    batch, whose pictures are looked at later. Else it is running or has ended: ``replayed`` because the idempotency key
+    stands for it, or born free with a copy of a result that was paid for before.
     """
 
     job: Job
     fresh: bool = False
     original: bytes = b""
-    deduplicated: bool = False
     replayed: bool = False
+
+    @property
+    def deduplicated(self) -> bool:
+        """Whether the (first) picture had been paid for before."""
+        return self.job.items[0].free

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 from enhancer.domain.credits import Lot
 from enhancer.domain.periods import Month
@@ -35,15 +35,18 @@ class AlreadyResolved(Exception):
 class KeyUsed(Exception):
     """The idempotency key stands for a job already; nothing was changed.
 
-    ``fingerprint``: the digest of the request that used the key. ``free``: the key stands for a job whose result had
-    been paid for before.
+    ``job_id`` is None when the key was canceled before anything was ordered under it. ``fingerprint``: the digest of
+    the request that used the key.
     """
 
-    def __init__(self, job_id: str, fingerprint: str, *, free: bool = False) -> None:
+    def __init__(self, job_id: str | None, fingerprint: str) -> None:
         super().__init__(job_id)
         self.job_id = job_id
         self.fingerprint = fingerprint
-        self.free = free
+
+
+class ResultTaken(Exception):
+    """Another item makes this result, or has made it, since that was looked up; nothing was changed. Look again."""
 
 
 class BalanceChanged(Exception):
@@ -86,8 +89,8 @@ class Hold:
     """What was taken for one item of a job, and from where, so that a release can give it back there.
 
     ``plan`` and ``credits``: tenths of the plan's month and of bought credits. ``day`` and ``month``: names of the
-    periods that it counts in. ``network``: hash of a guest's network, None for a user. ``key``: id of the API key that
-    the job was ordered with.
+    periods that it counts in. ``network``: hash of a guest's network, None for a user. ``attempt``: of the job, 0 where
+    nothing was taken. ``key``: id of the API key that the job was ordered with.
     """
 
     job_id: str
@@ -104,6 +107,11 @@ class Hold:
     def total(self) -> int:
         """The whole price, in tenths."""
         return self.plan + self.credits
+
+    @classmethod
+    def none(cls, job_id: str, *, day: str, month: str) -> Self:
+        """Return what stands in the one item of a job that was free from the start: nothing was ever taken for it."""
+        return cls(job_id, 0, plan=0, credits=0, day=day, month=month, attempt=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +193,7 @@ class Earlier:
     """What is known of a request from earlier ones.
 
     ``key``: the job that its idempotency key stands for. ``result_job`` and ``result_item``: the job and index of the
-    item whose paid result has the same digest.
+    item that was to make the result with the same digest, whatever became of it.
     """
 
     key: KeyUsed | None = None

@@ -19,13 +19,14 @@ class Model:
     ``slug``: its full name at the provider; ``alias``: its short one. ``scales``: what a caller may choose; empty for a
     model without a choice, which makes the sides ``factor`` times longer. ``face``: it can restore faces. ``prompt``:
     it edits by prompt, by ``prompt_default`` if none is given. ``options``: further parameters of an edit.
-    ``base_tenths``: the price before surcharges, in tenths of a credit. ``pins``: further names of the same model, with
-    a pinned version of the provider; ``version``: the one we run, empty where the provider has none.
+    ``base_tenths``: the price before surcharges, in tenths of a credit. ``pins``: further names of the same model, such
+    as a pinned version of the provider; ``version``: the one we run, empty where the provider has none.
 
     ``input``: what the provider is sent: fixed values, and ``$name`` for what `filled` puts there. ``multipart``: sent
     as multipart/form-data instead of JSON. ``input_megapixels_max``: larger pictures are refused, because of the memory
     or the higher price of the provider. ``work_side_max``: pictures are reduced to this longest side (pixels) before
-    they are sent, for models that draw a new picture anyway. ``fallback``: alias of the model that runs instead when
+    they are sent, for models that draw a new picture anyway; no side may be longer than ``work_side_limit``, whatever
+    the shape. ``fallback``: alias of the model that runs instead when
     this one fails or is switched off.
     """
 
@@ -48,6 +49,7 @@ class Model:
     multipart: bool = False
     input_megapixels_max: float | None = None
     work_side_max: int | None = None
+    work_side_limit: int = 1920
     fallback: str | None = None
 
 
@@ -78,7 +80,7 @@ _RESTORE = "restore this photo: sharp, natural colors, no scratches, no noise"
 CATALOGUE: tuple[Model, ...] = (
     Model(
         "local/real-esrgan", "local", "embedded", "upscale", "Real-ESRGAN (built in)",
-        scales=(2, 4, 6, 8), qualities=("standard", "pro"),
+        scales=(2, 4, 6, 8), qualities=("standard", "pro"), pins=("restore",),
     ),
     Model(
         _ESRGAN, "real-esrgan", "replicate", "upscale", "Real-ESRGAN", scales=(2, 4, 6, 8), face=True,
@@ -96,11 +98,11 @@ CATALOGUE: tuple[Model, ...] = (
         input_megapixels_max=4.0,
     ),
     Model(
-        "topazlabs/image-upscale", "topaz", "replicate", "upscale", "Topaz", factor=2,
+        "topazlabs/image-upscale", "topaz", "replicate", "upscale", "Topaz", factor=2, base_tenths=50,
         input={
             "image": "$image", "upscale_factor": "2x", "enhance_model": "Standard V2", "output_format": "png",
         },
-        input_megapixels_max=6.0, fallback="local",
+        input_megapixels_max=3.0, fallback="local",  # twice the sides: 12 megapixels, its cheapest step
     ),
     Model(
         "google/nano-banana", "nano-banana", "replicate", "edit", "Nano Banana", prompt=True, base_tenths=100,
@@ -113,7 +115,7 @@ CATALOGUE: tuple[Model, ...] = (
             "prompt": "$prompt", "negative_prompt": "$negative_prompt", "image_b64": "$image", "width": "$width",
             "height": "$height", "strength": "$strength", "guidance": "$guidance", "num_steps": "$steps",
         },
-        work_side_max=768,
+        work_side_max=504, work_side_limit=511,
     ),
     Model(
         "@cf/black-forest-labs/flux-2-klein-4b", "flux-klein", "workers_ai", "edit", "FLUX.2 klein",

@@ -37,7 +37,7 @@ class CheckoutOrder:
 
     ``id``: ours; Stripe's idempotency key, so it is never used for two different orders. ``price``: Stripe's price id.
     ``customer``: Stripe's customer id. ``metadata``: written on the session and on what it creates (a payment intent or
-    a subscription).
+    a subscription). ``promotion_codes``: the customer may type one in.
     """
 
     id: str
@@ -49,6 +49,7 @@ class CheckoutOrder:
     cancel_url: str
     metadata: dict[str, str] = field(default_factory=dict)
     locale: str = "auto"
+    promotion_codes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Snapshot:
 
     ``status``: Stripe's word, such as ``active`` or ``past_due``. ``price``: Stripe's price id. ``period_start`` and
     ``period_end``: its current period. ``cancel_at``: when it is set to end, whoever asked for that; None when it goes
-    on. ``unpaid_since``: since when its latest invoice has not been paid; None when it is paid.
+    on.
     """
 
     id: str
@@ -90,7 +91,6 @@ class Snapshot:
     period_start: int
     period_end: int
     cancel_at: int | None
-    unpaid_since: int | None
     latest_invoice: str | None
     livemode: bool
     created: int
@@ -116,7 +116,8 @@ class Invoice:
 
     ``paid``: also when nothing was due. ``refunded``: all that was paid was refunded or is disputed. ``reason``:
     Stripe's ``billing_reason``, such as ``subscription_create``, ``subscription_cycle`` or ``subscription_update``.
-    ``disputes``: ids of the open disputes about its payments.
+    ``paid_at``: None until it is paid. ``charges``: ids of the charges that paid it. ``disputes``: ids of the open
+    disputes about them.
     """
 
     id: str
@@ -128,6 +129,8 @@ class Invoice:
     created: int
     lines: tuple[Line, ...]
     livemode: bool
+    paid_at: int | None = None
+    charges: tuple[str, ...] = ()
     disputes: tuple[str, ...] = ()
 
 

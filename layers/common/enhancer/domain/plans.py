@@ -17,7 +17,7 @@ class Plan:
     ``credits_per_month``: whole credits. ``images_per_day``: images, over all models. ``scale_max``: the largest scale.
     ``face``: face restoration is included. ``jobs_at_once``: unfinished jobs, and images of one job worked on at a
     time. ``generate_per_minute``, ``jobs_per_minute``, ``other_per_minute``: calls, see `rate_limit`.
-    ``eur_per_month``: whole euros, 0 for a plan that is not sold.
+    ``price_per_month``: whole units of `credits.CURRENCY`, 0 for a plan that is not sold.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Plan:
     generate_per_minute: int
     jobs_per_minute: int
     other_per_minute: int
-    eur_per_month: int
+    price_per_month: int
 
     @property
     def quota_tenths(self) -> int:
@@ -46,13 +46,13 @@ class Plan:
 PLANS: dict[str, Plan] = {
     plan.name: plan
     for plan in (
-        #    name        credits images scale face   MP jobs gen jobs other €/month
-        Plan("guest", 90, 3, 2, False, 4, 1, 15, 10, 30, 0),
-        Plan("free", 30, 3, 2, False, 8, 1, 15, 10, 30, 0),
-        Plan("pro", 300, 30, 4, True, 16, 3, 60, 60, 120, 12),
-        Plan("premium", 1000, 100, 6, True, 24, 5, 120, 120, 120, 28),
-        Plan("team", 2000, 200, 6, True, 24, 8, 200, 200, 120, 49),
-        Plan("enterprise", 4000, 400, 8, True, 32, 10, 200, 200, 120, 99),
+        #    name        credits images scale face   MP jobs gen jobs other price
+        Plan("guest", 30, 3, 2, False, 16, 1, 15, 10, 60, 0),
+        Plan("free", 90, 3, 2, False, 16, 1, 15, 10, 60, 0),
+        Plan("pro", 300, 30, 4, True, 32, 3, 60, 60, 120, 12),
+        Plan("premium", 1000, 100, 6, True, 48, 5, 120, 120, 120, 28),
+        Plan("team", 2000, 200, 6, True, 48, 8, 200, 200, 120, 49),
+        Plan("enterprise", 4000, 400, 8, True, 64, 10, 200, 200, 120, 99),
     )
 }
 """By name, from the smallest to the largest."""

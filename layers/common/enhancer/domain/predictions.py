@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,10 +56,18 @@ class Predictor(Protocol):
     cost us, in USD micros.
     """
 
-    def predict(self, job: Job, item: Item, *, seconds_max: float) -> Outcome:
+    @property
+    def runs_on(self) -> bool:
+        """Whether a prediction goes on, and costs, when whoever started it has died and nobody waits for it."""
+        ...
+
+    def predict(
+        self, job: Job, item: Item, *, seconds_max: float, named: Callable[[str], None] | None = None
+    ) -> Outcome:
         """Run the prediction to its end and return its result.
 
-        Raises `StillRunning` if it runs on after ``seconds_max``, `OutOfTime` if by then none is running.
+        ``named`` is called with the provider's id as soon as there is one, before anything else is done; what it raises
+        is raised. Raises `StillRunning` if it runs on after ``seconds_max``, `OutOfTime` if by then none is running.
         """
         ...
 
@@ -82,4 +91,8 @@ class Predictor(Protocol):
 
     def cancel(self, job: Job, item: Item) -> None:
         """Ask the provider to stop the prediction. No error if it ended or never began, or if nobody answers."""
+        ...
+
+    def stop(self, prediction_id: str) -> None:
+        """Ask the provider to stop a prediction that no job of ours waits for; no error either."""
         ...

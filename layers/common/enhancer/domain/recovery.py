@@ -17,6 +17,9 @@ TRIES: dict[type[ProviderError], int] = {
     errors.ProviderOutputInvalid: 2,
 }
 """How often a model is tried in all if it fails with this error; once with any other."""
+TURNS_TRIES = 6
+"""How often it is tried in all where it throttles and says when to come back: several of ours wait for one place each
+time (Replicate lets one through every ten seconds while its account is low on credit)."""
 BACKOFF_SECONDS = 2.0
 """The longest wait before the second try; it doubles with each further one."""
 PATIENCE_SECONDS = 30.0
@@ -61,9 +64,11 @@ def after(
     """
     if not isinstance(problem, ProviderError) or isinstance(problem, errors.JobExpired):
         return None
-    wait = _wait(asked if problem.retry_after is None else problem.retry_after, tries, chance)
-    may_run = problem.made or enabled(model)
-    if tries < TRIES.get(type(problem), 1) and wait <= PATIENCE_SECONDS and may_run:
+    named = asked if problem.retry_after is None else problem.retry_after
+    in_turn = named is not None and isinstance(problem, errors.ProviderThrottled)
+    tries_max = TURNS_TRIES if in_turn else TRIES.get(type(problem), 1)
+    wait, may_run = _wait(named, tries, chance), problem.made or enabled(model)
+    if tries < tries_max and wait <= PATIENCE_SECONDS and may_run:
         return Again(wait, keep=problem.made)
     return _instead(model, params, megapixels, enabled)
 

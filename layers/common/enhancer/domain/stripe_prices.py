@@ -9,8 +9,6 @@ from enhancer.domain.credits import PACKS, Pack
 from enhancer.domain.errors import PackNotConfigured, PlanNotConfigured
 from enhancer.domain.payments import Interval
 
-EUR = "eur"
-"""What plans are sold in, as Stripe writes it."""
 ANNUAL_MONTHS = 10
 """A year of a plan costs as much as so many months of it."""
 

@@ -3,10 +3,11 @@
 Stored of a subscription are its latest snapshot from Stripe and every period that was paid for. Plan and month follow
 from these alone, so the order in which events arrive does not matter:
 
-- Only paid periods give a plan; a trial is a paid period with a price of 0.
-- A larger plan counts at once, a smaller one when the paid period is over.
-- After the last paid period the plan stays for `GRACE_MS` while the subscription is `LIVE`, without a new month: that
-  begins with the next payment.
+- Only paid periods give a plan, whatever is subscribed to; a trial is a paid period with a price of 0. So a larger plan
+  counts as soon as an invoice for it is paid, a smaller one when the paid period is over.
+- Time that an invoice gives the money back for is not paid any more from then on.
+- After the last paid period its plan, or the smaller one that is subscribed to by then, stays for `GRACE_MS` while the
+  subscription is `LIVE`, without a new month: that begins with the next payment.
 - A period whose payment was refunded or is disputed gives no plan any more.
 - Months follow the paid periods. One that begins inside another, because the interval was switched or a second
   subscription was bought, adds nothing before that one ends.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from enhancer.domain.payments import Interval, Snapshot
 from enhancer.domain.periods import DAY_MS, Month, day_of, months_later
@@ -38,13 +40,22 @@ _SIZES = list(PLANS)
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """A period of a plan that an invoice paid for; ``refunded``: that payment was refunded or is disputed."""
+    """A period of a plan that an invoice paid for, or gives the money back for (``given_back``).
+
+    ``refunded``: the payment of that invoice was refunded or is disputed.
+    """
 
     invoice: str
     plan: str
     start: int
     end: int
     refunded: bool = False
+    given_back: bool = False
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether it was paid for, and that payment stands."""
+        return not self.refunded and not self.given_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,7 @@ class Subscription:
     """A subscription as it is stored.
 
     ``status``: Stripe's. ``plan`` and ``interval``: what is subscribed to now; `plan_at` returns the plan in force.
-    ``period_end``: the end of Stripe's current period. ``cancel_at`` and ``unpaid_since``: as in `Snapshot`.
+    ``period_end``: the end of Stripe's current period. ``cancel_at``: as in `Snapshot`.
     """
 
     id: str
@@ -62,7 +73,6 @@ class Subscription:
     period_end: int
     created: int
     cancel_at: int | None = None
-    unpaid_since: int | None = None
     paid: tuple[Paid, ...] = ()
 
     @property
@@ -74,24 +84,32 @@ class Subscription:
         """Return the plan that this subscription gives at ``now``, None when it gives none."""
         if self.status not in LIVE or (self.cancel_at is not None and now >= self.cancel_at):
             return None
-        covering = [one for one in self.paid if one.start <= now < one.end]
-        paid = [one.plan for one in covering if not one.refunded]
+        standing = self.standing
+        paid = [one.plan for one in standing if one.start <= now < one.end]
         if paid:
-            given_back = {one.plan for one in covering if one.refunded}
-            return larger(*paid, *([self.plan] if self._counts(now) and self.plan not in given_back else []))
-        if covering or not self.paid_until or now < self.first_paid:
+            return larger(*paid)
+        refunded = any(one.refunded and one.start <= now < one.end for one in self.paid)
+        if refunded or not standing or not self.paid_until <= now < self.grace_until:
             return None
-        return self.plan if now < self.grace_until else None
+        last = larger(*(one.plan for one in standing if one.end == self.paid_until))
+        return last if larger(last, self.plan) == self.plan else self.plan
 
     @property
-    def first_paid(self) -> int:
-        """When the first paid period began; 0 when there was none."""
-        return min((one.start for one in self.paid if not one.refunded), default=0)
+    def standing(self) -> tuple[Paid, ...]:
+        """The paid periods, each only as long as its money was not given back."""
+        found = [one for one in self.paid if one.is_paid]
+        credits = (one for one in self.paid if one.given_back and not one.refunded)
+        for credit in sorted(credits, key=attrgetter("start", "end", "invoice")):
+            cut = [one for one in found if one.plan == credit.plan and one.start <= credit.start < one.end]
+            if cut:
+                latest = max(cut, key=attrgetter("start", "end", "invoice"))
+                found[found.index(latest)] = replace(latest, end=credit.start)
+        return tuple(found)
 
     @property
     def paid_until(self) -> int:
         """When the last paid period ends; 0 when there was none."""
-        return max((one.end for one in self.paid if not one.refunded), default=0)
+        return max((one.end for one in self.standing), default=0)
 
     @property
     def grace_until(self) -> int:
@@ -99,16 +117,8 @@ class Subscription:
         return self.paid_until + GRACE_MS
 
     def late_until(self, now: int) -> int | None:
-        """Return when the plan ends or gets smaller if the late payment is not made; None when none is late."""
-        if not self.plan_at(now):
-            return None
-        if now >= self.paid_until:
-            return self.grace_until
-        return self.unpaid_since + GRACE_MS if self.unpaid_since is not None and self._counts(now) else None
-
-    def _counts(self, now: int) -> bool:
-        """Whether the subscribed plan counts before it is paid: not once its payment has been late for `GRACE_MS`."""
-        return self.unpaid_since is None or now < self.unpaid_since + GRACE_MS
+        """Return when the plan ends if the late payment is not made; None when none is late."""
+        return self.grace_until if self.plan_at(now) and now >= self.paid_until else None
 
 
 def larger(*plans: str) -> str:
@@ -124,9 +134,10 @@ def in_force(subscriptions: Iterable[Subscription], base: str, now: int) -> str:
 def month_at(subscriptions: Iterable[Subscription], now: int) -> Month | None:
     """Return the paid month that plan credits are counted in; None, hence the calendar month, without one."""
     giving = [one for one in subscriptions if one.plan_at(now)]
+    until = max((one.paid_until for one in giving), default=0)
     found = None
-    for start, end in _months(paid for one in giving for paid in one.paid if not paid.refunded):
-        if start <= now:
+    for start, end in _months(paid for one in giving for paid in one.paid if paid.is_paid):
+        if start <= now and start < until:  # none begins in grace, or in time that was given back
             found = start, end
     if found is None:
         return None
@@ -145,7 +156,6 @@ def seen(known: Subscription | None, snapshot: Snapshot, plan: str, interval: In
         period_end=snapshot.period_end,
         created=snapshot.created,
         cancel_at=snapshot.cancel_at,
-        unpaid_since=snapshot.unpaid_since,
         paid=known.paid if known else (),
     )
 
@@ -153,7 +163,7 @@ def seen(known: Subscription | None, snapshot: Snapshot, plan: str, interval: In
 def with_paid(subscription: Subscription, invoice: str, paid: Iterable[Paid]) -> Subscription:
     """Return the subscription with these paid periods in place of those known of the invoice."""
     others = [one for one in subscription.paid if one.invoice != invoice]
-    kept = sorted([*others, *paid], key=lambda one: (one.end, one.start, one.invoice, one.plan))
+    kept = sorted([*others, *paid], key=attrgetter("end", "start", "invoice", "plan", "given_back"))
     return replace(subscription, paid=tuple(kept[-PAID_KEPT:]))
 
 

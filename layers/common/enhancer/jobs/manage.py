@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from enhancer.domain.artifacts import result_key
-from enhancer.domain.digests import digest
-from enhancer.domain.errors import JobCanceled, JobFinished, JobOpen, NotFound, NothingToRetry
+from enhancer.domain.digests import digest, key_hash_of
+from enhancer.domain.errors import JobCanceled, JobDeleted, JobFinished, JobOpen, NotFound, NothingToRetry
 from enhancer.domain.jobs import DEADLINE_MS, Item, Job
-from enhancer.domain.ledger import AlreadyHeld
+from enhancer.domain.ledger import AlreadyHeld, KeyUsed
 from enhancer.domain.models import model_named
-from enhancer.jobs import resolve, run, submit
+from enhancer.jobs import holds, resolve, run, submit
 
 if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.jobs import Jobs
@@ -59,14 +59,31 @@ def cancel(job: Job, *, deps: JobDeps) -> Job:
     return end_canceled(replace(job, status="canceled"), deps=deps)
 
 
+def cancel_ordered(idempotency_key: str, *, caller: Caller, deps: JobDeps) -> Job | None:
+    """Cancel what was ordered under an idempotency key, or is about to be; its sender may not know the job yet.
+
+    Returns None when nothing was ordered: then nothing can be, under this key, any more. Raises what `cancel` raises,
+    and `JobDeleted`.
+    """
+    key_hash = key_hash_of(idempotency_key)
+    assert key_hash  # noqa: S101 - only None has no hash
+    try:
+        deps.ledger.cancel_key(caller.owner, key_hash=key_hash, now=deps.now())
+    except KeyUsed as used:
+        if used.job_id is None:
+            return None
+        job = deps.jobs.get(caller.owner, used.job_id)
+        if job is None:
+            raise JobDeleted(header="Idempotency-Key", jobId=used.job_id) from None
+        return cancel(job, deps=deps)
+    return None
+
+
 def end_canceled(job: Job, *, deps: JobDeps) -> Job:
     """Stop the execution and the predictions of a canceled job, release its holds and close it. Safe to repeat."""
     if job.kind == "async":
         deps.workflow.stop(job.execution)
     current = deps.jobs.get(job.owner, job.id) or job
-    for item in current.open_items:
-        if item.prediction:
-            deps.predictor_of(current, item).cancel(current, item)
     resolve.close(current, JobCanceled(), deps=deps)
     return deps.jobs.get(job.owner, job.id) or current
 
@@ -77,7 +94,7 @@ def retry(job: Job, *, caller: Caller, idempotency_key: str | None, deps: JobDep
     Whoever made the job pays: a guest's job is retried on the guest's plan and quota, even after sign-in.
     """
     payer, now = caller.as_maker(job.owner), deps.now()
-    replayed = submit.job_of_key(idempotency_key, f"retry {job.id}", caller=payer, deps=deps, now=now)
+    replayed = holds.job_of_key(idempotency_key, f"retry {job.id}", caller=payer, deps=deps, now=now)
     if replayed:
         return replayed
     if job.is_open or not any(_has_failed(item) for item in job.items):
@@ -85,9 +102,11 @@ def retry(job: Job, *, caller: Caller, idempotency_key: str | None, deps: JobDep
     submit.permit(model_named(job.model), job.params, caller=payer, enabled=deps.enabled)
     again = _next_attempt(job, payer, deps.new_name, now)
     try:
-        held = submit.hold(again, idempotency_key, caller=payer, deps=deps, now=now)
+        held = holds.hold(again, idempotency_key, caller=payer, deps=deps, now=now)
     except AlreadyHeld:
-        current = deps.jobs.get(job.owner, job.id) or job
+        current = deps.jobs.get(job.owner, job.id)
+        if current is None:
+            raise NotFound from None
         raise NothingToRetry(jobId=job.id, status=current.status) from None
     if held.attempt == again.attempt:
         run.launch(held, concurrency=payer.plan.jobs_at_once, deps=deps)
@@ -95,15 +114,28 @@ def retry(job: Job, *, caller: Caller, idempotency_key: str | None, deps: JobDep
 
 
 def delete(job: Job, *, deps: JobDeps) -> None:
-    """Remove a job and its artifacts; its ledger entries stay. Raise `JobOpen` while it runs."""
-    if job.is_open or job.open_items:
+    """Remove a job and its artifacts; its ledger entries stay. Raise `JobOpen` while it runs: then nothing changed.
+
+    The record is marked first, on condition that the job has ended and does not run again. Dying after that is repaired
+    by the sweep.
+    """
+    if job.is_open or job.open_items or not deps.jobs.mark_deleted(job, now=deps.now()):
+        if deps.jobs.get(job.owner, job.id) is None:  # somebody else was faster
+            raise NotFound
         raise JobOpen(jobId=job.id)
+    remove(job, deps=deps)
+
+
+def remove(job: Job, *, deps: JobDeps) -> None:
+    """Remove the artifacts of a deleted job, then its record. Safe to repeat.
+
+    A result may lie at its target although nobody paid for it: it came after a cancel.
+    """
     for item in job.items:
-        for artifact in () if item.free else (item.input, item.output):  # a free item shows another job's
-            if artifact:
-                deps.artifacts.delete(artifact.key)
-    if not deps.jobs.delete(job):
-        raise JobOpen(jobId=job.id)
+        stored = {artifact.key for artifact in (item.input, item.output) if artifact} | {item.target}
+        for key in sorted(stored - {""}):
+            deps.artifacts.delete(key)
+    deps.jobs.remove(job)
 
 
 def _has_failed(item: Item) -> bool:
@@ -114,12 +146,12 @@ def _next_attempt(job: Job, payer: Caller, new_name: Callable[[], str], now: int
     """Return the job as its next attempt starts: what failed is open again, the rest as it is."""
     after = replace(
         job,
-        status="processing",
+        status="queued",
         kind="async",
         counted=True,
         attempt=job.attempt + 1,
         plan=payer.plan.name,
-        fingerprint=submit.fingerprint_of(f"retry {job.id}"),
+        fingerprint=holds.fingerprint_of(f"retry {job.id}"),
         updated_at=now,
         deadline=now + DEADLINE_MS,
     )
@@ -129,7 +161,7 @@ def _next_attempt(job: Job, payer: Caller, new_name: Callable[[], str], now: int
 
 def _again(item: Item, job: Job, payer: Caller, new_name: Callable[[], str]) -> Item:
     """Return the item as it was before it ran, with a new place for its result and the hold of this attempt."""
-    hold = submit.first_hold(
+    hold = holds.first_hold(
         payer,
         job.id,
         model_named(job.model),
@@ -152,6 +184,7 @@ def _again(item: Item, job: Job, payer: Caller, new_name: Callable[[], str]) -> 
         seconds=None,
         free=False,
         turn=0,
+        waited=0,
         retry_after=None,
         fallback=None,
         paid=None,

@@ -12,10 +12,10 @@ from enhancer.domain.errors import (
 )
 from enhancer.domain.ledger import UsageAndBalance
 from enhancer.domain.models import Model, Params
-from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, smallest_plan_with
-from enhancer.domain.pricing import Split, credits, price_of, split
-from enhancer.domain.refusals import daily_quota_exceeded, key_cap_reached, network_quota_exceeded
-from enhancer.jobs.submit import insufficient, permit
+from enhancer.domain.plans import smallest_plan_with
+from enhancer.domain.pricing import Split, price_of, split
+from enhancer.jobs import quota
+from enhancer.jobs.submit import permit
 
 if TYPE_CHECKING:
     from enhancer.domain.callers import Caller
@@ -49,15 +49,7 @@ def quote_run(
             )
         check_input(model, megapixels, params)
         check_sync(model, megapixels, params)
-        if state.day_used >= plan.images_per_day:
-            raise daily_quota_exceeded(used=state.day_used, limit=plan.images_per_day, now_ms=now)
-        if caller.is_guest and state.network_used >= NETWORK_IMAGES_PER_DAY:
-            raise network_quota_exceeded(used=state.network_used, limit=NETWORK_IMAGES_PER_DAY, now_ms=now)
-        cap = caller.key.cap if caller.key else None
-        if cap is not None and key_used + total > cap:
-            raise key_cap_reached(used=credits(key_used), limit=credits(cap), now_ms=now)
-        if shares.credits > state.spendable:
-            raise insufficient(total, caller, state)
+        quota.check_left(total, state, caller=caller, now=now, key_used=key_used)
     except EnhancerError as refusal:
         return shares, refusal
     return shares, None

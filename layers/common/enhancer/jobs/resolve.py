@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from enhancer.domain import costs, recovery
 from enhancer.domain.credits import LOW_TENTHS
 from enhancer.domain.digests import digest
-from enhancer.domain.errors import EnhancerError, leaves
-from enhancer.domain.jobs import Fallback, Item, Job, JobError
+from enhancer.domain.errors import EnhancerError, JobCanceled, leaves
+from enhancer.domain.jobs import Fallback, Item, Job, JobError, Prediction
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.periods import day_of
 from enhancer.domain.predictions import Outcome
@@ -46,7 +46,7 @@ def next_try(job: Job, item: Item, problem: EnhancerError, *, deps: JobDeps) -> 
         case recovery.Instead(model, params):
             fallback = Fallback(model.slug, params, after.turn)
             result = digest(item.digest, model.slug, params, item.output_format)
-            return replace(after, fallback=fallback, result_digest=result), 0.0
+            return replace(after, fallback=fallback, result_digest=result, waited=0), 0.0
     return None
 
 
@@ -89,19 +89,37 @@ def release(job: Job, item: Item, problem: EnhancerError, *, closes: bool, deps:
 
 
 def close(job: Job, problem: EnhancerError, *, deps: JobDeps) -> None:
-    """Release what is still open because of ``problem``, and end the job. Safe to repeat.
+    """Release what is still open because of ``problem``, stop its predictions, and end the job. Safe to repeat.
 
-    A prediction that was running is booked at its estimate; the real cost is unknown.
+    A prediction that was running is booked at its estimate; the real cost is unknown. What a request runs that was
+    canceled is booked by the request.
     """
+    in_request = job.kind == "sync" and isinstance(problem, JobCanceled)
     for item in job.open_items:
         running, micros = item.prediction, costs.estimated(job.model_of(item).slug)
+        if running:
+            deps.predictor_of(job, item).cancel(job, item)
         tried = replace(item, cost=item.cost + micros) if running else item
-        if release(job, tried, problem, closes=False, deps=deps) and running and micros:
+        released = release(job, tried, problem, closes=False, deps=deps)
+        if released and running and micros and not in_request:
             book(job, item, micros, day=day_of(running.started_at), failed=True, deps=deps)
     ended = deps.jobs.get(job.owner, job.id) if job.open_items else job
+    for item in job.open_items if ended else ():
+        stop_begun(job, item, ended.items[item.index].prediction if ended else None, deps=deps)
     if ended and not ended.open_items and ended.attempt == job.attempt:
         status = "canceled" if ended.status == "canceled" else ended.outcome
         deps.ledger.close(ended, status=status, now=deps.now())
+
+
+def stop_begun(job: Job, item: Item, stored: Prediction | None, *, deps: JobDeps) -> None:
+    """Stop the prediction that is ``stored`` for this try of the item, if it is one that the item did not know.
+
+    Replicate reported that it had begun while the try was ended: as the last one who sees its id, we stop it.
+    """
+    known = item.prediction.id if item.prediction else None
+    same = stored is not None and (stored.attempt, stored.turn) == (job.attempt, item.turn)
+    if stored and same and stored.id and stored.id != known:
+        deps.predictor_of(job, item).stop(stored.id)
 
 
 def problem_of(error: JobError) -> EnhancerError:

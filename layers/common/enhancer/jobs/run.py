@@ -10,12 +10,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from enhancer.domain import errors
+from enhancer.domain import costs, errors
 from enhancer.domain.entitlement import check_sync
-from enhancer.domain.errors import EnhancerError, InternalError, JobExpired, NeedsJob
+from enhancer.domain.errors import EnhancerError, InternalError, JobExpired, NeedsJob, ProviderTimeout
 from enhancer.domain.jobs import Item, Job, Prediction, StaleAttempt
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.predictions import Outcome, OutOfTime, StillRunning
+from enhancer.jobs import resolve
 from enhancer.jobs.deps import JobDeps
 from enhancer.jobs.resolve import next_try, problem_of, release, settle
 from enhancer.jobs.spending import book, set_aside
@@ -30,38 +31,49 @@ TRY_SECONDS_MIN = 3.0
 """With less time left in a request, another try is left to the state machine."""
 
 
-def finish(submitted: Submitted, *, deps: JobDeps, seconds_max: float) -> Job:
+def finish(
+    submitted: Submitted, *, deps: JobDeps, seconds_max: float, gone_after: float = float("inf")
+) -> Job:
     """Return the job succeeded, or still open when it takes longer than ``seconds_max``.
 
-    A fresh job is run now; one that another request runs is waited for. Raises what the job failed with.
+    A fresh job is run now; one that another request runs is waited for. After ``gone_after`` seconds nobody is there
+    any more to take the answer, and nothing is charged. Raises what the job failed with.
     """
     if not submitted.fresh:
         return await_end(submitted.job, jobs=deps.jobs, seconds_max=seconds_max)
-    return run(submitted.job, submitted.original, deps=deps, seconds_max=seconds_max)
+    return run(submitted.job, submitted.original, deps=deps, seconds_max=seconds_max, gone_after=gone_after)
 
 
-def run(job: Job, original: bytes, *, deps: JobDeps, seconds_max: float) -> Job:
+def run(
+    job: Job, original: bytes, *, deps: JobDeps, seconds_max: float, gone_after: float = float("inf")
+) -> Job:
     """Run a single-image job and return it settled, or handed over to the state machine and still open.
 
-    Whatever goes wrong, the hold is released before the error is raised. When somebody else resolved the hold first
-    (`JobCanceled`, `JobExpired`), nothing is charged and the late result changes nothing.
+    Whatever goes wrong, what runs at a provider is stopped and the hold is released before the error is raised. When
+    somebody else resolved the hold first (`JobCanceled`, `JobExpired`), nothing is charged and the late result changes
+    nothing.
     """
-    tries = _Tries(job, job.items[0], deps, ends=time.monotonic() + seconds_max)
+    began = time.monotonic()
+    tries = _Tries(job, job.items[0], deps, ends=began + seconds_max)
     problem: EnhancerError | None = InternalError()
     started = time.perf_counter()
     try:
         store_original(tries.item, original, deps=deps)
         try:
             outcome = tries.to_end()
-        except (StillRunning, OutOfTime) as unfinished:
-            handed_over = hand_over(job, tries.item, unfinished, deps=deps)
+        except (StillRunning, OutOfTime):
+            handed_over = tries.hand_over()
             problem = None
             return handed_over
+        if time.monotonic() - began > gone_after:
+            tries.item = replace(tries.item, cost=tries.item.cost + outcome.cost)
+            raise ProviderTimeout(provider=job.model_of(tries.item).provider)
         seconds = time.perf_counter() - started
         done = settle(job, tries.item, outcome, seconds=seconds, closes=True, deps=deps)
         problem = None
         return replace(job, status="succeeded", items=(done,), updated_at=deps.now())
     except (AlreadyResolved, StaleAttempt):
+        deps.artifacts.delete(tries.item.target)  # nobody pays for it, so nobody keeps it
         problem = _why_resolved(job, deps)
         raise problem from None
     except EnhancerError as failed:
@@ -69,17 +81,25 @@ def run(job: Job, original: bytes, *, deps: JobDeps, seconds_max: float) -> Job:
         raise
     finally:
         if problem:
+            tries.stop()
             release(job, tries.item, problem, closes=True, deps=deps)
+            tries.stop_begun()
 
 
 @dataclass(slots=True)
 class _Tries:
-    """The tries of one item inside one request. ``item`` is kept up to date, whatever is raised."""
+    """The tries of one item inside one request. ``item`` is kept up to date, whatever is raised.
+
+    It has a prediction as long as one may be running: noted in the job before it starts, so that whoever comes after a
+    crash finds it, and named as soon as its name is known. ``tried`` is the item of the last try, if it ended without
+    a name: its prediction may have begun all the same.
+    """
 
     job: Job
     item: Item
     deps: JobDeps
     ends: float
+    tried: Item | None = None
 
     def to_end(self) -> Outcome:
         """Try until it worked, nothing helps any more, or time is up (`StillRunning`, `OutOfTime`)."""
@@ -96,12 +116,75 @@ class _Tries:
                     raise OutOfTime from None
                 time.sleep(wait)
 
+    def hand_over(self) -> Job:
+        """Let the state machine go on: wait for the prediction that is running, or start the next try."""
+        stored = self.deps.jobs.hand_over(self.job, self.item, now=self.deps.now())
+        self._stop_begun(stored)
+        handed_over = replace(self.job, kind="async", items=(self.item,))
+        self.deps.workflow.start(handed_over, concurrency=1)
+        return handed_over
+
+    def stop(self) -> None:
+        """Stop the prediction that may be running."""
+        if self.item.prediction:
+            self.deps.predictor_of(self.job, self.item).cancel(self.job, self.item)
+
     def _once(self) -> Outcome:
+        self._note()
+        try:
+            outcome = self._predicted()
+        except StillRunning as running:
+            noted = self.item.prediction or self._new_prediction()
+            self.item = replace(self.item, prediction=replace(noted, id=running.prediction_id or noted.id))
+            raise
+        except (EnhancerError, OutOfTime):
+            self._forget()
+            raise
+        self._forget()
+        return outcome
+
+    def _note(self) -> None:
+        """Note in the job that a prediction is about to start; raise `StaleAttempt` when nobody wants it any more."""
+        runs_on = self.deps.predictor_of(self.job, self.item).runs_on
+        self.item = replace(self.item, prediction=self._new_prediction() if runs_on else None)
+        if runs_on or self.item.turn:
+            self._stop_begun(self.deps.jobs.note(self.job, self.item, now=self.deps.now()))
+        self.tried = None
+
+    def _named(self, prediction_id: str) -> None:
+        noted = self.item.prediction or self._new_prediction()
+        self.item = replace(self.item, prediction=replace(noted, id=prediction_id))
+        self.deps.jobs.name_prediction(self.job, self.item, prediction_id)
+
+    def _new_prediction(self) -> Prediction:
+        return Prediction(self.job.attempt, self.deps.now(), turn=self.item.turn)
+
+    def stop_begun(self) -> None:
+        """Stop what was reported to have begun while the last try was given up."""
+        found = self.deps.jobs.get(self.job.owner, self.job.id) if self.tried else None
+        if self.tried and found:
+            self._stop_begun(found.items[self.tried.index].prediction)
+
+    def _stop_begun(self, stored: Prediction | None) -> None:
+        if self.tried:
+            resolve.stop_begun(self.job, self.tried, stored, deps=self.deps)
+
+    def _forget(self) -> None:
+        """None is running any more, or none was made."""
+        nameless = self.item.prediction is not None and self.item.prediction.id is None
+        self.tried = self.item if nameless else None
+        self.item = replace(self.item, prediction=None)
+
+    def _predicted(self) -> Outcome:
+        """Run the model once, and book what it cost."""
         job, item, deps = self.job, self.item, self.deps
         day = set_aside(job, item, deps=deps)
         left = max(self.ends - time.monotonic(), 0.1)
         try:
-            outcome = deps.predictor_of(job, item).predict(job, item, seconds_max=left)
+            outcome = deps.predictor_of(job, item).predict(job, item, seconds_max=left, named=self._named)
+        except StaleAttempt:  # canceled while it was made; it is stopped, and what it cost is not known
+            book(job, item, costs.estimated(job.model_of(item).slug), day=day, failed=True, deps=deps)
+            raise
         except OutOfTime:
             book(job, item, 0, day=day, failed=True, deps=deps)
             raise
@@ -130,23 +213,6 @@ def launch(job: Job, *, original: bytes = b"", concurrency: int, deps: JobDeps) 
     if original:
         store_original(job.items[0], original, deps=deps)
     deps.workflow.start(job, concurrency=concurrency)
-
-
-def hand_over(job: Job, item: Item, unfinished: StillRunning | OutOfTime, *, deps: JobDeps) -> Job:
-    """Let the state machine go on: wait for the prediction that is running, or start the next try."""
-    prediction = None
-    if isinstance(unfinished, StillRunning):
-        prediction = Prediction(job.attempt, deps.now(), id=unfinished.prediction_id, turn=item.turn)
-    going_on = replace(item, prediction=prediction)
-    try:
-        deps.jobs.hand_over(job, item, prediction, now=deps.now())
-    except StaleAttempt:  # canceled by a request that could not see the running prediction
-        if prediction:
-            deps.predictor_of(job, going_on).cancel(job, going_on)
-        raise
-    handed_over = replace(job, kind="async", items=(going_on,))
-    deps.workflow.start(handed_over, concurrency=1)
-    return handed_over
 
 
 def await_end(job: Job, *, jobs: Jobs, seconds_max: float) -> Job:

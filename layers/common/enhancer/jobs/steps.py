@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING
 from enhancer.domain import costs, errors
 from enhancer.domain.artifacts import NoArtifact
 from enhancer.domain.errors import EnhancerError, InternalError, ProviderError, UploadNotFound, leaf_named
-from enhancer.domain.jobs import Item, Job, Prediction, PredictionStarted, StaleAttempt
+from enhancer.domain.jobs import Item, Job, PredictionStarted, StaleAttempt
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.periods import day_of
 from enhancer.domain.plans import plan_named
 from enhancer.domain.predictions import StillRunning
 from enhancer.domain.refs import Ref
-from enhancer.jobs.resolve import close, next_try, release, settle
+from enhancer.jobs import sharing
+from enhancer.jobs.resolve import close, next_try, release, settle, stop_begun
 from enhancer.jobs.spending import book, set_aside
-from enhancer.jobs.submit import look, paid_item, store_original
+from enhancer.jobs.submit import look, store_original
+from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
     from enhancer.jobs.deps import JobDeps
@@ -35,15 +37,16 @@ _KNOWN = (errors.InvalidRequest, errors.Forbidden, errors.Conflict, ProviderErro
 def start_prediction(ref: Ref, token: str, *, deps: JobDeps) -> None:
     """Step StartPrediction: check the picture, start the model, store the task token with the prediction.
 
-    An invalid picture fails its item at once, with the details; a `ProviderError` is raised, and FinishItem decides
-    what follows. Raises `StaleAttempt` for an attempt or turn that is over.
+    A picture that was paid for before ends here, one that another item makes is put off by FinishItem. An invalid one
+    fails its item at once, with the details; a `ProviderError` is raised, and FinishItem decides what follows. Raises
+    `StaleAttempt` for an attempt or turn that is over.
     """
     job = _current(ref, deps)
     item = _in_turn(job, ref)
     ready = None
     try:
         ready = item if item.input else prepare_item(job, item, deps=deps)
-        if ready is None or not ready.is_open:
+        if not ready.is_open or not (ready.prediction or sharing.begin(job, ready, deps=deps)):
             deps.workflow.wake(token)
             return
         if deps.jobs.claim(job, ready, token=token, now=deps.now()):
@@ -87,6 +90,12 @@ def finish_item(ref: Ref, error: str | None, *, deps: JobDeps) -> float | None:
         return None
     if item.turn > ref.turn:  # an earlier run of this step advanced the turn and crashed before returning
         return 0.0
+    if (
+        error is None and item.prediction is None
+    ):  # nothing was started, because another item makes the same picture
+        after, seconds = sharing.put_off(item)
+        deps.jobs.next_turn(job, item, after, now=deps.now())
+        return seconds
     try:
         if error:
             if item.prediction and leaf_named(error) is None:  # the step broke; its prediction may go on
@@ -137,6 +146,26 @@ def prediction_ended(ref: Ref, prediction_id: str, *, deps: JobDeps) -> bool:
     return prediction.token is not None and deps.workflow.wake(prediction.token)
 
 
+def prediction_began(ref: Ref, prediction_id: str, *, deps: JobDeps) -> bool:
+    """A prediction has begun at Replicate: keep its id, or stop it when nobody waits for it; True if it goes on.
+
+    So none is left over whose creation was not answered, or that began when its job, turn or process was gone.
+    """
+    try:
+        job = _current(ref, deps)
+        item = _in_turn(job, ref)
+        if item.is_open and item.prediction:
+            if item.prediction.id is None:
+                deps.jobs.name_prediction(job, item, prediction_id)
+            if item.prediction.id in (None, prediction_id):
+                return True
+    except StaleAttempt:
+        pass
+    logger.warning("prediction of nobody", extra={"jobId": ref.job_id, "predictionId": prediction_id})
+    deps.predictors["replicate"].stop(prediction_id)
+    return False
+
+
 def problem_named(class_name: str) -> EnhancerError:
     """Return our error for what a step failed with; whatever is not ours is the provider's fault."""
     if class_name in _TIMEOUTS:
@@ -158,12 +187,15 @@ def _start(job: Job, item: Item, token: str, deps: JobDeps) -> None:
         _refused(job, item, problem, day=day, deps=deps)
         raise
     if started.id:
+        kept = False
         try:
             deps.jobs.name_prediction(job, item, started.id)
-        except StaleAttempt:  # canceled meanwhile, by somebody who did not know the name
-            named = Prediction(job.attempt, deps.now(), id=started.id, turn=item.turn)
-            predictor.cancel(job, replace(item, prediction=named))
-            raise
+            kept = True
+        finally:
+            if (
+                not kept
+            ):  # canceled meanwhile, by somebody who did not know the name; or the table does not answer
+                predictor.stop(started.id)
     if started.ended:
         deps.workflow.wake(token)
 
@@ -175,7 +207,8 @@ def _refused(job: Job, item: Item, problem: EnhancerError, *, day: str | None, d
     """
     wait = problem.retry_after if isinstance(problem, ProviderError) else None
     try:
-        deps.jobs.unclaim(job, item, retry_after=wait, cost=problem.cost, now=deps.now())
+        begun = deps.jobs.unclaim(job, item, retry_after=wait, cost=problem.cost, now=deps.now())
+        stop_begun(job, item, begun, deps=deps)
     except StaleAttempt:
         if day:
             book(job, item, problem.cost, day=day, failed=True, deps=deps)
@@ -198,7 +231,8 @@ def _after(problem: EnhancerError, job: Job, item: Item, deps: JobDeps) -> float
     tried = replace(item, cost=item.cost + problem.cost)
     if following:
         following = (replace(following[0], cost=tried.cost), following[1])
-        deps.jobs.next_turn(job, item, following[0], now=deps.now())
+        begun = deps.jobs.next_turn(job, item, following[0], now=deps.now())
+        stop_begun(job, item, begun, deps=deps)
     elif not release(job, tried, problem, closes=False, deps=deps):
         return None
     if item.prediction:  # else its start was refused, and counted there
@@ -226,23 +260,16 @@ def _started_at(item: Item, deps: JobDeps) -> int:
     return item.prediction.started_at if item.prediction else deps.now()
 
 
-def prepare_item(job: Job, item: Item, *, deps: JobDeps) -> Item | None:
-    """Fetch and decode the picture of an item that only has a source; None when its result was paid for before.
+def prepare_item(job: Job, item: Item, *, deps: JobDeps) -> Item:
+    """Fetch and decode the picture of an item that only has a source, and store its original.
 
     Raises what is wrong with it, `StaleAttempt` or `PredictionStarted`.
     """
     model, params = job.model_of(item), job.params_of(item)
     photo = deps.read_photo(_fetch(item, deps), pixels_max=plan_named(job.plan).input_pixels_max)
-    picture = look(photo, model, params, kind="async")
-    earlier = deps.ledger.earlier(
-        job.owner, key_hash=None, result_digest=picture.result_digest, now=deps.now()
+    ready, original = look(photo, model, params, kind="async").described(
+        item, job.owner, new_name=deps.new_name
     )
-    paid = paid_item(job.owner, earlier, deps=deps)
-    if paid and paid[1].output:
-        with suppress(AlreadyResolved):
-            deps.ledger.reuse(job, item, paid=paid[1], entry_id=deps.new_id("ent"), now=deps.now())
-        return None
-    ready, original = picture.described(item, job.owner, new_name=deps.new_name)
     store_original(ready, original, deps=deps)
     deps.jobs.prepare(job, ready, now=deps.now())
     return ready

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from enhancer.domain import images
 from enhancer.domain.artifacts import NoArtifact, is_incoming_of, original_key, result_key
@@ -20,20 +21,15 @@ from enhancer.domain.entitlement import (
     check_sync,
     resolve_scale,
 )
-from enhancer.domain.errors import (
-    IdempotencyMismatch,
-    InsufficientCredits,
-    ProviderDisabled,
-    TooManyPixels,
-    UploadNotFound,
-)
+from enhancer.domain.errors import ProviderDisabled, TooManyPixels, UploadNotFound
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, Kind, Source, Submitted
-from enhancer.domain.ledger import BalanceChanged, Earlier, Hold, KeyUsed, UsageAndBalance
+from enhancer.domain.ledger import Hold, KeyUsed, ResultTaken
 from enhancer.domain.models import DEFAULT_MODEL, Model, Params, model_named
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import day_of
 from enhancer.domain.plans import smallest_plan_with
-from enhancer.domain.pricing import credits, price_of, split
+from enhancer.jobs import sharing
+from enhancer.jobs.holds import first_hold, hold, replay
 
 if TYPE_CHECKING:
     from enhancer.adapters.aws.artifacts import Artifacts
@@ -41,8 +37,8 @@ if TYPE_CHECKING:
     from enhancer.domain.callers import Caller
     from enhancer.jobs.deps import JobDeps
 
-SPLIT_TRIES = 10
-"""Attempts at a hold while other runs of the owner change the balance; after that `InsufficientCredits` is raised."""
+LOOK_AGAIN_SECONDS = 0.4
+"""How often an order that waits looks whether another one has made the same picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,30 +114,42 @@ def submit_photo(
     idempotency_key: str | None,
     now: int,
     deps: JobDeps,
+    seconds_max: float = 0.0,
 ) -> Submitted:
-    """Return a new held job for this picture, or the existing one with the same idempotency key or paid result.
+    """Return a new held job for this picture, a free one with a copy of what was paid for, or the one of the same key.
 
-    ``now`` in epoch ms. Raises what the model, the plan, the quota or the balance refuses, and `IdempotencyMismatch`.
+    While another item makes the same result, a sync order waits for it, ``seconds_max`` at most; after that, like an
+    async one at once, it is held as an async job, which goes on waiting. ``now`` in epoch ms. Raises what the model,
+    the plan, the quota or the balance refuses, and what a key is refused for (`job_of_key`).
     """
     picture = look(photo, model, params, kind=kind)
     fingerprint, key_hash = digest(photo.info.digest, model.slug, params), key_hash_of(idempotency_key)
-    earlier = deps.ledger.earlier(
-        caller.owner, key_hash=key_hash, result_digest=picture.result_digest, now=now
-    )
-    if earlier.key:
-        job = _replay(earlier.key, fingerprint, caller=caller, deps=deps)
-        return Submitted(job, deduplicated=earlier.key.free, replayed=True)
-    paid = paid_item(caller.owner, earlier, deps=deps)
-    if paid:
-        return _deduplicated(paid[0], key_hash, fingerprint, caller=caller, deps=deps, now=now)
-    job_id = deps.new_id("job")
-    item = Item(index=0, status="processing", hold=first_hold(caller, job_id, model, params, now=now))
-    item, original = picture.described(item, caller.owner, new_name=deps.new_name)
-    job = _job(job_id, model, params, (item,), kind, fingerprint, caller=caller, now=now)
-    held = hold(job, idempotency_key, caller=caller, deps=deps, now=now)
-    if held.id != job.id:
-        return Submitted(held, replayed=True)
-    return Submitted(held, fresh=True, original=original)
+    job_id, ends, joined = deps.new_id("job"), time.monotonic() + seconds_max, False
+    while True:
+        earlier = deps.ledger.earlier(
+            caller.owner, key_hash=key_hash, result_digest=picture.result_digest, now=now
+        )
+        if earlier.key:
+            return Submitted(replay(earlier.key, fingerprint, caller=caller, deps=deps), replayed=True)
+        made = sharing.maker(caller.owner, earlier, picture.result_digest, joined=joined, deps=deps)
+        runs_now = kind == "sync" and not (made and made.is_open)
+        if kind == "sync" and not runs_now and time.monotonic() < ends:
+            joined = True
+            time.sleep(LOOK_AGAIN_SECONDS)
+            continue
+        price = first_hold(caller, job_id, model, params, now=now)
+        item = Item(index=0, status="processing" if runs_now else "queued", hold=price)
+        item, original = picture.described(item, caller.owner, new_name=deps.new_name)
+        job = _job(
+            job_id, model, params, (item,), fingerprint, counted=kind == "async", caller=caller, now=now
+        )
+        if free := _free(job, made, original, key_hash, caller=caller, deps=deps, now=now):
+            return free
+        with suppress(ResultTaken):
+            index = earlier if runs_now else None
+            held = hold(job, idempotency_key, caller=caller, deps=deps, now=now, earlier=index)
+            fresh = held.id == job.id
+            return Submitted(held, fresh=fresh, original=original if fresh else b"", replayed=not fresh)
 
 
 def submit_batch(
@@ -168,7 +176,7 @@ def submit_batch(
     )
     sources = [[source.kind, source.ref, prompt] for source, prompt in wanted]
     fingerprint = digest(json.dumps(sources), model.slug, params)
-    job = _job(job_id, model, params, items, "async", fingerprint, caller=caller, now=now)
+    job = _job(job_id, model, params, items, fingerprint, counted=True, caller=caller, now=now)
     held = hold(job, idempotency_key, caller=caller, deps=deps, now=now)
     return Submitted(held, fresh=True) if held.id == job.id else Submitted(held, replayed=True)
 
@@ -221,97 +229,23 @@ def store_original(item: Item, original: bytes, *, deps: JobDeps) -> None:
         deps.artifacts.put(item.input.key, original, item.input.content_type)
 
 
-def paid_item(owner: Owner, earlier: Earlier, *, deps: JobDeps) -> tuple[Job, Item] | None:
-    """Return the job and item whose paid result is the one asked for, if its artifact is still there."""
-    job = deps.jobs.get(owner, earlier.result_job) if earlier.result_job else None
-    if job is None or earlier.result_item >= len(job.items):
-        return None
-    item = job.items[earlier.result_item]
-    return (job, item) if item.output and deps.artifacts.exists(item.output.key) else None
-
-
-def hold(job: Job, idempotency_key: str | None, *, caller: Caller, deps: JobDeps, now: int) -> Job:
-    """Hold the price of every open item; return the held job, or the existing one with the same idempotency key.
-
-    Tries with plan credits alone; on `BalanceChanged` splits the price between plan and bought credits, up to
-    `SPLIT_TRIES` times. Raises what the quota or the balance refuses, and `IdempotencyMismatch`.
-    """
-    model, params, key_hash = model_named(job.model), job.params, key_hash_of(idempotency_key)
-    total = price_of(model, params) * len(job.open_items)
-    held = job
-    for _ in range(SPLIT_TRIES):
-        try:
-            deps.ledger.hold(
-                held,
-                plan=caller.plan,
-                key_hash=key_hash,
-                entry_ids=[deps.new_id("ent") for _ in held.open_items],
-                now=now,
-                key_cap=caller.key.cap if caller.key else None,
-            )
-        except KeyUsed as used:
-            return _replay(used, job.fingerprint, caller=caller, deps=deps)
-        except BalanceChanged:
-            state = deps.ledger.usage_and_balance(caller.owner, now=now, month=caller.month_at(now))
-            plan_left = caller.plan.quota_tenths - state.month_used
-            if split(total, plan_left=plan_left).credits > state.spendable:
-                raise insufficient(total, caller, state) from None
-            held = _split(job, price_of(model, params), plan_left)
-        else:
-            return held
-    state = deps.ledger.usage_and_balance(caller.owner, now=now, month=caller.month_at(now))
-    raise insufficient(total, caller, state)
-
-
-def first_hold(
-    caller: Caller, job_id: str, model: Model, params: Params, *, item: int = 0, attempt: int = 1, now: int
-) -> Hold:
-    """Return the hold of an item as if the plan's month paid its whole price; `hold` splits it where it does not."""
-    return Hold(
-        job_id=job_id,
-        item=item,
-        attempt=attempt,
-        plan=price_of(model, params),
-        credits=0,
-        day=day_of(now),
-        month=caller.month_at(now).name,
-        network=caller.guest_network,
-        key=caller.key.id if caller.key else None,
-    )
-
-
-def job_of_key(
-    idempotency_key: str | None, what: str, *, caller: Caller, deps: JobDeps, now: int
-) -> Job | None:
-    """Return the job that the key already stands for; raise `IdempotencyMismatch` when it was used for another."""
-    key_hash = key_hash_of(idempotency_key)
-    if key_hash is None:
-        return None
-    earlier = deps.ledger.earlier(caller.owner, key_hash=key_hash, now=now)
-    return _replay(earlier.key, fingerprint_of(what), caller=caller, deps=deps) if earlier.key else None
-
-
-def fingerprint_of(what: str) -> str:
-    """Return what an idempotency key is bound to, for a call without a picture."""
-    return hashlib.sha256(what.encode()).hexdigest()
-
-
 def _job(
     job_id: str,
     model: Model,
     params: Params,
     items: tuple[Item, ...],
-    kind: Kind,
     fingerprint: str,
     *,
+    counted: bool,
     caller: Caller,
     now: int,
 ) -> Job:
-    """Return a job that is not held yet."""
+    """Return a job that is not held yet; an async one, unless its picture is to be run at once."""
+    is_queued = items[0].status == "queued"
     return Job(
         id=job_id,
         owner=caller.owner,
-        status="queued" if items[0].status == "queued" else "processing",
+        status="queued" if is_queued else "processing",
         model=model.slug,
         provider=model.provider,
         params=params,
@@ -321,56 +255,37 @@ def _job(
         updated_at=now,
         deadline=now + DEADLINE_MS,
         plan=caller.plan.name,
-        kind=kind,
-        counted=kind == "async",
+        kind="async" if is_queued else "sync",
+        counted=counted,
     )
 
 
-def _replay(used: KeyUsed, fingerprint: str, *, caller: Caller, deps: JobDeps) -> Job:
-    job = deps.jobs.get(caller.owner, used.job_id)
-    if used.fingerprint != fingerprint or job is None:
-        raise IdempotencyMismatch(header="Idempotency-Key")
-    return job
+def _free(
+    job: Job,
+    made: Item | None,
+    original: bytes,
+    key_hash: str | None,
+    *,
+    caller: Caller,
+    deps: JobDeps,
+    now: int,
+) -> Submitted | None:
+    """Return the job, born free with a copy of what ``made`` has and its own original; None if there is nothing.
 
-
-def _deduplicated(
-    paid: Job, key_hash: str | None, fingerprint: str, *, caller: Caller, deps: JobDeps, now: int
-) -> Submitted:
-    """Return the job that paid for the result, and let the key stand for it."""
-    if key_hash:
-        try:
-            deps.ledger.remember_key(
-                caller.owner, key_hash=key_hash, job_id=paid.id, fingerprint=fingerprint, now=now
-            )
-        except KeyUsed as used:
-            job = _replay(used, fingerprint, caller=caller, deps=deps)
-            return Submitted(job, deduplicated=used.free, replayed=True)
-    return Submitted(paid, deduplicated=True)
-
-
-def _split(job: Job, each: int, plan_left: int) -> Job:
-    """Let what is left of the plan's month (tenths) pay the first items, and bought credits what it does not cover."""
-    items = []
-    for item in job.items:
-        if item.is_open:
-            shares = split(each, plan_left=plan_left)
-            plan_left -= shares.plan
-            items.append(replace(item, hold=replace(item.hold, plan=shares.plan, credits=shares.credits)))
-        else:
-            items.append(item)
-    return replace(job, items=tuple(items))
-
-
-def insufficient(total: int, caller: Caller, state: UsageAndBalance) -> InsufficientCredits:
-    """Return the refusal of a price (tenths) that neither the plan's month nor bought credits cover."""
-    plan_left = max(0, caller.plan.quota_tenths - state.month_used)
-    required, available = credits(total), credits(plan_left + state.spendable)
-    blocked: dict[str, Any] = {"blocked": True, "debt": credits(state.balance.debt)} if state.blocked else {}
-    return InsufficientCredits(
-        creditsRequired=required,
-        creditsAvailable=available,
-        required=required,
-        available=available,
-        upgradeUrl="/pricing",
-        **blocked,
-    )
+    The pictures are stored first: what a crash leaves of them nobody can name, and it expires like all others.
+    """
+    none = Hold.none(job.id, day=day_of(now), month=caller.month_at(now).name)
+    ended = replace(job.items[0], status="succeeded", hold=none, free=True)
+    item = sharing.copied(ended, made, deps=deps) if made else None
+    if item is None:
+        return None
+    store_original(item, original, deps=deps)
+    free = replace(job, status="succeeded", items=(item,), counted=False)
+    try:
+        deps.ledger.store_free(free, key_hash=key_hash, now=now)
+    except KeyUsed as used:
+        for artifact in (item.input, item.output):
+            if artifact:
+                deps.artifacts.delete(artifact.key)
+        return Submitted(replay(used, job.fingerprint, caller=caller, deps=deps), replayed=True)
+    return Submitted(free)

@@ -1,7 +1,7 @@
 """Every minute: repair what a crash, a lost call-back or a client that went away left behind.
 
-Expire overdue jobs, finish half-done cancels, start or stop orphaned executions, purge deleted accounts, wake steps
-whose call-back was lost.
+Expire overdue jobs, finish half-done cancels and deletions, start or stop orphaned executions, purge deleted accounts,
+wake steps whose call-back was lost.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Swept:
     """What a sweep did, counted.
 
     ``expired``: jobs past their deadline. ``canceled``: cancels that were finished. ``started``, ``stopped``:
-    executions. ``closed``: jobs whose execution ended without them. ``woken``: waiting steps. ``purged``: deleted
-    accounts. ``broken``: jobs, executions or accounts whose repair failed.
+    executions. ``closed``: jobs whose execution ended without them. ``woken``: waiting steps. ``removed``: jobs that
+    were deleted, ``purged``: accounts. ``broken``: jobs, executions or accounts whose repair failed.
     """
 
     expired: int = 0
@@ -46,6 +46,7 @@ class Swept:
     closed: int = 0
     stopped: int = 0
     woken: int = 0
+    removed: int = 0
     purged: int = 0
     broken: int = 0
 
@@ -70,9 +71,13 @@ def sweep(*, deps: JobDeps, owner_records: OwnerRecords) -> Swept:
         if job.updated_at < now - GRACE_MS:
             with swept.on(job.id):
                 _repair(job, deps, swept)
+    for job in deps.jobs.deleted(before=now - GRACE_MS):
+        with swept.on(job.id):
+            manage.remove(job, deps=deps)
+            swept.removed += 1
     for owner in owner_records.deleted_owners(before=now - GRACE_MS):
         with swept.on(owner.id):
-            owner_data.purge(owner, now=now, artifacts=deps.artifacts, owner_records=owner_records)
+            owner_data.purge(owner, deps=deps, owner_records=owner_records)
             swept.purged += 1
     for execution, ref in deps.workflow.running(started_before=now - GRACE_MS):
         with swept.on(execution):
@@ -104,9 +109,6 @@ def _expire(job: Job, deps: JobDeps) -> None:
     """End a job without progress: stop its execution and predictions, release what it holds."""
     if job.kind == "async":
         deps.workflow.stop(job.execution)
-    for item in job.open_items:
-        if item.prediction:
-            deps.predictor_of(job, item).cancel(job, item)
     resolve.close(job, JobExpired(jobId=job.id), deps=deps)
 
 

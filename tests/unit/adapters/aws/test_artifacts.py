@@ -1,12 +1,14 @@
 """The bucket: bytes in and out, links and forms that pin what they allow."""
 
 import json
+import time
 from base64 import b64decode
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
+from enhancer.adapters.aws import artifacts as module
 from enhancer.adapters.aws.artifacts import Artifacts
 from enhancer.domain.artifacts import NoArtifact
 
@@ -16,6 +18,26 @@ def test_what_is_put_comes_back_whole_and_in_parts(world):
     world.artifacts.put("k/whole.png", b"0123456789", "image/png")
     assert world.artifacts.get("k/whole.png") == b"0123456789"
     assert world.artifacts.get("k/whole.png", first=2, last=4) == b"234"
+
+
+def test_a_bucket_whose_bytes_do_not_come_is_given_up(monkeypatch):
+    """Each piece comes before any time-out of the connection, but all of them would take for ever."""
+    monkeypatch.setattr(module, "GET_SECONDS", 0.2)
+
+    class Body:
+        def iter_chunks(self, _size):
+            while True:
+                time.sleep(0.05)
+                yield b"x"
+
+    class Slow:
+        def get_object(self, **_asked):
+            return {"Body": Body()}
+
+    began = time.monotonic()
+    with pytest.raises(ReadTimeoutError):
+        Artifacts(Slow(), "bucket").get("k")
+    assert time.monotonic() - began < 5
 
 
 def test_a_head_knows_type_size_and_tag(world):

@@ -100,7 +100,7 @@ def test_an_identity_of_an_account_that_is_gone_signs_nobody_in(world):
 
 def test_linking_to_nobody_adds_nothing(world):
     """The identity stays free."""
-    world.accounts.link(NOBODY, ADA)
+    world.accounts.link(NOBODY, ADA, now=world.clock)
     assert kinds() == {}
     assert sign_in(world).identities == ("google#1",)
 
@@ -110,7 +110,7 @@ def test_a_taken_identity_leaves_the_account_as_it_was(world):
     sign_in(world)
     other = sign_in(world, Profile("github", "9", "eve@example.com", "Eve"))
     with pytest.raises(IdentityTaken) as refused:
-        world.accounts.link(other.owner, ADA)
+        world.accounts.link(other.owner, ADA, now=world.clock)
     assert refused.value.details == {"provider": "google"}
     assert world.accounts.get(other.owner) == other
 

@@ -174,7 +174,8 @@ def test_of_two_who_advance_a_turn_the_second_is_late(world, job, late):
 def test_a_hand_over_takes_everything_that_was_tried_along(world, job, prediction):
     """Turn, cost and fallback; the prediction where there is one."""
     tried = replace(job.items[0], turn=1, cost=9, fallback=FALLBACK, result_digest="of the fallback")
-    world.jobs.hand_over(job, tried, prediction, now=world.clock)
+    world.jobs.note(job, replace(job.items[0], prediction=Prediction(1, 3, id="p0")), now=world.clock)
+    world.jobs.hand_over(job, replace(tried, prediction=prediction), now=world.clock)
     found = world.stored(job)
     assert (found.kind, found.items[0]) == ("async", replace(tried, prediction=prediction))
 
@@ -184,5 +185,5 @@ def test_a_hand_over_of_what_has_ended_is_refused(world, job, late):
     """It is not opened again."""
     late(world, job)
     with pytest.raises(StaleAttempt):
-        world.jobs.hand_over(job, job.items[0], None, now=world.clock)
+        world.jobs.hand_over(job, job.items[0], now=world.clock)
     assert world.stored(job).kind == "sync"

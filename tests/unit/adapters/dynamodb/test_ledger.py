@@ -1,5 +1,7 @@
 """Holds, settles, releases and grants on the table of the template."""
 
+from dataclasses import replace
+
 import pytest
 
 from enhancer.domain.errors import DailyQuotaExceeded, NetworkQuotaExceeded
@@ -265,13 +267,29 @@ def test_a_key_of_one_owner_means_nothing_for_another(world):
     assert world.usage_and_balance(other)[0] == 1
 
 
-def test_remembering_a_key_twice_names_the_first_job(world):
-    """A key that was given to an earlier result keeps standing for it."""
-    owner = world.caller().owner
-    world.ledger.remember_key(owner, key_hash="k", job_id="job_1", fingerprint="f1", now=world.clock)
+def test_a_job_born_free_takes_its_key_once_and_nothing_else(world):
+    """The first job under a key is stored, the second is not; neither holds anything."""
+    caller = world.caller()
+    first, second = (replace(world.job(caller), status="succeeded") for _ in range(2))
+    world.ledger.store_free(first, key_hash="k", now=world.clock)
     with pytest.raises(KeyUsed) as used:
-        world.ledger.remember_key(owner, key_hash="k", job_id="job_2", fingerprint="f2", now=world.clock)
-    assert (used.value.job_id, used.value.fingerprint) == ("job_1", "f1")
+        world.ledger.store_free(second, key_hash="k", now=world.clock)
+    assert (used.value.job_id, world.jobs.get(caller.owner, second.id)) == (first.id, None)
+    assert (world.usage_and_balance(caller), world.kinds(caller)) == ((0, 0, 0, 0), [])
+
+
+def test_a_canceled_key_holds_nothing_for_seven_days(world):
+    """What was to be ordered under it is refused; a key that stands for a job is not canceled."""
+    caller = world.caller()
+    world.ledger.cancel_key(caller.owner, key_hash="k", now=world.clock)
+    with pytest.raises(KeyUsed) as used:
+        world.hold(world.job(caller), key="k")
+    assert (used.value.job_id, world.usage_and_balance(caller)) == (None, (0, 0, 0, 0))
+    world.clock = NOON + 7 * 86_400_000
+    job = world.hold(world.job(caller), key="k")
+    with pytest.raises(KeyUsed) as used:
+        world.ledger.cancel_key(caller.owner, key_hash="k", now=world.clock)
+    assert used.value.job_id == job.id
 
 
 def test_a_source_grants_once(world):

@@ -5,7 +5,7 @@ import pytest
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.accounts import hashed
 from enhancer.adapters.dynamodb.api_keys import ApiKeys
-from enhancer.adapters.dynamodb.owner_data import READY_MS, RUNNING_MS, SETTLED_MS, Export, OwnerRecords
+from enhancer.adapters.dynamodb.owner_data import READY_MS, RUNNING_MS, SETTLED_MS, Export
 from enhancer.adapters.dynamodb.table import TableBusy
 from enhancer.adapters.signin.base import Profile
 from enhancer.domain.api_keys import ApiKey
@@ -20,7 +20,7 @@ ADA = Profile("google", "1", "ada@example.com", "Ada Lovelace")
 @pytest.fixture
 def owner_records(world):
     """The adapter on the world's table."""
-    return OwnerRecords(world.table)
+    return world.owner_records
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_an_identity_added_meanwhile_is_not_left_behind(world, owner_records, ad
         ada = world.accounts.open(
             Owner("user", world.new_name()), plan="pro", role="user", email=None, now=world.clock
         )
-    world.accounts.link(ada.owner, Profile("github", "7", "ada@example.com", "Ada"))
+    world.accounts.link(ada.owner, Profile("github", "7", "ada@example.com", "Ada"), now=world.clock)
     with pytest.raises(TableBusy):
         owner_records.mark_deleted(ada, now=world.clock)
     assert world.accounts.get(ada.owner)

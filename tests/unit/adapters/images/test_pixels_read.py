@@ -210,6 +210,43 @@ def test_digest_depends_on_the_profile():
     )
 
 
+def with_chunks(**chunks: bytes) -> bytes:
+    """The PNG with chunks before its pixels."""
+    data = saved(photo(), "PNG")
+    return (
+        data[:33]
+        + b"".join(pictures.chunk(kind.encode(), content) for kind, content in chunks.items())
+        + data[33:]
+    )
+
+
+def test_digest_depends_on_every_statement_about_colour():
+    """Equal numbers that mean other colours are other pictures; what only says sRGB says nothing."""
+    linear, half = struct.pack(">I", 100_000), struct.pack(">I", 50_000)
+    wide = struct.pack(">8I", 31_270, 32_900, 68_000, 32_000, 26_500, 69_000, 15_000, 6_000)
+    stated = [
+        with_chunks(gAMA=linear), with_chunks(gAMA=half), with_chunks(cHRM=wide), with_chunks(gAMA=linear, cHRM=wide),
+        with_chunks(cICP=b"\x0c\x0d\0\1"), with_chunks(cICP=b"\x09\x10\0\1"), with_chunks(cICP=b"\x09\x12\0\1"),
+        saved(photo(), "PNG", icc_profile=pictures.icc()), saved(photo(), "PNG"),
+    ]  # fmt: skip
+    assert len({read(data).info.digest for data in stated}) == len(stated)
+    for same in (with_chunks(sRGB=b"\0", gAMA=linear), with_chunks(gAMA=struct.pack(">I", 45_455)),
+                 with_chunks(cICP=b"\1\x0d\0\1"), with_chunks(cICP=b"\1\x0d\0\1", gAMA=linear)):  # fmt: skip
+        assert read(same).info.digest == read(stated[-1]).info.digest
+
+
+def test_digest_depends_on_the_colour_of_an_avif():
+    """Primaries and transfer count, in the container's box or in the coded picture."""
+    data = saved(photo(), "AVIF")
+    at = data.index(b"colrnclx") + 8
+    digests = {
+        read(data[:at] + bytes((0, primaries, 0, transfer)) + data[at + 4 :]).info.digest
+        for primaries, transfer in ((1, 13), (12, 13), (9, 16), (9, 18))
+    }
+    assert len(digests) == 4
+    assert read(data).info.digest in digests
+
+
 def test_handlers_that_need_no_pixels_do_not_load_pillow():
     """The module is heavy, so the rules about pictures must not pull it in."""
     code = "import sys; import enhancer.domain.images; sys.exit('PIL' in sys.modules)"

@@ -5,22 +5,18 @@ import json
 import logging
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
 from enhancer.adapters.predictors import replicate as module
-from enhancer.adapters.predictors.replicate import Replicate
-from enhancer.adapters.predictors.results import Results
 from enhancer.domain import errors
 from enhancer.domain.jobs import Prediction
 from enhancer.domain.predictions import OutOfTime, StillRunning
 from tests.support.bucket import Bucket, job_for, now
-from tests.support.images import png
+from tests.support.replicate_answers import CREATE, GET, LIST, Tokens, adapter, ready, told
 from tests.support.scripted_server import drips, hangs, resets, says
 from tests.support.scripted_server import server as server  # noqa: PLC0414 - a fixture
 
-CREATE, LIST, GET = "POST /v1/predictions", "GET /v1/predictions", "GET /v1/predictions/p1"
 OFFICIAL = "POST /v1/models/google/nano-banana/predictions"
 
 
@@ -35,45 +31,8 @@ def bucket():
     return Bucket()
 
 
-class Tokens:
-    """A store whose token was rotated once."""
-
-    def __init__(self, *tokens):
-        self.tokens, self.asked = tokens or ("r8_secret",), []
-
-    def __call__(self, fresh):
-        self.asked.append(fresh)
-        return self.tokens[-1] if fresh else self.tokens[0]
-
-
-def adapter(server, bucket, *, token=None, callback=None, clock=now):
-    return Replicate(
-        base_url=server.url,
-        token=token or Tokens(),
-        results=Results(bucket),
-        artifacts=bucket,
-        callback_url=lambda job, item: callback,
-        now=clock,
-    )
-
-
-def told(status="succeeded", *, id="p1", at=0.0, **more):
-    """A prediction object."""
-    created = datetime.fromtimestamp(time.time() + at, UTC).isoformat().replace("+00:00", "Z")
-    return {
-        "id": id, "model": "owner/name", "version": "hidden", "status": status, "input": {}, "output": None,
-        "error": None, "logs": "", "metrics": {"predict_time": 2.0}, "created_at": created, "urls": {},
-    } | more  # fmt: skip
-
-
-def ready(server, size=(64, 48), **more):
-    """A prediction that succeeded; its output lies on the same server."""
-    server.on("GET /out.png", says(200, png(size), Content_Type="image/png"))
-    return told(output=f"{server.url}/out.png", **more)
-
-
 def test_a_prediction_is_created_with_everything_said(server, bucket):
-    """Version, scale, face, a bounded wait, a deadline at the provider, and where to call back."""
+    """Version, scale, face, the shortest wait, a deadline at the provider, and where to call back."""
     job, item = job_for(bucket, "real-esrgan", face=True, scale=2)
     server.on(CREATE, says(201, ready(server)))
     outcome = adapter(server, bucket, callback="https://us.example/back").predict(job, item, seconds_max=25)
@@ -87,10 +46,10 @@ def test_a_prediction_is_created_with_everything_said(server, bucket):
     assert body == {
         "version": job.model_of(item).version,
         "webhook": "https://us.example/back",
-        "webhook_events_filter": ["completed"],
+        "webhook_events_filter": ["start", "completed"],
     }
     headers = {name: asked.headers[name] for name in ("prefer", "cancel-after", "authorization")}
-    assert headers == {"prefer": "wait=20", "cancel-after": "5m", "authorization": "Bearer r8_secret"}
+    assert headers == {"prefer": "wait=1", "cancel-after": "5m", "authorization": "Bearer r8_secret"}
     assert (outcome.output.width, outcome.cost, len(server.asked)) == (64, 450, 2)
     assert "authorization" not in server.calls("GET /out.png")[0].headers
 
@@ -103,7 +62,7 @@ def test_an_official_model_is_created_by_its_name(server, bucket):
     body = json.loads(server.asked[0].body)
     assert set(body) == {"input"}
     assert body["input"]["prompt"] == "make it blue"
-    assert (server.asked[0].headers["prefer"], outcome.cost) == ("wait=7", 39_000)
+    assert (server.asked[0].headers["prefer"], outcome.cost) == ("wait=1", 39_000)
 
 
 def test_a_running_prediction_is_polled_to_its_end(server, bucket):
@@ -185,6 +144,7 @@ def test_a_refusal_is_our_error_and_is_not_repeated(server, bucket, answer, rais
     [
         (says(429, {}, Retry_After="7"), 7),
         (says(429, {"detail": "resets in ~30s."}), 30),
+        (says(429, {"detail": "slow down", "status": 429, "retry_after": 9}), 9),
         (says(429, {"detail": "resets in ~30s."}, Retry_After="7"), 7),
         (says(429, b"slow down"), None),
     ],

@@ -10,11 +10,12 @@ from email.parser import BytesParser
 from io import BytesIO
 
 import pytest
+from botocore.exceptions import ClientError
 from PIL import Image
 
 from enhancer.adapters.predictors import workers_ai as module
 from enhancer.adapters.predictors.results import Results
-from enhancer.adapters.predictors.workers_ai import SIDE_MIN, WorkersAi, within, work_size
+from enhancer.adapters.predictors.workers_ai import SIDE_MIN, WorkersAi, shape_of, within, work_size
 from enhancer.domain import errors
 from enhancer.domain.jobs import Prediction
 from enhancer.domain.predictions import OutOfTime, StillRunning
@@ -115,7 +116,7 @@ def test_what_was_asked_for_comes_before_the_defaults(server, bucket):
 
 
 def test_a_form_model_gets_a_small_reference_and_answers_in_an_envelope(server, bucket):
-    """At most 512 pixels a side; the size asked for is the working size; cost by tiles, in and out."""
+    """Less than 512 pixels a side; the size asked for is the working size; cost by tiles, in and out."""
     job, item = job_for(bucket, "flux-klein", size=(1600, 1200))
     server.on(RUN, envelope({"image": b64encode(jpeg((1024, 768))).decode()}))
     outcome = adapter(server, bucket).predict(job, item, seconds_max=25)
@@ -123,7 +124,7 @@ def test_a_form_model_gets_a_small_reference_and_answers_in_an_envelope(server, 
     assert {name: value for name, value in parts.items() if name != "input_image_0"} == {
         "prompt": b"make it blue", "width": b"1024", "height": b"768",
     }  # fmt: skip
-    assert Image.open(BytesIO(parts["input_image_0"])).size == (512, 384)
+    assert Image.open(BytesIO(parts["input_image_0"])).size == (511, 383)
     assert (outcome.output.width, outcome.cost) == (1024, 59 + 4 * 287)
 
 
@@ -139,20 +140,43 @@ def test_transparency_is_shown_to_the_model_on_white(server, bucket):
 
 
 @pytest.mark.parametrize(
-    ("size", "step", "worked"),
+    ("size", "step", "worked", "shape"),
     [
-        ((4000, 3000), 8, (768, 576)),
-        ((3000, 4000), 16, (576, 768)),
-        ((700, 500), 8, (704, 496)),
-        ((8, 6), 8, (344, 256)),
-        ((2000, 300), 8, (1704, 256)),
-        ((5000, 10), 16, (1920, 256)),
+        ((4000, 3000), 8, (768, 576), None),
+        ((3000, 4000), 16, (576, 768), None),
+        ((700, 500), 8, (704, 496), None),
+        ((8, 6), 8, (344, 256), None),
+        ((2000, 300), 8, (1704, 256), None),
+        ((2400, 240), 16, (1920, 256), (1920, 192)),
+        ((5000, 10), 16, (1920, 256), None),
     ],
 )
-def test_the_working_size_keeps_the_shape_within_the_models_limits(size, step, worked):
-    """Reduced, enlarged where it is too small, in steps."""
-    assert work_size(size, side_max=768, step=step) == worked
+def test_the_working_size_keeps_the_shape_within_the_models_limits(size, step, worked, shape):
+    """Reduced, enlarged where it is too small, in steps; the shape that is lost so is given back to the result."""
+    assert work_size(size, side_max=768, step=step, limit=1920) == worked
     assert all(side % step == 0 and SIDE_MIN <= side <= 1920 for side in worked)
+    assert shape_of(size, worked, step=step) == shape
+
+
+@pytest.mark.parametrize("size", [(512, 512), (511, 511), (4000, 3000), (300, 900), (1, 1), (9000, 1000)])
+def test_stable_diffusion_never_sees_a_side_of_512(server, bucket, size):
+    """Its documentation: smaller than 512; what is asked for and what is sent alike."""
+    job, item = job_for(bucket, "sd15", size=size)
+    server.on(RUN, image(png((256, 256))))
+    adapter(server, bucket).predict(job, item, seconds_max=25)
+    body = json.loads(server.asked[0].body)
+    sent = Image.open(BytesIO(b64decode(body["image_b64"]))).size
+    assert sent == (body["width"], body["height"])
+    assert all(SIDE_MIN <= side < 512 and side % 8 == 0 for side in sent)
+
+
+def test_a_picture_too_long_for_the_model_keeps_its_shape(server, bucket):
+    """Three times as long as wide: drawn at twice, and brought back."""
+    job, item = job_for(bucket, "sd15", size=(900, 300))
+    server.on(RUN, image(png((504, 256))))
+    output = adapter(server, bucket).predict(job, item, seconds_max=25).output
+    stored = Image.open(BytesIO(bucket.stored[item.target][0]))
+    assert (output.width, output.height) == stored.size == (504, 168)
 
 
 def test_a_reference_is_only_ever_reduced():
@@ -331,3 +355,17 @@ def test_no_log_line_names_token_account_prompt_or_url(server, bucket, caplog, l
     assert "provider exhausted" in written
     for secret in ("cf_secret", "accounts/acc", "make it blue", "secret text", "http://", item.input.key):
         assert secret not in written
+
+
+def test_a_result_that_the_bucket_did_not_take_is_tried_again_at_its_cost(server, bucket, monkeypatch):
+    """Nothing is left to fetch, so another run is needed; what this one cost is known."""
+    job, item = job_for(bucket, "flux-klein", size=SIZE)
+    server.on(RUN, envelope({"image": b64encode(jpeg(SIZE)).decode()}))
+
+    def refused(*_given, **_more):
+        raise ClientError({"Error": {"Code": "SlowDown"}}, "PutObject")
+
+    monkeypatch.setattr(bucket, "put", refused)
+    with pytest.raises(errors.ProviderUnavailable) as failed:
+        adapter(server, bucket).predict(job, item, seconds_max=25)
+    assert (failed.value.made, failed.value.cost) == (False, 59 + 287)

@@ -26,6 +26,7 @@ def test_all_lines_of_an_invoice_are_read_page_by_page(server):
         "GET /v1/invoices/in_1",
         says(200, {
             "id": "in_1", "object": "invoice", "customer": "cus_1", "status": "paid", "created": 3, "livemode": False,
+            "status_transitions": {"paid_at": 4},
             "billing_reason": "subscription_cycle", "lines": listed(path, lines[:10], more=True),
             "parent": {"type": "subscription_details", "subscription_details": {"subscription": "sub_1"}},
             "payments": listed("/v1/invoice_payments", [], more=False),

@@ -9,6 +9,7 @@ from enhancer import runtime
 from enhancer.api.http.app import create_app, entrypoint
 from enhancer.domain import errors
 from enhancer.domain.owners import Owner
+from enhancer.domain.plans import PLANS
 from tests.support.cookies import attributes
 from tests.support.events import CONTEXT, CSRF_TOKEN, Answer, Browser, http_event, unsafe
 
@@ -21,6 +22,7 @@ SECURITY = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 PATH = "/api/thing"
+OTHER = PLANS["guest"].other_per_minute
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def test_a_foreign_origin_is_refused_first_and_uses_no_budget(thing, served, hea
     for _ in range(40):
         answer = Answer(handler(http_event("POST", PATH, headers=headers, ip=ip), CONTEXT))
         assert (answer.status, answer.error["code"]) == (403, "origin_not_allowed")
-    assert left(handler, ip) == 30
+    assert left(handler, ip) == OTHER
     assert script["calls"] == 1
 
 
@@ -72,7 +74,7 @@ def test_a_wrong_token_is_refused_second_and_uses_no_budget(thing, served):
         answer = Answer(handler(event, CONTEXT))
         assert (answer.status, answer.error["code"]) == (403, "csrf_token_invalid")
         assert "RateLimit" not in answer.headers
-    assert left(handler, ip) == 30
+    assert left(handler, ip) == OTHER
     assert script["calls"] == 1
 
 
@@ -84,26 +86,26 @@ def test_a_bad_request_uses_budget(thing, served):
     browser = Browser(ip=ip)
     assert [browser.send(handler, "POST", PATH).status for _ in range(10)] == [400] * 10
     script["problem"] = None
-    assert left(handler, ip) == 20
+    assert left(handler, ip) == OTHER - 10
 
 
 def test_the_limit_is_refused_before_the_handler_with_all_its_fields(thing, served):
-    """The thirty-first call of a minute: 429, the exact wait, the limit's fields, and no work."""
+    """The first call beyond those of a minute: 429, the exact wait, the limit's fields, and no work."""
     handler, script, _ = thing
     browser = Browser(ip=fresh_network(served))
-    assert [browser.send(handler, "POST", PATH).status for _ in range(30)] == [200] * 30
+    assert [browser.send(handler, "POST", PATH).status for _ in range(OTHER)] == [200] * OTHER
     refused = browser.send(handler, "POST", PATH)
     assert (refused.status, refused.error["type"], refused.error["code"]) == (
         429,
         "rate_limit",
         "rate_limited",
     )
-    assert refused.json["retryAfter"] == 2
-    assert refused.headers["Retry-After"] == "2"
-    assert refused.headers["RateLimit-Policy"] == '"other";q=30;w=60'
-    assert refused.headers["RateLimit"] == '"other";r=0;t=2'
-    assert script["calls"] == 30
-    served.clock += 1999
+    assert refused.json["retryAfter"] == 1
+    assert refused.headers["Retry-After"] == "1"
+    assert refused.headers["RateLimit-Policy"] == '"other";q=60;w=60'
+    assert refused.headers["RateLimit"] == '"other";r=0;t=1'
+    assert script["calls"] == OTHER
+    served.clock += 999
     assert browser.send(handler, "POST", PATH).status == 429
     served.clock += 1
     assert browser.send(handler, "POST", PATH).status == 200
@@ -113,16 +115,16 @@ def test_a_new_cookie_is_no_new_budget(thing, served):
     """Guests are counted by network: a browser that drops its cookies is the same caller."""
     handler, _, _ = thing
     ip = fresh_network(served)
-    statuses = [Browser(ip=ip).send(handler, "GET", PATH).status for _ in range(31)]
-    assert statuses == [200] * 30 + [429]
+    statuses = [Browser(ip=ip).send(handler, "GET", PATH).status for _ in range(OTHER + 1)]
+    assert statuses == [200] * OTHER + [429]
 
 
 def test_an_allowed_call_tells_what_is_left(thing, served):
     """Limit fields are on every answer."""
     handler, _, _ = thing
     answer = Browser(ip=fresh_network(served)).send(handler, "GET", PATH)
-    assert answer.headers["RateLimit-Policy"] == '"other";q=30;w=60'
-    assert answer.headers["RateLimit"] == '"other";r=29;t=2'
+    assert answer.headers["RateLimit-Policy"] == '"other";q=60;w=60'
+    assert answer.headers["RateLimit"] == '"other";r=59;t=1'
 
 
 @pytest.mark.parametrize(

@@ -247,8 +247,8 @@ def test_a_refused_scope_uses_budget(served):
     """Trying what one may not is counted like everything."""
     holder(served, "read", plan="free")
     found = thing()
-    assert found.call("POST").headers["RateLimit"].startswith('"other";r=29')
-    assert found.call("GET").headers["RateLimit"].startswith('"other";r=28')
+    assert found.call("POST").headers["RateLimit"].startswith('"other";r=59')
+    assert found.call("GET").headers["RateLimit"].startswith('"other";r=58')
 
 
 def test_an_administrators_key_is_no_administrator(served):
@@ -276,7 +276,7 @@ def test_keys_and_browser_of_an_account_share_one_budget(served):
         found.browse(session(served, owner)),
     ]
     left = [answer.headers["RateLimit"].partition("r=")[2].partition(";")[0] for answer in answers]
-    assert left == ["29", "28", "27"]
+    assert left == ["59", "58", "57"]
 
 
 def test_two_accounts_behind_one_address_have_a_budget_each(served):

@@ -3,7 +3,8 @@
 import pytest
 
 from enhancer.api.http.multipart import FIELD_BYTES_MAX, PARTS_MAX, parse
-from enhancer.domain.errors import FileTooLarge, InvalidFields, InvalidMultipart, TooManyImages
+from enhancer.api.shapes.error_texts import message
+from enhancer.domain.errors import FileTooLarge, ImageMissing, InvalidFields, InvalidMultipart, TooManyImages
 from enhancer.domain.images import FILE_BYTES_MAX
 from tests.support.events import BOUNDARY, NAMED_FIELD, form, image_part, joined, part
 from tests.support.images import png
@@ -48,6 +49,55 @@ def test_a_strange_filename_changes_nothing_else(filename):
     found = parse(joined([image_part(png(), filename=filename)]), TYPE)
     assert set(found) == {"image"}
     assert found["image"].content == png()
+
+
+@pytest.mark.parametrize(
+    "filename", [b"Gr\xf6\xdfe.jpg", b"\xff\xfe", "\u5199\u771f.jpg".encode(), b"a" * 9_000, b"\x00.png"],
+    ids=["latin-1", "no text", "utf-8", "9000 characters", "nul"],
+)  # fmt: skip
+def test_any_bytes_may_name_a_file(filename):
+    """Nothing is made of the name, so nothing can be wrong with it."""
+    body = image_part(png(), filename="NAME").replace(b"NAME", filename)
+    assert parse(joined([body]), TYPE)["image"].content == png()
+
+
+@pytest.mark.parametrize("name", ["file", "image[]", "photo", "x" * 5_000])
+def test_a_file_under_another_name_is_told_the_right_one(name):
+    """Where the picture belongs is said, instead of what its bytes are not."""
+    with pytest.raises(ImageMissing) as refused:
+        parse(joined([image_part(b"\xff\xd8\xff" + bytes(30_000), name=name), text("scale", b"2")]), TYPE)
+    assert refused.value.details == {"field": "image", "found": name[:60]}
+    for language, expected in (
+        ("en", "Send the picture in the file field “image”"),
+        ("de", "im Dateifeld „image“"),
+    ):
+        assert expected in message("image_missing", refused.value.details, language)
+
+
+@pytest.mark.parametrize(
+    "charset", ["undefined", "idna", "hex", "unicode_escape", "utf-7", "a" * 500, "utf-16"]
+)
+def test_a_charset_that_is_not_utf8_is_refused_by_name(charset):
+    """Python knows codecs that are no charsets; none of them is asked."""
+    odd = part(NAMED_FIELD.format("prompt") + f"\r\nContent-Type: text/plain; charset={charset}", b"x")
+    with pytest.raises(InvalidFields) as refused:
+        parse(joined([odd]), TYPE)
+    assert refused.value.details == {"fields": [{"field": "prompt", "problem": "not UTF-8"}]}
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "us-ascii"])
+def test_a_charset_that_is_utf8_may_be_said(charset):
+    """Some clients say it with every text."""
+    said = part(
+        NAMED_FIELD.format("prompt") + f"\r\nContent-Type: text/plain; charset={charset}", "ö".encode()
+    )
+    assert parse(joined([said]), TYPE) == {"prompt": "ö"}
+
+
+def test_a_picture_may_say_any_charset():
+    """It is no text."""
+    said = image_part(png(), content_type="image/png; charset=undefined")
+    assert parse(joined([said]), TYPE)["image"].content == png()
 
 
 def test_a_line_break_in_a_filename_is_refused():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from enhancer.domain.artifacts import UPLOAD_SECONDS, NoArtifact
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
+GET_SECONDS = 10.0
+"""How long the bytes of an artifact may take to arrive: a bucket that drips must not use up a request's time."""
+PIECE_BYTES = 65_536
 LINK_SECONDS = 300
 """How long a link is valid unless told otherwise."""
 NUMBER_DIGITS_MAX = 15
@@ -53,12 +57,21 @@ class Artifacts:
         )
 
     def get(self, key: str, *, first: int | None = None, last: int | None = None) -> bytes:
-        """Return the bytes, or those from ``first`` to ``last`` inclusive; raise `NoArtifact`."""
+        """Return the bytes, or those from ``first`` to ``last`` inclusive; raise `NoArtifact`.
+
+        Raises botocore's `ReadTimeoutError` when they take longer than `GET_SECONDS` to arrive.
+        """
         window: Any = {} if first is None else {"Range": f"bytes={first}-{last}"}
         try:
-            return self._client.get_object(Bucket=self._bucket, Key=key, **window)["Body"].read()
+            body = self._client.get_object(Bucket=self._bucket, Key=key, **window)["Body"]
         except ClientError as failed:
             raise _absent(failed, key) from None
+        ends, pieces = time.monotonic() + GET_SECONDS, []
+        for piece in body.iter_chunks(PIECE_BYTES):
+            pieces.append(piece)
+            if time.monotonic() > ends:
+                raise ReadTimeoutError(endpoint_url=self._bucket)
+        return b"".join(pieces)
 
     def head(self, key: str) -> Head:
         """Return what is stored about an artifact; raise `NoArtifact`."""
@@ -78,6 +91,14 @@ class Artifacts:
         except NoArtifact:
             return False
         return True
+
+    def copy(self, key: str, to: str) -> None:
+        """Copy an artifact within the bucket, with its content type and facts; raise `NoArtifact`."""
+        source: Any = {"Bucket": self._bucket, "Key": key}
+        try:
+            self._client.copy_object(Bucket=self._bucket, Key=to, CopySource=source)
+        except ClientError as failed:
+            raise _absent(failed, key) from None
 
     def delete(self, key: str) -> None:
         """Delete the artifact if it is stored."""

@@ -1,6 +1,7 @@
 """Everything that is stored in the one DynamoDB table, a file per kind of item.
 
 ``accounts``       users, their sessions and sign-in identities
+``allowances``     what an identity had used when its account was deleted
 ``api_keys``       API keys and what is charged through them
 ``flags``          the operator's flags
 ``jobs``           jobs with their items

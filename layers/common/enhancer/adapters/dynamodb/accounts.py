@@ -6,13 +6,15 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from enhancer.adapters.dynamodb import keys
-from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, absent
+from enhancer.adapters.dynamodb.allowances import AllowanceMoved
+from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, absent, retried
 from enhancer.domain.accounts import SESSION_SECONDS, SIGN_IN_SECONDS, Account, PendingSignIn, Session
 from enhancer.domain.errors import IdentityTaken, NotFound, OwnerBlocked
 from enhancer.domain.owners import Owner
 from enhancer.domain.subscriptions import Paid, Subscription
 
 if TYPE_CHECKING:
+    from enhancer.adapters.dynamodb.allowances import Allowances
     from enhancer.adapters.signin.base import Profile
 
 AUDIT_FIELDS = ("id", "action", "actor", "reason", "at", "value")
@@ -26,8 +28,9 @@ class NewAccountRaced(Exception):
 class Accounts:
     """Accounts and sessions. Tokens are stored as SHA-256 only, so that nobody who reads the table can sign in."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, allowances: Allowances) -> None:
         self._table = table
+        self._allowances = allowances
 
     def open(self, owner: Owner, *, plan: str, role: str, email: str | None, now: int) -> Account:
         """Create the account, or change plan, role and address of the existing one; its credits stay as they are."""
@@ -102,9 +105,11 @@ class Accounts:
         )
         return PendingSignIn(provider, record["return_to"], record.get("linking")) if record else None
 
+    @retried(AllowanceMoved)
     def sign_in(self, profile: Profile, *, new_user: str, role: str, now: int) -> Account:
         """Return the account of a verified identity, a new one if it has none. One user per identity.
 
+        A new account has used of day and month what the identity's deleted one had.
         Raises `OwnerBlocked`, and `NotFound` for an identity whose account is gone.
         """
         identity = keys.identity(profile.provider, profile.subject)
@@ -112,7 +117,9 @@ class Accounts:
         if known is None:
             owner = Owner("user", new_user)
             try:
-                self._table.transact(self._opening(owner, profile, role, now))
+                self._table.transact(
+                    [*self._opening(owner, profile, role, now), *self._used_before(owner, profile, now)]
+                )
             except NewAccountRaced:
                 known = self._table.get(identity)
             else:
@@ -129,8 +136,9 @@ class Accounts:
             raise NotFound
         return self._returning(Owner("user", known["user"]), profile, role)
 
-    def link(self, owner: Owner, profile: Profile) -> None:
-        """Let another identity sign this user in.
+    @retried(AllowanceMoved)
+    def link(self, owner: Owner, profile: Profile, *, now: int) -> None:
+        """Let another identity sign this user in, who has then used of day and month at least what that one had.
 
         Raises `IdentityTaken` when it signs somebody else in, `NotFound` when the account is gone.
         """
@@ -149,7 +157,10 @@ class Accounts:
         ]
         account = self.get(owner)
         if account and name not in account.identities:
-            self._table.transact(writes)
+            self._table.transact([*writes, *self._used_before(owner, profile, now)])
+
+    def _used_before(self, owner: Owner, profile: Profile, now: int) -> list[Write]:
+        return self._allowances.taken_over(owner, profile.provider, profile.subject, now=now)
 
     # -------------------------------------------------------------------------------------------- admin
 
@@ -269,4 +280,5 @@ def _account(owner: Owner, record: Record) -> Account:
 
 def _subscription(stored: Record) -> Subscription:
     paid = tuple(Paid(**one) for one in stored.get("paid", ()))
-    return Subscription(**{**stored, "paid": paid})
+    known = {name: value for name, value in stored.items() if name in Subscription.__slots__}
+    return Subscription(**{**known, "paid": paid})

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from enhancer.adapters.dynamodb import keys
-from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table
+from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, absent
 from enhancer.domain.jobs import (
     DEADLINE_MS,
     KEPT_DAYS,
@@ -16,16 +16,19 @@ from enhancer.domain.jobs import (
     Item,
     Job,
     JobError,
+    Kind,
     Prediction,
     PredictionStarted,
     Source,
     StaleAttempt,
 )
-from enhancer.domain.ledger import Hold
+from enhancer.domain.ledger import Earlier, Hold, ResultTaken
 from enhancer.domain.models import Params
 from enhancer.domain.owners import Owner
 from enhancer.domain.pricing import Split
 
+RESULT_KEPT_SECONDS = 400 * 86_400
+"""How long the index of results is stored."""
 _OPEN = "#status IN (:queued, :processing) AND #attempt = :attempt"
 _OPEN_NAMES = {"#status": "status", "#attempt": "attempt", "#items": "items"}
 
@@ -37,9 +40,9 @@ class Jobs:
         self._table = table
 
     def get(self, owner: Owner, job_id: str) -> Job | None:
-        """Return this owner's job; None where there is none, also if another owner has one with this id."""
+        """Return this owner's job; None where there is none (any more), also if another owner has one with this id."""
         record = self._table.get(keys.job(owner, job_id))
-        return from_record(record) if record else None
+        return from_record(record) if record and not is_deleted(record) else None
 
     def page(
         self, owner: Owner, *, statuses: Collection[str], limit: int, after: str | None
@@ -52,7 +55,7 @@ class Jobs:
         for record in self._table.under(
             keys.account(owner)["pk"], "JOB#", newest_first=True, before=f"JOB#{after}" if after else None
         ):
-            if statuses and record["status"] not in statuses:
+            if is_deleted(record) or (statuses and record["status"] not in statuses):
                 continue
             if len(found) == limit:
                 return found, found[-1].id
@@ -79,7 +82,6 @@ class Jobs:
         Raises `PredictionStarted` when another run of the same step was faster: its ``target`` counts.
         """
         changes = {
-            "status": "processing",
             "digest": item.digest,
             "result_digest": item.result_digest,
             "input": asdict(item.input) if item.input else None,
@@ -87,6 +89,25 @@ class Jobs:
             "output_format": item.output_format,
         }
         self._change(job, item, changes, now=now, once="input")
+
+    def take_result(self, job: Job, item: Item, earlier: Earlier, *, now: int) -> None:
+        """Let an open item be the one that makes its result, in one transaction with its status.
+
+        ``earlier``: whom the index of results named. Raises `ResultTaken` when it names another one by now,
+        `StaleAttempt` when the job or item has ended or moved on.
+        """
+        place = f"#items[{item.index}]"
+        begun = Write(
+            "Update",
+            keys.job(job.owner, job.id),
+            update=f"SET #status = :processing, {place}.#status = :processing, updated_at = :now, gsi1sk = :deadline",
+            condition=f"{_OPEN} AND {place}.#status IN (:queued, :processing)"
+            f" AND {_in_turn(f'{place}.turn', item)}",
+            names=_OPEN_NAMES,
+            values=self._values(job, {":now": now, ":deadline": now + DEADLINE_MS, ":turn": item.turn}),
+            refusal=lambda _: StaleAttempt(),
+        )
+        self._table.transact([begun, result_write(job, item, earlier, now=now)])
 
     def claim(self, job: Job, item: Item, *, token: str | None, now: int) -> bool:
         """Take the right to start the item's prediction in this turn; raise `StaleAttempt`.
@@ -104,15 +125,19 @@ class Jobs:
             return False
         return True
 
-    def unclaim(self, job: Job, item: Item, *, retry_after: float | None, cost: int, now: int) -> None:
+    def unclaim(
+        self, job: Job, item: Item, *, retry_after: float | None, cost: int, now: int
+    ) -> Prediction | None:
         """Give the right to start back after the provider refused; raise `StaleAttempt`.
 
+        Returns the prediction as it was stored: with an id, one has been reported to have begun all the same.
         ``retry_after``: seconds that the provider asked to wait. ``cost``: what the try cost us, in USD micros.
         """
         place = f"#items[{item.index}]"
         wait, values = (f", {place}.retry_after = :wait", {":wait": retry_after}) if retry_after else ("", {})
-        self._guarded(
+        return self._guarded(
             job,
+            item,
             f"SET updated_at = :now, {place}.#cost = :cost{wait} REMOVE {place}.prediction",
             names={"#cost": "cost"},
             values={":now": now, ":cost": item.cost + cost, ":turn": item.turn, **values},
@@ -123,9 +148,10 @@ class Jobs:
         """Store the provider's id of the prediction of this turn; raise `StaleAttempt`."""
         self._set_in_prediction(job, item, "id", prediction_id)
 
-    def next_turn(self, job: Job, item: Item, after: Item, *, now: int) -> None:
+    def next_turn(self, job: Job, item: Item, after: Item, *, now: int) -> Prediction | None:
         """Store that a try failed; ``after`` is the item as the next try finds it, with its prediction or without.
 
+        Returns the prediction that was stored for the try that failed.
         Raises `StaleAttempt` when the job has ended or another run of the same step was faster.
         """
         place = f"#items[{item.index}]"
@@ -133,8 +159,9 @@ class Jobs:
         sets = ", ".join(f"{place}.#{name} = :{name}" for name in changes)
         kept = f", {place}.prediction.#turn = :turn" if after.prediction else ""
         gone = f"{place}.retry_after" if after.prediction else f"{place}.prediction, {place}.retry_after"
-        self._guarded(
+        return self._guarded(
             job,
+            item,
             f"SET {sets}{kept}, updated_at = :now, gsi1sk = :deadline REMOVE {gone}",
             names={f"#{name}": name for name in changes} | {"#turn": "turn"},
             values={f":{name}": value for name, value in changes.items()}
@@ -143,20 +170,19 @@ class Jobs:
             + _in_turn(f"{place}.#turn", item, ":before"),
         )
 
-    def hand_over(self, job: Job, item: Item, prediction: Prediction | None, *, now: int) -> None:
-        """Make a sync job async, with its running prediction if there is one; raise `StaleAttempt`."""
-        place, changes = f"#items[{item.index}]", _progress(item)
-        if prediction:
-            changes["prediction"] = asdict(prediction)
-        sets = ", ".join(f"{place}.#{name} = :{name}" for name in changes)
-        self._guarded(
-            job,
-            f"SET kind = :async, {sets}, updated_at = :now, gsi1sk = :deadline",
-            names={f"#{name}": name for name in changes},
-            values={f":{name}": value for name, value in changes.items()}
-            | {":async": "async", ":now": now, ":deadline": now + DEADLINE_MS},
-            condition=_OPEN,
-        )
+    def note(self, job: Job, item: Item, *, now: int) -> Prediction | None:
+        """Store how far the tries of a sync job's item are, with the prediction that is about to start, if any.
+
+        Returns the prediction that was stored before. Raises `StaleAttempt`.
+        """
+        return self._store_progress(job, item, kind="sync", now=now)
+
+    def hand_over(self, job: Job, item: Item, *, now: int) -> Prediction | None:
+        """Make a sync job async, with its item's running prediction if there is one; raise `StaleAttempt`.
+
+        Returns the prediction that was stored before.
+        """
+        return self._store_progress(job, item, kind="async", now=now)
 
     def cancel(self, job: Job, *, now: int) -> bool:
         """Mark an open job as canceled; return False when it has ended.
@@ -173,15 +199,56 @@ class Jobs:
             return False
         return True
 
-    def delete(self, job: Job) -> bool:
-        """Remove a closed job and its results from the index of paid results; False if it is unclosed or runs again."""
+    def mark_deleted(self, job: Job, *, now: int) -> bool:
+        """Let a closed job be gone for everybody; return False if it is unclosed, runs again or was deleted before.
+
+        From then on it cannot run again, and until `remove` it is in the index of deleted jobs, which the sweep reads.
+        """
+        try:
+            self._table.update(
+                keys.job(job.owner, job.id),
+                "SET deleted_at = :now, gsi1pk = :removal, gsi1sk = :now",
+                values={":now": now, ":removal": keys.REMOVAL, ":attempt": job.attempt},
+                condition="attribute_not_exists(gsi1pk) AND attempt = :attempt",
+            )
+        except ConditionFailed:
+            return False
+        return True
+
+    def deleted(self, *, before: int) -> list[Job]:
+        """Return the jobs of every owner that were deleted before a time (epoch ms) and not removed yet."""
+        pointers = self._table.overdue(keys.REMOVAL, before)
+        records = (self._table.get({"pk": pointer["pk"], "sk": pointer["sk"]}) for pointer in pointers)
+        return [from_record(record) for record in records if record and is_deleted(record)]
+
+    def remove(self, job: Job) -> None:
+        """Remove the record of a deleted job, and its results from the index of paid results. Safe to repeat."""
         for item in job.items:
             if item.result_digest:
                 self._table.delete_if(
                     keys.result(job.owner, item.result_digest), "job = :job", {":job": job.id}
                 )
-        closed, this = "attribute_not_exists(gsi1pk) AND attempt = :attempt", {":attempt": job.attempt}
-        return self._table.delete_if(keys.job(job.owner, job.id), closed, this)
+        self._table.delete_if(keys.job(job.owner, job.id), "gsi1pk = :removal", {":removal": keys.REMOVAL})
+
+    def _store_progress(self, job: Job, item: Item, *, kind: Kind, now: int) -> Prediction | None:
+        """Store kind, tries and prediction of an open job with one item, and move its deadline on.
+
+        Returns the prediction that was stored before.
+        """
+        place, changes = f"#items[{item.index}]", _progress(item)
+        if item.prediction:
+            changes["prediction"] = asdict(item.prediction)
+        sets = ", ".join(f"{place}.#{name} = :{name}" for name in changes)
+        gone = "" if item.prediction else f" REMOVE {place}.prediction"
+        return self._guarded(
+            job,
+            item,
+            f"SET kind = :kind, {sets}, updated_at = :now, gsi1sk = :deadline{gone}",
+            names={f"#{name}": name for name in changes},
+            values={f":{name}": value for name, value in changes.items()}
+            | {":kind": kind, ":now": now, ":deadline": now + DEADLINE_MS},
+            condition=_OPEN,
+        )
 
     def _change(self, job: Job, item: Item, changes: Record, *, now: int, once: str) -> None:
         """Change an open item that has no field ``once`` yet, and move the deadline on.
@@ -220,6 +287,7 @@ class Jobs:
         later, more = (", gsi1sk = :deadline", {":deadline": deadline}) if deadline else ("", {})
         self._guarded(
             job,
+            item,
             f"SET {place}.#field = :value{later}",
             names={"#field": field},
             values={":value": value, ":turn": item.turn, **more},
@@ -227,19 +295,21 @@ class Jobs:
         )
 
     def _guarded(
-        self, job: Job, update: str, *, names: dict[str, str], values: Record, condition: str
-    ) -> None:
-        """Update an open job of this attempt; raise `StaleAttempt`."""
+        self, job: Job, item: Item, update: str, *, names: dict[str, str], values: Record, condition: str
+    ) -> Prediction | None:
+        """Update an open job of this attempt and return the item's prediction as it was; raise `StaleAttempt`."""
         try:
-            self._table.update(
+            before = self._table.update(
                 keys.job(job.owner, job.id),
                 update,
                 names=_OPEN_NAMES | names,
                 values=self._values(job, values),
                 condition=condition,
+                old=True,
             )
         except ConditionFailed:
             raise StaleAttempt from None
+        return from_record(before).items[item.index].prediction
 
     def _table_update(self, job: Job, update: str, values: Record) -> None:
         try:
@@ -277,8 +347,13 @@ def _in_turn(path: str, item: Item, value: str = ":turn") -> str:
 
 
 def _progress(item: Item) -> Record:
-    """Return the fields of an item that change when a try fails."""
-    found: Record = {"turn": item.turn, "cost": item.cost, "result_digest": item.result_digest}
+    """Return the fields of an item that change when a try fails or is put off."""
+    found: Record = {
+        "turn": item.turn,
+        "waited": item.waited,
+        "cost": item.cost,
+        "result_digest": item.result_digest,
+    }
     return found | ({"fallback": asdict(item.fallback)} if item.fallback else {})
 
 
@@ -290,6 +365,33 @@ def to_record(job: Job) -> Record:
     if job.is_open:
         record |= {"gsi1pk": keys.open_shard(job.id), "gsi1sk": job.deadline}
     return record
+
+
+def result_write(job: Job, item: Item, earlier: Earlier | None, *, now: int) -> Write:
+    """Return the write that names an item in the index of results.
+
+    With ``earlier`` only if the index still names the item that it named then; else it raises `ResultTaken`.
+    """
+    record: Record = {"job": job.id, "item": item.index, "expires": now // 1000 + RESULT_KEPT_SECONDS}
+    key = keys.result(job.owner, item.result_digest)
+    if earlier is None:
+        return Write("Put", key, record)
+    if earlier.result_job is None:
+        return Write("Put", key, record, condition=absent(), refusal=lambda _: ResultTaken())
+    return Write(
+        "Put",
+        key,
+        record,
+        condition="#job = :seen_job AND #item = :seen_item",
+        names={"#job": "job", "#item": "item"},
+        values={":seen_job": earlier.result_job, ":seen_item": earlier.result_item},
+        refusal=lambda _: ResultTaken(),
+    )
+
+
+def is_deleted(record: Record) -> bool:
+    """Return whether a job was deleted; its record is there until its pictures are gone."""
+    return record.get("gsi1pk") == keys.REMOVAL
 
 
 def from_record(record: Record) -> Job:

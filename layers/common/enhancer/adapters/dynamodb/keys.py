@@ -11,11 +11,11 @@ Once: hold       same                          ONCE#<job>#<item>#hold       one 
 Once: resolution same                          ONCE#<job>#<item>#resolution one settle or release per hold
 Once: source     same                          ONCE#<source>                credits come or go once per source
 Once: event      same                          ONCE#event#<event>           an event of Stripe counts once; TTL
-Idempotency key  same                          ONCE#key#<sha256>            the job that it stands for; TTL
+Idempotency key  same                          ONCE#key#<sha256>            its job, or that it is void; TTL
 Lot              same                          LOT#<source>                 credits that arrived together
 Order            same                          ORDER#<sha256>               checkout of an idempotency key; TTL
 Job              same                          JOB#<job>                    a job with its items; TTL
-Result index     same                          RESULT#<digest>              item paid for with this result; TTL
+Result index     same                          RESULT#<digest>              item that makes it or has it; TTL
 API key          same                          KEY#<key>                    an API key as its owner sees it
 Key usage        same                          KEYUSE#<key>#2026-11         what a key used in a month; TTL
 Audit            same                          AUDIT#<entry>                what administrators changed
@@ -26,6 +26,7 @@ API key: secret  APIKEY#<sha256>               -                            owne
 Session          SESSION#<sha256>              -                            the user signed in with a token; TTL
 Sign-in          SIGNIN#<sha256>               -                            a sign-in by its OAuth state; TTL
 Identity         IDENTITY#<provider>#<subject> -                            the user whom it signs in
+Allowance        IDENTITY#<provider>#<hash>    USAGE#<period>               used before its account was deleted; TTL
 E-mail           EMAIL#<sha256>                <user>                       users with this address
 Stripe customer  STRIPE#<customer>             -                            the user with this customer id
 Cost day         COST#2026-11-20               <provider>#<alias>#<plan>    figures of the cost report; TTL
@@ -35,14 +36,15 @@ Flags: audit     same                          AUDIT#<entry>                who 
 ================ ============================= ============================ ========================================
 
 ``<job>``, ``<entry>`` and ``<key>`` are ids that sort by time, so that one query lists the newest first. ``<sha256>``
-is the hash of the token, secret, state, address or idempotency key; ``<network>`` a keyed hash of an address.
+is the hash of the token, secret, state, address or idempotency key; ``<network>`` a keyed hash of an address,
+``<hash>`` one of a subject.
 ``<item>`` is an item's index, from the second attempt on ``<item>.<attempt>``. The period is part of the usage key, so
 that nothing has to be reset when it ends; a paid month is named by its dates: ``USAGE#2026-11-20/2026-12-20``.
 
 ``gsi1`` is a sparse index of what is due; ``gsi1sk`` is a time in epoch ms. An unclosed job has ``gsi1pk``
 ``OPEN#<shard>`` and its deadline; a lot ``EXPIRY`` and when it expires, until it has been booked as expired; a deleted
-account ``PURGE`` and when it was deleted, until nothing else of it is left. TTL: the attribute ``expires``, in epoch
-seconds.
+account ``PURGE`` and when it was deleted, until nothing else of it is left; a deleted job ``REMOVAL`` and when it was
+deleted, until its pictures are gone, too. TTL: the attribute ``expires``, in epoch seconds.
 """
 
 from __future__ import annotations
@@ -144,7 +146,7 @@ def job(owner: Owner, job_id: str) -> Key:
 
 
 def result(owner: Owner, digest: str) -> Key:
-    """The item that was paid for with this result; ``digest`` is that of its pixels and parameters."""
+    """The item that makes or has made this result; ``digest`` is that of its pixels and parameters."""
     return {"pk": _owner(owner), "sk": f"RESULT#{digest}"}
 
 
@@ -172,6 +174,11 @@ def sign_in(state_hash: str) -> Key:
 def identity(provider: str, subject: str) -> Key:
     """The user whom an account at Google or GitHub signs in."""
     return {"pk": f"IDENTITY#{provider}#{subject}", "sk": "-"}
+
+
+def allowance(provider: str, subject_hash: str, period: str) -> Key:
+    """What an identity, given by a keyed hash, had used of a period when its account was deleted."""
+    return {"pk": f"IDENTITY#{provider}#{subject_hash}", "sk": f"USAGE#{period}"}
 
 
 def email(address_hash: str, user_id: str) -> Key:
@@ -206,6 +213,10 @@ def export(owner: Owner) -> Key:
 
 PURGE = "PURGE"
 """The index partition of deleted accounts whose purge has not finished."""
+
+
+REMOVAL = "REMOVAL"
+"""The index partition of deleted jobs whose pictures may still be there."""
 
 
 def open_shard(job_id: str) -> str:

@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from enhancer.adapters.dynamodb import keys
-from enhancer.adapters.dynamodb.jobs import to_record
-from enhancer.adapters.dynamodb.ledger_writes import balance_of, once, totals, write_entry
+from enhancer.adapters.dynamodb.jobs import result_write, to_record
+from enhancer.adapters.dynamodb.ledger_writes import USAGE_KEPT_SECONDS, balance_of, once, totals, write_entry
 from enhancer.adapters.dynamodb.lots import CreditLots
 from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Write, absent
 from enhancer.domain.errors import JobCanceled
@@ -32,12 +32,12 @@ from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, Plan
 from enhancer.domain.pricing import Split, credits
 from enhancer.domain.refusals import daily_quota_exceeded, key_cap_reached, network_quota_exceeded
 
-USAGE_KEPT_SECONDS = 400 * 86_400
-"""How long usage and the index of paid results are stored."""
 IDEMPOTENCY_KEPT_SECONDS = 7 * 86_400
 """How long an idempotency key stands for its job."""
 UNCAPPED = 10**12
 """The cap (tenths) of an API key without one: its usage is counted all the same."""
+_UNUSED = f"{absent()} OR expires <= :now"
+"""The condition that an idempotency key stands for nothing (any more)."""
 
 
 class Ledger(CreditLots):
@@ -90,27 +90,33 @@ class Ledger(CreditLots):
         entry_ids: list[str],
         now: int,
         key_cap: int | None = None,
+        earlier: Earlier | None = None,
     ) -> None:
         """Take the price of every open item and store the job, all or nothing.
 
         A later attempt replaces the ended job and takes the price of the items that run again. ``entry_ids``: one per
-        open item. ``key_cap``: the API key's limit, tenths a month.
+        open item. ``key_cap``: the API key's limit, tenths a month. ``earlier``: what was known of the result of a job
+        with one picture that runs at once; from now on it is the one that makes this result.
 
-        Raises the first that applies: `KeyUsed`, `AlreadyHeld` (this attempt was started before),
+        Raises the first that applies: `KeyUsed`, `ResultTaken`, `AlreadyHeld` (this attempt was started before),
         `DailyQuotaExceeded`, `NetworkQuotaExceeded`, `KeyCapReached`, `BalanceChanged` (month or credits do not cover
-        the split), `TooManyJobs`.
+        the split), `NotSignedIn` (the account was deleted meanwhile), `TooManyJobs`.
         """
         holds = [item.hold for item in job.open_items]
         writes = [_key_write(job, key_hash, now)] if key_hash else []
+        if earlier:
+            writes.append(result_write(job, job.items[0], earlier, now=now))
         for hold, entry_id in zip(holds, entry_ids, strict=True):
             writes.append(once(keys.hold_once(job.owner, hold), AlreadyHeld))
             writes.append(write_entry(job.owner, _movement("hold", hold, entry_id, now)))
         writes += _usage_writes(job.owner, holds, plan, key_cap, now)
         credits = sum(hold.credits for hold in holds)
         cap = plan.jobs_at_once if job.counted else None
-        if credits or cap:
-            took = moves("hold", credits)
-            writes.append(totals(job.owner, took, jobs=1 if cap else 0, jobs_cap=cap, unblocked=credits > 0))
+        is_user = job.owner.type != "guest"
+        if credits or cap or is_user:
+            took, jobs = moves("hold", credits), 1 if cap else 0
+            spends = credits > 0
+            writes.append(totals(job.owner, took, jobs=jobs, jobs_cap=cap, unblocked=spends, alive=is_user))
         writes.append(_stored(job))
         self._table.transact(writes)
 
@@ -142,13 +148,12 @@ class Ledger(CreditLots):
         }
         if rest.total:
             changes["paid"] = asdict(charged)
-        index = {"job": job.id, "item": item.index, "expires": now // 1000 + USAGE_KEPT_SECONDS}
         settled = replace(hold, plan=charged.plan, credits=charged.credits)
         writes = [
             once(keys.resolution_once(job.owner, hold), AlreadyResolved),
             write_entry(job.owner, _movement("settle", settled, entry_id, now)),
             _item_write(job, item, changes, job_status="succeeded" if closes else None, now=now),
-            Write("Put", keys.result(job.owner, item.result_digest), index),
+            result_write(job, item, None, now=now),
         ]
         if rest.total:
             entry = _movement("release", rest, f"{entry_id}_rest", now, reason="cheaper_model")
@@ -174,17 +179,12 @@ class Ledger(CreditLots):
         changes: Record = {"status": status, "error": asdict(error), **_tries_of(item)}
         self._give_back(job, item, changes, reason=error.code, closes=closes, entry_id=entry_id, now=now)
 
-    def reuse(self, job: Job, item: Item, *, paid: Item, entry_id: str, now: int) -> None:
-        """Let an item succeed with the result of an item paid for before and give its own hold back.
+    def reuse(self, job: Job, item: Item, *, output: Artifact, entry_id: str, now: int) -> None:
+        """Let an item succeed with a copy of a result that was paid for before, and give its own hold back.
 
         Raises `AlreadyResolved`.
         """
-        changes: Record = {
-            "status": "succeeded",
-            "input": asdict(paid.input) if paid.input else None,
-            "output": asdict(paid.output) if paid.output else None,
-            "free": True,
-        }
+        changes: Record = {"status": "succeeded", "output": asdict(output), "free": True, **_tries_of(item)}
         self._give_back(job, item, changes, reason="paid_before", closes=False, entry_id=entry_id, now=now)
 
     def _give_back(
@@ -234,18 +234,21 @@ class Ledger(CreditLots):
             return False
         return True
 
-    def remember_key(self, owner: Owner, *, key_hash: str, job_id: str, fingerprint: str, now: int) -> None:
-        """Let an idempotency key stand for a job paid for before; raise `KeyUsed` if it stands for one already."""
+    def store_free(self, job: Job, *, key_hash: str | None, now: int) -> None:
+        """Store a job that was born free: its result was paid for before. Raise `KeyUsed`."""
+        self._table.transact(
+            [*([_key_write(job, key_hash, now)] if key_hash else []), _stored(job)],
+        )
+
+    def cancel_key(self, owner: Owner, *, key_hash: str, now: int) -> None:
+        """Let nothing be ordered under an idempotency key; raise `KeyUsed` if something was."""
         record = {
             **keys.idempotency_once(owner, key_hash),
-            "job": job_id,
-            "fingerprint": fingerprint,
-            "free": True,
+            "canceled": True,
             "expires": now // 1000 + IDEMPOTENCY_KEPT_SECONDS,
         }
-        free = f"{absent()} OR expires <= :now"
         try:
-            self._table.put(record, condition=free, values={":now": now // 1000})
+            self._table.put(record, condition=_UNUSED, values={":now": now // 1000})
         except ConditionFailed as failed:
             raise _key_used(failed.record) from None
 
@@ -292,14 +295,14 @@ def _key_write(job: Job, key_hash: str, now: int) -> Write:
         "Put",
         keys.idempotency_once(job.owner, key_hash),
         {"job": job.id, "fingerprint": job.fingerprint, "expires": now // 1000 + IDEMPOTENCY_KEPT_SECONDS},
-        condition=f"{absent()} OR expires <= :now",
+        condition=_UNUSED,
         values={":now": now // 1000},
         refusal=_key_used,
     )
 
 
 def _key_used(record: Record) -> KeyUsed:
-    return KeyUsed(record["job"], record["fingerprint"], free=record.get("free", False))
+    return KeyUsed(record.get("job"), record.get("fingerprint", ""))
 
 
 def _usage_writes(owner: Owner, holds: list[Hold], plan: Plan, key_cap: int | None, now: int) -> list[Write]:

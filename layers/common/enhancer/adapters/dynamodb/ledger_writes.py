@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.table import Record, Write, absent
-from enhancer.domain.errors import TooManyJobs
+from enhancer.domain.errors import NotSignedIn, TooManyJobs
 from enhancer.domain.ledger import (
     AlreadyApplied,
     Balance,
@@ -16,6 +17,8 @@ from enhancer.domain.ledger import (
 )
 from enhancer.domain.owners import Owner
 
+USAGE_KEPT_SECONDS = 400 * 86_400
+"""How long usage and the index of paid results are stored."""
 EVENTS_KEPT_SECONDS = 90 * 86_400
 """How long an applied event is remembered; Stripe repeats events for days."""
 JOBS_RETRY_SECONDS = 5
@@ -56,13 +59,15 @@ def totals(
     seen: Mapping[str, int] | None = None,
     dispute: tuple[str, bool] | None = None,
     topped_up: bool = False,
+    alive: bool = False,
 ) -> Write:
     """Return the write that changes totals of an account by ``by`` (tenths), none of them below zero.
 
     ``jobs``: change of the number of open jobs, which must be below ``jobs_cap`` before it. ``unblocked``: only if
     there is neither debt nor an open dispute. ``seen``: only if these totals still have these values. ``dispute``: id
     of one and whether it is open now. ``topped_up``: credits arrived, so the owner may be told again when few are left.
-    It raises `TooManyJobs`, or `BalanceChanged` when another condition fails.
+    ``alive``: only if the account was not deleted. It raises `NotSignedIn` if it was, `TooManyJobs`, or
+    `BalanceChanged` when another condition fails.
     """
     changes = {name: amount for name, amount in by.items() if amount}
     values: Record = {f":{name}_least": -amount for name, amount in changes.items() if amount < 0}
@@ -75,16 +80,12 @@ def totals(
         values[f":{name}_seen"] = amount
     if unblocked:
         conditions.append("attribute_not_exists(disputes)")
+    if alive:
+        conditions.append("attribute_not_exists(deleted_at)")
     if jobs_cap is not None:
         conditions.append("(attribute_not_exists(open_jobs) OR open_jobs < :cap)")
         values[":cap"] = jobs_cap
     values |= {f":{name}": amount for name, amount in changes.items()}
-
-    def refusal(old: Record) -> Exception:
-        if jobs_cap is not None and old.get("open_jobs", 0) >= jobs_cap:
-            return TooManyJobs(retry_after_seconds=JOBS_RETRY_SECONDS, scope="jobs", limit=jobs_cap)
-        return BalanceChanged()
-
     update = _expression(changes, dispute, values, topped_up=topped_up)
     return Write(
         "Update" if update else "ConditionCheck",
@@ -92,8 +93,16 @@ def totals(
         update=update or None,
         condition=" AND ".join(conditions) or None,
         values=values or None,
-        refusal=refusal,
+        refusal=partial(_refusal, alive, jobs_cap),
     )
+
+
+def _refusal(alive: bool, jobs_cap: int | None, old: Record) -> Exception:  # noqa: FBT001 - of `totals`
+    if alive and "deleted_at" in old:
+        return NotSignedIn()
+    if jobs_cap is not None and old.get("open_jobs", 0) >= jobs_cap:
+        return TooManyJobs(retry_after_seconds=JOBS_RETRY_SECONDS, scope="jobs", limit=jobs_cap)
+    return BalanceChanged()
 
 
 def _expression(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Literal
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.ledger_writes import balance_of, event_once, totals, write_entry
 from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, absent, retried
 from enhancer.domain.credits import Lot, expired, expiry_of
+from enhancer.domain.errors import NotFound
 from enhancer.domain.ledger import (
     AlreadyHeld,
     Balance,
@@ -49,7 +50,7 @@ class CreditLots:
 
         ``bought_at``: epoch ms from which their expiry is counted; now unless given. ``event``: id of the Stripe event
         that tells of them. Returns False when the source was used before; raises `AlreadyApplied` when the event was
-        applied before.
+        applied before, `NotFound` when the account was deleted.
         """
         entry = _entry_of(kind, credits, movement)
         lot = Lot(source, credits, expiry_of(bought_at or movement.now))
@@ -61,7 +62,8 @@ class CreditLots:
         if pays:
             writes.append(write_entry(owner, _paying_off(pays, movement)))
             by.update(moves("clawback", pays))
-        writes.append(totals(owner, {**by, "debt": -pays}, seen={"debt": before.debt}, topped_up=True))
+        account = totals(owner, {**by, "debt": -pays}, seen={"debt": before.debt}, topped_up=True)
+        writes.append(_unless_deleted(account))
         try:
             self._table.transact(writes)
         except AlreadyHeld:
@@ -258,6 +260,15 @@ def _source(owner: Owner, source: str, entry: Entry) -> Write:
     record = {"kind": entry.kind, "credits": entry.credits}
     return Write(
         "Put", keys.source_once(owner, source), record, condition=absent(), refusal=lambda _: AlreadyHeld()
+    )
+
+
+def _unless_deleted(account: Write) -> Write:
+    """Return a write of totals that raises `NotFound` for an account that was deleted."""
+    return replace(
+        account,
+        condition=f"{account.condition} AND attribute_not_exists(deleted_at)",
+        refusal=lambda found: NotFound() if "deleted_at" in found else BalanceChanged(),
     )
 
 

@@ -9,8 +9,9 @@ from typing import Literal
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.accounts import hashed
-from enhancer.adapters.dynamodb.jobs import from_record
-from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, TableBusy, Write
+from enhancer.adapters.dynamodb.allowances import SETTLED_MS, AllowanceMoved, Allowances
+from enhancer.adapters.dynamodb.jobs import from_record, is_deleted
+from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, TableBusy, Write, retried
 from enhancer.domain.accounts import Account
 from enhancer.domain.errors import NotFound
 from enhancer.domain.jobs import Job
@@ -20,8 +21,6 @@ RUNNING_MS = 900_000
 """An export that is not ready after this long has failed, and may be asked for again."""
 READY_MS = 86_400_000
 """A finished export can be downloaded for this long."""
-SETTLED_MS = 900_000
-"""This long after the deletion, no request that had begun before it can write anything any more."""
 KEPT = ("LEDGER#", "LOT#", "USAGE#", "ACCOUNT")
 """What stays of a deleted owner, by sort key: numbers and dates under a random id."""
 
@@ -38,8 +37,9 @@ class Export:
 class OwnerRecords:
     """The records of an owner: one partition of the table, and the records elsewhere that point to it."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, allowances: Allowances) -> None:
         self._table = table
+        self._allowances = allowances
 
     def export(self, owner: Owner, *, now: int) -> Export | None:
         """Return the export that is being made or is ready; None when there is none, it failed or is too old."""
@@ -84,15 +84,18 @@ class OwnerRecords:
         return self._table.under(keys.account(owner)["pk"], prefix)
 
     def jobs(self, owner: Owner) -> list[Job]:
-        """Return every job of an owner."""
-        return [from_record(record) for record in self.records(owner, "JOB#")]
+        """Return every job of an owner, without deleted ones."""
+        return [from_record(record) for record in self.records(owner, "JOB#") if not is_deleted(record)]
 
+    @retried(AllowanceMoved)
     def mark_deleted(self, account: Account, *, now: int) -> None:
         """Delete an account in one transaction: its address, name and identities are removed, and nobody can sign in.
 
-        Its totals stay, under a random id. A blocked account keeps its identities, so that they cannot open a new one.
-        Until `purge` has finished, the account is in the index of deleted ones. Raises `NotFound`, and `TableBusy` when
-        an identity was added since ``account`` was read, which would be left behind.
+        Its totals stay, under a random id. What it used of day and month stays with its identities, as a keyed hash,
+        until these are over: what was held before counts, and nothing can be held afterwards. A blocked account keeps
+        its identities, so that they cannot open a new one. Until `purge` has finished, the account is in the index of
+        deleted ones. Raises `NotFound`, and `TableBusy` when an identity was added since ``account`` was read, which
+        would be left behind, or when runs are begun faster than this can count them.
         """
         owner = account.owner
         known, counted = "attribute_not_exists(identities)", {}
@@ -112,7 +115,8 @@ class OwnerRecords:
             values={":now": now, ":purge": keys.PURGE, **counted},
             refusal=lambda found: TableBusy() if "plan" in found else NotFound(),
         )
-        self._table.transact([tombstone, *(Write("Delete", key) for key in gone)])
+        used = self._allowances.keep(owner, account.identities, now=now)
+        self._table.transact([tombstone, *used, *(Write("Delete", key) for key in gone)])
 
     def purge(self, owner: Owner, *, now: int) -> None:
         """Remove every record of a deleted owner but those of `KEPT` and once-keys of credits. Safe to repeat.
@@ -126,7 +130,7 @@ class OwnerRecords:
                 self._table.delete(keys.api_key_pointer(record["hash"]))
             if sk.startswith("LEDGER#") and "actor" in record:
                 self._table.update({"pk": record["pk"], "sk": sk}, "REMOVE reason")
-            if sk.startswith("JOB#") and "gsi1pk" in record:
+            if sk.startswith("JOB#") and "gsi1pk" in record and not is_deleted(record):
                 finished = False  # its holds must be released first
             elif sk.startswith("KEYUSE#") and not finished:
                 continue  # comes after the jobs; an open one still subtracts from it what it releases

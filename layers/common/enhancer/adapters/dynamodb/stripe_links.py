@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from enhancer.adapters.dynamodb import keys
@@ -71,6 +72,28 @@ class StripeLinks:
         except AlreadyCustomer as already:
             return already.customer
         return customer
+
+    def enrolment_turn(self, owner: Owner) -> int:
+        """Return how often Stripe refused to make this account a customer."""
+        record = self._table.get(keys.account(owner)) or {}
+        return int(record.get("enrolment_turn", 0))
+
+    def next_enrolment(self, owner: Owner, *, turn: int) -> None:
+        """Count such a refusal, once for each turn."""
+        with suppress(ConditionFailed):
+            self._table.update(
+                keys.account(owner),
+                "SET enrolment_turn = :next",
+                condition="attribute_exists(#plan)"
+                " AND (attribute_not_exists(enrolment_turn) OR enrolment_turn = :turn)",
+                values={":turn": turn, ":next": turn + 1},
+                names={"#plan": "plan"},
+            )
+
+    def deleted_at(self, owner: Owner) -> int:
+        """Return when the account was deleted (epoch ms), 0 if it was not."""
+        record = self._table.get(keys.account(owner)) or {}
+        return int(record.get("deleted_at", 0))
 
     def order(self, owner: Owner, key_hash: str, *, fingerprint: str, new_id: str, now: int) -> OpenCheckout:
         """Return the checkout that the idempotency key stands for, a new one with ``new_id`` if none.

@@ -121,18 +121,22 @@ class Table:
         values: Record | None = None,
         names: dict[str, str] | None = None,
         condition: str | None = None,
+        old: bool = False,
     ) -> Record:
-        """Change the record and return it as it is then; raise `ConditionFailed` when the condition does not hold."""
+        """Change the record and return it as it is then; raise `ConditionFailed` when the condition does not hold.
+
+        ``old``: return it as it was before, {} if it was not there.
+        """
         answer = self._single(
             self._client.update_item,
             Key=_pack(key),
             UpdateExpression=update,
-            ReturnValues="ALL_NEW",
+            ReturnValues="ALL_OLD" if old else "ALL_NEW",
             condition=condition,
             values=values,
             **({"ExpressionAttributeNames": names} if names else {}),
         )
-        return _unpack(answer["Attributes"])
+        return _unpack(answer.get("Attributes", {}))
 
     def delete(self, key: Key) -> None:
         """Remove the record if it is there."""

@@ -1,6 +1,13 @@
-"""Decode and encode images.
+"""Decode and encode images. A file is walked first, its metadata taken out, and only then decoded.
 
-``colour``      conversion of every picture mode to RGB or RGBA, ICC profiles
-``containers``  format, size and structure of an image file, read before it is decoded
-``pixels``      decode an image, make the metadata-free original, encode a result
+``avif``          check an AVIF before it is decoded
+``bare``          what is left of a file without its metadata, and what it said about its pixels
+``boxes``         the boxes that an AVIF is made of
+``coded_frames``  how large the frames inside an AVIF really are
+``colour``        conversion of every picture mode to RGB or RGBA, ICC profiles
+``containers``    format of an image file, and the walk of each format
+``jpeg``          check a JPEG before it is decoded
+``pixels``        decode an image, make the metadata-free original, encode a result
+``png``           check a PNG before it is decoded
+``webp``          check a WebP before it is decoded
 """

@@ -6,8 +6,7 @@ from io import BytesIO
 
 from PIL import Image, ImageChops, ImageCms
 
-PROFILE_BYTES_MAX = 4_000_000
-"""Largest ICC profile that is kept, in bytes."""
+from enhancer.adapters.images.bare import PROFILE_BYTES_MAX
 
 
 def rgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:

@@ -3,8 +3,8 @@
 Import this module where pixels are needed and not at the top of a handler: Pillow costs a cold start 20 ms.
 
 For any bytes, `read` returns a `Photo` or raises one of our errors. The content decides the format, never a name or a
-content type, and only the four decoders of the formats we take ever get the bytes. The size in the header is checked
-before anything is decoded, so memory is bounded by ``pixels_max``.
+content type, and only the four decoders of the formats we take ever get the bytes, after `containers` has taken out
+the metadata and checked what the coded stream says about its size, so memory is bounded by ``pixels_max``.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from enhancer.adapters.images import colour, containers
+from enhancer.adapters.images import bare, colour, containers
 from enhancer.domain import images
 from enhancer.domain.errors import (
     ImageAnimated,
     ImageEmpty,
     ImageFormatUnsupported,
     ImageUnreadable,
-    TooManyPixels,
 )
 from enhancer.domain.images import ImageInfo
 
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PIL.ImageFile import ImageFile
+
+    from enhancer.adapters.images.bare import Bare
 
 warnings.filterwarnings(
     "ignore", module=r"PIL\."
@@ -66,7 +67,7 @@ DECODE_ERRORS = (
     Image.DecompressionBombError,
     Warning,  # raised only where a process turns warnings into errors
 )
-"""Everything Pillow raises for hostile bytes, as found by mutating files; all of it means a damaged file."""
+"""Everything Pillow and our own walks raise for hostile bytes, as found by mutating files: the file is not readable."""
 
 _PLUGINS: dict[str, Callable[[BytesIO], ImageFile]] = {
     "jpeg": JpegImagePlugin.JpegImageFile,  # reads the first picture of an MPO as the JPEG it is
@@ -74,6 +75,7 @@ _PLUGINS: dict[str, Callable[[BytesIO], ImageFile]] = {
     "webp": WebPImagePlugin.WebPImageFile,
     "avif": AvifImagePlugin.AvifImageFile,
 }
+_FILLINGS = (b"\x35\xa7\x1c" * 10_000, b"\xca\x58\xe3" * 10_000)
 _ORIENTATION = 0x0112
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -97,14 +99,15 @@ class Photo:
     """A decoded picture.
 
     ``image`` is 8-bit RGB, or RGBA if some pixel is not opaque, with its EXIF orientation applied. ``icc`` is the
-    RGB colour profile of those pixels, None for sRGB. ``jpeg`` is a JPEG as decoded, before any conversion; None for
-    other formats.
+    RGB colour profile of those pixels, None for sRGB. ``jpeg`` is a JPEG as decoded, before any conversion, and
+    ``orientation`` what was applied to it; None and 1 for other formats.
     """
 
     image: Image.Image
     icc: bytes | None
     info: ImageInfo
     jpeg: JpegImagePlugin.JpegImageFile | None
+    orientation: int = 1
 
     def clean_copy(self) -> tuple[bytes, str]:
         """Return the file we store as the original, without metadata, and its format key.
@@ -114,7 +117,7 @@ class Photo:
         quantisation tables; PNG and WebP are lossless; an AVIF becomes a JPEG, with alpha a WebP.
         """
         if self.jpeg and self.jpeg.mode in ("L", "RGB"):
-            return _clean_jpeg(self.jpeg), "jpeg"
+            return _clean_jpeg(self.jpeg, self.orientation), "jpeg"
         if self.jpeg or (self.info.format == "avif" and not self.info.alpha):
             return _saved(self.image, "jpeg", icc_profile=self.icc, **_JPEG_ORIGINAL), "jpeg"
         if self.info.format == "png" or max(self.image.size) > images.SIDE_MAX["webp"]:
@@ -132,16 +135,26 @@ def read(data: bytes, *, pixels_max: int) -> Photo:
         raise ImageEmpty
     file_format = containers.file_format(data)
     if file_format is None:
-        raise ImageFormatUnsupported(allowed=list(images.CONTENT_TYPES.values()))
+        other = containers.other_format(data)
+        found: dict[str, Any] = {"found": other} if other else {}
+        raise ImageFormatUnsupported(allowed=list(images.CONTENT_TYPES.values()), **found)
     try:
-        decoded = _decode(data, file_format, pixels_max)
+        file = containers.BARE[file_format](data, pixels_max)
+        if file.frames > 1:
+            raise ImageAnimated(frames=file.frames)
+        decoded = _decode(file, file_format)
         image, icc = colour.rgb(decoded)
-        if (orientation := _orientation(decoded)) != 1:
-            image = image.transpose(_TRANSPOSE[orientation])
+        turned = bare.orientation(file.exif or decoded.info.get("exif"))  # the latter is AVIF's irot and imir
+        if turned != 1:
+            image = image.transpose(_TRANSPOSE[turned])
     except DECODE_ERRORS as error:
-        raise ImageUnreadable(format=file_format) from error
-    info = ImageInfo(file_format, image.width, image.height, image.mode == "RGBA", _digest(image, icc))
-    return Photo(image, icc, info, decoded if isinstance(decoded, JpegImagePlugin.JpegImageFile) else None)
+        reason = error.reason if isinstance(error, bare.Refused) else "damaged"
+        raise ImageUnreadable(format=file_format, reason=reason) from error
+    digest = _digest(image, icc, file.colour)
+    info = ImageInfo(file_format, image.width, image.height, image.mode == "RGBA", digest)
+    if isinstance(decoded, JpegImagePlugin.JpegImageFile):
+        return Photo(image, icc, info, decoded, turned)
+    return Photo(image, icc, info, None)
 
 
 def encode(image: Image.Image, *, file_format: str, icc: bytes | None, source_type: str) -> bytes:
@@ -170,29 +183,45 @@ def resized(photo: Photo, width: int, height: int) -> bytes:
     return encode(small, file_format="jpeg", icc=photo.icc, source_type=images.ENHANCED)
 
 
-def _decode(data: bytes, file_format: str, pixels_max: int) -> ImageFile:
-    """Open a file, check the size and structure in its header, then decode it. Raises Pillow's errors and ours."""
-    if file_format == "webp":
-        _check_size(*containers.webp_size(data), pixels_max)  # opening one allocates its canvas
-    if file_format == "png":
-        _check_size(*containers.png_size(data), pixels_max)  # opening one reads on, up to the first pixels
-    image = _PLUGINS[file_format](BytesIO(data))
-    _check_size(*image.size, pixels_max)
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        raise ImageAnimated(frames=frames)
-    if file_format == "png":
-        containers.check_png_payload(data)
-    if file_format == "jpeg":
-        containers.check_jpeg_scans(data)
+def reshaped(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return an image brought to exactly this width and height in pixels."""
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _decode(file: Bare, file_format: str) -> ImageFile:
+    """Decode a file without metadata and give the picture the profile that the file had. Raises Pillow's errors."""
+    image = _opened(file.data, file_format) if file.ended else _with_every_row(file.data)
     image.load()
+    if file.icc:
+        image.info["icc_profile"] = file.icc
     return image
 
 
-def _clean_jpeg(image: JpegImagePlugin.JpegImageFile) -> bytes:
+def _opened(data: bytes, file_format: str) -> ImageFile:
+    image = _PLUGINS[file_format](BytesIO(data))
+    if file_format == "jpeg":
+        image.decodermaxblock = len(data)  # in one piece: its decoder goes back where it gets one of several
+    return image
+
+
+def _with_every_row(data: bytes) -> ImageFile:
+    """Return a JPEG to which an end was added; raise `bare.Refused` unless it has all of its pixels.
+
+    Decoders fill what is missing. So bytes are added behind the last ones, twice and not the same: where that makes
+    another picture, pixels were missing.
+    """
+    files = [data[:-2] + filling + data[-2:] for filling in _FILLINGS]
+    other = _digest(_opened(files[0], "jpeg"), None, b"")
+    image = _opened(files[1], "jpeg")
+    if _digest(image, None, b"") != other:
+        raise bare.Refused("incomplete")
+    return image
+
+
+def _clean_jpeg(image: JpegImagePlugin.JpegImageFile, orientation: int) -> bytes:
     """Encode a grey or RGB JPEG again with its own quantisation tables, no metadata, and its orientation as it was."""
     exif = Image.Exif()
-    if (orientation := _orientation(image)) != 1:
+    if orientation != 1:
         exif[_ORIENTATION] = orientation
     options: dict[str, Any] = {
         "icc_profile": colour.profile(image, b"GRAY" if image.mode == "L" else b"RGB "),
@@ -206,24 +235,13 @@ def _clean_jpeg(image: JpegImagePlugin.JpegImageFile) -> bytes:
         return _saved(image, "jpeg", quality=_JPEG_ORIGINAL["quality"], **options)
 
 
-def _check_size(width: int, height: int, pixels_max: int) -> None:
-    if width * height > pixels_max:
-        raise TooManyPixels(megapixels=round(width * height / 1e6, 1), limit=round(pixels_max / 1e6, 1))
+def _digest(image: Image.Image, icc: bytes | None, statement: bytes) -> str:
+    """Return the hex SHA-256 of mode, size, colour and pixels; hashed in bands to save memory.
 
-
-def _orientation(image: ImageFile) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 without a readable one, because the picture is still good."""
-    try:
-        value = image.getexif().get(_ORIENTATION, 1)
-    except DECODE_ERRORS:
-        return 1
-    return value if value in _TRANSPOSE else 1
-
-
-def _digest(image: Image.Image, icc: bytes | None) -> str:
-    """Return the hex SHA-256 of mode, size, profile and pixels; hashed in bands to save memory."""
+    ``statement``: what the file says about colour besides a profile (`Bare.colour`).
+    """
     digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height} ".encode())
-    digest.update(icc or b"")
+    digest.update((icc or b"") + statement)
     for top in range(0, image.height, 256):
         digest.update(image.crop((0, top, image.width, min(top + 256, image.height))).tobytes())
     return digest.hexdigest()

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, R
 from enhancer.adapters.predictors.results import Results, expected_size
 from enhancer.domain import errors
 from enhancer.domain.jobs import Artifact, Item, Job
-from enhancer.domain.predictions import Outcome, Started, StillRunning
+from enhancer.domain.predictions import Outcome, OutOfTime, Started, StillRunning
 from enhancer.domain.refs import Ref
 from enhancer.telemetry import logger
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _BY_CLASS_NAME = {leaf.__name__: leaf for leaf in errors.leaves(errors.InvalidRequest)}
 START_SECONDS = 5.0
+SECONDS_MIN = 0.5
+"""With less time left of a request, the state machine starts it."""
 BUSY = {"TooManyRequestsException", "EC2ThrottledException"}
 """Errors of Lambda's Invoke that mean too many invocations at once."""
 
@@ -39,8 +41,20 @@ class Embedded:
         self._function = function
         self._results = Results(artifacts)
 
-    def predict(self, job: Job, item: Item, *, seconds_max: float) -> Outcome:
+    runs_on = False
+    """The function looks every few seconds whether its job is still open."""
+
+    def predict(
+        self,
+        job: Job,
+        item: Item,
+        *,
+        seconds_max: float,
+        named: Callable[[str], None] | None = None,  # noqa: ARG002 - its runs have no names
+    ) -> Outcome:
         """Invoke and wait; see `Predictor.predict`. After `StillRunning` the function goes on and stores its result."""
+        if seconds_max < SECONDS_MIN:
+            raise OutOfTime
         answer = self._invoke(job, item, "RequestResponse", seconds_max)
         output = Artifact(
             key=item.target,
@@ -73,6 +87,9 @@ class Embedded:
     def cancel(self, job: Job, item: Item) -> None:
         """Only log: the function reads its job every few seconds and stops by itself when it is canceled."""
         logger.info("cancel", extra={"jobId": job.id, "item": item.index, "provider": "embedded"})
+
+    def stop(self, prediction_id: str) -> None:
+        """Do nothing: its runs have no names."""
 
     def _invoke(
         self, job: Job, item: Item, kind: Literal["RequestResponse", "Event"], seconds_max: float

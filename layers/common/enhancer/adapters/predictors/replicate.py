@@ -33,14 +33,16 @@ if TYPE_CHECKING:
     from enhancer.adapters.predictors.replicate_api import Api, Run
     from enhancer.adapters.predictors.replicate_download import ReplicateDownload
 
-WAIT_SECONDS_MAX = 20
-"""Longest wait that is asked of Replicate by ``Prefer: wait``."""
+WAIT_SECONDS = 1
+"""What is asked of Replicate by ``Prefer: wait``: the shortest, because only its answer tells the prediction's id."""
 RESERVE_SECONDS = 3.0
 """Part of a request's time that is kept for fetching and encoding a result."""
 SECONDS_PER_MEGAPIXEL = 0.2
 """Decoding, encoding and storing a result, for one vCPU (measured: up to 0.1 s a megapixel on a faster one)."""
 SECONDS_MIN = 1.0
-"""With less time left nothing is started or fetched."""
+"""With less time left nothing is fetched."""
+CREATE_SECONDS_MIN = 2.5
+"""With less time left nothing is started: what became of it could not be learned any more."""
 START_SECONDS = 10.0
 GET_SECONDS = 5.0
 CANCEL_SECONDS = 3.0
@@ -81,20 +83,26 @@ class Replicate:
         self._callback_url = callback_url
         self._now = now
 
-    def predict(self, job: Job, item: Item, *, seconds_max: float) -> Outcome:
+    runs_on = True
+    """A prediction is billed whether or not anybody waits for it."""
+
+    def predict(
+        self, job: Job, item: Item, *, seconds_max: float, named: Callable[[str], None] | None = None
+    ) -> Outcome:
         """Start a prediction and wait for its result; see `Predictor.predict`.
 
         Once it runs, a failure to poll it or to fetch its result raises `StillRunning`, so that nobody starts, and
         pays, a second one.
         """
-        if seconds_max < SECONDS_MIN:
+        if seconds_max < CREATE_SECONDS_MIN:
             raise OutOfTime
         width, height = expected_size(job, item)
         encoding_seconds = width * height / 1e6 * SECONDS_PER_MEGAPIXEL
         reserve = max(RESERVE_SECONDS, SECONDS_MIN + encoding_seconds)
         ends = time.monotonic() + seconds_max
-        wait = max(1, min(int(seconds_max - reserve), WAIT_SECONDS_MAX))
-        run = self._create(job, item, wait=wait, seconds=seconds_max)
+        run = self._create(job, item, seconds=seconds_max)
+        if named:
+            named(run.id)
         while not run.ended and (left := ends - time.monotonic() - reserve) > 0:
             time.sleep(min(POLL_SECONDS, left))
             run = self._poll(job, item, run)
@@ -104,13 +112,13 @@ class Replicate:
         try:
             return self._result(job, item, run, seconds=left)
         except errors.ProviderUnavailable:
-            if run.status == "succeeded":  # only fetching its result failed
+            if run.status == "succeeded":  # only fetching or storing its result failed
                 raise StillRunning(run.id) from None
             raise
 
     def start(self, job: Job, item: Item) -> Started:
         """Start a prediction without waiting for its end; see `Predictor.start`."""
-        run = self._create(job, item, wait=1, seconds=START_SECONDS)
+        run = self._create(job, item, seconds=START_SECONDS)
         return Started(run.id, ended=run.ended)
 
     def ended(self, job: Job, item: Item) -> bool:
@@ -143,11 +151,20 @@ class Replicate:
             if prediction_id is None:
                 run = self._find(_input_key(item), _started_at(job, item), seconds=CANCEL_SECONDS)
                 prediction_id = run.id if run and not run.ended else None
-            if prediction_id:
-                self._api.cancel(prediction_id, seconds=CANCEL_SECONDS)
-            logger.info("cancel", extra={**named, "predictionId": prediction_id})
         except (RequestFailed, EnhancerError) as failed:
             logger.warning("cancel failed", extra={**named, "errorType": type(failed).__name__})
+            return
+        logger.info("cancel", extra={**named, "predictionId": prediction_id})
+        if prediction_id:
+            self.stop(prediction_id)
+
+    def stop(self, prediction_id: str) -> None:
+        """Cancel a prediction by its id; see `Predictor.stop`."""
+        try:
+            self._api.cancel(prediction_id, seconds=CANCEL_SECONDS)
+        except (RequestFailed, EnhancerError) as failed:
+            facts = {"provider": NAME, "predictionId": prediction_id, "errorType": type(failed).__name__}
+            logger.warning("cancel failed", extra=facts)
 
     @cached_property
     def _api(self) -> Api:
@@ -161,10 +178,10 @@ class Replicate:
 
         return ReplicateDownload(base_url=self._base_url)
 
-    def _create(self, job: Job, item: Item, *, wait: int, seconds: float) -> Run:
+    def _create(self, job: Job, item: Item, *, seconds: float) -> Run:
         """Create a prediction with one POST; look for it among the recent ones if the POST may have made it anyway.
 
-        ``wait`` is in whole seconds, ``seconds`` bounds the whole request. Raises our error for a refusal.
+        ``seconds`` bounds the POST, and the looking but for two seconds. Raises our error for a refusal.
         """
         model, params = job.model_of(item), job.params_of(item)
         values = {
@@ -173,13 +190,13 @@ class Replicate:
             "face": params.face,
             "prompt": params.prompt or model.prompt_default,
         }
-        webhook, began = self._callback_url(job, item), self._now()
+        webhook, began, ends = self._callback_url(job, item), self._now(), time.monotonic() + seconds
         try:
             return self._api.create(
-                model, filled(model.input, values), wait=wait, webhook=webhook, seconds=seconds
+                model, filled(model.input, values), wait=WAIT_SECONDS, webhook=webhook, seconds=seconds
             )
         except RequestFailed as failed:
-            found = self._find_after(failed, _input_key(item), began)
+            found = self._find_after(failed, _input_key(item), began, ends)
             if found is None:
                 raise error_of_request(failed, model) from None
         logger.warning(
@@ -187,7 +204,7 @@ class Replicate:
         )
         return found
 
-    def _find_after(self, failed: RequestFailed, key: str, began: int) -> Run | None:
+    def _find_after(self, failed: RequestFailed, key: str, began: int, ends: float) -> Run | None:
         """Return the prediction that a failed POST may have made, None if there is none.
 
         Looks twice, because the list of predictions may lag.
@@ -198,8 +215,9 @@ class Replicate:
             return None
         for pause in (0.0, 2 * PAUSE_SECONDS):
             time.sleep(pause)
+            left = ends - time.monotonic()
             try:
-                found = self._find(key, began, seconds=CANCEL_SECONDS)
+                found = self._find(key, began, seconds=max(SECONDS_MIN, min(CANCEL_SECONDS, left)))
             except RequestFailed:
                 return None
             if found:
@@ -211,10 +229,9 @@ class Replicate:
 
         The clocks may differ by `SKEW_MS`; one that failed before ``since`` belongs to an earlier try.
         """
-        for run in self._api.recent(seconds=seconds) if key else []:
-            recent = run.created_at >= since - SKEW_MS
+        for run in self._api.recent(since=since - SKEW_MS, seconds=seconds) if key else []:
             earlier = run.created_at < since and run.ended and run.status != "succeeded"
-            if key in run.input and recent and not earlier:
+            if key in run.input and not earlier:
                 return run
         return None
 
@@ -261,7 +278,11 @@ class Replicate:
             raise errors.ProviderUnavailable(provider=NAME, cost=expected, made=True) from None
         except errors.ProviderOutputInvalid:
             raise output_invalid(model, expected) from None
-        return self._results.keep(job, item, data, cost=cost)
+        try:
+            return self._results.keep(job, item, data, cost=cost)
+        except errors.ProviderUnavailable as failed:
+            logger.error("result not kept", extra={"jobId": job.id, "predictionId": run.id, "provider": NAME})
+            raise errors.ProviderUnavailable(provider=NAME, cost=failed.cost, made=True) from None
 
 
 def _input_key(item: Item) -> str:

@@ -35,12 +35,14 @@ GRACE_SECONDS = 2.5
 """Seconds an answer may take beyond the time we asked Replicate to wait."""
 BODY_BYTES_MAX = 64_000_000
 """Longest answer that is read; outputs may be inside as data URLs."""
+PAGES_MAX = 10
+"""How many pages of a hundred predictions are looked through for a lost one."""
 CANCEL_AFTER = "5m"
 """Replicate cancels a prediction by itself after so long (header ``Cancel-After``)."""
 ENDED = ("succeeded", "failed", "canceled", "aborted")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_RESETS = re.compile(rb"~(\d{1,6})s")
-"""The wait in the text of a 429: "Your rate limit resets in ~8s"."""
+_RESETS = re.compile(rb'"retry_after"\s*:\s*(\d{1,6})\b|~(\d{1,6})s')
+"""The wait in the body of a 429: ``"retry_after": 8``, or in its text "Your rate limit resets in ~8s"."""
 _NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -88,11 +90,11 @@ class Api:
     ) -> Run:
         """Start a prediction, wait up to ``wait`` whole seconds for its end, and return it as it is then.
 
-        ``webhook`` is the URL that Replicate calls at its end.
+        ``webhook`` is the URL that Replicate calls when it begins and when it has ended.
         """
         more: dict[str, Any] = {"wait": wait}
         if webhook:
-            more |= {"webhook": webhook, "webhook_events_filter": ["completed"]}
+            more |= {"webhook": webhook, "webhook_events_filter": ["start", "completed"]}
 
         def send(client: Client) -> None:
             if model.version:
@@ -111,12 +113,28 @@ class Api:
                 return None
             raise
 
-    def recent(self, *, seconds: float) -> list[Run]:
-        """Return the newest hundred predictions, newest first."""
-        page = self._request(lambda client: client.predictions.list(), seconds)
+    def recent(self, *, since: int, seconds: float) -> list[Run]:
+        """Return the predictions made at ``since`` (epoch ms) or later, newest first; `PAGES_MAX` hundred at most."""
+        deadline, found, cursor = time.monotonic() + seconds, list[Run](), ""
+        for _ in range(PAGES_MAX):
+            page = self._page(cursor, deadline - time.monotonic())
+            runs = [_run(one) for one in page["results"]]
+            found += runs
+            cursor = str(page.get("next") or "")
+            if not cursor.startswith(f"{self._base_url}/") or not runs or runs[-1].created_at < since:
+                break
+        return [run for run in found if run.created_at >= since]
+
+    def _page(self, cursor: str, seconds: float) -> dict[str, Any]:
+        """Return a page of the list of predictions: the first one, or the one at a URL."""
+
+        def send(client: Client) -> None:
+            client.predictions.list(*([cursor] if cursor else []))
+
+        page = self._request(send, seconds)
         if not isinstance(page, dict) or not isinstance(page.get("results"), list):
             raise UnreadableAnswer
-        return [_run(found) for found in page["results"]]
+        return page
 
     def cancel(self, prediction_id: str, *, seconds: float) -> None:
         """Stop a prediction; one that ended stays as it is."""
@@ -181,7 +199,9 @@ class _BoundedTransport(httpx.BaseTransport):
         if not answer.is_success:
             found = _RESETS.search(body)
             asked = retry_after_seconds(answer.headers.get("Retry-After"))
-            raise StatusError(answer.status_code, float(found[1]) if found and asked is None else asked)
+            raise StatusError(
+                answer.status_code, float(found[1] or found[2]) if found and asked is None else asked
+            )
         self.body = body
         return httpx.Response(
             answer.status_code, headers={"Content-Type": "application/json"}, content=body, request=request

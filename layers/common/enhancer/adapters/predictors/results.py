@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from enhancer.domain import images
 from enhancer.domain.artifacts import NoArtifact
-from enhancer.domain.errors import EnhancerError, OutputTooLarge, ProviderOutputInvalid
+from enhancer.domain.errors import EnhancerError, OutputTooLarge, ProviderOutputInvalid, ProviderUnavailable
 from enhancer.domain.jobs import Artifact, Item, Job
 from enhancer.domain.models import Model
 from enhancer.domain.predictions import Outcome
+from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,10 +60,15 @@ class Results:
         )
         return Outcome(output, facts.get("cost", 0))
 
-    def keep(self, job: Job, item: Item, data: bytes, *, cost: Cost) -> Outcome:
+    def keep(
+        self, job: Job, item: Item, data: bytes, *, cost: Cost, shape: tuple[int, int] | None = None
+    ) -> Outcome:
         """Decode a provider's bytes, check that they are the image that was ordered, encode and store it.
 
-        Raises `ProviderOutputInvalid`, or `OutputTooLarge` if the output format cannot hold it; both carry the cost.
+        ``shape``: width and height in pixels that it is brought to, for a model that could not keep the shape.
+
+        Raises `ProviderOutputInvalid`, `OutputTooLarge` if the output format cannot hold it, or `ProviderUnavailable`
+        if the bucket did not take it; all carry the cost.
         """
         from enhancer.adapters.images import pixels  # noqa: PLC0415 - Pillow costs a cold start 20 ms
 
@@ -74,16 +82,19 @@ class Results:
         if not self._fits(job, item, size) or (_is_flat(photo.image) and not self._was_flat(item)):
             raise output_invalid(model, micros)
         kind = images.COMPOSITED if model.kind == "edit" else images.ENHANCED
+        image = pixels.reshaped(photo.image, shape) if shape else photo.image
         try:
-            encoded = pixels.encode(
-                photo.image, file_format=item.output_format, icc=photo.icc, source_type=kind
-            )
+            encoded = pixels.encode(image, file_format=item.output_format, icc=photo.icc, source_type=kind)
         except OutputTooLarge as refused:
             raise OutputTooLarge(**refused.details, cost=micros) from None
         content_type = images.CONTENT_TYPES[item.output_format]
-        facts = {"width": size[0], "height": size[1], "cost": micros}
-        self._artifacts.put(item.target, encoded, content_type, facts=facts)
-        return Outcome(Artifact(item.target, content_type, len(encoded), *size), micros)
+        facts = {"width": image.width, "height": image.height, "cost": micros}
+        try:
+            self._artifacts.put(item.target, encoded, content_type, facts=facts)
+        except (ClientError, BotoCoreError) as failed:
+            logger.error("result not stored", extra={"jobId": job.id, "errorType": type(failed).__name__})
+            raise ProviderUnavailable(provider=model.provider, cost=micros) from None
+        return Outcome(Artifact(item.target, content_type, len(encoded), *image.size), micros)
 
     def _fits(self, job: Job, item: Item, size: tuple[int, int]) -> bool:
         """Return whether a result has the size that the model makes of this input."""

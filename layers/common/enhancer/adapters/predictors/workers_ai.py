@@ -31,10 +31,12 @@ START_SECONDS = 75.0
 SECONDS_MIN = 3.0
 LOST_MS = 120_000
 """A run without a stored result after so long ended with the function that waited for it."""
-SIDE_MIN, SIDE_MAX = 256, 1920
-"""Limits for width and height in pixels that all models of Workers AI accept."""
-REFERENCE_SIDE_MAX = 512
-"""Longest side of a reference image of FLUX.2, in pixels."""
+SIDE_MIN = 256
+"""The least width and height in pixels that all models of Workers AI accept."""
+REFERENCE_SIDE_MAX = 511
+"""Longest side of a reference image of FLUX.2, in pixels: it has to be smaller than 512."""
+SHAPE_SIDE_MIN = 64
+"""A result is brought back to its picture's shape if its short side is still as long as this, in pixels."""
 STEPS, GUIDANCE = 20, 7.5
 """Diffusion steps and guidance where the order does not say."""
 
@@ -47,11 +49,13 @@ def _epoch_ms() -> int:
 class _Request:
     """The body of a request: fields, and for a multipart form the image as a file.
 
-    ``size`` is width and height in pixels of the image that is sent.
+    ``size`` is width and height in pixels of the image that is sent, ``shape`` the size that the result is brought to
+    where the model's limits do not allow the picture's shape, None where they do.
     """
 
     fields: dict[str, Any]
     size: tuple[int, int]
+    shape: tuple[int, int] | None
     files: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -77,7 +81,17 @@ class WorkersAi:
         self._artifacts = artifacts
         self._now = now
 
-    def predict(self, job: Job, item: Item, *, seconds_max: float) -> Outcome:
+    runs_on = False
+    """A closed connection ends the run."""
+
+    def predict(
+        self,
+        job: Job,
+        item: Item,
+        *,
+        seconds_max: float,
+        named: Callable[[str], None] | None = None,  # noqa: ARG002 - its runs have no names
+    ) -> Outcome:
         """Run the model and store its result, or raise `OutOfTime`; see `Predictor.predict`."""
         return self._run(job, item, seconds_max)
 
@@ -106,6 +120,9 @@ class WorkersAi:
         """Only log: a run ends with the request that waits for it."""
         logger.info("cancel", extra={"jobId": job.id, "item": item.index, "provider": NAME})
 
+    def stop(self, prediction_id: str) -> None:
+        """Do nothing: its runs have no names."""
+
     def _is_lost(self, job: Job, item: Item) -> bool:
         started = item.prediction.started_at if item.prediction else job.created_at
         return self._now() - started > LOST_MS
@@ -128,7 +145,7 @@ class WorkersAi:
                 raise OutOfTime from None
             # The image may have been made, and is billed then.
             raise errors.ProviderTimeout(provider=NAME, cost=cost(expected_size(job, item))) from None
-        return self._results.keep(job, item, _image_in(answer, model, cost), cost=cost)
+        return self._results.keep(job, item, _image_in(answer, model, cost), cost=cost, shape=request.shape)
 
     def _answer(self, model: Model, request: _Request, deadline: float) -> Answer:
         """Send a request, again with newly read credentials if they are refused; raise our errors and TimeoutError."""
@@ -160,9 +177,10 @@ class WorkersAi:
         model, params = job.model_of(item), job.params_of(item)
         original = self._artifacts.get(item.input.key) if item.input else b""
         photo = pixels.read(original, pixels_max=images.PIXELS_MAX)
-        size = work_size(
-            photo.image.size, side_max=model.work_side_max or 1024, step=16 if model.multipart else 8
-        )
+        step = 16 if model.multipart else 8
+        side_max, limit = model.work_side_max or 1024, model.work_side_limit
+        size = work_size(photo.image.size, side_max=side_max, step=step, limit=limit)
+        shape = shape_of(photo.image.size, size, step=step)
         sent = within(size, REFERENCE_SIDE_MAX) if model.multipart else size
         picture = pixels.resized(photo, *sent)
         values = {
@@ -176,21 +194,34 @@ class WorkersAi:
             "steps": STEPS if params.steps is None else params.steps,
         }
         if not model.multipart:
-            return _Request(filled(model.input, values), sent)
+            return _Request(filled(model.input, values), sent, shape)
         names = [name for name, wanted in model.input.items() if wanted == "$image"]
-        return _Request(filled(model.input, values | {"image": None}), sent, dict.fromkeys(names, picture))
+        fields = filled(model.input, values | {"image": None})
+        return _Request(fields, sent, shape, dict.fromkeys(names, picture))
 
 
-def work_size(size: tuple[int, int], *, side_max: int, step: int) -> tuple[int, int]:
-    """Return width and height in pixels that a model works at: the input's aspect ratio, in multiples of ``step``.
+def work_size(size: tuple[int, int], *, side_max: int, step: int, limit: int) -> tuple[int, int]:
+    """Return width and height in pixels that a model works at: the input's shape, in multiples of ``step``.
 
-    Reduced to ``side_max`` on the long side; enlarged if the short side would be under `SIDE_MIN`. Only a picture more
-    than seven times as long as wide changes its aspect ratio.
+    Reduced to ``side_max`` on the long side; enlarged if the short side would be under `SIDE_MIN`, but to no more than
+    ``limit``. So a picture that is very long changes its shape (`shape_of`).
     """
     ratio = min(1.0, side_max / max(size))
     ratio = max(ratio, SIDE_MIN / min(size))
-    width, height = (min(max(round(side * ratio / step) * step, SIDE_MIN), SIDE_MAX) for side in size)
+    longest = limit // step * step
+    width, height = (min(max(round(side * ratio / step) * step, SIDE_MIN), longest) for side in size)
     return width, height
+
+
+def shape_of(size: tuple[int, int], worked: tuple[int, int], *, step: int) -> tuple[int, int] | None:
+    """Return the size of the input's shape with the long side of ``worked``, None if ``worked`` has that shape.
+
+    None also for a picture so long that nothing would be left of its short side.
+    """
+    ratio = max(worked) / max(size)
+    width, height = round(size[0] * ratio), round(size[1] * ratio)
+    kept = abs(width - worked[0]) <= step and abs(height - worked[1]) <= step
+    return None if kept or min(width, height) < SHAPE_SIDE_MIN else (width, height)
 
 
 def within(size: tuple[int, int], side_max: int) -> tuple[int, int]:

@@ -56,7 +56,7 @@ class Payments:
         """
         metadata = {"order": order.id} | order.metadata
         data = "payment_intent_data" if order.mode == "payment" else "subscription_data"
-        form = {
+        form: Json = {
             "mode": order.mode,
             "line_items": [{"price": order.price, "quantity": 1}],
             "customer": order.customer,
@@ -67,6 +67,8 @@ class Payments:
             "metadata": metadata,
             data: {"metadata": metadata},
         }
+        if order.promotion_codes:
+            form["allow_promotion_codes"] = True
         options = {"idempotency_key": idempotency_key}
         return self._one(lambda client: client.checkout.sessions.create(form, options), read.checkout)
 
@@ -104,17 +106,22 @@ class Payments:
     def snapshot(self, subscription_id: str) -> Snapshot:
         """Return a subscription as it is now."""
         wanted = known(subscription_id)
-        return self._one(lambda client: client.subscriptions.retrieve(wanted), self._snapshot)
+        return self._one(lambda client: client.subscriptions.retrieve(wanted), read.snapshot)
 
-    def subscriptions(self) -> Iterator[Snapshot]:
-        """Yield all subscriptions, ended ones too, newest first."""
-        return self._each(lambda client: client.subscriptions.list, {"status": "all"}, self._snapshot)
+    def subscriptions(self, *, customer: str | None = None) -> Iterator[Snapshot]:
+        """Yield all subscriptions, or those of a customer, ended ones too, newest first."""
+        form = {"status": "all"} | ({"customer": customer} if customer else {})
+        return self._each(lambda client: client.subscriptions.list, form, read.snapshot)
 
     def cancel_at_period_end(self, subscription_id: str) -> Snapshot:
-        """Let a subscription end with its paid period, and return it; one that has ended stays as it is."""
+        """Let a subscription end with its paid period, and return it; one that has ended stays as it is.
+
+        A change that was scheduled, such as a downgrade, is dropped first: Stripe lets nobody cancel beside a schedule.
+        """
         wanted, form = known(subscription_id), {"cancel_at_period_end": True}
+        self._unschedule(wanted)
         try:
-            return self._one(lambda client: client.subscriptions.update(wanted, form), self._snapshot)
+            return self._one(lambda client: client.subscriptions.update(wanted, form), read.snapshot)
         except StripeUnavailable as refused:
             if not refused.answered:
                 raise
@@ -126,11 +133,47 @@ class Payments:
     def cancel_now(self, subscription_id: str) -> None:
         """End a subscription at once, without a refund; one that has ended stays as it is."""
         wanted = known(subscription_id)
+        self._unschedule(wanted)
         try:
             self._api.request(lambda client: client.subscriptions.cancel(wanted))
         except NoSuchPayment:  # also Stripe's answer for one that has ended
             if self.snapshot(wanted).status not in read.OVER:
                 raise
+
+    def _unschedule(self, subscription_id: str) -> None:
+        """Release a subscription from the schedule that manages it, if there is one; safe to repeat."""
+        schedule = self._one(lambda client: client.subscriptions.retrieve(subscription_id), _schedule)
+        if schedule is None:
+            return
+        try:
+            self._api.request(lambda client: client.subscription_schedules.release(schedule))
+        except StripeUnavailable as refused:  # it may have been released or have ended by now
+            held = self._one(lambda client: client.subscriptions.retrieve(subscription_id), _schedule)
+            if not refused.answered or held is not None:
+                raise
+
+    def invoices(self, subscription_id: str) -> Iterator[Invoice]:
+        """Yield the paid invoices of a subscription, newest first."""
+        form = {"subscription": known(subscription_id), "status": "paid", "expand": ["data.payments"]}
+        return self._each(lambda client: client.invoices.list, form, self._invoice)
+
+    def give_back(self, charge_id: str) -> bool:
+        """Give back what is left of a charge; return False where all of it has gone back or is disputed.
+
+        Safe to repeat, at the same time too: Stripe refuses to give back more than there is.
+        """
+        before = self.charge(charge_id)
+        if before.taken_back >= before.amount:
+            return False
+        form = {"charge": before.id, "reason": "requested_by_customer"}
+        try:
+            self._api.request(lambda client: client.refunds.create(form))
+        except StripeUnavailable as refused:
+            after = self.charge(charge_id)
+            if not refused.answered or after.taken_back < after.amount:
+                raise
+            return False
+        return True
 
     def invoice(self, invoice_id: str) -> Invoice:
         """Return an invoice with all its lines; sends up to two more requests for each of its payments."""
@@ -171,15 +214,6 @@ class Payments:
         form = {"types": list(types), "created": {"gte": since_ms // 1000}}
         return self._each(lambda client: client.events.list, form, read.event)
 
-    def _snapshot(self, found: Json) -> Snapshot:
-        waiting = found["status"] in read.WAITING
-        return read.snapshot(found, unpaid_since=self._unpaid_since(found["id"]) if waiting else None)
-
-    def _unpaid_since(self, subscription_id: str) -> int | None:
-        """Return when the oldest open invoice was made (epoch ms): a newer one begins no new grace period."""
-        form = {"subscription": subscription_id, "status": "open"}
-        return min(self._each(lambda client: client.invoices.list, form, _created), default=None)
-
     def _invoice(self, found: Json) -> Invoice:
         lines = found["lines"]["data"]
         if found["lines"][
@@ -187,12 +221,8 @@ class Payments:
         ]:  # the line of the subscription is the last one, behind those of changed plans
             wanted = found["id"]
             lines = list(self._api.list_all(lambda client: _lines_of(client, wanted), {}))
-        return read.invoice(found, lines, refunded=self._is_taken_back(found["payments"]["data"]))
-
-    def _is_taken_back(self, payments: list[Json]) -> bool:
-        """Return whether all money that the payments of an invoice brought was refunded or disputed."""
-        charges = [self._charge_by(one["payment"]) for one in payments if one["amount_paid"]]
-        return bool(charges) and all(one and one.taken_back >= one.amount for one in charges)
+        payments = [one["payment"] for one in found["payments"]["data"] if one["amount_paid"]]
+        return read.invoice(found, lines, [self._charge_by(one) for one in payments])
 
     def _charge_by(self, payment: Json) -> Charge | None:
         """Return the charge of an invoice's payment, None for a payment outside Stripe."""
@@ -241,5 +271,5 @@ def _invoice_id(found: Json) -> str:
     return read.id_of(found["invoice"]) or ""
 
 
-def _created(found: Json) -> int:
-    return read.ms(found["created"])
+def _schedule(found: Json) -> str | None:
+    return read.id_of(found["schedule"])

@@ -6,6 +6,7 @@ The input is JSON of the API version that the pinned client uses (docs.stripe.co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from enhancer.domain.payments import Charge, Checkout, Event, Invoice, Line, Snapshot
@@ -14,11 +15,12 @@ Json = dict[str, Any]
 
 PAID = ("paid", "no_payment_required")
 """Values of ``payment_status`` of a checkout session that owes nothing more."""
-WAITING = ("past_due", "unpaid")
-"""Statuses of a subscription that continues although its invoice was not paid."""
 OVER = ("canceled", "incomplete_expired")
 """Statuses of a subscription that has ended for good."""
-OPEN_DISPUTES = ("needs_response", "under_review")
+OPEN_DISPUTES = ("needs_response", "under_review", "appeal_needs_response", "appeal_under_review")
+"""Statuses of a dispute that is not decided yet."""
+TAKES_NOTHING = ("won", "warning_needs_response", "warning_under_review", "warning_closed")
+"""Statuses of a dispute that has taken no money: won, or an inquiry. Others have, ``prevented`` ones by a refund."""
 
 
 def ms(seconds: int) -> int:
@@ -45,7 +47,7 @@ def checkout(found: Json) -> Checkout:
     )
 
 
-def snapshot(found: Json, *, unpaid_since: int | None) -> Snapshot:
+def snapshot(found: Json) -> Snapshot:
     """Read a subscription; its price and period are those of its first item, the only one that ours have."""
     item = found["items"]["data"][0]
     end = ms(item["current_period_end"])
@@ -58,7 +60,6 @@ def snapshot(found: Json, *, unpaid_since: int | None) -> Snapshot:
         period_start=ms(item["current_period_start"]),
         period_end=end,
         cancel_at=end if cancel_at is None and found["cancel_at_period_end"] else cancel_at,
-        unpaid_since=unpaid_since,
         latest_invoice=id_of(found["latest_invoice"]),
         livemode=found["livemode"],
         created=ms(found["created"]),
@@ -79,25 +80,29 @@ def line(found: Json) -> Line:
     )
 
 
-def invoice(found: Json, lines: list[Json], *, refunded: bool) -> Invoice:
-    """Read an invoice."""
+def invoice(found: Json, lines: list[Json], charges: Sequence[Charge | None]) -> Invoice:
+    """Read an invoice; ``charges``: those that brought its money, None for one outside of Stripe."""
     details = (found.get("parent") or {}).get("subscription_details") or {}
+    paid_at = found["status_transitions"]["paid_at"]
     return Invoice(
         id=found["id"],
         customer=id_of(found["customer"]) or "",
         subscription=id_of(details.get("subscription")),
         paid=found["status"] == "paid",
-        refunded=refunded,
+        refunded=bool(charges) and all(one and one.taken_back >= one.amount for one in charges),
         reason=found["billing_reason"] or "",
         created=ms(found["created"]),
         lines=tuple(line(one) for one in lines),
         livemode=found["livemode"],
+        paid_at=None if paid_at is None else ms(paid_at),
+        charges=tuple(one.id for one in charges if one),
+        disputes=tuple(name for one in charges if one for name in one.disputes),
     )
 
 
 def charge(found: Json, disputes: list[Json]) -> Charge:
     """Read a charge; ``taken_back`` is what refunds and disputes took, without inquiries and disputes we won."""
-    disputed = sum(one["amount"] for one in disputes if takes(one["status"]))
+    disputed = sum(one["amount"] for one in disputes if one["status"] not in TAKES_NOTHING)
     return Charge(
         id=found["id"],
         payment_intent=id_of(found.get("payment_intent")),
@@ -107,11 +112,6 @@ def charge(found: Json, disputes: list[Json]) -> Charge:
         disputes=tuple(one["id"] for one in disputes if one["status"] in OPEN_DISPUTES),
         livemode=found["livemode"],
     )
-
-
-def takes(status: str) -> bool:
-    """Return whether a dispute of this status has taken money (docs.stripe.com/api/disputes/object)."""
-    return status != "won" and not status.startswith("warning_")
 
 
 def event(found: Json) -> Event:

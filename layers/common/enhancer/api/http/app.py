@@ -168,6 +168,7 @@ class RequestContext:
         self.now = runtime.now()
         self.started = time.perf_counter()
         self.request = Request(event, runtime.settings().app_origin)
+        self._age_ms = self.request.age_ms(self.now)
         self.rate: RateState | None = None
         self._notes: dict[str, str] = {}
         self._caller: Caller | None = None
@@ -201,6 +202,11 @@ class RequestContext:
     def elapsed_ms(self) -> float:
         """Time since the request reached the function."""
         return (time.perf_counter() - self.started) * 1000
+
+    @property
+    def waited_seconds(self) -> float:
+        """Time since the gateway took the request: the start of the function is part of it."""
+        return (self._age_ms + self.elapsed_ms) / 1000
 
     def note(self, **fields: str) -> None:
         """Add fields to this request's log line; never a prompt, token, e-mail or address."""

@@ -14,6 +14,8 @@ from enhancer.domain.errors import InvalidFields
 
 LOCAL_HOSTS = ("http://127.0.0.1", "http://localhost")
 LANGUAGES = ("en", "de")
+GATEWAY_MS = 30_000
+"""An HTTP API answers for a function that takes longer."""
 OTHER_KEY_HEADER = "x-api-key"
 """Where other APIs take keys; ours refuses them there, with the right way, instead of taking the caller for a guest."""
 HEADER_MAX = 500
@@ -67,6 +69,14 @@ class Request:
     def id(self) -> str:
         """Request id, shown in every answer and log line."""
         return str(self.event["requestContext"].get("requestId", "-"))
+
+    def age_ms(self, now: int) -> int:
+        """Return how long ago the gateway took the request, ``now`` in epoch ms; 0 where a clock cannot be right.
+
+        A function that has to be started first gets it seconds later.
+        """
+        age = now - int(self.event["requestContext"].get("timeEpoch") or now)
+        return age if 0 <= age <= GATEWAY_MS else 0
 
     @property
     def own_origin(self) -> str:

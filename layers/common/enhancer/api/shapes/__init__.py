@@ -5,6 +5,7 @@
 ``error_texts``    the text of every error, English and German
 ``jobs``           jobs and their items
 ``models``         the catalogue
+``picture_texts``  what is wrong with a picture, where the usual text says too little
 ``problem_texts``  what is wrong with a field, in words
 ``runs``           uploads, prices, refusals, results
 ``statement_csv``  the statement as CSV

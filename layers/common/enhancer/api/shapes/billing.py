@@ -16,7 +16,7 @@ from enhancer.domain.payments import Interval
 from enhancer.domain.periods import DAY_MS
 from enhancer.domain.plans import PLANS, Plan, plan_named
 from enhancer.domain.pricing import credits
-from enhancer.domain.stripe_prices import ANNUAL_MONTHS, EUR, Prices
+from enhancer.domain.stripe_prices import ANNUAL_MONTHS, Prices
 from enhancer.domain.subscriptions import GRACE_MS, current, following
 
 ACTORS = ("stripe", "quota_reset")
@@ -68,7 +68,7 @@ class PlanView(Wire):
     @classmethod
     def of(cls, plan: Plan, prices: Prices, *, open_: bool) -> PlanView:
         """Return a plan; ``open_``: whether anything can be paid here."""
-        month = plan.eur_per_month * 100
+        month = plan.price_per_month * 100
         monthly = prices.sells(plan.name, "monthly") and open_
         annually = prices.sells(plan.name, "annual") and open_
         return cls(
@@ -79,8 +79,8 @@ class PlanView(Wire):
             face_enhance=plan.face,
             max_input_megapixels=plan.input_megapixels_max,
             jobs_at_once=plan.jobs_at_once,
-            monthly=MoneyView(amount=month, currency=EUR, available=monthly or not month),
-            annual=MoneyView(amount=month * ANNUAL_MONTHS, currency=EUR, available=annually)
+            monthly=MoneyView(amount=month, currency=CURRENCY, available=monthly or not month),
+            annual=MoneyView(amount=month * ANNUAL_MONTHS, currency=CURRENCY, available=annually)
             if month
             else None,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from enhancer.api.shapes.picture_texts import variant
 from enhancer.api.shapes.problem_texts import said, spelled_out
 
 TEXTS: dict[str, tuple[str, str]] = {
@@ -63,8 +64,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Unter diesem uploadKey liegt kein fertiger Upload von dir.",
     ),
     "output_too_large": (
-        "The result would be {width} × {height} pixels; the limit is {limit}. Choose a smaller scale or PNG.",
-        "Das Ergebnis hätte {width} × {height} Pixel; die Grenze ist {limit}. Bitte kleiner skalieren oder PNG wählen.",
+        "The result would be {width} × {height} pixels; the limit is {limit}. Choose a smaller scale, PNG or JPEG.",
+        "Das Ergebnis hätte {width} × {height} Pixel; die Grenze ist {limit}. Kleiner skalieren, oder PNG oder JPEG.",
     ),
     "needs_job": (
         "This is too much work for one request: {megapixels} MP, the limit here is {limit} MP. Use a job.",
@@ -120,6 +121,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The job was canceled. Nothing was charged for this picture.",
         "Der Auftrag wurde abgebrochen. Für dieses Bild wurde nichts berechnet.",
     ),
+    "job_deleted": (
+        "The job that this Idempotency-Key stands for was deleted. Send a new key to run the picture again.",
+        "Der Auftrag zu diesem Idempotency-Key wurde gelöscht. Mit einem neuen Schlüssel läuft das Bild noch einmal.",
+    ),
     "file_too_large": (
         "The file has {size} bytes; the limit is {limit}. Larger files go through POST /api/ai-image/uploads.",
         "Die Datei hat {size} Bytes; die Grenze ist {limit}. Größere Dateien gehen über POST /api/ai-image/uploads.",
@@ -129,8 +134,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Das Bild hat {megapixels} Megapixel; die Grenze ist {limit}. {plan_hint}",
     ),
     "image_format_unsupported": (
-        "This is not a JPEG, PNG, WebP or AVIF picture.",
-        "Das ist kein JPEG-, PNG-, WebP- oder AVIF-Bild.",
+        "This is not a JPEG, PNG, WebP or AVIF picture. Save it as one of these.",
+        "Das ist kein JPEG-, PNG-, WebP- oder AVIF-Bild. Bitte in einem dieser Formate speichern.",
     ),
     "content_type_unsupported": (
         "The request body must be one of: {expected}.",
@@ -288,7 +293,8 @@ def message(code: str, details: dict[str, Any], language: str) -> str:
     shown = {name: _shown(said(name, value, language)) for name, value in details.items()}
     shown["plan_hint"] = _PLAN_HINT[column].format_map(shown) if details.get("requiredPlan") else ""
     shown["field_list"] = spelled_out(details.get("fields", []), details.get("more", 0), language)
-    return TEXTS[code][column].format_map(defaultdict(lambda: "–", shown)).strip()
+    text = variant(code, details) or TEXTS[code]
+    return text[column].format_map(defaultdict(lambda: "–", shown)).strip()
 
 
 def _shown(value: Any) -> str:

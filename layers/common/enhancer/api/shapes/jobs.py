@@ -165,6 +165,13 @@ class JobsView(Wire):
     next_cursor: str | None
 
 
+class NeverRunView(Wire):
+    """Confirms that nothing was ordered under an idempotency key, and nothing can be any more."""
+
+    id: None = None
+    status: Literal["canceled"] = "canceled"
+
+
 class DeletedView(Wire):
     """Confirms that a job is deleted."""
 

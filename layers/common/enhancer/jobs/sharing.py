@@ -1,0 +1,86 @@
+"""The same picture asked for again: awaited while it is made, copied once it is paid for, never paid twice.
+
+The index of results names, for each result of an owner, the item that was to make it. Whoever takes its place does so
+on condition that the index still says what it said, and only from an item that neither runs nor has the result. So of
+all that ask for the same at once one runs; the others look again until it has ended, and copy what it made, or one of
+them runs instead.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from enhancer.domain.artifacts import NoArtifact
+from enhancer.domain.ledger import AlreadyResolved, ResultTaken
+
+if TYPE_CHECKING:
+    from enhancer.domain.jobs import Item, Job
+    from enhancer.domain.ledger import Earlier
+    from enhancer.domain.owners import Owner
+    from enhancer.jobs.deps import JobDeps
+
+LOOK_AGAIN_SECONDS = (1, 2, 4, 8, 15)
+"""How long a picture of a job waits before it looks again whether another item has made it; the last from then on."""
+
+
+def maker(
+    owner: Owner, earlier: Earlier, result_digest: str, *, joined: bool = False, deps: JobDeps
+) -> Item | None:
+    """Return the item that makes this result now (it is open) or has made it (it has an output); None if none does.
+
+    ``joined``: who asks has waited for it, and takes what a fallback made of it, too; nobody else does.
+    """
+    job = deps.jobs.get(owner, earlier.result_job) if earlier.result_job else None
+    if job is None or earlier.result_item >= len(job.items):
+        return None
+    item = job.items[earlier.result_item]
+    if item.is_open:  # one that is queued may wait behind the very item that asks
+        return item if job.is_open and item.status == "processing" else None
+    return item if item.output and (joined or item.result_digest == result_digest) else None
+
+
+def copied(item: Item, made: Item, *, deps: JobDeps) -> Item | None:
+    """Return the item with its own copy of what another one made, stored at its target; None if that is gone."""
+    if made.output is None:
+        return None
+    try:
+        deps.artifacts.copy(made.output.key, item.target)
+    except NoArtifact:
+        return None
+    output = replace(made.output, key=item.target)
+    if made.result_digest == item.result_digest:
+        return replace(item, output=output)
+    return replace(item, output=output, fallback=made.fallback, result_digest=made.result_digest)
+
+
+def begin(job: Job, item: Item, *, deps: JobDeps) -> bool:
+    """Return whether an item of a job, whose picture was looked at, is to be run now.
+
+    If not, it has ended with a copy of what was paid for before, or waits for another item that makes the same; then
+    FinishItem says when to look again. Raises `StaleAttempt` when it has ended or moved on.
+    """
+    while True:
+        earlier = deps.ledger.earlier(
+            job.owner, key_hash=None, result_digest=item.result_digest, now=deps.now()
+        )
+        if (earlier.result_job, earlier.result_item) == (job.id, item.index) and item.status == "processing":
+            return True
+        made = maker(job.owner, earlier, item.result_digest, joined=item.waited > 0, deps=deps)
+        if made and made.is_open:
+            return False
+        free = copied(item, made, deps=deps) if made else None
+        if free and free.output:
+            with suppress(AlreadyResolved):
+                deps.ledger.reuse(job, free, output=free.output, entry_id=deps.new_id("ent"), now=deps.now())
+            return False
+        with suppress(ResultTaken):
+            deps.jobs.take_result(job, item, earlier, now=deps.now())
+            return True
+
+
+def put_off(item: Item) -> tuple[Item, float]:
+    """Return an item that waits for another one as it looks again, and the seconds until then."""
+    seconds = LOOK_AGAIN_SECONDS[min(item.waited, len(LOOK_AGAIN_SECONDS) - 1)]
+    return replace(item, turn=item.turn + 1, waited=item.waited + 1), float(seconds)
