@@ -15,6 +15,8 @@ from enhancer.api.shapes.jobs import JobView
 from enhancer.api.shapes.runs import GenerateView
 from enhancer.api.shapes.usage import day_view
 from enhancer.api.shapes.wire import GenerateForm, Success, ok
+from enhancer.domain.jobs import Job, Submitted
+from enhancer.domain.ledger import UsageAndBalance
 from enhancer.domain.pricing import credits
 from enhancer.jobs import run
 
@@ -74,10 +76,18 @@ def generate(
         usage = day_view(caller.plan, state, context.now)
         running = JobView.of(job, context.request.language, origin=context.request.own_origin, usage=usage)
         return ok(running, status=202, headers=submit_forms.accepted_headers(job.id, wish))
+    return _done(submitted, job, wish, state)
+
+
+def _done(
+    submitted: Submitted, job: Job, wish: prefer.Preference, state: UsageAndBalance
+) -> Response[Success[GenerateView | JobView]]:
+    """The result, what it cost and what is left."""
+    context = app.request_context
     view = GenerateView.of(
         submitted,
         job,
-        plan=caller.plan,
+        plan=context.caller.plan,
         state=state,
         now=context.now,
         total_ms=context.elapsed_ms,

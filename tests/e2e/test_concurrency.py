@@ -10,7 +10,6 @@ from threading import Barrier
 
 import pytest
 
-
 from enhancer.domain.jobs import Job
 from enhancer.domain.ledger import AlreadyResolved, add_up
 from enhancer.domain.owners import Owner
