@@ -137,8 +137,9 @@ def test_german_browser_reads_german(fresh_client: Callable[[], Client]) -> None
 
 
 BODIES = {
-    "deep": b"[" * 100_000, "long number": b'{"scale":' + b"1" * 5_000 + b"}", "NaN": b'{"scale": NaN}', "0xFF": b"\xff",
-    "many fields": b"{" + b",".join(b'"f%d":1' % n for n in range(250_000)) + b"}", "half a pair": b'{"prompt":"\\ud800"}',
+    "deep": b"[" * 100_000, "long number": b'{"scale":' + b"1" * 5_000 + b"}", "NaN": b'{"scale": NaN}',
+    "many fields": b"{" + b",".join(b'"f%d":1' % n for n in range(250_000)) + b"}", "0xFF": b"\xff",
+    "half a pair": b'{"prompt":"\\ud800"}',
 }  # fmt: skip
 
 
