@@ -36,6 +36,12 @@ PLACEHOLDERS = {
 METHODS = ("get", "post", "put", "patch", "delete", "head")
 NEEDS_PICTURE = ("/api/ai-image/generate", "/api/ai-image/jobs")
 """Forms without required fields that are no good when empty."""
+TEXTS_OF = {
+    "integer": r"^ *[+-]?[0-9_]+(\.0*)? *$",
+    "number": r"^ *[+-]?([0-9_]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)? *$",
+    "boolean": "^[A-Za-z01]{1,5}$",
+}
+"""What the texts of a form look like, by the type that they stand for."""
 PATHS = {"/r2-ai/.+": "/r2-ai/ai-enhancer/{kind}/{owner_type}/{owner_id}/{name}"}
 """What a route with a pattern is for."""
 PATH_PARTS: dict[str, Json] = {
@@ -70,6 +76,7 @@ def document() -> Json:
                 _complete(verbs[method], method, path, *routes[method, path], schemas)
         paths[PATHS.get(path, path)] = verbs
     merged["paths"] = paths
+    _texts_too(schemas["ParamsForm"])
     for unused in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):
         schemas.pop(unused, None)
     _close(schemas, asked=_named_in([verbs for path in paths.values() for verbs in _bodies(path)], schemas))
@@ -134,12 +141,25 @@ def _form_and_json(name: str, schemas: Json) -> Json:
     for field in form["properties"].values():  # a form has no way to say null
         choices = [one for one in field.pop("anyOf", []) if one != {"type": "null"}]
         field.update(*choices)
+    _texts_too(typed)
     as_json = f"{name.removesuffix('Form')}Json"
     schemas[name], schemas[as_json] = form, typed | {"title": as_json}
     return {
         "application/json": {"schema": {"$ref": f"#/components/schemas/{as_json}"}},
         "multipart/form-data": {"schema": {"$ref": f"#/components/schemas/{name}"}},
     }
+
+
+def _texts_too(shape: Json) -> None:
+    """Say that the numbers of a form may be texts, too, where it comes as JSON; adds them in place."""
+    for field in shape["properties"].values():
+        for choice in field.get("anyOf", []):
+            if choice.get("type") in TEXTS_OF:
+                field["anyOf"].append({"type": "string", "pattern": TEXTS_OF[choice["type"]]})
+                break
+        if field.get("type") in TEXTS_OF:
+            kind = field.pop("type")
+            field["anyOf"] = [{"type": kind}, {"type": "string", "pattern": TEXTS_OF[kind]}]
 
 
 def _bodies(verbs: Json) -> list[Json]:

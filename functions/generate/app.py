@@ -15,6 +15,7 @@ from enhancer.api.shapes.jobs import JobView
 from enhancer.api.shapes.runs import GenerateView
 from enhancer.api.shapes.usage import day_view
 from enhancer.api.shapes.wire import GenerateForm, Success, ok
+from enhancer.domain.jobs import Job, Submitted
 from enhancer.domain.ledger import UsageAndBalance
 from enhancer.domain.pricing import credits
 from enhancer.jobs import run
@@ -73,30 +74,33 @@ def generate(
         usage = day_view(caller.plan, state, context.now)
         running = JobView.of(job, context.request.language, origin=context.request.own_origin, usage=usage)
         return ok(running, status=202, headers=submit_forms.accepted_headers(job.id, wish))
+    return _done(submitted, job, wish, state)
+
+
+def _done(
+    submitted: Submitted, job: Job, wish: prefer.Preference, state: UsageAndBalance
+) -> Response[Success[GenerateView | JobView]]:
+    """The result, what it cost and what is left."""
+    context = app.request_context
     view = GenerateView.of(
         submitted,
         job,
-        plan=caller.plan,
+        plan=context.caller.plan,
         state=state,
         now=context.now,
         total_ms=context.elapsed_ms,
         origin=context.request.own_origin,
     )
-    headers = _headers(view, state, replayed=submitted.replayed, applied=wish.applied)
-    return ok(view, headers=headers)
-
-
-def _headers(
-    view: GenerateView, state: UsageAndBalance, *, replayed: bool, applied: str | None
-) -> dict[str, str]:
-    """Return what the answer says beside its body: what was spent, what is left, and how it was made."""
-    return {
+    headers = {
         "X-Credits-Charged": f"{view.charge.total}",
         "X-Credits-Available": f"{credits(state.balance.available)}",
         "Server-Timing": f"predict;dur={view.timings['predict']}",
-        **({"Idempotent-Replayed": "true"} if replayed else {}),
-        **({"Preference-Applied": applied} if applied else {}),
     }
+    if submitted.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    if wish.applied:
+        headers["Preference-Applied"] = wish.applied
+    return ok(view, headers=headers)
 
 
 lambda_handler = entrypoint(app)

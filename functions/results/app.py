@@ -25,7 +25,10 @@ app = create_app(rate=None, validated=False)
         416: {"description": "The part begins behind its end."},
     },
 )
-@reads(download="1 to save the picture under a name.")
+@reads(
+    download="1 to save the picture under a name.",
+    again="Anything: another address for a picture that did not arrive.",
+)
 def fetch() -> Response[bytes]:
     """Supports If-None-Match, Range, HEAD and ?download=1; large files are a redirect to a short-lived URL.
 

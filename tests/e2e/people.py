@@ -168,7 +168,7 @@ class Program:
         headers = {"Authorization": f"Bearer {self.secret}", **more.pop("headers", {})}
         bare = Client(self.url, self.client.address)
         return bare.http.request(
-            method, self.url + path, headers=headers, timeout=90, allow_redirects=False, **more
+            method, bare.at(path), headers=headers, timeout=90, allow_redirects=False, **more
         )
 
     def generate(self, image: bytes, **fields: str) -> requests.Response:

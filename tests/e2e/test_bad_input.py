@@ -6,13 +6,15 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.e2e.conftest import Store
 from tests.e2e.test_concurrency import guest_of
-from tests.support.client import Client, picture
+from tests.support.client import PATIENCE_SECONDS, Client, picture
 from tests.support.hostile_pictures import floods, grid_avif, lying_avif
 from tests.support.pictures import chunk, photo, saved
 
@@ -132,3 +134,70 @@ def test_german_browser_reads_german(fresh_client: Callable[[], Client]) -> None
     answer = fresh_client().generate(b"", headers={"Accept-Language": "de-DE,de;q=0.9,en;q=0.5"})
     error = answer.json()["error"]
     assert (error["code"], error["message"]) == ("image_empty", "Das Bild ist leer (0 Bytes).")
+
+
+BODIES = {
+    "deep": b"[" * 100_000, "long number": b'{"scale":' + b"1" * 5_000 + b"}", "NaN": b'{"scale": NaN}',
+    "many fields": b"{" + b",".join(b'"f%d":1' % n for n in range(250_000)) + b"}", "0xFF": b"\xff",
+    "half a pair": b'{"prompt":"\\ud800"}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("kind", ["application/json", "", None])
+def test_body_that_cannot_be_read_is_400_in_a_few_words(
+    fresh_client: Callable[[], Client], body: str, kind: str | None
+) -> None:
+    """Through gateway and all: no 5xx, whatever is stated about its type, and a small answer."""
+    headers = {"Content-Type": kind}
+    answer = fresh_client().post("/api/ai-image/quote", data=BODIES[body], headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_fields"), answer.text
+    assert len(answer.content) < 2_000
+
+
+@pytest.mark.parametrize("part", ["%2f", "%5c", "%00", "%252f", "/../", "/%2e%2e/", "//", "\\"])
+def test_path_of_a_result_has_one_spelling_for_its_owner_too(
+    fresh_client: Callable[[], Client], part: str
+) -> None:
+    """Exactly as written, as no browser would send it: 404."""
+    client = fresh_client()
+    made = client.generate(GOOD).json()["data"]["imageUrl"]
+    folder, _, name = made.removeprefix(client.url).rpartition("/")
+    cookies = "; ".join(f"{one.name}={one.value}" for one in client.http.cookies)
+    place = urlsplit(client.url)
+    connection = HTTPConnection(place.hostname or "", place.port, timeout=PATIENCE_SECONDS)
+    connection.putrequest("GET", f"{folder}{part}{name}")
+    connection.putheader("Cookie", cookies)
+    connection.endheaders()
+    assert connection.getresponse().status == 404
+    connection.close()
+    assert client.get(made).status_code == 200
+
+
+def test_range_of_endless_digits_is_the_whole_picture(fresh_client: Callable[[], Client]) -> None:
+    """What cannot be read asks for nothing."""
+    client = fresh_client()
+    made = client.generate(GOOD).json()["data"]["imageUrl"]
+    answer = client.get(made, headers={"Range": f"bytes={'9' * 4_301}-"})
+    assert answer.status_code == 200
+
+
+def test_slash_too_many_is_a_redirect_for_who_reads_and_404_for_who_sends(
+    fresh_client: Callable[[], Client],
+) -> None:
+    """Wherever the gateway sends it."""
+    client = fresh_client()
+    for path in ("/api/ai-image/usage", "/api/auth/me", "/api/ai-image/jobs"):
+        answer = client.get(f"{path}/?limit=1")
+        assert (answer.status_code, answer.headers["Location"]) == (308, f"{path}?limit=1")
+    sent = client.post("/api/ai-image/quote/", json={})
+    assert (sent.status_code, sent.json()["error"]["code"]) == (404, "not_found")
+
+
+def test_key_at_the_development_sign_in_is_no_fault_of_ours(fresh_client: Callable[[], Client]) -> None:
+    """Any key, anywhere: 401 with the way to send it."""
+    client = fresh_client()
+    for headers in ({"Authorization": "Bearer ek_test_unknown"}, {"x-api-key": "ek_test_unknown"}):
+        answer = client.post("/api/debug-login", json={"plan": "free"}, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+        assert "Authorization: Bearer" in answer.json()["error"]["message"]

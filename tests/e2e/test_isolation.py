@@ -60,7 +60,9 @@ def victim(fresh_client: Browser) -> Victim:
     upload = found.client.upload(picture(seed=981), "image/png")
     key = found.new_key()
     return Victim(
-        found, Ids(found.user_id, made["jobId"], upload, made["imageUrl"], key["id"]), key["secret"]
+        found,
+        Ids(found.user_id, made["jobId"], upload, made["imageUrl"].removeprefix(found.client.url), key["id"]),
+        key["secret"],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from PIL import Image
@@ -52,8 +53,9 @@ class Client:
         return self.http.post(self.url + path, headers=sent, timeout=PATIENCE_SECONDS, **options)
 
     def at(self, path: str) -> str:
-        """The address of a path; an address as it is."""
-        return path if path.startswith("http") else self.url + path
+        """The address of a path here; of one of our addresses, the same path."""
+        place = urlsplit(path)
+        return self.url + (path if not place.netloc else place._replace(scheme="", netloc="").geturl())
 
     def meet(self) -> Client:
         """Get cookies, like a page that loads."""

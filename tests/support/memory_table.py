@@ -39,6 +39,10 @@ _MISSING = object()
 _PLAIN = (str, int, float, bool)
 
 
+PK_BYTES_MAX, SK_BYTES_MAX = 2048, 1024
+"""Longest keys that DynamoDB takes."""
+
+
 class InvalidRequest(Exception):
     """DynamoDB would refuse this with a ValidationException, or boto3 before it is sent."""
 
@@ -116,6 +120,8 @@ class MemoryTable:
     ) -> Iterable[Record]:
         """What a partition has under a prefix."""
         assert before is None or newest_first, "nobody reads on from the oldest"
+        _valid(len(pk.encode()) <= PK_BYTES_MAX, "partition key too long")
+        _valid(len((before or prefix).encode()) <= SK_BYTES_MAX, "sort key too long")
         for sk, record in sorted(self.stored.get(pk, {}).items(), reverse=newest_first):
             if sk.startswith(prefix) and (before is None or sk < before):
                 yield copied(record)
@@ -262,6 +268,8 @@ def _place_of(key: Mapping[str, Any]) -> tuple[str, str]:
     pk, sk = key.get("pk"), key.get("sk")
     if not (isinstance(pk, str) and pk and isinstance(sk, str) and sk):
         raise InvalidRequest(f"no key: {key!r}")
+    _valid(len(pk.encode()) <= PK_BYTES_MAX, "partition key too long")
+    _valid(len(sk.encode()) <= SK_BYTES_MAX, "sort key too long")
     return pk, sk
 
 

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from enhancer.api.http.app import App
 from tests.support import template
+from tests.support.functions import NAMES, load
 
 TEMPLATE = template.load()
 FUNCTIONS = template.functions(TEMPLATE)
@@ -60,6 +62,20 @@ def test_each_function_writes_only_its_own_kind_of_artifact(name):
 def may(name):
     """The actions of a function."""
     return {action for one in statements(name) for action in listed(one["Action"])}
+
+
+def test_whoever_meets_an_api_key_may_look_it_up():
+    """A key is read with its account, in one batch, by whatever function asks who is calling."""
+    asking = {
+        logical
+        for logical, found in FUNCTIONS.items()
+        if (name := str(found["CodeUri"]).rpartition("/")[2]) in NAMES
+        and isinstance(app := getattr(load(name), "app", None), App)
+        and app.csrf
+    }
+    needed = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"}
+    assert {name: needed - may(name) for name in asking} == {name: set() for name in asking}
+    assert len(asking) >= 10
 
 
 def test_the_model_cannot_touch_money():

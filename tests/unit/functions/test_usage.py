@@ -234,3 +234,32 @@ def test_the_clock_is_read_once_for_a_request(apps, served, monkeypatch, path):
     monkeypatch.setattr(runtime, "now", lambda: read.append(served.clock) or served.clock)
     assert Browser().send(apps.usage, "GET", path).status == 200
     assert len(read) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("scale", "two", "int_type"), ("scale", False, "int_type"), ("scale", 2.5, "int_type"),
+        ("face_enhance", "perhaps", "bool_type"),
+        ("face_enhance", 1, "bool_type"), ("width", True, "int_type"), ("strength", "0.5.1", "float_type"),
+        ("quality", ["pro"], "literal_error"), ("model", 7, "string_type"), ("steps", "x" * 5_000, "int_type"),
+    ],
+)  # fmt: skip
+def test_what_is_not_of_its_type_is_refused_by_name(apps, browser, field, value, problem):
+    """True is no number, and one is not true."""
+    answer = browser.post_json(apps.usage, QUOTE, {field: value})
+    assert answer.status == 400
+    assert [(one["field"], one["problem"]) for one in answer.error["details"]["fields"]] == [(field, problem)]
+
+
+def test_a_form_may_have_texts_for_its_numbers_also_as_json(apps, browser):
+    """A form has texts alone, and programs send the same fields as JSON, which has one kind of number."""
+    assert browser.post_json(apps.usage, QUOTE, {"scale": 2.0}).data["scale"] == 2
+    assert browser.post_json(apps.usage, QUOTE, {"scale": "2", "face_enhance": "no"}).data["scale"] == 2
+    asked = {"scale": "2", "face_enhance": "no", "width": "640", "height": "480"}
+    assert browser.post_form(apps.usage, QUOTE, asked).data["scale"] == 2
+    refused = browser.post_form(apps.usage, QUOTE, {"scale": "two", "face_enhance": "maybe"})
+    assert [(one["field"], one["problem"]) for one in refused.error["details"]["fields"]] == [
+        ("scale", "int_type"),
+        ("face_enhance", "bool_type"),
+    ]

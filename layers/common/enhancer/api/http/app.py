@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -235,7 +236,7 @@ class RequestContext:
         ours = trimmed != path and trimmed.startswith(("/api/", "/r2-ai/"))
         if not ours or request.method not in ("GET", "HEAD") or self.app.methods_of(path):
             return None
-        asked = request.event.get("rawQueryString")
+        asked = quote(request.event.get("rawQueryString") or "", safe=string.punctuation)
         location = quote(trimmed) + (f"?{asked}" if asked else "")
         return {"statusCode": 308, "headers": {"Location": location}, "cookies": [], "isBase64Encoded": False}
 

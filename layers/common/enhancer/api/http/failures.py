@@ -80,8 +80,7 @@ def invalid_fields(found: list[dict[str, Any]]) -> errors.InvalidFields:
     for one in found[:PROBLEMS_MAX]:
         place = [str(part) for part in one["loc"] if part not in ("body", "query", "path", "header")]
         limits = {name: value for name, value in (one.get("ctx") or {}).items() if _is_plain(value)}
-        name = _short(".".join(place) or "body", NAME_MAX)
-        fields.append({"field": name, "problem": one["type"], **limits})
+        fields.append({"field": ".".join(place) or "body", "problem": one["type"], **limits})
     more = {"more": len(found) - PROBLEMS_MAX} if len(found) > PROBLEMS_MAX else {}
     return errors.InvalidFields(fields=fields, **more)
 

@@ -6,7 +6,7 @@ fails where a version changes it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
     OpenAPIRequestValidationMiddleware,
@@ -27,13 +27,15 @@ class RequestValidation(OpenAPIRequestValidationMiddleware):
 
     def _get_body(self, app: Any) -> dict[str, Any]:
         request: Request = app.context["request"]
-        kind, taken = request.media_type, media_types(app.context["_route"])
+        kind, route = request.media_type, app.context["_route"]
+        taken = media_types(route)
         if kind == FORM and FORM in taken:
             fields = multipart.parse(request.body, request.headers["content-type"])
-            return _typed(fields, app.context["_route"].dependant.body_params[0].type_)
-        if kind in (JSON, ""):
-            return json_body.parse_object(request.body)
-        raise ContentTypeUnsupported(expected=taken)
+        elif kind in (JSON, ""):
+            fields = json_body.parse_object(request.body)
+        else:
+            raise ContentTypeUnsupported(expected=taken)
+        return _typed(fields, route.dependant.body_params[0].type_) if FORM in taken else fields
 
 
 def media_types(route: Any) -> list[str]:
@@ -43,16 +45,23 @@ def media_types(route: Any) -> list[str]:
 
 
 def _typed(fields: dict[str, Any], shape: Any) -> dict[str, Any]:
-    """Return the texts of a form as the types of its shape; one that is none of its type stays text, and is refused."""
+    """Return the texts of a form as the types of its shape; one that is none of its type stays text, and is refused.
+
+    A form that comes as JSON may have texts, too, also in the form inside it.
+    """
     found = {}
     for name, value in fields.items():
-        field = shape.model_fields.get(name)
-        try:
-            found[name] = (
-                TypeAdapter(field.annotation).validate_python(value, strict=False)
-                if field and isinstance(value, str)
-                else value
-            )
-        except ValidationError:
-            found[name] = value
+        wanted = shape.model_fields[name].annotation if name in shape.model_fields else Any
+        inner = next((one for one in get_args(wanted) if getattr(one, "is_form", False)), None)
+        if inner and isinstance(value, dict):
+            found[name] = _typed(value, inner)
+        else:
+            found[name] = _converted(value, wanted) if isinstance(value, str) else value
     return found
+
+
+def _converted(text: str, wanted: Any) -> Any:
+    try:
+        return TypeAdapter(wanted).validate_python(text, strict=False)
+    except ValidationError:
+        return text
