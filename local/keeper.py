@@ -107,6 +107,7 @@ class Keeper:
         if not self._stack.running():
             return
         try:
+            self._writes = -1  # whatever was written: a dead letter comes by no request
             self.save()
         except PROBLEMS as problem:
             raise LocalError(f"The last seconds could not be saved: {plain(problem)}.") from None
