@@ -57,6 +57,14 @@ class Paid:
         """Whether it was paid for, and that payment stands."""
         return not self.refunded and not self.given_back
 
+    def takes_back(self, paid: Paid) -> bool:
+        """Whether this gives back the money of ``paid`` from its own start on.
+
+        An exchange gives back one period and pays another from the same moment on, which may be one of the same plan.
+        """
+        began = paid.start < self.start or (paid.start == self.start and paid.invoice != self.invoice)
+        return paid.plan == self.plan and began and self.start < paid.end
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
@@ -100,7 +108,7 @@ class Subscription:
         found = [one for one in self.paid if one.is_paid]
         credits = (one for one in self.paid if one.given_back and not one.refunded)
         for credit in sorted(credits, key=attrgetter("start", "end", "invoice")):
-            cut = [one for one in found if one.plan == credit.plan and one.start <= credit.start < one.end]
+            cut = [one for one in found if credit.takes_back(one)]
             if cut:
                 latest = max(cut, key=attrgetter("start", "end", "invoice"))
                 found[found.index(latest)] = replace(latest, end=credit.start)
