@@ -129,7 +129,7 @@ def _complete(operation: Json, method: str, path: str, app: Any, route: Any, sch
         if "Form" in name:
             body["content"] = _form_and_json(name, schemas)
         body["required"] = bool(schemas.get(name, {}).get("required")) or path in NEEDS_PICTURE
-    openapi_answers.complete(operation, method, path, app)
+    openapi_answers.complete(operation, method, path, app, getattr(route.func, "admits", app.admitted))
 
 
 def _form_and_json(name: str, schemas: Json) -> Json:
