@@ -62,11 +62,6 @@ class Keeper:
         """What the developer should know about the last run, a line each."""
         return self._saved.lines
 
-    @property
-    def ended_well(self) -> bool:
-        """Whether the last run ended with everything saved."""
-        return self._saved.ended_well
-
     def restore(self) -> None:
         """Put what was saved into the stack, which was just deployed and serves nobody yet."""
         self._names = {kind: self._stack.physical_ids(type_) for kind, type_ in KINDS.items()}
@@ -112,6 +107,7 @@ class Keeper:
         if not self._stack.running():
             return
         try:
+            self._writes = -1  # whatever was written: a dead letter comes by no request
             self.save()
         except PROBLEMS as problem:
             raise LocalError(f"The last seconds could not be saved: {plain(problem)}.") from None

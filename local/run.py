@@ -17,7 +17,7 @@ from enhancer.adapters.dynamodb.table import Table
 from local.build import ROOT
 from local.check import enhance_samples
 from local.processes import LocalError, await_free, is_free
-from local.saved import in_use, was_killed
+from local.saved import died
 from local.seed import seed
 from local.stack import LEFTOVER_S, LocalStack
 
@@ -132,7 +132,7 @@ def show_accounts(stack: LocalStack) -> None:
 
 def provider_ports(options: argparse.Namespace) -> tuple[int, ...]:
     """Return the wanted port of each provider if it is free, so that a kept deployment still fits; else 0."""
-    if was_killed(options.state) and not in_use(options.state):
+    if died(options.state):
         await_free(options.provider_ports, LEFTOVER_S)
     return tuple(port if is_free(port) else 0 for port in options.provider_ports)
 

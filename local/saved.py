@@ -27,6 +27,7 @@ from local.snapshot import OBJECTS, rows
 FORMAT = 1
 GENERATIONS_KEPT = 3
 MANIFEST = "manifest.json"
+LOCK = "lock"
 MARK = "running"
 """The file that is there while a run has something to lose; its time is that of the last moment that is saved."""
 
@@ -75,9 +76,10 @@ class Saved:
         """
         self.generations.mkdir(parents=True, exist_ok=True)
         self.objects.mkdir(exist_ok=True)
-        lock = closing.enter_context((self.state / "lock").open("a+"))
+        lock = closing.enter_context((self.state / LOCK).open("a+"))
         hold(lock, self.state)
-        self.ended_well = not was_killed(self.state)
+        closing.callback(lock.truncate, 0)  # whoever finds it empty knows that this run ended by itself
+        self.ended_well = not self._mark.exists()
         newest = self._newest()
         if not self.ended_well:
             clock = time.strftime("%H:%M:%S", time.localtime(self._mark.stat().st_mtime))
@@ -171,21 +173,14 @@ class Saved:
                 path.unlink(missing_ok=True)
 
 
-def was_killed(state: Path) -> bool:
-    """Return whether the last run of a state's folder did not end by itself, or has not ended yet."""
-    return (state / MARK).exists()
-
-
-def in_use(state: Path) -> bool:
-    """Return whether a run has a state's folder now."""
+def died(state: Path) -> bool:
+    """Return whether the last run of a state's folder was killed, at any moment: what it started may be ending."""
     try:
-        with (state / "lock").open("r+") as lock:
+        with (state / LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
+            return bool(lock.read())
+    except OSError:  # there was no run, or it has not ended
         return False
-    except OSError:
-        return True
-    return False
 
 
 def hold(lock: Any, state: Path) -> None:
@@ -253,7 +248,7 @@ def reset(state: Path) -> int:
     try:
         with ExitStack() as closing:
             if state.exists():
-                hold(closing.enter_context((state / "lock").open("a+")), state)
+                hold(closing.enter_context((state / LOCK).open("a+")), state)
                 shutil.rmtree(state)
     except LocalError as problem:
         print(problem, file=sys.stderr)

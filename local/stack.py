@@ -31,6 +31,7 @@ from local.integration import INTEGRATION_TIMEOUT_S, Route
 from local.keeper import STRIPE, Keeper
 from local.processes import LocalError, Process, await_free, free_port, require_free
 from local.providers import Providers
+from local.saved import died
 
 LEFTOVER_S = 5.0
 """How long the processes of a run that was killed may take to end by themselves."""
@@ -200,11 +201,11 @@ class LocalStack:
             raise LocalError(f"{self.template} is missing.")
         self.state.mkdir(parents=True, exist_ok=True)
         if self.keeper:
+            if died(self.state):
+                await_free((self.port, self.emulator_port, *self.providers.standin_ports), LEFTOVER_S)
             self.keeper.open(self._closing)
             for line in self.keeper.lines:
                 self._step(line)
-            if not self.keeper.ended_well:
-                await_free((self.port, self.emulator_port, *self.providers.standin_ports), LEFTOVER_S)
         require_free(self.port, "the product")
         require_free(self.emulator_port, "the AWS emulator")
         if self.declares("ProviderSecret"):

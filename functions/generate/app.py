@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header
@@ -25,21 +25,19 @@ GONE_SECONDS = 29.0
 """An answer later than this after the request's arrival reaches nobody, so nothing is charged for it."""
 
 
-@app.post(
-    "/api/ai-image/generate",
-    summary="Enhance one picture",
-    tags=["images"],
-    responses={
-        200: {
-            "description": "The finished picture.",
-            "content": {"application/json": {"model": Success[GenerateView]}},
-        },
-        202: {
-            "description": "A job that will have it: the wait is over, or none was wanted.",
-            "content": {"application/json": {"model": Success[JobView]}},
-        },
+RESPONSES: dict[int, Any] = {
+    200: {
+        "description": "The finished picture.",
+        "content": {"application/json": {"model": Success[GenerateView]}},
     },
-)
+    202: {
+        "description": "A job that will have it: the wait is over, or none was wanted.",
+        "content": {"application/json": {"model": Success[JobView]}},
+    },
+}
+
+
+@app.post("/api/ai-image/generate", summary="Enhance one picture", tags=["images"], responses=RESPONSES)
 def generate(
     form: Annotated[GenerateForm, Body(media_type="multipart/form-data")],
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,

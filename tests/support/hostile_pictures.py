@@ -118,7 +118,10 @@ def floods(size: int) -> dict[str, bytes]:
 def fillings(size: int) -> dict[str, bytes]:
     """Files with ``size`` bytes that mean nothing, where the format allows them: to be read without cost, by name."""
     jpeg = saved(photo(), "JPEG")
+    large = saved(Image.effect_noise((400, 300), 90), "JPEG", quality=95)
+    inside = large.index(b"\xff\x00", large.index(b"\xff\xda") + len(large) // 2)
     return {
+        "between the pixels": large[:inside] + b"\xff" * size + large[inside:],
         "before the tables": jpeg[:2] + b"\xff" * size + jpeg[2:],
         "behind the pixels": jpeg[:-2] + b"\xff" * size + jpeg[-2:],
         "behind the end": jpeg + b"\xff" * size,

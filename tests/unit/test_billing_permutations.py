@@ -74,7 +74,7 @@ class Post:
 
 
 @pytest.fixture
-def post():
+def post(configured):
     """A pack that was partly refunded, one whose dispute was won, and a plan that was paid and then enlarged."""
     world = World(seed=1)
     account = world.person()

@@ -105,6 +105,7 @@ export async function cancel() {
   tick();
   try {
     await (await import("./queue.js")).cancelOrdered(run.key);
+    if (state.pending?.key === run.key) state.pending = null;
     run.abort.abort();
   } catch (problem) {
     const sent = run.sent ?? run.uploaded; // what never left for the server cannot run there

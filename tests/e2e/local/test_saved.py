@@ -15,7 +15,7 @@ import pytest
 
 from local.build import ROOT
 from local.processes import LocalError
-from local.saved import FORMAT, GENERATIONS_KEPT, Generation, Saved, in_use
+from local.saved import FORMAT, GENERATIONS_KEPT, Generation, Saved, died
 from local.snapshot import OBJECTS, write_all
 
 Open = Callable[[], tuple[Saved, Generation | None]]
@@ -134,6 +134,22 @@ def test_a_run_that_was_killed_is_told_with_the_time_of_the_last_save(opened: Op
     assert saved.lines == []
 
 
+def test_a_run_that_was_killed_at_any_moment_is_known(tmp_path: Path) -> None:
+    """Also while it was starting: its processes may still hold their ports for a moment."""
+    assert not died(tmp_path)
+    with ExitStack() as closing:
+        Saved(tmp_path).open(closing)
+        assert not died(tmp_path)
+    assert not died(tmp_path)
+    script = (
+        "import os, sys; from contextlib import ExitStack; from pathlib import Path\n"
+        "from local.saved import Saved\n"
+        "Saved(Path(sys.argv[1])).open(ExitStack()); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, check=False)
+    assert died(tmp_path)
+
+
 def test_state_of_the_first_version_is_kept_aside(opened: Open, tmp_path: Path) -> None:
     """It cannot be read; nothing is deleted, and the start goes on."""
     (tmp_path / "aws").mkdir()
@@ -146,9 +162,7 @@ def test_state_of_the_first_version_is_kept_aside(opened: Open, tmp_path: Path) 
 
 def test_two_runs_of_one_folder_are_refused(opened: Open, tmp_path: Path) -> None:
     """The line names the process that has it; `make reset` is refused as well."""
-    assert not in_use(tmp_path)
     opened()
-    assert in_use(tmp_path)
     with pytest.raises(LocalError, match=f"running already.*{os.getpid()}"), ExitStack() as closing:
         Saved(tmp_path).open(closing)
     command = [sys.executable, "-m", "local.saved", str(tmp_path)]

@@ -106,6 +106,19 @@ def test_nothing_is_written_while_nothing_changes(
     assert save(probe, tmp_path, names, unless=first["writes"])["saved"]
 
 
+def test_waiting_messages_are_saved(probe: LocalStack, names: dict[str, Any], tmp_path: Path) -> None:
+    """Letters that an operator has not read yet, whether or not somebody has just looked at them."""
+    queues = probe.client("sqs")
+    url = queues.create_queue(QueueName="letters")["QueueUrl"]
+    for body in ("first", "second"):
+        queues.send_message(QueueUrl=url, MessageBody=body)
+    queues.receive_message(QueueUrl=url)
+    saved = save(probe, tmp_path, {**names, "queues": {"Letters": url}})
+    queues.delete_queue(QueueUrl=url)
+    found = [value for logical, value in rows(saved["folder"] / RECORDS) if logical == "Letters"]
+    assert found == ["first", "second"]
+
+
 def test_a_browser_cannot_reach_it(probe: LocalStack, tmp_path: Path) -> None:
     """Neither a page of another site at the emulator's port, nor anybody through the front door."""
     order = json.dumps({"into": str(tmp_path / "image")})

@@ -102,7 +102,7 @@ def settings_for(state: Path, ports: tuple[int, int]) -> dict[str, Any]:
 
 
 def test_state_survives_a_clean_stop(state: Path, ports: tuple[int, int]) -> None:
-    """Objects, messages and secrets' values are there after a restart, which does not deploy again."""
+    """Objects are there after a restart, which does not deploy again."""
     with LocalStack(**settings_for(state, ports)) as first:
         bucket = first.physical_id("Bucket")
         first.client("s3").put_object(Bucket=bucket, Key="kept", Body=b"still here", ContentType="text/x")

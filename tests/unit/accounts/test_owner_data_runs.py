@@ -7,6 +7,7 @@ import pytest
 
 from enhancer.accounts import owner_data
 from enhancer.adapters.signin.base import Profile
+from enhancer.billing import deletion
 from enhancer.domain.errors import DailyQuotaExceeded, NotSignedIn
 
 EVE = Profile("google", "1", "eve@example.com", "Eve")
@@ -24,7 +25,7 @@ def erase(world, caller):
         caller.account,
         deps=world.job_deps,
         owner_records=world.owner_records,
-        unsubscribe=world.cashier.cancel_now,
+        end_payments=lambda account: deletion.end_payments(account, payments=world.cashier),
     )
 
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from enhancer.adapters.dynamodb.owner_data import OwnerRecords
 from enhancer.billing import deletion
 from enhancer.billing.stripe_events import apply_event
 from enhancer.domain.errors import InternalError, StripeUnavailable
@@ -18,7 +17,7 @@ def hear(world, kind):
 
 def gone(world, account):
     """The account is deleted, without anything being done at Stripe."""
-    OwnerRecords(world.table).mark_deleted(world.again(account), now=world.clock)
+    world.owner_records.mark_deleted(world.again(account), now=world.clock)
 
 
 def test_a_pack_paid_for_an_account_that_is_gone_goes_back_once(world):

@@ -59,6 +59,9 @@ def test_switching_up_and_down_in_a_month_leaves_what_is_paid(world):
         world.told()
         plans.append(world.again(account).plan_at(world.clock))
     assert plans == ["enterprise", "pro", "team", "pro"]
+    assert [reason for reason, _ in world.parked] == [
+        "money_given_back"
+    ] * 2  # the portal is not set as it should be
 
 
 def test_a_scheduled_downgrade_counts_with_the_next_period(world):
@@ -96,7 +99,8 @@ def test_switching_plans_back_and_forth_creates_no_credits(world):
             account.owner, now=world.clock, month=account.month_at(world.clock)
         )
         assert usage_and_balance.month_used == 2900
-    assert world.parked == []
+    assert {reason for reason, _ in world.parked} == {"money_given_back"}  # a year for a month, at once
+    assert len(world.parked) == len(set(world.parked))
 
 
 def test_a_failed_renewal_keeps_the_plan_for_seven_days_and_gives_no_new_month(world):

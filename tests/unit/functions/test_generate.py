@@ -9,6 +9,7 @@ from enhancer.domain import errors
 from enhancer.domain.callers import Caller
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
+from enhancer.domain.predictions import OutOfTime, StillRunning
 from enhancer.jobs import run
 from tests.support.events import Browser, form
 from tests.support.images import jpeg, png, size_of
@@ -287,12 +288,22 @@ def test_a_slow_upload_leaves_less_time_for_the_model(apps, browser, served, mon
     assert 14 < served.predictor.seconds[-1] <= 16
 
 
-def test_an_answer_that_comes_too_late_for_the_gateway_is_not_charged(apps, browser, served, monkeypatch):
-    """Whoever asked was told 503 by then: nothing is charged for a picture that was not handed out."""
+@pytest.mark.parametrize("ends", ["with a picture", "still running", "not begun"])
+def test_an_answer_that_comes_too_late_for_the_gateway_is_not_charged(
+    apps, browser, served, monkeypatch, ends
+):
+    """Whoever asked was told 503 by then: nothing is charged for, or goes on to, a picture that nobody was told of."""
     browser.waited_ms = 20_000
     clock, late = time.monotonic, [0.0]
     monkeypatch.setattr(run.time, "monotonic", lambda: clock() + late[0])
-    served.predictor.script = [lambda *_: late.__setitem__(0, 9.5)]
+
+    def slowly(*_):
+        late[0] = 9.5
+        if ends != "with a picture":
+            raise StillRunning() if ends == "still running" else OutOfTime
+
+    served.predictor.script = [slowly]
     answer = enhance(apps, browser)
     assert (answer.status, answer.error["code"]) == (504, "provider_timeout")
     assert used(apps, browser) == (0, 0.0)
+    assert (served.workflow.starts, served.artifacts.keys("ai-enhancer/results/")) == ([], [])

@@ -1,6 +1,7 @@
 """Deleting a job: refused it changes nothing, begun it is finished, and nothing of it stays behind."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -102,3 +103,18 @@ def test_a_result_that_came_after_a_cancel_goes_with_its_job(world):
     world.artifacts.put(target, png(), "image/png")
     world.delete(job)
     assert not world.artifacts.exists(target)
+
+
+def test_a_free_picture_of_an_earlier_version_leaves_the_pictures_it_shows(world):
+    """It has no place of its own: what it shows belongs to the job that paid."""
+    caller = world.caller("pro")
+    paid = world.execute(world.batch(caller))
+    item = paid.items[0]
+    old = replace(world.job(caller), status="succeeded")
+    shown = replace(
+        old.items[0], status="succeeded", free=True, target="", input=item.input, output=item.output
+    )
+    world.ledger.store_free(replace(old, items=(shown,)), key_hash=None, now=world.clock)
+    world.delete(old)
+    assert world.jobs.get(caller.owner, old.id) is None
+    assert [world.artifacts.exists(key) for key in stored_keys(paid)] == [True, True]

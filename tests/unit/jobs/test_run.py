@@ -220,3 +220,23 @@ def test_a_recorded_error_comes_back_as_itself(leaf):
     """What an item failed with is raised again, class and details."""
     problem = resolve.problem_of(JobError(leaf.code, {"jobId": "x"}))
     assert (type(problem), problem.details) == (leaf, {"jobId": "x"})
+
+
+@pytest.mark.parametrize("end", ["canceled", "expired"])
+def test_a_model_that_stopped_because_nobody_wants_it_is_not_tried_again(world, end):
+    """It finds its job ended between two tiles; the caller learns why, not that the model failed."""
+    caller = world.caller("pro")
+
+    def ends(job, _item):
+        if end == "canceled":
+            world.cancel(job)
+        else:
+            world.clock += DEADLINE_MS + 1
+            world.sweep()
+        raise JobCanceled
+
+    world.predictor.script = [ends]
+    with pytest.raises(JobCanceled if end == "canceled" else JobExpired):
+        world.finish(world.submit(caller))
+    assert len(world.predictor.runs) == 1
+    assert (world.kinds(caller), world.artifacts.keys("ai-enhancer/results/")) == (["hold", "release"], [])

@@ -7,10 +7,11 @@ from botocore.exceptions import ClientError
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.domain.costs import estimated
-from enhancer.domain.errors import EnhancerError, JobCanceled, ProviderUnavailable
+from enhancer.domain.errors import EnhancerError, JobCanceled, ProviderTimeout, ProviderUnavailable
 from enhancer.domain.jobs import DEADLINE_MS
 from enhancer.domain.periods import day_of
 from enhancer.domain.predictions import StillRunning
+from enhancer.jobs import run
 from enhancer.jobs.submit import EnhanceOrder
 from enhancer.operations.sweep import GRACE_MS
 from tests.support.books import open_holds
@@ -261,3 +262,12 @@ def test_a_begin_reported_while_its_job_is_ended_is_stopped(world, claimed, monk
     world.clock += DEADLINE_MS + 1
     assert world.sweep().expired == 1
     assert world.replicate.stopped == ["late"]
+
+
+def test_a_run_whose_caller_is_gone_stops_its_prediction(world, caller):
+    """Nobody was told of a job that could be looked at later."""
+    world.replicate.script = [StillRunning(NAME)]
+    with pytest.raises(ProviderTimeout):
+        run.finish(world.submit(caller, ORDER), deps=world.job_deps, seconds_max=25, gone_after=-1)
+    assert (world.replicate.running, world.workflow.starts) == ({}, [])
+    assert world.usage_and_balance(caller) == (0, 0, 0, 0)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Reason = Literal[
     "livemode", "unknown_price", "unknown_pack", "unknown_customer", "unknown_payment", "amount_mismatch",
-    "other_owner", "account_gone", "object_gone", "malformed", "two_subscriptions",
+    "other_owner", "account_gone", "object_gone", "malformed", "two_subscriptions", "money_given_back",
 ]  # fmt: skip
 
 

@@ -308,7 +308,10 @@ def _changed(
     for wanted in dict.fromkeys([invoice_id, snapshot.latest_invoice]):
         if wanted and (wanted == invoice_id or wanted not in looked_at):
             invoice = deps.payments.invoice(wanted)
-            changed = with_paid(changed, invoice.id, _paid_by(invoice, deps))
+            paid = list(_paid_by(invoice, deps))
+            changed = with_paid(changed, invoice.id, paid)
+            if invoice.total < 0 and any(one.given_back for one in paid) and wanted not in looked_at:
+                deps.park(Parked("money_given_back", invoice.id), snapshot.price)
             disputes |= set(invoice.disputes)
     return changed, disputes
 

@@ -133,6 +133,11 @@ class Invoice:
     charges: tuple[str, ...] = ()
     disputes: tuple[str, ...] = ()
 
+    @property
+    def total(self) -> int:
+        """What its lines come to, before discounts; less than nothing: it gives back more than it bills."""
+        return sum(line.amount for line in self.lines)
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:

@@ -132,9 +132,10 @@ def remove(job: Job, *, deps: JobDeps) -> None:
     A result may lie at its target although nobody paid for it: it came after a cancel.
     """
     for item in job.items:
-        stored = {artifact.key for artifact in (item.input, item.output) if artifact} | {item.target}
-        for key in sorted(stored - {""}):
-            deps.artifacts.delete(key)
+        if item.target:  # else it stored nothing; one of an earlier version may show another job's pictures
+            shown = {artifact.key for artifact in (item.input, item.output) if artifact}
+            for key in sorted(shown | {item.target}):
+                deps.artifacts.delete(key)
     deps.jobs.remove(job)
 
 

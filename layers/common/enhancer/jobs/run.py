@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from enhancer.domain import costs, errors
 from enhancer.domain.entitlement import check_sync
-from enhancer.domain.errors import EnhancerError, InternalError, JobExpired, NeedsJob, ProviderTimeout
+from enhancer.domain.errors import (
+    EnhancerError,
+    InternalError,
+    JobCanceled,
+    JobExpired,
+    NeedsJob,
+    ProviderTimeout,
+)
 from enhancer.domain.jobs import Item, Job, Prediction, StaleAttempt
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.predictions import Outcome, OutOfTime, StillRunning
@@ -54,7 +61,7 @@ def run(
     nothing.
     """
     began = time.monotonic()
-    tries = _Tries(job, job.items[0], deps, ends=began + seconds_max)
+    tries = _Tries(job, job.items[0], deps, ends=began + seconds_max, gone=began + gone_after)
     problem: EnhancerError | None = InternalError()
     started = time.perf_counter()
     try:
@@ -62,17 +69,16 @@ def run(
         try:
             outcome = tries.to_end()
         except (StillRunning, OutOfTime):
+            tries.check_presence()
             handed_over = tries.hand_over()
             problem = None
             return handed_over
-        if time.monotonic() - began > gone_after:
-            tries.item = replace(tries.item, cost=tries.item.cost + outcome.cost)
-            raise ProviderTimeout(provider=job.model_of(tries.item).provider)
+        tries.check_presence(cost=outcome.cost)
         seconds = time.perf_counter() - started
         done = settle(job, tries.item, outcome, seconds=seconds, closes=True, deps=deps)
         problem = None
         return replace(job, status="succeeded", items=(done,), updated_at=deps.now())
-    except (AlreadyResolved, StaleAttempt):
+    except (AlreadyResolved, StaleAttempt, JobCanceled):
         deps.artifacts.delete(tries.item.target)  # nobody pays for it, so nobody keeps it
         problem = _why_resolved(job, deps)
         raise problem from None
@@ -99,6 +105,7 @@ class _Tries:
     item: Item
     deps: JobDeps
     ends: float
+    gone: float
     tried: Item | None = None
 
     def to_end(self) -> Outcome:
@@ -123,6 +130,13 @@ class _Tries:
         handed_over = replace(self.job, kind="async", items=(self.item,))
         self.deps.workflow.start(handed_over, concurrency=1)
         return handed_over
+
+    def check_presence(self, *, cost: int = 0) -> None:
+        """Raise `ProviderTimeout` when nobody takes the answer any more; ``cost``: USD micros of a result in vain."""
+        if time.monotonic() > self.gone:
+            self.item = replace(self.item, cost=self.item.cost + cost)
+            self.deps.artifacts.delete(self.item.target)  # nobody pays for it, so nobody keeps it
+            raise ProviderTimeout(provider=self.job.model_of(self.item).provider)
 
     def stop(self) -> None:
         """Stop the prediction that may be running."""

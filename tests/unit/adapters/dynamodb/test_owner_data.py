@@ -55,6 +55,16 @@ def test_an_account_that_is_opened_again_is_no_longer_swept_away(world, owner_re
 # ------------------------------------------------------------------------------------------ copies
 
 
+def test_a_job_whose_deletion_broke_off_is_in_no_copy(world, owner_records):
+    """What was deleted is not handed out, although its record lies there for a minute more."""
+    caller = world.caller()
+    deleted, kept = (world.hold(world.job(caller)) for _ in range(2))
+    world.settle(deleted)
+    assert world.jobs.mark_deleted(deleted, now=world.clock)
+    assert [record["id"] for record in owner_records.records(caller.owner, "JOB#")] == [kept.id]
+    assert [job.id for job in owner_records.jobs(caller.owner)] == [kept.id]
+
+
 def test_nobody_has_a_copy_before_asking(world, owner_records, ada):
     """None is what a first request finds."""
     assert owner_records.export(ada.owner, now=world.clock) is None

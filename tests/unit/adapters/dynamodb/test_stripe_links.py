@@ -2,7 +2,6 @@
 
 import pytest
 
-from enhancer.adapters.dynamodb.owner_data import OwnerRecords
 from enhancer.domain.errors import NotFound
 from enhancer.domain.ledger import Movement
 
@@ -13,7 +12,7 @@ def account(world):
 
 
 def end(world, account):
-    OwnerRecords(world.table).mark_deleted(world.again(account), now=world.clock)
+    world.owner_records.mark_deleted(world.again(account), now=world.clock)
 
 
 def test_each_turn_of_an_enrolment_is_counted_once(world, account):

@@ -235,6 +235,13 @@ def test_digest_depends_on_every_statement_about_colour():
         assert read(same).info.digest == read(stated[-1]).info.digest
 
 
+def test_unreadable_profile_leaves_the_other_statements_in_force():
+    """A profile that is cut off counts as none."""
+    linear = struct.pack(">I", 100_000)
+    cut = b"x\0\0" + zlib.compress(pictures.icc())[:-20]
+    assert read(with_chunks(iCCP=cut, gAMA=linear)).info.digest == read(with_chunks(gAMA=linear)).info.digest
+
+
 def test_digest_depends_on_the_colour_of_an_avif():
     """Primaries and transfer count, in the container's box or in the coded picture."""
     data = saved(photo(), "AVIF")

@@ -19,7 +19,7 @@ from enhancer.adapters.predictors.embedded import Embedded
 from enhancer.domain import errors
 from enhancer.domain.jobs import Artifact, Fallback
 from enhancer.domain.models import Params
-from enhancer.domain.predictions import Outcome, Started, StillRunning
+from enhancer.domain.predictions import Outcome, OutOfTime, Started, StillRunning
 from tests.support.world import World
 
 ANSWER = {"width": 16, "height": 12, "contentType": "image/png", "bytes": 99, "seconds": 0.1, "cost": 5}
@@ -75,6 +75,7 @@ def test_a_run_sends_keys_and_explicit_parameters_and_describes_the_result(stubb
         ("ImageUnreadable", errors.ImageUnreadable),
         ("ImageFormatUnsupported", errors.ProviderUnavailable),
         ("OutputTooLarge", errors.OutputTooLarge),
+        ("JobCanceled", errors.JobCanceled),
         ("Sandbox.Timedout", errors.ProviderTimeout),
         ("Lambda.Timeout", errors.ProviderTimeout),
         ("Runtime.ExitError", errors.ProviderUnavailable),
@@ -162,6 +163,13 @@ def test_it_is_waited_for_as_long_as_the_caller_waits(world):
     with pytest.raises(StillRunning):
         Embedded(client, "upscale", world.artifacts).predict(job, job.items[0], seconds_max=7.5)
     assert waited == [7.5]
+
+
+def test_too_little_time_invokes_nothing(stubbed):
+    """A request whose wait is over leaves it to the state machine; Lambda is not asked."""
+    predictor, job, _ = stubbed
+    with pytest.raises(OutOfTime):
+        predictor.predict(job, job.items[0], seconds_max=0.1)
 
 
 def test_a_start_does_not_wait_for_the_model(stubbed):

@@ -207,7 +207,7 @@ class Jobs:
         try:
             self._table.update(
                 keys.job(job.owner, job.id),
-                "SET deleted_at = :now, gsi1pk = :removal, gsi1sk = :now",
+                "SET gsi1pk = :removal, gsi1sk = :now",
                 values={":now": now, ":removal": keys.REMOVAL, ":attempt": job.attempt},
                 condition="attribute_not_exists(gsi1pk) AND attempt = :attempt",
             )

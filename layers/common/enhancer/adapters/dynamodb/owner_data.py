@@ -80,12 +80,13 @@ class OwnerRecords:
         self._table.put({**keys.export(owner), **ready})
 
     def records(self, owner: Owner, prefix: str) -> Iterable[Record]:
-        """Yield the owner's records whose sort key starts with ``prefix``."""
-        return self._table.under(keys.account(owner)["pk"], prefix)
+        """Yield the owner's records whose sort key starts with ``prefix``, without deleted jobs."""
+        found = self._table.under(keys.account(owner)["pk"], prefix)
+        return (record for record in found if not is_deleted(record))
 
     def jobs(self, owner: Owner) -> list[Job]:
-        """Return every job of an owner, without deleted ones."""
-        return [from_record(record) for record in self.records(owner, "JOB#") if not is_deleted(record)]
+        """Return every job of an owner."""
+        return [from_record(record) for record in self.records(owner, "JOB#")]
 
     @retried(AllowanceMoved)
     def mark_deleted(self, account: Account, *, now: int) -> None:

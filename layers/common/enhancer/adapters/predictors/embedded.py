@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from enhancer.adapters.aws.artifacts import Artifacts
 
-_BY_CLASS_NAME = {leaf.__name__: leaf for leaf in errors.leaves(errors.InvalidRequest)}
+_OURS: tuple[type[errors.EnhancerError], ...] = (*errors.leaves(errors.InvalidRequest), errors.JobCanceled)
+_BY_CLASS_NAME = {leaf.__name__: leaf for leaf in _OURS}
 START_SECONDS = 5.0
 SECONDS_MIN = 0.5
 """With less time left of a request, the state machine starts it."""
