@@ -121,6 +121,15 @@ def _complete(operation: Json, method: str, path: str, app: Any, route: Any, sch
         parameters.append(
             {"name": name, "in": "header", "required": False, "description": about, "schema": schema}
         )
+    for parameter in parameters:
+        _without_null(parameter["schema"])
+        if parameter["name"] == "idempotency-key":
+            parameter |= {
+                "name": "Idempotency-Key",
+                "schema": {"type": "string", "pattern": "^[ -~]{1,128}$"},
+            }
+        if path.endswith("/cancel") and parameter["name"] == "job_id":
+            parameter["schema"] = {"type": "string", "pattern": "^(job_[0-9a-z]{36}|by-key)$"}
     if not parameters:
         del operation["parameters"]
     if body := operation.get("requestBody"):
@@ -129,7 +138,7 @@ def _complete(operation: Json, method: str, path: str, app: Any, route: Any, sch
         if "Form" in name:
             body["content"] = _form_and_json(name, schemas)
         body["required"] = bool(schemas.get(name, {}).get("required")) or path in NEEDS_PICTURE
-    openapi_answers.complete(operation, method, path, app)
+    openapi_answers.complete(operation, method, path, app, getattr(route.func, "admits", app.admitted))
 
 
 def _form_and_json(name: str, schemas: Json) -> Json:
@@ -138,9 +147,8 @@ def _form_and_json(name: str, schemas: Json) -> Json:
     typed["properties"].pop("image", None)
     for inner in ("items", "params"):
         form["properties"].pop(inner, None)
-    for field in form["properties"].values():  # a form has no way to say null
-        choices = [one for one in field.pop("anyOf", []) if one != {"type": "null"}]
-        field.update(*choices)
+    for field in form["properties"].values():
+        _without_null(field)
     _texts_too(typed)
     as_json = f"{name.removesuffix('Form')}Json"
     schemas[name], schemas[as_json] = form, typed | {"title": as_json}
@@ -148,6 +156,12 @@ def _form_and_json(name: str, schemas: Json) -> Json:
         "application/json": {"schema": {"$ref": f"#/components/schemas/{as_json}"}},
         "multipart/form-data": {"schema": {"$ref": f"#/components/schemas/{name}"}},
     }
+
+
+def _without_null(schema: Json) -> None:
+    """Forms, headers and queries have no way to say null: take it out, in place."""
+    choices = [one for one in schema.pop("anyOf", []) if one != {"type": "null"}]
+    schema.update(*choices)
 
 
 def _texts_too(shape: Json) -> None:

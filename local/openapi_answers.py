@@ -119,7 +119,7 @@ TEXTS = {
 }  # fmt: skip
 
 
-def complete(operation: Json, method: str, path: str, app: Any) -> None:
+def complete(operation: Json, method: str, path: str, app: Any, admitted: str) -> None:
     """Replace the library's 422 by the errors a route has, and add headers and who may call."""
     answers = operation["responses"]
     answers.pop("422", None)
@@ -133,7 +133,7 @@ def complete(operation: Json, method: str, path: str, app: Any) -> None:
         shared = {"$ref": f"#/components/responses/{status}"}
         answers.setdefault(str(status), without_body if method == "head" else shared)
     operation["responses"] = dict(sorted(answers.items()))
-    operation["security"] = _security(method, path, app)
+    operation["security"] = _security(method, app, admitted)
 
 
 def failures() -> Json:
@@ -169,7 +169,7 @@ def _failures(operation: Json, method: str, path: str, app: Any) -> list[int]:
     return sorted(found)
 
 
-def _security(method: str, path: str, app: Any) -> list[Json]:
+def _security(method: str, app: Any, admitted: str) -> list[Json]:
     """Return the ways to say who is calling; an empty one where nobody needs to."""
     if not app.csrf:
         return [{}]
@@ -177,7 +177,7 @@ def _security(method: str, path: str, app: Any) -> list[Json]:
     ways = [{"session": [], **browser}]
     if app.scope is not None:
         ways.append({"apiKey": []})
-    if app.admits == "everybody" or path in app.open_paths:
+    if admitted == "everybody":
         ways += [{"guest": [], **browser}, browser] if browser else [{}]
     return ways
 

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
 
 from enhancer import runtime
-from enhancer.api.http.app import create_app, entrypoint
+from enhancer.api.http.app import admits, create_app, entrypoint
 from enhancer.api.http.query import reads
 from enhancer.api.http.redirects import go, landing
 from enhancer.api.http.request import Request
@@ -28,13 +28,12 @@ from enhancer.domain.accounts import Account
 from enhancer.domain.credits import expiring
 from enhancer.domain.errors import EnhancerError, NotFound, NotSignedIn
 
-FOR_EVERYBODY = frozenset({"/api/billing/prices", "/api/billing/sync"})
-"""The price list, and where a checkout leads back to: that route shows a page to whoever is no longer signed in."""
-app = create_app(scope="billing", for_blocked=True, admits="users", open_paths=FOR_EVERYBODY)
+app = create_app(scope="billing", for_blocked=True, admits="users")
 Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 
 
 @app.get("/api/billing/prices", summary="Price list", tags=["billing"])
+@admits("everybody")
 def prices() -> Response[Success[PricesView]]:
     """Plans and packs; for everybody, and also where nothing can be bought."""
     return ok(PricesView.of(runtime.prices(), runtime.stripe_mode()))
@@ -127,6 +126,7 @@ def _returned(request: Request, problem: EnhancerError) -> str:
         }
     },
 )
+@admits("everybody")  # whoever is no longer signed in is shown a page
 @landing(app, _returned)
 @reads(foreign=True, session_id="The checkout, as Stripe named it.")
 def sync() -> Response[Any]:

@@ -14,7 +14,7 @@ from enhancer import runtime
 from enhancer.accounts import sign_in
 from enhancer.accounts.sign_in import SignInFlow
 from enhancer.api.http import cookies
-from enhancer.api.http.app import create_app, entrypoint
+from enhancer.api.http.app import admits, create_app, entrypoint
 from enhancer.api.http.query import reads
 from enhancer.api.http.redirects import go, shown_on
 from enhancer.api.shapes.accounts import DoneView, LinkRequest, MeView, sign_ins
@@ -46,6 +46,7 @@ def login(provider: str) -> Response[Any]:
 
 
 @app.post("/api/auth/<provider>/link", summary="Add a way to sign in", tags=["account"])
+@admits("users")
 def link(provider: str, body: Annotated[LinkRequest | None, Body()] = None) -> Response[Leaving]:
     """Answers where to send the browser, to add that account to the user who is signed in.
 

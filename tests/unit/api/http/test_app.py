@@ -6,7 +6,7 @@ import pytest
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from enhancer import runtime
-from enhancer.api.http.app import create_app, entrypoint
+from enhancer.api.http.app import admits, create_app, entrypoint
 from enhancer.domain import errors
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
@@ -193,12 +193,16 @@ def test_an_unknown_query_parameter_is_refused_after_budget_and_caller(thing, se
 
 def test_whom_an_app_does_not_serve_is_told_before_the_body_is_read(served):
     """401 and 403 before 400: what is wrong with a request is nobody's business who may not make it."""
-    for admits, code in (("admins", "admin_only"), ("users", None)):
-        app = create_app(admits=admits, scope=None, open_paths=frozenset({"/api/open"}))
+    for whom, code in (("admins", "admin_only"), ("users", None)):
+        app = create_app(admits=whom, scope=None)
 
         @app.post(PATH)
-        @app.post("/api/open")
         def take(body: Annotated[dict[str, int], Body()]) -> dict[str, int]:
+            return body
+
+        @app.post("/api/open")
+        @admits("everybody")
+        def take_from_all(body: Annotated[dict[str, int], Body()]) -> dict[str, int]:
             return body
 
         handler, guest = entrypoint(app), Browser(ip=fresh_network(served))

@@ -17,6 +17,7 @@ from enhancer.accounts.caller import identify, identify_key, network_of
 from enhancer.adapters.dynamodb.rates import RateState
 from enhancer.api.http import cookies, csrf, query
 from enhancer.api.http.failures import failure, invalid_fields
+from enhancer.api.http.query import Handler
 from enhancer.api.http.request import Request
 from enhancer.domain import errors
 from enhancer.domain.accounts import Account
@@ -52,8 +53,8 @@ class App(APIGatewayHttpResolver):
     limit for GET, HEAD and OPTIONS. ``csrf`` is off only for routes that browsers post to by themselves. ``validated``:
     whether Powertools validates requests and answers with pydantic. ``scope`` is what an API key needs for calls that
     change something (reading needs "read"); None means that no key will do. ``for_blocked``: also who is blocked may do
-    it, such as signing out and taking their data along. ``admits``: whom it serves, told before a body is looked at;
-    ``open_paths`` serve everybody. ``request_context`` is the request being answered.
+    it, such as signing out and taking their data along. ``admitted``: whom it serves, told before a body is looked at;
+    a route may say otherwise with `admits`. ``request_context`` is the request being answered.
     """
 
     request_context: RequestContext
@@ -68,7 +69,6 @@ class App(APIGatewayHttpResolver):
         scope: Scope | None,
         for_blocked: bool,
         admits: Admits,
-        open_paths: frozenset[str],
     ) -> None:
         super().__init__(enable_validation=validated)
         self.validated = validated
@@ -77,8 +77,7 @@ class App(APIGatewayHttpResolver):
         self.csrf = csrf
         self.scope = scope
         self.for_blocked = for_blocked
-        self.admits = admits
-        self.open_paths = open_paths
+        self.admitted = admits
 
     def rate_of(self, method: str) -> RateClass | None:
         """Return which limit a call with this verb counts against."""
@@ -90,15 +89,33 @@ class App(APIGatewayHttpResolver):
 
     def check_query(self, request: Request) -> None:
         """Raise `InvalidFields` for query parameters that the route of this request does not take."""
-        route = next(one for one in self._routes_of(request.path) if one.method == request.method)
+        route = self._route_of(request)
         named = set(query.read_by_hand(route.func))
         if self.validated and request.query:
             named |= {param.alias for param in route.dependant.query_params}
         query.check(request.query, named, foreign=getattr(route.func, "foreign_query", False))
 
+    def admitted_to(self, request: Request) -> Admits:
+        """Return whom the route of this request serves."""
+        admitted: Admits = getattr(self._route_of(request).func, "admits", self.admitted)
+        return admitted
+
+    def _route_of(self, request: Request) -> Any:
+        return next(one for one in self._routes_of(request.path) if one.method == request.method)
+
     def _routes_of(self, path: str) -> list[Any]:
         # Powertools answers 404 for a verb without a route and has no public list of routes; a 405 names the others.
         return [route for route in self._static_routes + self._dynamic_routes if route.rule.match(path)]
+
+
+def admits(whom: Admits) -> Callable[[Handler], Handler]:
+    """Say that a route serves others than its app does."""
+
+    def decorate(handler: Handler) -> Handler:
+        handler.admits = whom  # type: ignore[attr-defined]
+        return handler
+
+    return decorate
 
 
 def create_app(
@@ -110,13 +127,12 @@ def create_app(
     scope: Scope | None = "generate",
     for_blocked: bool = False,
     admits: Admits = "everybody",
-    open_paths: frozenset[str] = frozenset(),
 ) -> App:
     """Return an app whose routes answer in our envelope, whatever happens in them.
 
     ``rate`` is the limit its calls count against, ``reads`` another one for GET. ``validated`` is off for functions
     that take and give no JSON: pydantic is half of a cold start. ``csrf`` is off for what strangers' pages and servers
-    call by themselves; their query parameters are not judged either. ``admits`` and ``open_paths`` as in `App`.
+    call by themselves; their query parameters are not judged either. ``admits`` as in `App`.
     """
     app = App(
         rate=rate,
@@ -126,7 +142,6 @@ def create_app(
         scope=scope,
         for_blocked=for_blocked,
         admits=admits,
-        open_paths=open_paths,
     )
     if validated:
         from enhancer.api.http.validation import RequestValidation  # noqa: PLC0415 - loads pydantic
@@ -278,15 +293,13 @@ class RequestContext:
 
     def check_admitted(self) -> None:
         """Refuse whom the app does not serve, before anything that they sent is looked at."""
-        app = self.app
-        if app.admits == "everybody" or self.request.path in app.open_paths:
-            return
-        if app.admits == "admins":
-            _ = self.admin
-        elif app.scope is None:
-            _ = self.user
-        elif self.caller.account is None:
-            raise errors.NotSignedIn
+        match self.app.admitted_to(self.request), self.app.scope:
+            case "admins", _:
+                _ = self.admin
+            case "users", None:
+                _ = self.user
+            case "users", _ if self.caller.account is None:
+                raise errors.NotSignedIn
 
     def check_caller(self) -> None:
         """Refuse who is blocked, and what the key's scopes do not include."""
