@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from enhancer.adapters.aws.artifacts import Artifacts
 
-_BY_CLASS_NAME: dict[str, type[errors.EnhancerError]] = {
-    leaf.__name__: leaf for leaf in (*errors.leaves(errors.InvalidRequest), errors.JobCanceled)
-}
+_OURS: tuple[type[errors.EnhancerError], ...] = (*errors.leaves(errors.InvalidRequest), errors.JobCanceled)
+_BY_CLASS_NAME = {leaf.__name__: leaf for leaf in _OURS}
 START_SECONDS = 5.0
 BUSY = {"TooManyRequestsException", "EC2ThrottledException"}
 """Errors of Lambda's Invoke that mean too many invocations at once."""
