@@ -63,7 +63,7 @@ def test_result_answers_head_range_validators_and_download(fresh_client: Fresh) 
     client = fresh_client()
     url = client.generate(picture(seed=4)).json()["data"]["imageUrl"]
     whole = client.get(url)
-    head = client.http.head(client.url + url, timeout=30)
+    head = client.http.head(client.at(url), timeout=30)
     assert (head.status_code, head.headers["Content-Length"]) == (200, str(len(whole.content)))
     part = client.get(url, headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, whole.content[10:20])
