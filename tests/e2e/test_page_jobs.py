@@ -43,7 +43,7 @@ def test_broken_photo_of_a_batch_stops_nobody_and_is_told_with_its_reason(visit:
     reason = card.locator(".reasons li")
     assert reason.get_attribute("data-code") == "image_unreadable"
     assert "broken.jpg" in reason.inner_text()
-    assert "This photo is damaged" in reason.inner_text()
+    assert "This photo is cut off" in reason.inner_text()
     assert " ".join(page.inner_text("#finished-counts").split()) == "Runs 1 Photos 3 Failed 1"
     page.wait_for_selector("#usage >> text=1 left today")
 
@@ -84,7 +84,7 @@ def test_photos_are_compared_with_the_keyboard_and_the_focus_returns(visit: Open
     assert (name.inner_text(), position.inner_text()) == ("garden.jpg", "1 of 3 · 192\u202f×\u202f128")
     page.keyboard.press("ArrowRight")
     assert name.inner_text() == "broken.jpg"
-    assert "This photo is damaged" in page.inner_text(".viewer-stage")
+    assert "This photo is cut off" in page.inner_text(".viewer-stage")
     page.keyboard.press("PageDown")
     assert name.inner_text() == "portrait.jpg"
     page.focus(".viewer [role=slider]")

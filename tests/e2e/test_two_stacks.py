@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local import build
+from local import build, deployment
 from local.frontdoor import FrontDoor
 from local.integration import Route
 from local.processes import free_port
@@ -44,7 +44,7 @@ def beside(stack: LocalStack) -> Iterator[str]:
     ]
     command += ["--config-file", str(build.ROOT / "samconfig.toml"), "--stack-name", BESIDE]
     command += ["--parameter-overrides", *stack._overrides(), f"AppOrigin=http://127.0.0.1:{port}"]
-    build.run_sam(command, env=stack._tool_environment(), cwd=build.ROOT)
+    build.run_sam(command, env=deployment.tool_environment(stack.endpoint), cwd=build.ROOT)
     be_patient(stack)
     api = resources(stack, BESIDE)["Api"]
     with FrontDoor(port, Route(stack.emulator_port, api, PATIENCE_SECONDS), lambda _: None):
