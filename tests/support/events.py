@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from enhancer import runtime
 from tests.support.aws import ORIGIN
+from tests.support.described import is_described
 
 Json = dict[str, Any]
 CSRF_TOKEN = "csrf-token-of-the-test-browser"
@@ -166,7 +167,7 @@ class Answer:
 
 @dataclass
 class Browser:
-    """Sends requests to handlers, keeps the cookies, proves its origin.
+    """Sends requests to handlers, keeps the cookies, proves its origin, and knows which statuses are described.
 
     ``waited_ms``: how long the gateway has had a request when the function gets it.
     """
@@ -184,6 +185,7 @@ class Browser:
         event = http_event(method, path, headers=headers, cookies=self.jar, ip=self.ip, **more)
         event["requestContext"]["timeEpoch"] = runtime.now() - self.waited_ms if self.waited_ms else None
         answer = Answer(handler(event, CONTEXT))
+        assert is_described(method, path, answer.status), f"{method} {path}: {answer.status} is not described"
         for name, cookie in answer.cookies.items():
             self.jar[name] = cookie.partition("=")[2].partition(";")[0]
         return answer

@@ -11,6 +11,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 ROOTS = [ROOT, ROOT / "layers/common/enhancer", ROOT / "tests", ROOT / "docs"]
 """Where a path on a page may start."""
 PATH = re.compile(r"`([\w./*-]+\.(?:py|js|sh|ya?ml|toml|md|json|txt|in))(?::([\w.]+))?`")
+TEST = re.compile(r"`([\w./-]+\.py)::(\w+)`")
+"""A test, as pytest names it."""
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[\w-]*)?\)")
 MADE = {"docs/decisions.md", "CHANGELOG.md"}
 """Pages that also speak of what is no more."""
@@ -59,6 +61,28 @@ def test_every_function_that_a_page_names_exists(page):
         f"{path}:{name}" for path, name in named if not any(name in names_in(found) for found in places(path))
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_test_that_a_page_names_exists(page):
+    """``path::name``: a guarantee whose test was renamed or deleted is noticed here."""
+    named = TEST.findall(page.read_text("utf-8"))
+    missing = [
+        f"{path}::{name}"
+        for path, name in named
+        if not any(name in names_in(found) for found in places(path))
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("heading", ["What was tried", "Hostile cases"])
+def test_every_row_of_the_threat_model_names_a_test(heading):
+    """Nothing is said to be stopped without something that fails when it is not."""
+    text = (ROOT / "docs/threat-model.md").read_text("utf-8")
+    (section,) = [one for one in text.split("\n## ") if one.startswith(f"{heading}\n")]
+    rows = re.findall(r"^\|(?!--)(?!.*\n\|--).*", section, re.MULTILINE)
+    assert len(rows) >= 40
+    assert [row for row in rows if not TEST.search(row)] == []
 
 
 def test_the_tour_has_twelve_stops_and_each_names_a_function():

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from local import deployment
 from local.build import ROOT
 from local.processes import LocalError
 from local.saved import FORMAT, GENERATIONS_KEPT, Generation, Saved, died
-from local.snapshot import OBJECTS, write_all
+from local.snapshot import CONTENT, OBJECTS, content, write_all
 
 Open = Callable[[], tuple[Saved, Generation | None]]
 
@@ -170,3 +171,20 @@ def test_two_runs_of_one_folder_are_refused(opened: Open, tmp_path: Path) -> Non
     assert reset.returncode == 1
     assert "stop it first" in reset.stderr
     assert (tmp_path / "generations").exists()
+
+
+@pytest.mark.parametrize("damage", ["whole", "cut", "gone", "more", "nothing said"])
+def test_a_deployment_is_whole_with_every_byte_that_was_written(tmp_path: Path, damage: str) -> None:
+    """Any other is deployed anew: it would start, and fail at the first call."""
+    service = tmp_path / "lambda.json"
+    service.write_text("{}")
+    (tmp_path / CONTENT).write_text(json.dumps(content(tmp_path)))
+    if damage == "cut":
+        service.write_text("{")
+    elif damage == "gone":
+        service.unlink()
+    elif damage == "more":
+        (tmp_path / "s3.json").write_text("{}")
+    elif damage == "nothing said":
+        (tmp_path / CONTENT).unlink()
+    assert deployment.whole(tmp_path) is (damage == "whole")

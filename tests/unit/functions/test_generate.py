@@ -112,6 +112,20 @@ def test_the_content_decides_what_a_picture_is(apps, browser, said):
     assert (answer.status, result.headers["Content-Type"]) == (200, "image/png")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+     b"<!doctype html><script>alert(1)</script>", b"%PDF-1.7\n", b"GIF89a/*" + bytes(20) + b"*/=1;alert(1)"],
+    ids=["SVG", "HTML", "PDF", "GIF that is a script"],
+)  # fmt: skip
+def test_what_only_says_that_it_is_a_picture_is_refused(apps, browser, served, content):
+    """415 under the best of names and types; nothing is stored or charged."""
+    stored = served.artifacts.keys()
+    answer = enhance(apps, browser, image=content)
+    assert (answer.status, answer.error["code"]) == (415, "image_format_unsupported")
+    assert (used(apps, browser), served.artifacts.keys()) == ((0, 0), stored)
+
+
 def test_the_same_picture_again_is_free(apps, browser, served):
     """No charge, no run, and a job of its own with the same picture, which outlives the first one."""
     first, second = enhance(apps, browser), enhance(apps, browser)

@@ -94,7 +94,7 @@ def test_a_provider_nobody_has_is_released(world):
 
 
 def test_a_result_that_comes_after_the_sweep_changes_nothing(world):
-    """A late success finds its hold released: no charge, the job stays failed, the caller is told."""
+    """A late success finds its hold released: no charge, the job stays failed, the caller is told, nothing is kept."""
     caller = world.caller("pro")
     world.grant(caller, 100)
 
@@ -111,6 +111,7 @@ def test_a_result_that_comes_after_the_sweep_changes_nothing(world):
     assert world.balance(caller).spent == 0
     assert world.jobs.get(caller.owner, submitted.job.id).items[0].error.code == "job_expired"
     assert world.kinds(caller) == ["grant", "hold", "release"]
+    assert world.artifacts.keys("ai-enhancer/results/") == []
 
 
 def test_a_failure_after_the_sweep_releases_only_once(world):
