@@ -285,7 +285,7 @@ def test_two_keys_of_an_account_share_its_budget(fresh_client: Browser) -> None:
     spent, began = owner.client.get(USAGE).headers["RateLimit"], time.monotonic()
     left = int(spent.partition("r=")[2].partition(";")[0])
     with ThreadPoolExecutor(8) as pool:
-        asked = [programs[number % 2] for number in range(left + 15)]
+        asked = [programs[number % 2] for number in range(2 * left + 15)]
         statuses = Counter(pool.map(lambda program: program.call("GET", USAGE).status_code, asked))
     grown = int((time.monotonic() - began) * PLANS["free"].other_per_minute / 60) + 1  # refilled meanwhile
     assert set(statuses) == {200, 429}
