@@ -12,7 +12,7 @@ from enhancer.api.http.query import VALUE_MAX
 from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.owners import Owner
 from tests.support import functions
-from tests.support.events import CONTEXT, Answer, Browser, http_event
+from tests.support.events import CONTEXT, Answer, Browser, http_event, unsafe
 from tests.unit.functions.test_every_function import ALLOW
 
 ANSWER_BYTES_MAX = 8_000
@@ -187,6 +187,22 @@ def test_no_header_makes_a_5xx(apps, boss, served, header, value):
     assert is_told_well(boss.send(apps.results, "GET", f"/r2-ai/{path}", headers=headers))
     assert is_told_well(boss.send(apps.usage, "GET", "/api/ai-image/usage", headers=headers))
     assert is_told_well(boss.post_form(apps.generate, "/api/ai-image/generate", image=b"x", headers=headers))
+
+
+@pytest.mark.parametrize("cookie", ["session_id", "guest_id", "csrf_token", "signin"])
+@pytest.mark.parametrize("value", ["\ud800", "%ED%A0%80", "%00", "a" * 9_000, "語", "=;=", '"'])
+def test_no_cookie_makes_a_5xx(apps, served, cookie, value):
+    """A cookie is what anybody writes into it; also where it is compared with a header."""
+    for method in ("GET", "POST"):
+        for path in (
+            "/api/ai-image/usage",
+            "/api/ai-image/quote",
+            "/api/ai-image/jobs",
+            "/api/auth/github/callback",
+        ):
+            event = http_event(method, path, headers=unsafe({"x-csrf-token": value}))
+            event["cookies"] = [f"{cookie}={value}"]
+            assert is_told_well(Answer(getattr(apps, ALLOW[path][0])(event, CONTEXT)))
 
 
 @pytest.mark.parametrize("path", sorted(set(POSTS) | set(GETS)))

@@ -7,7 +7,13 @@ from botocore.exceptions import ClientError
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.domain.costs import estimated
-from enhancer.domain.errors import EnhancerError, JobCanceled, ProviderTimeout, ProviderUnavailable
+from enhancer.domain.errors import (
+    EnhancerError,
+    JobCanceled,
+    JobExpired,
+    ProviderTimeout,
+    ProviderUnavailable,
+)
 from enhancer.domain.jobs import DEADLINE_MS
 from enhancer.domain.periods import day_of
 from enhancer.domain.predictions import StillRunning
@@ -271,3 +277,21 @@ def test_a_run_whose_caller_is_gone_stops_its_prediction(world, caller):
         run.finish(world.submit(caller, ORDER), deps=world.job_deps, seconds_max=25, gone_after=-1)
     assert (world.replicate.running, world.workflow.starts) == ({}, [])
     assert world.usage_and_balance(caller) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("end", [None, ProviderUnavailable(cost=77)])
+def test_a_run_that_ends_after_its_job_has_expired_is_booked_once(world, caller, end):
+    """By the sweep that ended the job, at the estimate; the day's total covers what was booked."""
+
+    def ends_late(_job, _item):
+        world.clock += DEADLINE_MS + 1
+        assert world.sweep().expired == 1
+        if end:
+            raise end
+
+    world.replicate.script, world.replicate.cost = [ends_late], 77
+    day = day_of(world.clock)
+    with pytest.raises(JobExpired):
+        world.finish(world.submit(caller, ORDER))
+    line = world.table.get(keys.spend(day, "replicate", "real-esrgan", "pro"))
+    assert (line["micros"], line["runs"], world.spend.total(day)) == (ESTIMATE, 1, ESTIMATE)

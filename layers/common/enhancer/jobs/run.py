@@ -20,7 +20,7 @@ from enhancer.domain.errors import (
     NeedsJob,
     ProviderTimeout,
 )
-from enhancer.domain.jobs import Item, Job, Prediction, StaleAttempt
+from enhancer.domain.jobs import DEADLINE_MS, Item, Job, Prediction, StaleAttempt
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.predictions import Outcome, OutOfTime, StillRunning
 from enhancer.jobs import resolve
@@ -197,16 +197,22 @@ class _Tries:
         try:
             outcome = deps.predictor_of(job, item).predict(job, item, seconds_max=left, named=self._named)
         except StaleAttempt:  # canceled while it was made; it is stopped, and what it cost is not known
-            book(job, item, costs.estimated(job.model_of(item).slug), day=day, failed=True, deps=deps)
+            self._book(costs.estimated(job.model_of(item).slug), day=day, failed=True)
             raise
         except OutOfTime:
-            book(job, item, 0, day=day, failed=True, deps=deps)
+            self._book(0, day=day, failed=True)
             raise
         except EnhancerError as problem:
-            book(job, item, problem.cost, day=day, failed=True, deps=deps)
+            self._book(problem.cost, day=day, failed=True)
             raise
-        book(job, item, outcome.cost, day=day, failed=False, deps=deps)
+        self._book(outcome.cost, day=day, failed=False)
         return outcome
+
+    def _book(self, micros: int, *, day: str, failed: bool) -> None:
+        """Book what a try did cost, unless its job is overdue: then the sweep ends it, and books its estimate."""
+        noted = self.item.prediction
+        if noted is None or self.deps.now() <= noted.started_at + DEADLINE_MS:
+            book(self.job, self.item, micros, day=day, failed=failed, deps=self.deps)
 
     def _fits(self) -> bool:
         """Whether the model that comes next can do it inside a request."""

@@ -227,6 +227,7 @@ def test_digest_depends_on_every_statement_about_colour():
     stated = [
         with_chunks(gAMA=linear), with_chunks(gAMA=half), with_chunks(cHRM=wide), with_chunks(gAMA=linear, cHRM=wide),
         with_chunks(cICP=b"\x0c\x0d\0\1"), with_chunks(cICP=b"\x09\x10\0\1"), with_chunks(cICP=b"\x09\x12\0\1"),
+        with_chunks(cICP=b"\x0c\x0d\0\0"), with_chunks(cICP=b"\1\x0d\0\0"),
         saved(photo(), "PNG", icc_profile=pictures.icc()), saved(photo(), "PNG"),
     ]  # fmt: skip
     assert len({read(data).info.digest for data in stated}) == len(stated)
@@ -235,11 +236,32 @@ def test_digest_depends_on_every_statement_about_colour():
         assert read(same).info.digest == read(stated[-1]).info.digest
 
 
-def test_unreadable_profile_leaves_the_other_statements_in_force():
-    """A profile that is cut off counts as none."""
-    linear = struct.pack(">I", 100_000)
-    cut = b"x\0\0" + zlib.compress(pictures.icc())[:-20]
-    assert read(with_chunks(iCCP=cut, gAMA=linear)).info.digest == read(with_chunks(gAMA=linear)).info.digest
+@pytest.mark.parametrize(
+    "packed",
+    [
+        zlib.compress(pictures.icc())[:-20],
+        zlib.compress(b"no profile" * 40),
+        zlib.compress(pictures.profile_for(b"CMYK")),
+        zlib.compress(pictures.grey_profile()),
+    ],
+    ids=["cut off", "none", "of inks", "of grey"],
+)
+def test_unusable_profile_leaves_the_other_statements_in_force(packed):
+    """A profile that is cut off, or for other colours than the pixels', counts as none."""
+    linear, profile = struct.pack(">I", 100_000), b"x\0\0" + packed
+    assert (
+        read(with_chunks(iCCP=profile, gAMA=linear)).info.digest == read(with_chunks(gAMA=linear)).info.digest
+    )
+
+
+def test_16_bit_grey_with_its_own_profile_becomes_srgb():
+    """As with 8 bits: the profile is applied, and pictures that differ by it alone are two."""
+    pixels = pictures.chunk(b"IDAT", zlib.compress(b"".join(b"\0" + b"\x40\0" * 8 for _ in range(8))))
+    profile = pictures.chunk(b"iCCP", b"x\0\0" + zlib.compress(pictures.grey_profile()))
+    plain, linear = (read(pictures.png(*chunks, pixels, bits=16, colour=0)) for chunks in ((), (profile,)))
+    assert plain.image.getpixel((0, 0)) == (64, 64, 64)
+    assert linear.image.getpixel((0, 0))[0] > 120
+    assert linear.info.digest != plain.info.digest
 
 
 def test_digest_depends_on_the_colour_of_an_avif():

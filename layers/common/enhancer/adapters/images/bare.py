@@ -50,6 +50,19 @@ def check_size(width: int, height: int, pixels_max: int) -> None:
         raise Refused("damaged")
 
 
+def profile_for(found: object, *spaces: bytes) -> bytes | None:
+    """Return an ICC profile, cut to its declared length, if it is one for one of these colour spaces; else None.
+
+    A space is as in the profile's header (ICC.1:2022, 7.2.6): ``b"RGB "``, ``b"GRAY"`` or ``b"CMYK"``.
+    """
+    if not isinstance(found, bytes) or not 128 <= len(found) <= PROFILE_BYTES_MAX:
+        return None
+    declared = int.from_bytes(found[:4])
+    if found[36:40] != b"acsp" or found[16:20] not in spaces or not 128 <= declared <= len(found):
+        return None
+    return found[:declared]
+
+
 def orientation(exif: bytes | None) -> int:
     """Return the EXIF orientation, 1 to 8; 1 without a readable one, because the picture is still good.
 

@@ -6,7 +6,7 @@ from io import BytesIO
 
 from PIL import Image, ImageChops, ImageCms
 
-from enhancer.adapters.images.bare import PROFILE_BYTES_MAX
+from enhancer.adapters.images.bare import profile_for
 
 
 def rgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:
@@ -15,12 +15,12 @@ def rgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:
     The result has no metadata. CMYK, and grey with a profile, are converted to sRGB.
     """
     grey_profile = profile(image, b"GRAY")
+    plain = _high_bytes(image) if image.mode.startswith("I;16") else image
     if image.mode == "CMYK":
         result, icc = _by_profile(image, profile(image, b"CMYK")), None
-    elif image.mode in ("L", "LA") and grey_profile:
-        result, icc = _by_profile(image.getchannel(0), grey_profile), None
+    elif plain.mode in ("L", "LA") and grey_profile:
+        result, icc = _by_profile(plain.getchannel(0), grey_profile), None
     else:
-        plain = _high_bytes(image) if image.mode.startswith("I;16") else image
         result, icc = plain.convert("RGB"), profile(image, b"RGB ")
     if alpha := _alpha(image):
         result.putalpha(alpha)
@@ -29,17 +29,8 @@ def rgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:
 
 
 def profile(image: Image.Image, space: bytes) -> bytes | None:
-    """Return the embedded ICC profile, cut to its declared length, if it is one for ``space``; else None.
-
-    ``space`` is the colour space in the profile's header (ICC.1:2022, 7.2.6): ``b"RGB "``, ``b"GRAY"`` or ``b"CMYK"``.
-    """
-    found = image.info.get("icc_profile")
-    if not isinstance(found, bytes) or not 128 <= len(found) <= PROFILE_BYTES_MAX:
-        return None
-    declared = int.from_bytes(found[:4])
-    if found[36:40] != b"acsp" or found[16:20] != space or not 128 <= declared <= len(found):
-        return None
-    return found[:declared]
+    """Return the embedded ICC profile if it is one for ``space`` (see `bare.profile_for`); else None."""
+    return profile_for(image.info.get("icc_profile"), space)
 
 
 def _alpha(image: Image.Image) -> Image.Image | None:

@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from enhancer.adapters.images.bare import PROFILE_BYTES_MAX, Bare, Refused, check_size
+from enhancer.adapters.images.bare import PROFILE_BYTES_MAX, Bare, Refused, check_size, profile_for
 
 CHUNKS_MAX = 65_536
 """Largest number of chunks; encoders write pixels in pieces of 8 KB or more; millions of empty ones are an attack."""
@@ -14,6 +14,13 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_SPACES = {
+    0: (b"GRAY", b"RGB "),
+    2: (b"RGB ",),
+    3: (b"RGB ",),
+    4: (b"GRAY", b"RGB "),
+    6: (b"RGB ",),
+}
 _LENGTHS = {b"cICP": 4, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32, b"pHYs": 9}
 _NEEDED = {b"IHDR", b"PLTE", b"IDAT"}
 _READ = {*_LENGTHS, b"PLTE", b"tRNS", b"iCCP", b"eXIf", b"acTL"}
@@ -48,7 +55,7 @@ def bare(data: bytes, pixels_max: int) -> Bare:
         raise Refused("incomplete")
     if (frames := _frames(ahead)) > 1:
         return Bare(b"", frames=frames)
-    profile = _profile(ahead[b"iCCP"]) if b"iCCP" in ahead else None
+    profile = _profile(ahead[b"iCCP"], colour_type) if b"iCCP" in ahead else None
     exif = bytes(ahead[b"eXIf"]) if b"eXIf" in ahead else None
     kept = _kept(ahead, colour_type)
     chunks_kept = [
@@ -122,8 +129,8 @@ def _kept(ahead: dict[bytes, memoryview], colour_type: int) -> dict[bytes, memor
     return kept
 
 
-def _profile(content: memoryview) -> bytes | None:
-    """Return the ICC profile of an iCCP chunk; None for one that is damaged or unpacks to too much."""
+def _profile(content: memoryview, colour_type: int) -> bytes | None:
+    """Return the ICC profile of an iCCP chunk; None for one that is damaged, too large or for other colours."""
     name, _, packed = bytes(content).partition(b"\0")
     if not 1 <= len(name) <= 79 or packed[:1] != b"\0":
         return None
@@ -132,13 +139,14 @@ def _profile(content: memoryview) -> bytes | None:
         profile = unpacker.decompress(packed[1:], PROFILE_BYTES_MAX + 1)
     except zlib.error:
         return None
-    return profile if unpacker.eof and len(profile) <= PROFILE_BYTES_MAX else None
+    return profile_for(profile, *_SPACES[colour_type]) if unpacker.eof else None
 
 
 def _colour(kept: dict[bytes, memoryview], profile: bytes | None) -> bytes:
     """Return the statement about colour that counts besides a profile: cICP, then iCCP, sRGB, gAMA with cHRM."""
     if cicp := bytes(kept.get(b"cICP", b"")):
-        return b"" if cicp == _SRGB_CICP else b"cicp" + cicp[:2]
+        narrow = b"" if cicp[3] else b"narrow"  # black is not 0, white not the highest value
+        return b"" if cicp == _SRGB_CICP else b"cicp" + cicp[:2] + narrow
     if profile or b"sRGB" in kept:
         return b""
     gamma, primaries = bytes(kept.get(b"gAMA", b"")), bytes(kept.get(b"cHRM", b""))

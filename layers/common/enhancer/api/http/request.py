@@ -33,12 +33,13 @@ class Request:
     @cached_property
     def headers(self) -> dict[str, str]:
         """Header values by lower-case name."""
-        return {name.lower(): value for name, value in (self.event.get("headers") or {}).items()}
+        return {name.lower(): _text(value) for name, value in (self.event.get("headers") or {}).items()}
 
     @cached_property
     def cookies(self) -> dict[str, str]:
         """Cookies from ``event.cookies`` and from the header."""
-        return cookies.parse([*(self.event.get("cookies") or []), self.headers.get("cookie", "")])
+        sent = map(_text, self.event.get("cookies") or [])
+        return cookies.parse([*sent, self.headers.get("cookie", "")])
 
     @property
     def _http(self) -> dict[str, Any]:
@@ -130,6 +131,11 @@ class Request:
             return b64decode(body, validate=True) if self.event.get("isBase64Encoded") else str(body).encode()
         except ValueError:  # not base64, or text with half a surrogate pair
             raise InvalidFields(fields=[{"field": "body", "problem": "not UTF-8"}]) from None
+
+
+def _text(value: str) -> str:
+    """Return a value without halves of surrogate pairs, which JSON can bring and no text can hold."""
+    return value.encode(errors="replace").decode()
 
 
 def _preferences(header: str) -> Iterator[tuple[str, float]]:
