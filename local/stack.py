@@ -191,11 +191,6 @@ class LocalStack:
         """Return whether the template has such a resource."""
         return f"\n  {logical_id}:\n" in self.template.read_text("utf-8")
 
-    def function_log(self, function: str, lines: int = 20) -> list[str]:
-        """Return the newest log lines of a function, by its physical name."""
-        events = self.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
-        return [str(event["message"]) for event in events[-lines:]]
-
     def _start(self) -> None:
         if not self.template.exists():
             raise LocalError(f"{self.template} is missing.")

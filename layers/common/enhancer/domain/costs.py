@@ -28,8 +28,6 @@ LAMBDA_MICROS_PER_GB_SECOND = 16.6667
 """AWS Lambda on x86, USD micros per second and GB of memory."""
 SPEND_CAP_MICROS = 20_000_000
 """What all providers together may cost us in a day (UTC) unless a flag says otherwise; the embedded model is free."""
-NEURON_MICROS = 11
-"""Workers AI, per neuron (its unit of work): 0.011 USD per 1,000. The 10,000 free ones a day are not counted on."""
 
 
 @dataclass(frozen=True, slots=True)
