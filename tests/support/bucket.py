@@ -33,7 +33,14 @@ LINK_HEADERS = {
 }
 """S3's names of a link's headers, as arguments and as they stand in the link."""
 FORM_FIELDS = ("x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature")
+KEY_BYTES_MAX = 1_024
 _numbers = itertools.count(1)
+
+
+def _check(key: str) -> None:
+    """What S3 and its client refuse, whether something is there or not."""
+    if not 1 <= len(key.encode()) <= KEY_BYTES_MAX:
+        raise ClientError({"Error": {"Code": "400"}}, "HeadObject")
 
 
 class Bucket:
@@ -55,6 +62,7 @@ class Bucket:
 
     def get(self, key: str, *, first: int | None = None, last: int | None = None) -> bytes:
         """Its bytes, or those from ``first`` to ``last`` inclusive."""
+        _check(key)
         if key not in self.stored:
             raise NoArtifact(key)
         data = self.stored[key][0]
@@ -72,6 +80,7 @@ class Bucket:
 
     def exists(self, key: str) -> bool:
         """Whether it is there."""
+        _check(key)
         return key in self.stored
 
     def copy(self, key: str, to: str) -> None:

@@ -13,7 +13,7 @@ from tests.support.memory_table import MemoryTable
 from tests.support.world import World
 
 ORDER = EnhanceOrder(model="nano-banana", prompt="a castle")
-REQUEST_CALLS, STEP_CALLS, TURNS_MAX = 19, 40, 8
+REQUEST_CALLS, STEP_CALLS, TURNS_MAX = 22, 40, 8
 STANDING = {None: (1, 2960, 500, 0), "flux-klein": (2, 2972, 500, 0), "nano-banana": (2, 3000, 440, 0)}
 """Images, month, available and held credits by the model whose picture was paid for."""
 

@@ -24,6 +24,13 @@ def test_keys_say_kind_owner_and_format():
         ("ai-enhancer/results/user/abc/x", False),
         ("/ai-enhancer/incoming/user/abc/x", False),
         ("ai-enhancer/incoming/user/abc", False),
+        ("ai-enhancer/incoming/user/abc/", False),
+        ("ai-enhancer/incoming/user/abc/../other/x", False),
+        ("ai-enhancer/incoming/user/abc//x", False),
+        ("ai-enhancer/incoming/user/abc/x\n", False),
+        ("ai-enhancer/incoming/user/abc/x\0", False),
+        ("ai-enhancer/incoming/user/abc/" + "💥" * 250, False),  # longer than a key of S3
+        ("", False),
     ],
 )
 def test_only_a_callers_own_upload_is_theirs(key, mine):

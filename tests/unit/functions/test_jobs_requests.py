@@ -90,11 +90,12 @@ def test_a_foreign_upload_is_refused_like_a_missing_one(apps, pro, caller, serve
     foreign = served.upload(served.caller("pro"))
     mine, missing = served.upload(caller), incoming_key(caller.owner, served.new_name())
     told = []
-    for key in (foreign, missing):
+    too_long = incoming_key(caller.owner, "💥" * 230)
+    for key in (foreign, missing, too_long, ""):
         refused = pro.post_json(apps.jobs, JOBS, {"items": [{"uploadKey": mine}, {"uploadKey": key}]})
         assert (refused.status, refused.error["code"]) == (400, "upload_not_found")
         told.append(refused.error)
-    assert told[0] == told[1]
+    assert told == told[:1] * 4
     assert told[0]["details"] == {"field": "items.1.uploadKey"}
     assert nothing_happened(served, caller)
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from enhancer.domain.errors import DailyQuotaExceeded, ProviderFailed
-from enhancer.jobs import sharing, submit
+from enhancer.domain.errors import DailyQuotaExceeded, ProviderFailed, ProviderTimeout
+from enhancer.domain.ledger import ResultTaken
+from enhancer.jobs import run, sharing, submit
 from enhancer.jobs.submit import EnhanceOrder
 from tests.support.books import audit
 from tests.support.crashes import Died, Mortal
@@ -309,3 +310,70 @@ def test_a_wait_that_dies_at_any_call_is_charged_once_in_all(call, after):
     assert [item.charge for item in done.items] == [10, 0]
     assert world.artifacts.exists(done.items[1].output.key)
     assert (settles(world, caller), world.usage_and_balance(caller)[:2]) == (1, (1, 10))
+
+
+@pytest.mark.parametrize("ends", ["before", "after"])
+def test_a_fallback_of_a_request_is_not_paid_twice(world, caller, ends):
+    """Its result was paid for before, or is being made: the state machine copies it, and gives the price back."""
+    photo = world.photo()
+    first = world.submit(caller, photo=photo)
+    if ends == "before":
+        world.finish(first)
+    world.replicate.script = [ProviderFailed()]
+    open_job = world.finish(world.submit(caller, EnhanceOrder(model="real-esrgan"), photo=photo))
+    assert (open_job.status, open_job.kind) == ("processing", "async")
+    if ends == "after":
+        world.finish(first)
+    done = world.execute(open_job)
+    assert (done.status, done.items[0].free, done.items[0].fallback.model) == (
+        "succeeded",
+        True,
+        first.job.model,
+    )
+    assert (settles(world, caller), len(world.predictor.runs)) == (1, 1)
+    checked(world, caller)
+
+
+def test_a_fallback_that_was_paid_for_before_is_kept_whoever_waits_for_it(world, caller):
+    """Nobody takes the answer of the request any more: it costs nothing, and no half-ended job is left."""
+    photo = world.photo()
+    world.finish(world.submit(caller, photo=photo))
+    world.replicate.script = [ProviderFailed()]
+    second = world.submit(caller, EnhanceOrder(model="real-esrgan"), photo=photo)
+    with pytest.raises(ProviderTimeout):
+        run.finish(second, deps=world.job_deps, seconds_max=25, gone_after=-1)
+    ended = world.stored(second.job)
+    assert (ended.status, ended.items[0].output) == ("failed", None)
+    checked(world, caller)
+
+
+def test_two_requests_with_the_same_fallback_run_it_once(world, caller):
+    """The first to begin with it is the one that makes it."""
+    photo = world.photo()
+    first, second = (
+        world.submit(caller, EnhanceOrder(model="real-esrgan", face=face), photo=photo)
+        for face in (False, True)
+    )
+    handed_over = []
+    world.replicate.script = [ProviderFailed(), ProviderFailed()]
+    world.predictor.script = [lambda *_: handed_over.append(world.finish(second))]
+    world.finish(first)
+    assert handed_over[0].is_open
+    done = world.execute(handed_over[0])
+    assert (done.items[0].free, settles(world, caller), len(world.predictor.runs)) == (True, 1, 1)
+
+
+def test_who_saw_an_item_that_had_failed_does_not_take_the_place_of_its_retry(world, caller):
+    """The index names the same item before and after, but of another attempt, which makes the result now."""
+    data = png(shade=77)
+    job = world.batch(caller, [data])
+    world.start_prediction(job)
+    world.cancel(job)
+    result = world.stored(job).items[0].result_digest
+    seen = world.ledger.earlier(caller.owner, key_hash=None, result_digest=result, now=world.clock)
+    again = world.retry(world.stored(job), caller)
+    world.start_prediction(again)
+    other = world.submit(caller, photo=world.photo(data), kind="async").job
+    assert other.items[0].result_digest == result
+    with pytest.raises(ResultTaken):
+        world.jobs.take_result(other, other.items[0], seen, now=world.clock)

@@ -67,7 +67,7 @@ def submit_batch(
     for place, item in enumerate(items):
         if item.prompt:
             submit.interpret(replace(order, prompt=item.prompt))
-        if item.upload_key and not _is_there(item.upload_key, caller):
+        if item.upload_key is not None and not _is_there(item.upload_key, caller):
             raise UploadNotFound(field=f"items.{place}.uploadKey")
     submit.permit(model, params, caller=caller, enabled=runtime.enabled)
     return submit.submit_batch(

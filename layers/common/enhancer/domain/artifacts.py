@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from enhancer.domain.images import EXTENSIONS
 from enhancer.domain.owners import Owner
 
@@ -10,6 +12,7 @@ UPLOADS, RESULTS, INCOMING = f"{ROOT}/uploads", f"{ROOT}/results", f"{ROOT}/inco
 EXPORTS, REPORTS = f"{ROOT}/exports", f"{ROOT}/reports"
 UPLOAD_SECONDS = 600
 """The form of a presigned upload is valid for this long."""
+_NAME = re.compile(r"[0-9a-z]{1,64}")
 
 
 class NoArtifact(Exception):
@@ -32,8 +35,9 @@ def incoming_key(owner: Owner, name: str) -> str:
 
 
 def is_incoming_of(key: str, owner: Owner) -> bool:
-    """Return whether ``key`` lies where this owner's uploads come in."""
-    return key.startswith(f"{INCOMING}/{owner.type}/{owner.id}/")
+    """Return whether ``key`` lies where this owner's uploads come in, under a name that we gave."""
+    folder, _, name = key.rpartition("/")
+    return folder == f"{INCOMING}/{owner.type}/{owner.id}" and _NAME.fullmatch(name) is not None
 
 
 def export_key(owner: Owner, name: str) -> str:

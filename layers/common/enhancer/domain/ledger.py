@@ -193,12 +193,14 @@ class Earlier:
     """What is known of a request from earlier ones.
 
     ``key``: the job that its idempotency key stands for. ``result_job`` and ``result_item``: the job and index of the
-    item that was to make the result with the same digest, whatever became of it.
+    item that was to make the result with the same digest, whatever became of it; ``result_attempt``: of that job, None
+    where it is not known.
     """
 
     key: KeyUsed | None = None
     result_job: str | None = None
     result_item: int = 0
+    result_attempt: int | None = None
 
 
 def moves(kind: EntryKind, amount: int) -> dict[str, int]:

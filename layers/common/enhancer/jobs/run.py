@@ -23,7 +23,7 @@ from enhancer.domain.errors import (
 from enhancer.domain.jobs import DEADLINE_MS, Item, Job, Prediction, StaleAttempt
 from enhancer.domain.ledger import AlreadyResolved
 from enhancer.domain.predictions import Outcome, OutOfTime, StillRunning
-from enhancer.jobs import resolve
+from enhancer.jobs import resolve, sharing
 from enhancer.jobs.deps import JobDeps
 from enhancer.jobs.resolve import next_try, problem_of, release, settle
 from enhancer.jobs.spending import book, set_aside
@@ -118,8 +118,11 @@ class _Tries:
                 following = next_try(self.job, self.item, problem, deps=self.deps)
                 if following is None:
                     raise
+                changed = following[0].fallback != self.item.fallback
                 self.item, wait = following
                 if wait + TRY_SECONDS_MIN > self.ends - time.monotonic() or not self._fits():
+                    raise OutOfTime from None
+                if changed and not self._runs_now():
                     raise OutOfTime from None
                 time.sleep(wait)
 
@@ -156,6 +159,15 @@ class _Tries:
             raise
         self._forget()
         return outcome
+
+    def _runs_now(self) -> bool:
+        """Whether the model that comes next is to run: not if its result was paid for before, or is being made.
+
+        Then the state machine goes on, which copies it.
+        """
+        self._stop_begun(self.deps.jobs.note(self.job, self.item, now=self.deps.now()))
+        self.tried = None
+        return sharing.begin(self.job, self.item, copies=False, deps=self.deps)
 
     def _note(self) -> None:
         """Note in the job that a prediction is about to start; raise `StaleAttempt` when nobody wants it any more."""

@@ -55,11 +55,12 @@ def copied(item: Item, made: Item, *, deps: JobDeps) -> Item | None:
     return replace(item, output=output, fallback=made.fallback, result_digest=made.result_digest)
 
 
-def begin(job: Job, item: Item, *, deps: JobDeps) -> bool:
+def begin(job: Job, item: Item, *, copies: bool = True, deps: JobDeps) -> bool:
     """Return whether an item of a job, whose picture was looked at, is to be run now.
 
     If not, it has ended with a copy of what was paid for before, or waits for another item that makes the same; then
-    FinishItem says when to look again. Raises `StaleAttempt` when it has ended or moved on.
+    FinishItem says when to look again. Without ``copies`` it has not ended either way: what was paid for before is left
+    to the state machine. Raises `StaleAttempt` when it has ended or moved on.
     """
     while True:
         earlier = deps.ledger.earlier(
@@ -68,7 +69,7 @@ def begin(job: Job, item: Item, *, deps: JobDeps) -> bool:
         if (earlier.result_job, earlier.result_item) == (job.id, item.index) and item.status == "processing":
             return True
         made = maker(job.owner, earlier, item.result_digest, joined=item.waited > 0, deps=deps)
-        if made and made.is_open:
+        if made and (made.is_open or not copies):
             return False
         free = copied(item, made, deps=deps) if made else None
         if free and free.output:

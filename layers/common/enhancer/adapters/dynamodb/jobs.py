@@ -372,19 +372,27 @@ def result_write(job: Job, item: Item, earlier: Earlier | None, *, now: int) -> 
 
     With ``earlier`` only if the index still names the item that it named then; else it raises `ResultTaken`.
     """
-    record: Record = {"job": job.id, "item": item.index, "expires": now // 1000 + RESULT_KEPT_SECONDS}
+    record: Record = {
+        "job": job.id,
+        "item": item.index,
+        "attempt": job.attempt,
+        "expires": now // 1000 + RESULT_KEPT_SECONDS,
+    }
     key = keys.result(job.owner, item.result_digest)
     if earlier is None:
         return Write("Put", key, record)
     if earlier.result_job is None:
         return Write("Put", key, record, condition=absent(), refusal=lambda _: ResultTaken())
+    same, values = "attribute_not_exists(#attempt)", {}
+    if earlier.result_attempt is not None:
+        same, values = "#attempt = :seen_attempt", {":seen_attempt": earlier.result_attempt}
     return Write(
         "Put",
         key,
         record,
-        condition="#job = :seen_job AND #item = :seen_item",
-        names={"#job": "job", "#item": "item"},
-        values={":seen_job": earlier.result_job, ":seen_item": earlier.result_item},
+        condition=f"#job = :seen_job AND #item = :seen_item AND {same}",
+        names={"#job": "job", "#item": "item", "#attempt": "attempt"},
+        values={":seen_job": earlier.result_job, ":seen_item": earlier.result_item, **values},
         refusal=lambda _: ResultTaken(),
     )
 

@@ -79,7 +79,9 @@ class Ledger(CreditLots):
         stored = records[-1] if key_hash else None
         key = stored if stored and stored["expires"] > now // 1000 else None
         found = (records[0] if result_digest else None) or {}
-        return Earlier(_key_used(key) if key else None, found.get("job"), found.get("item", 0))
+        return Earlier(
+            _key_used(key) if key else None, found.get("job"), found.get("item", 0), found.get("attempt")
+        )
 
     def hold(
         self,
