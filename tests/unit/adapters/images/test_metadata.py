@@ -7,6 +7,7 @@ import struct
 import zlib
 
 import pytest
+from PIL import Image
 
 from enhancer.adapters.images import bare, containers, pixels
 from enhancer.domain.errors import ImageUnreadable
@@ -208,6 +209,27 @@ def test_jpeg_without_its_last_passes_is_refused():
     assert len(between) > 5
     for at in between:
         assert reason_of(data[:at]) == "incomplete"
+
+
+@pytest.mark.parametrize("kept", [0, 40, 80, 95])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_an_end_behind_half_a_picture_makes_it_no_whole_one(mode, kept):
+    """Decoders fill what is missing with one colour, and nobody pays for that."""
+    data = saved(Image.effect_noise((160, 120), 90).convert("RGB").convert(mode), "JPEG", quality=90)
+    scan = data.index(b"\xff\xda")
+    pixels = scan + 2 + int.from_bytes(data[scan + 2 : scan + 4])
+    assert reason_of(data[: pixels + (len(data) - pixels) * kept // 100] + b"\xff\xd9") == "incomplete"
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"restart_marker_blocks": 1}, {"subsampling": 0}], ids=str
+)
+@pytest.mark.parametrize("size", [(1, 1), (17, 9), (160, 120)], ids=str)
+def test_a_whole_picture_of_one_colour_is_read(mode, options, size):
+    """Its last pixels look like those that a decoder fills in."""
+    data = saved(Image.new("RGB", size, "white").convert(mode), "JPEG", **options)
+    assert read(data).info.width == size[0]
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,8 @@ def _decode(file: Bare, file_format: str) -> ImageFile:
     """Decode a file without metadata and give the picture the profile that the file had. Raises Pillow's errors."""
     image = _opened(file.data, file_format) if file.ended else _with_every_row(file.data)
     image.load()
+    if file_format == "jpeg" and file.ended and _ends_flat(image):
+        _with_every_row(file.data)  # an end may have been put behind what is not whole
     if file.icc:
         image.info["icc_profile"] = file.icc
     return image
@@ -204,8 +206,14 @@ def _opened(data: bytes, file_format: str) -> ImageFile:
     return image
 
 
+def _ends_flat(image: ImageFile) -> bool:
+    """Whether the last pixels have one colour, as all have that a decoder filled in."""
+    corner = (max(0, image.width - 4), max(0, image.height - 4), image.width, image.height)
+    return len(image.crop(corner).getcolors() or ()) == 1
+
+
 def _with_every_row(data: bytes) -> ImageFile:
-    """Return a JPEG to which an end was added; raise `bare.Refused` unless it has all of its pixels.
+    """Return a JPEG whose end may have been added; raise `bare.Refused` unless it has all of its pixels.
 
     Decoders fill what is missing. So bytes are added behind the last ones, twice and not the same: where that makes
     another picture, pixels were missing.
