@@ -136,7 +136,8 @@ def test_a_deletion_that_dies_leaves_the_copies_known(call, after):
     """At once and when the sweep has finished it."""
     client = Mortal(MemoryTable())
     world = World(table=client)
-    caller, photo = world.caller("pro"), world.photo()
+    data = png(shade=7)
+    caller, photo = world.caller("pro"), world.photo(data)
     real = world.artifacts
     paid = generated(world, caller, photo)
     copies = [generated(world, caller, photo) for _ in range(2)]
@@ -145,6 +146,8 @@ def test_a_deletion_that_dies_leaves_the_copies_known(call, after):
     with suppress(Died):
         manage.delete(paid, deps=world.job_deps)
     client.fate.revive()
+    world.artifacts = real
+    assert in_a_batch(world, caller, data).items[0].free
     assert generated(world, caller, photo).items[0].free
     world.clock += GRACE_MS + 1
     world.sweep()

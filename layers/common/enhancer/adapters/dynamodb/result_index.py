@@ -61,9 +61,8 @@ def holder_write(job: Job, item: Item, earlier: Earlier, *, now: int) -> list[Wr
     values[":me"] = {_text((job.id, item.index, job.attempt))}
     names = dict(_NAMES)
     heads = ["#job = if_not_exists(#job, :job)", "#item = if_not_exists(#item, :item)"]
-    if (
-        earlier.result_job is not None and earlier.result_attempt is None
-    ):  # of an earlier version: it stays unknown
+    # A record of an earlier version does not name the attempt of its job: it stays unknown.
+    if earlier.result_job is not None and earlier.result_attempt is None:
         del values[":attempt"], names["#attempt"]
     else:
         heads.append("#attempt = if_not_exists(#attempt, :attempt)")
