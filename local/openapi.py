@@ -126,7 +126,7 @@ def _complete(operation: Json, method: str, path: str, app: Any, route: Any, sch
         if parameter["name"] == "idempotency-key":
             parameter |= {
                 "name": "Idempotency-Key",
-                "schema": {"type": "string", "pattern": "^[ -~]{1,128}$"},
+                "schema": {"type": "string", "pattern": "^ *[!-~]([ -~]{0,126}[!-~])? *$"},
             }
         if path.endswith("/cancel") and parameter["name"] == "job_id":
             parameter["schema"] = {"type": "string", "pattern": "^(job_[0-9a-z]{36}|by-key)$"}

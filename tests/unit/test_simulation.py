@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from enhancer.adapters.dynamodb.result_index import HOLDERS_MAX
 from enhancer.adapters.dynamodb.table import ConditionFailed
 from enhancer.domain.artifacts import NoArtifact
 from enhancer.domain.callers import Caller
@@ -182,7 +183,7 @@ class Life:
         assert "RUNNING" not in {found.status for found in self.world.workflow.executions.values()}
 
     def verify(self):
-        """The books add up, no item was started twice in an attempt, and no result is made twice at once."""
+        """The books add up, no item was started twice in an attempt, no result is made twice at once or forgotten."""
         self.latest = max(self.latest, self.world.clock)
         self.gone += [job for job in self.deleting if self.world.jobs.get(job.owner, job.id) is None]
         self.deleting = []
@@ -194,6 +195,16 @@ class Life:
             made = [item.result_digest for job in jobs if job.is_open for item in job.items
                     if item.status == "processing" and not item.fallback]  # fmt: skip
             assert len(made) == len(set(made)), made
+            for item, found in ((item, self.index_of(job.owner, item)) for job in jobs for item in job.items
+                                if item.output and item.result_digest):  # fmt: skip
+                known = {(found.result_job, found.result_item), *(one[:2] for one in found.holders)}
+                assert (item.hold.job_id, item.index) in known or len(found.holders) >= HOLDERS_MAX, known
+
+    def index_of(self, owner, item):
+        """What is known of an item's result."""
+        return self.world.ledger.earlier(
+            owner, key_hash=None, result_digest=item.result_digest, now=self.world.clock
+        )
 
     def prepare(self, script):
         """Let the next runs and starts of every model go like this."""

@@ -147,6 +147,17 @@ def test_a_key_used_for_another_amount_is_422(apps, boss, user):
     assert refusal(answer) == (422, "idempotency_mismatch")
 
 
+def test_a_key_of_blanks_is_refused_and_not_taken_for_none(apps, served, boss, user):
+    """Its sender wants no second grant; blanks around a key are no part of it."""
+    body = {"userId": user.id, "amount": 5, **WHY}
+    answers = [
+        ask(apps, boss, "POST", "/api/admin/credits/grant", body, **{"idempotency-key": key})
+        for key in ("", "  ", "one", " one ")
+    ]
+    assert [refusal(one) for one in answers[:2]] == [(400, "invalid_idempotency_key")] * 2
+    assert [one.data["repeated"] for one in answers[2:]] == [False, True]
+
+
 def test_more_than_there_is_is_409_with_what_there_is(apps, boss, user):
     """Never below zero."""
     ask(apps, boss, "POST", "/api/admin/credits/grant", {"userId": user.id, "amount": 5, **WHY})

@@ -277,6 +277,17 @@ def test_a_key_cancels_only_what_its_own_caller_ordered(apps, browser, somebody)
     assert (refused.status, refused.error["code"]) == (400, "invalid_idempotency_key")
 
 
+def test_a_key_cancels_what_the_browser_ordered_before_it_signed_in(apps, browser, served):
+    """The guest's run ends; the user's own key of that name stays free."""
+    headers = {"idempotency-key": " k"}
+    ordered = submit(apps, browser, headers=headers)
+    assert browser.post_json(apps.debug_login, LOGIN, {"plan": "pro"}).status == 200
+    told = void(apps, browser, "k ")
+    assert (told.status, told.data["id"], told.data["status"]) == (200, ordered.data["id"], "canceled")
+    assert served.jobs.open() == []
+    assert submit(apps, browser, headers=headers).status == 202
+
+
 def test_the_key_of_a_deleted_job_says_that_it_was_deleted(apps, browser):
     """Neither another request nor a new run: 409 job_deleted for all who ask with it."""
     headers = {"idempotency-key": "k"}

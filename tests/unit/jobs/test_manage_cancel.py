@@ -5,7 +5,7 @@ import pytest
 from enhancer.domain.callers import Caller
 from enhancer.domain.errors import JobCanceled, JobExpired, JobFinished, NotFound
 from enhancer.domain.jobs import JobError
-from enhancer.domain.ledger import AlreadyResolved
+from enhancer.domain.ledger import AlreadyResolved, Earlier
 from enhancer.jobs import manage
 
 
@@ -209,3 +209,18 @@ def test_a_guests_job_is_found_after_signing_in(world):
     assert manage.find(job.id, caller=both, deps=world.job_deps).id == job.id
     with pytest.raises(NotFound):
         manage.find(job.id, caller=user, deps=world.job_deps)
+
+
+def test_a_key_canceled_after_signing_in_is_void_for_the_guest_too(world):
+    """What the browser sent before it signed in may arrive after; a run that arrives in between is canceled."""
+    guest, user = world.caller("guest"), world.caller("pro")
+    both = Caller(user.owner, user.plan, "user", "net", guest.owner)
+    assert manage.cancel_ordered("k", caller=both, deps=world.job_deps) is None
+    for caller in (guest, user):
+        with pytest.raises(JobCanceled):
+            world.submit(caller, key="k")
+    world.ledger.earlier, real = lambda *_, **__: Earlier(), world.ledger.earlier
+    job = world.submit(guest, key="late").job
+    canceled = manage.cancel_ordered("late", caller=both, deps=world.job_deps)
+    world.ledger.earlier = real
+    assert (canceled.id, canceled.status) == (job.id, "canceled")

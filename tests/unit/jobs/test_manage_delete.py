@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from enhancer.domain.errors import JobOpen, NotFound
+from enhancer.domain.ledger import Earlier
 from enhancer.jobs import manage
 from enhancer.operations.sweep import GRACE_MS, Swept
 from tests.support.books import audit
@@ -114,7 +115,7 @@ def test_a_free_picture_of_an_earlier_version_leaves_the_pictures_it_shows(world
     shown = replace(
         old.items[0], status="succeeded", free=True, target="", input=item.input, output=item.output
     )
-    world.ledger.store_free(replace(old, items=(shown,)), key_hash=None, now=world.clock)
+    world.ledger.store_free(replace(old, items=(shown,)), key_hash=None, earlier=Earlier(), now=world.clock)
     world.delete(old)
     assert world.jobs.get(caller.owner, old.id) is None
     assert [world.artifacts.exists(key) for key in stored_keys(paid)] == [True, True]

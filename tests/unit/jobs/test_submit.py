@@ -249,7 +249,9 @@ def test_a_key_taken_between_look_and_hold_is_still_a_replay(world, monkeypatch)
         world.submit(caller, EnhanceOrder(scale=4), photo=photo, key="k1")
 
 
-@pytest.mark.parametrize("key", ["", "x" * 129, "ümlaut", "tab\tinside", "line\nbreak", "nul\0"])
+@pytest.mark.parametrize(
+    "key", ["", " ", "\t \t", "x" * 129, "ümlaut", "tab\tinside", "line\nbreak", "nul\0"]
+)
 def test_a_malformed_key_is_refused_and_takes_nothing(world, key):
     """1 to 128 visible ASCII characters."""
     caller = world.caller("pro")

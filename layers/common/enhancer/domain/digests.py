@@ -19,13 +19,20 @@ def digest(pixels: str, model: str, params: Params, *more: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def key_hash_of(key: str | None) -> str | None:
-    """Return the hex SHA-256 of an idempotency key, None where there is none.
+def key_of(sent: str | None) -> str | None:
+    """Return an idempotency key without the blanks around it, which HTTP does not count; None where there is none.
 
-    Raises `InvalidIdempotencyKey` unless it has 1 to 128 visible ASCII characters.
+    Raises `InvalidIdempotencyKey` unless 1 to 128 printable ASCII characters are left.
     """
-    if key is None:
+    if sent is None:
         return None
+    key = sent.strip(" \t")
     if not 1 <= len(key) <= KEY_CHARACTERS_MAX or not key.isascii() or not key.isprintable():
         raise InvalidIdempotencyKey(header="Idempotency-Key", limit=KEY_CHARACTERS_MAX)
-    return hashlib.sha256(key.encode()).hexdigest()
+    return key
+
+
+def key_hash_of(sent: str | None) -> str | None:
+    """Return the hex SHA-256 of an idempotency key (see `key_of`), None where there is none."""
+    key = key_of(sent)
+    return None if key is None else hashlib.sha256(key.encode()).hexdigest()

@@ -18,6 +18,8 @@ from typing import Literal, Self
 from enhancer.domain.credits import Lot
 from enhancer.domain.periods import Month
 
+ResultHolder = tuple[str, int, int]
+"""An item that has a result: id of its job, its index, the job's attempt then."""
 EntryKind = Literal["hold", "settle", "release", "purchase", "grant", "expiry", "clawback"]
 """What an entry does to the balance; see `moves`."""
 GIFT_CREDITS_MAX = 100_000
@@ -194,13 +196,14 @@ class Earlier:
 
     ``key``: the job that its idempotency key stands for. ``result_job`` and ``result_item``: the job and index of the
     item that was to make the result with the same digest, whatever became of it; ``result_attempt``: of that job, None
-    where it is not known.
+    where it is not known. ``holders``: items that have a copy of it.
     """
 
     key: KeyUsed | None = None
     result_job: str | None = None
     result_item: int = 0
     result_attempt: int | None = None
+    holders: frozenset[ResultHolder] = frozenset()
 
 
 def moves(kind: EntryKind, amount: int) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from enhancer.jobs import holds, resolve, run, submit
 if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.jobs import Jobs
     from enhancer.domain.callers import Caller
+    from enhancer.domain.owners import Owner
     from enhancer.jobs.deps import JobDeps
 
 
@@ -62,21 +63,32 @@ def cancel(job: Job, *, deps: JobDeps) -> Job:
 def cancel_ordered(idempotency_key: str, *, caller: Caller, deps: JobDeps) -> Job | None:
     """Cancel what was ordered under an idempotency key, or is about to be; its sender may not know the job yet.
 
-    Returns None when nothing was ordered: then nothing can be, under this key, any more. Raises what `cancel` raises,
-    and `JobDeleted`.
+    What this browser ordered before it signed in counts, too; of several, one that is open. Returns None when nothing
+    was ordered: then nothing can be, under this key, any more. Raises what `cancel` raises, and `JobDeleted`.
     """
-    key_hash = key_hash_of(idempotency_key)
+    key_hash, now = key_hash_of(idempotency_key), deps.now()
     assert key_hash  # noqa: S101 - only None has no hash
-    try:
-        deps.ledger.cancel_key(caller.owner, key_hash=key_hash, now=deps.now())
-    except KeyUsed as used:
-        if used.job_id is None:
-            return None
-        job = deps.jobs.get(caller.owner, used.job_id)
-        if job is None:
-            raise JobDeleted(header="Idempotency-Key", jobId=used.job_id) from None
-        return cancel(job, deps=deps)
-    return None
+    stands_for = {
+        owner: deps.ledger.earlier(owner, key_hash=key_hash, now=now).key for owner in caller.owners
+    }
+    if not _ordered(stands_for):
+        for owner in caller.owners:
+            try:
+                deps.ledger.cancel_key(owner, key_hash=key_hash, now=now)
+            except KeyUsed as used:
+                stands_for[owner] = used
+    ordered = _ordered(stands_for)
+    if not ordered:
+        return None
+    found = [job for owner, job_id in ordered if (job := deps.jobs.get(owner, job_id))]
+    if not found:
+        raise JobDeleted(header="Idempotency-Key", jobId=ordered[0][1])
+    return cancel(next((job for job in found if job.is_open), found[0]), deps=deps)
+
+
+def _ordered(stands_for: Mapping[Owner, KeyUsed | None]) -> list[tuple[Owner, str]]:
+    """Return the owners under whom a key stands for a job, with the job's id."""
+    return [(owner, used.job_id) for owner, used in stands_for.items() if used and used.job_id]
 
 
 def end_canceled(job: Job, *, deps: JobDeps) -> Job:

@@ -3,13 +3,15 @@
 The index of results names, for each result of an owner, the item that was to make it. Whoever takes its place does so
 on condition that the index still says what it said, and only from an item that neither runs nor has the result. So of
 all that ask for the same at once one runs; the others look again until it has ended, and copy what it made, or one of
-them runs instead.
+them runs instead. The index names those who have a copy, too: one of them is copied when the first was deleted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from enhancer.domain.artifacts import NoArtifact
@@ -41,18 +43,29 @@ def maker(
     return item if item.output and (joined or item.result_digest == result_digest) else None
 
 
-def copied(item: Item, made: Item, *, deps: JobDeps) -> Item | None:
-    """Return the item with its own copy of what another one made, stored at its target; None if that is gone."""
-    if made.output is None:
-        return None
-    try:
-        deps.artifacts.copy(made.output.key, item.target)
-    except NoArtifact:
-        return None
-    output = replace(made.output, key=item.target)
-    if made.result_digest == item.result_digest:
-        return replace(item, output=output)
-    return replace(item, output=output, fallback=made.fallback, result_digest=made.result_digest)
+def holders(owner: Owner, earlier: Earlier, result_digest: str, *, deps: JobDeps) -> Iterator[Item]:
+    """Yield the items that have a copy of this result; each is read only when it is asked for."""
+    for job_id, index, attempt in sorted(earlier.holders):
+        copy = replace(earlier, result_job=job_id, result_item=index, result_attempt=attempt)
+        item = maker(owner, copy, result_digest, deps=deps)
+        if item and item.output:
+            yield item
+
+
+def copied(item: Item, sources: Iterable[Item], *, deps: JobDeps) -> Item | None:
+    """Return the item with its own copy, stored at its target, of what the first has that still has it; else None."""
+    for made in sources:
+        if made.output is None:
+            continue
+        try:
+            deps.artifacts.copy(made.output.key, item.target)
+        except NoArtifact:
+            continue
+        output = replace(made.output, key=item.target)
+        if made.result_digest == item.result_digest:
+            return replace(item, output=output)
+        return replace(item, output=output, fallback=made.fallback, result_digest=made.result_digest)
+    return None
 
 
 def begin(job: Job, item: Item, *, copies: bool = True, deps: JobDeps) -> bool:
@@ -68,13 +81,22 @@ def begin(job: Job, item: Item, *, copies: bool = True, deps: JobDeps) -> bool:
         )
         if (earlier.result_job, earlier.result_item) == (job.id, item.index) and item.status == "processing":
             return True
+        copies_known = holders(job.owner, earlier, item.result_digest, deps=deps)
         made = maker(job.owner, earlier, item.result_digest, joined=item.waited > 0, deps=deps)
+        made = made or next(copies_known, None)
         if made and (made.is_open or not copies):
             return False
-        free = copied(item, made, deps=deps) if made else None
+        free = copied(item, chain([made], copies_known), deps=deps) if made else None
         if free and free.output:
             with suppress(AlreadyResolved):
-                deps.ledger.reuse(job, free, output=free.output, entry_id=deps.new_id("ent"), now=deps.now())
+                deps.ledger.reuse(
+                    job,
+                    free,
+                    output=free.output,
+                    earlier=earlier,
+                    entry_id=deps.new_id("ent"),
+                    now=deps.now(),
+                )
             return False
         with suppress(ResultTaken):
             deps.jobs.take_result(job, item, earlier, now=deps.now())

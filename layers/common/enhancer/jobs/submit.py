@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from enhancer.domain import images
@@ -23,7 +24,7 @@ from enhancer.domain.entitlement import (
 )
 from enhancer.domain.errors import ProviderDisabled, TooManyPixels, UploadNotFound
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, Kind, Source, Submitted
-from enhancer.domain.ledger import Hold, KeyUsed, ResultTaken
+from enhancer.domain.ledger import Earlier, Hold, KeyUsed, ResultTaken
 from enhancer.domain.models import DEFAULT_MODEL, Model, Params, model_named
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import day_of
@@ -131,7 +132,9 @@ def submit_photo(
         )
         if earlier.key:
             return Submitted(replay(earlier.key, fingerprint, caller=caller, deps=deps), replayed=True)
+        others = sharing.holders(caller.owner, earlier, picture.result_digest, deps=deps)
         made = sharing.maker(caller.owner, earlier, picture.result_digest, joined=joined, deps=deps)
+        made = made or next(others, None)
         runs_now = kind == "sync" and not (made and made.is_open)
         if kind == "sync" and not runs_now and time.monotonic() < ends:
             joined = True
@@ -143,7 +146,8 @@ def submit_photo(
         job = _job(
             job_id, model, params, (item,), fingerprint, counted=kind == "async", caller=caller, now=now
         )
-        if free := _free(job, made, original, key_hash, caller=caller, deps=deps, now=now):
+        sources = chain([made], others) if made else ()
+        if free := _free(job, sources, original, key_hash, earlier, caller=caller, deps=deps, now=now):
             return free
         with suppress(ResultTaken):
             index = earlier if runs_now else None
@@ -262,27 +266,28 @@ def _job(
 
 def _free(
     job: Job,
-    made: Item | None,
+    sources: Iterable[Item],
     original: bytes,
     key_hash: str | None,
+    earlier: Earlier,
     *,
     caller: Caller,
     deps: JobDeps,
     now: int,
 ) -> Submitted | None:
-    """Return the job, born free with a copy of what ``made`` has and its own original; None if there is nothing.
+    """Return the job, born free with a copy of what one of ``sources`` has and its own original; None if none has it.
 
     The pictures are stored first: what a crash leaves of them nobody can name, and it expires like all others.
     """
     none = Hold.none(job.id, day=day_of(now), month=caller.month_at(now).name)
     ended = replace(job.items[0], status="succeeded", hold=none, free=True)
-    item = sharing.copied(ended, made, deps=deps) if made else None
+    item = sharing.copied(ended, sources, deps=deps)
     if item is None:
         return None
     store_original(item, original, deps=deps)
     free = replace(job, status="succeeded", items=(item,), counted=False)
     try:
-        deps.ledger.store_free(free, key_hash=key_hash, now=now)
+        deps.ledger.store_free(free, key_hash=key_hash, earlier=earlier, now=now)
     except KeyUsed as used:
         for artifact in (item.input, item.output):
             if artifact:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from enhancer.domain.errors import DailyQuotaExceeded, NetworkQuotaExceeded
-from enhancer.domain.ledger import AlreadyHeld, AlreadyResolved, Balance, BalanceChanged, KeyUsed
+from enhancer.domain.ledger import AlreadyHeld, AlreadyResolved, Balance, BalanceChanged, Earlier, KeyUsed
 from tests.support import aws
 from tests.support.world import NOON, at
 
@@ -271,9 +271,9 @@ def test_a_job_born_free_takes_its_key_once_and_nothing_else(world):
     """The first job under a key is stored, the second is not; neither holds anything."""
     caller = world.caller()
     first, second = (replace(world.job(caller), status="succeeded") for _ in range(2))
-    world.ledger.store_free(first, key_hash="k", now=world.clock)
+    world.ledger.store_free(first, key_hash="k", earlier=Earlier(), now=world.clock)
     with pytest.raises(KeyUsed) as used:
-        world.ledger.store_free(second, key_hash="k", now=world.clock)
+        world.ledger.store_free(second, key_hash="k", earlier=Earlier(), now=world.clock)
     assert (used.value.job_id, world.jobs.get(caller.owner, second.id)) == (first.id, None)
     assert (world.usage_and_balance(caller), world.kinds(caller)) == ((0, 0, 0, 0), [])
 

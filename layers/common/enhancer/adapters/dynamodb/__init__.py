@@ -11,6 +11,7 @@
 ``lots``           credits that arrive, are taken back or expire
 ``owner_data``     all records of one owner, for export and account deletion
 ``rates``          rate limits, exact across all instances
+``result_index``   who makes a result, and who has a copy
 ``spend``          what providers cost us, by day
 ``stripe_links``   our accounts and Stripe: customer ids, open checkouts, subscriptions
 ``table``          reads, conditional writes, transactions, optimistic retries

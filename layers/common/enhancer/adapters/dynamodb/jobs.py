@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from enhancer.adapters.dynamodb import keys
-from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, absent
+from enhancer.adapters.dynamodb import keys, result_index
+from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write
 from enhancer.domain.jobs import (
     DEADLINE_MS,
     KEPT_DAYS,
@@ -22,13 +22,11 @@ from enhancer.domain.jobs import (
     Source,
     StaleAttempt,
 )
-from enhancer.domain.ledger import Earlier, Hold, ResultTaken
+from enhancer.domain.ledger import Earlier, Hold
 from enhancer.domain.models import Params
 from enhancer.domain.owners import Owner
 from enhancer.domain.pricing import Split
 
-RESULT_KEPT_SECONDS = 400 * 86_400
-"""How long the index of results is stored."""
 _OPEN = "#status IN (:queued, :processing) AND #attempt = :attempt"
 _OPEN_NAMES = {"#status": "status", "#attempt": "attempt", "#items": "items"}
 
@@ -107,7 +105,7 @@ class Jobs:
             values=self._values(job, {":now": now, ":deadline": now + DEADLINE_MS, ":turn": item.turn}),
             refusal=lambda _: StaleAttempt(),
         )
-        self._table.transact([begun, result_write(job, item, earlier, now=now)])
+        self._table.transact([begun, result_index.maker_write(job, item, earlier, now=now)])
 
     def claim(self, job: Job, item: Item, *, token: str | None, now: int) -> bool:
         """Take the right to start the item's prediction in this turn; raise `StaleAttempt`.
@@ -222,12 +220,10 @@ class Jobs:
         return [from_record(record) for record in records if record and is_deleted(record)]
 
     def remove(self, job: Job) -> None:
-        """Remove the record of a deleted job, and its results from the index of paid results. Safe to repeat."""
+        """Remove the record of a deleted job, and take it out of the index of results. Safe to repeat."""
         for item in job.items:
             if item.result_digest:
-                self._table.delete_if(
-                    keys.result(job.owner, item.result_digest), "job = :job", {":job": job.id}
-                )
+                result_index.leave(self._table, job.owner, item.result_digest, job.id)
         self._table.delete_if(keys.job(job.owner, job.id), "gsi1pk = :removal", {":removal": keys.REMOVAL})
 
     def _store_progress(self, job: Job, item: Item, *, kind: Kind, now: int) -> Prediction | None:
@@ -365,36 +361,6 @@ def to_record(job: Job) -> Record:
     if job.is_open:
         record |= {"gsi1pk": keys.open_shard(job.id), "gsi1sk": job.deadline}
     return record
-
-
-def result_write(job: Job, item: Item, earlier: Earlier | None, *, now: int) -> Write:
-    """Return the write that names an item in the index of results.
-
-    With ``earlier`` only if the index still names the item that it named then; else it raises `ResultTaken`.
-    """
-    record: Record = {
-        "job": job.id,
-        "item": item.index,
-        "attempt": job.attempt,
-        "expires": now // 1000 + RESULT_KEPT_SECONDS,
-    }
-    key = keys.result(job.owner, item.result_digest)
-    if earlier is None:
-        return Write("Put", key, record)
-    if earlier.result_job is None:
-        return Write("Put", key, record, condition=absent(), refusal=lambda _: ResultTaken())
-    same, values = "attribute_not_exists(#attempt)", {}
-    if earlier.result_attempt is not None:
-        same, values = "#attempt = :seen_attempt", {":seen_attempt": earlier.result_attempt}
-    return Write(
-        "Put",
-        key,
-        record,
-        condition=f"#job = :seen_job AND #item = :seen_item AND {same}",
-        names={"#job": "job", "#item": "item", "#attempt": "attempt"},
-        values={":seen_job": earlier.result_job, ":seen_item": earlier.result_item, **values},
-        refusal=lambda _: ResultTaken(),
-    )
 
 
 def is_deleted(record: Record) -> bool:

@@ -15,7 +15,7 @@ Idempotency key  same                          ONCE#key#<sha256>            its 
 Lot              same                          LOT#<source>                 credits that arrived together
 Order            same                          ORDER#<sha256>               checkout of an idempotency key; TTL
 Job              same                          JOB#<job>                    a job with its items; TTL
-Result index     same                          RESULT#<digest>              item that makes it or has it; TTL
+Result index     same                          RESULT#<digest>              item that makes or has it, copies; TTL
 API key          same                          KEY#<key>                    an API key as its owner sees it
 Key usage        same                          KEYUSE#<key>#2026-11         what a key used in a month; TTL
 Audit            same                          AUDIT#<entry>                what administrators changed
@@ -146,7 +146,7 @@ def job(owner: Owner, job_id: str) -> Key:
 
 
 def result(owner: Owner, digest: str) -> Key:
-    """The item that makes or has made this result; ``digest`` is that of its pixels and parameters."""
+    """The item that makes or has made this result, and its copies; ``digest`` is that of its pixels and parameters."""
     return {"pk": _owner(owner), "sk": f"RESULT#{digest}"}
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from enhancer.adapters.dynamodb import keys
-from enhancer.adapters.dynamodb.jobs import result_write, to_record
+from enhancer.adapters.dynamodb import keys, result_index
+from enhancer.adapters.dynamodb.jobs import to_record
 from enhancer.adapters.dynamodb.ledger_writes import USAGE_KEPT_SECONDS, balance_of, once, totals, write_entry
 from enhancer.adapters.dynamodb.lots import CreditLots
 from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Write, absent
@@ -79,9 +79,7 @@ class Ledger(CreditLots):
         stored = records[-1] if key_hash else None
         key = stored if stored and stored["expires"] > now // 1000 else None
         found = (records[0] if result_digest else None) or {}
-        return Earlier(
-            _key_used(key) if key else None, found.get("job"), found.get("item", 0), found.get("attempt")
-        )
+        return result_index.read(found, _key_used(key) if key else None)
 
     def hold(
         self,
@@ -107,7 +105,7 @@ class Ledger(CreditLots):
         holds = [item.hold for item in job.open_items]
         writes = [_key_write(job, key_hash, now)] if key_hash else []
         if earlier:
-            writes.append(result_write(job, job.items[0], earlier, now=now))
+            writes.append(result_index.maker_write(job, job.items[0], earlier, now=now))
         for hold, entry_id in zip(holds, entry_ids, strict=True):
             writes.append(once(keys.hold_once(job.owner, hold), AlreadyHeld))
             writes.append(write_entry(job.owner, _movement("hold", hold, entry_id, now)))
@@ -155,7 +153,7 @@ class Ledger(CreditLots):
             once(keys.resolution_once(job.owner, hold), AlreadyResolved),
             write_entry(job.owner, _movement("settle", settled, entry_id, now)),
             _item_write(job, item, changes, job_status="succeeded" if closes else None, now=now),
-            result_write(job, item, None, now=now),
+            result_index.maker_write(job, item, None, now=now),
         ]
         if rest.total:
             entry = _movement("release", rest, f"{entry_id}_rest", now, reason="cheaper_model")
@@ -181,16 +179,30 @@ class Ledger(CreditLots):
         changes: Record = {"status": status, "error": asdict(error), **_tries_of(item)}
         self._give_back(job, item, changes, reason=error.code, closes=closes, entry_id=entry_id, now=now)
 
-    def reuse(self, job: Job, item: Item, *, output: Artifact, entry_id: str, now: int) -> None:
+    def reuse(
+        self, job: Job, item: Item, *, output: Artifact, earlier: Earlier, entry_id: str, now: int
+    ) -> None:
         """Let an item succeed with a copy of a result that was paid for before, and give its own hold back.
 
-        Raises `AlreadyResolved`.
+        ``earlier``: what was known of that result; the index names the copy from now on. Raises `AlreadyResolved`.
         """
         changes: Record = {"status": "succeeded", "output": asdict(output), "free": True, **_tries_of(item)}
-        self._give_back(job, item, changes, reason="paid_before", closes=False, entry_id=entry_id, now=now)
+        self._give_back(
+            job, item, changes, reason="paid_before", closes=False, entry_id=entry_id, now=now,
+            more=result_index.holder_write(job, item, earlier, now=now),
+        )  # fmt: skip
 
     def _give_back(
-        self, job: Job, item: Item, changes: Record, *, reason: str, closes: bool, entry_id: str, now: int
+        self,
+        job: Job,
+        item: Item,
+        changes: Record,
+        *,
+        reason: str,
+        closes: bool,
+        entry_id: str,
+        now: int,
+        more: Sequence[Write] = (),
     ) -> None:
         hold = item.hold
         writes = [
@@ -207,7 +219,7 @@ class Ledger(CreditLots):
             writes.append(_take_off(keys.key_usage(job.owner, hold.key, _calendar_month(hold)), hold.total))
         if hold.credits:
             writes.append(totals(job.owner, moves("release", hold.credits)))
-        self._table.transact(writes)
+        self._table.transact([*writes, *more])
 
     def close(self, job: Job, *, status: Status, now: int) -> bool:
         """End a job whose items have all ended, so that it no longer counts among the jobs at once.
@@ -236,11 +248,14 @@ class Ledger(CreditLots):
             return False
         return True
 
-    def store_free(self, job: Job, *, key_hash: str | None, now: int) -> None:
-        """Store a job that was born free: its result was paid for before. Raise `KeyUsed`."""
-        self._table.transact(
-            [*([_key_write(job, key_hash, now)] if key_hash else []), _stored(job)],
-        )
+    def store_free(self, job: Job, *, key_hash: str | None, earlier: Earlier, now: int) -> None:
+        """Store a job that was born free: its result was paid for before. Raise `KeyUsed`.
+
+        ``earlier``: what was known of that result; the index names the copy from now on.
+        """
+        key = [_key_write(job, key_hash, now)] if key_hash else []
+        copy = result_index.holder_write(job, job.items[0], earlier, now=now)
+        self._table.transact([*key, _stored(job), *copy])
 
     def cancel_key(self, owner: Owner, *, key_hash: str, now: int) -> None:
         """Let nothing be ordered under an idempotency key; raise `KeyUsed` if something was."""
