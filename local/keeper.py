@@ -7,17 +7,16 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.corrections.release import Json
 from local.processes import LocalError
+from local.providers import Providers
 from local.saved import Generation, Saved
 from local.snapshot import RECORDS, rows
-
-if TYPE_CHECKING:
-    from local.stack import LocalStack
 
 PERIOD_S = 1.5
 """Between two looks whether something changed; with the time that saving takes, a kill loses less than 5 s."""
@@ -34,6 +33,28 @@ KINDS = {
 }
 
 
+class Stack(Protocol):
+    """What is kept of a `local.stack.LocalStack`, which imports this module."""
+
+    state: Path
+    providers: Providers
+
+    def running(self) -> bool:
+        """Whether the emulator runs."""
+
+    def busy(self) -> bool:
+        """Whether a request is not answered yet, or an execution has not ended."""
+
+    def client(self, service: str) -> Any:
+        """A client of the emulator."""
+
+    def physical_ids(self, type_: str) -> dict[str, str]:
+        """The physical name of every resource of a type by its name in the template."""
+
+    def tell(self, route: str, **order: Any) -> dict[str, Any]:
+        """Call a route of `local.snapshot` in the emulator."""
+
+
 class Keeper:
     """Keeps the records, objects, messages, secrets and the Stripe account of one `LocalStack`.
 
@@ -42,7 +63,7 @@ class Keeper:
         report: called with one line when saving fails, and when it works again.
     """
 
-    def __init__(self, stack: LocalStack, report: Callable[[str], None]) -> None:
+    def __init__(self, stack: Stack, report: Callable[[str], None]) -> None:
         self._stack, self._report = stack, report
         self._saved = Saved(stack.state)
         self._names: dict[str, dict[str, str]] = {}

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from local.standins.control import Json
-
-if TYPE_CHECKING:
-    from local.standins.stripe import Stripe
+from local.standins.control import Control, Json
+from local.standins.stripe_events import Events, WebhookSender
+from local.standins.stripe_http import Idempotency
+from local.standins.stripe_store import Store
 
 FORGOTTEN_S = 10.0
 """An event of so short a time before saving may have been taken by a product that then went back to before it."""
 
 
-def saved(account: Stripe) -> Json:
+class Account(Protocol):
+    """What is saved of the stand-in, which imports this module."""
+
+    control: Control
+    store: Store
+    courier: WebhookSender
+    idempotency: Idempotency
+    events: Events
+
+
+def saved(account: Account) -> Json:
     """Return the account as JSON: objects, deliveries still to be made, answers to idempotency keys, time."""
     clock = account.control.clock
     with clock.changed:
@@ -26,7 +36,7 @@ def saved(account: Stripe) -> Json:
         }
 
 
-def restore(account: Stripe, document: Json) -> None:
+def restore(account: Account, document: Json) -> None:
     """Put a saved account in the place of a new one, and queue once more the events that the product may have lost."""
     clock, courier = account.control.clock, account.courier
     with clock.changed:

@@ -17,7 +17,9 @@ MODULES = {path.relative_to(LAYER.parent).with_suffix("").as_posix().replace("/"
 FUNCTIONS = {f"functions.{path.parent.name}": path for path in sorted((ROOT / "functions").glob("*/app.py"))}
 VISION = {f"vision.{path.stem}": path for path in sorted((ROOT / "layers/vision/vision").glob("*.py"))}
 PRODUCT = MODULES | FUNCTIONS | VISION
-TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in PRODUCT.items()}
+LOCAL = {path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): path
+         for path in sorted((ROOT / "local").rglob("*.py")) if path.stem != "__init__"}  # fmt: skip
+TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in (PRODUCT | LOCAL).items()}
 LINES_MAX = 50
 
 
@@ -52,7 +54,7 @@ def imports(name, *, at_run_time=True):
             assert node.level == 0, f"{name}: relative import"
             module = node.module or ""
             found |= {
-                inner if (inner := f"{module}.{alias.name}") in PRODUCT else module for alias in node.names
+                inner if (inner := f"{module}.{alias.name}") in TREES else module for alias in node.names
             }
     return found - {"__future__"}
 
@@ -169,6 +171,11 @@ def test_no_modules_import_each_other_in_a_circle():
     assert circles({name: ours(name, at_run_time=False) & PRODUCT.keys() - {name} for name in PRODUCT}) == []
 
 
+def test_no_modules_of_the_local_stack_import_each_other_in_a_circle():
+    """The same holds beside the product."""
+    assert circles({name: imports(name, at_run_time=False) & LOCAL.keys() - {name} for name in LOCAL}) == []
+
+
 def test_no_packages_import_each_other_in_a_circle():
     """The same for the folders of the house: who stands above whom is the same for all their files."""
     graph: dict[str, set[str]] = {}
@@ -220,7 +227,7 @@ def test_only_settings_reads_the_environment():
 def test_only_the_runtime_builds_clients():
     """Clients are built once, with their time-outs, in one place."""
     assert {name for name in PRODUCT if "boto3" in imports(name)} == {"enhancer.runtime"}
-    builders = {name for name, tree in TREES.items() for node in ast.walk(tree)
+    builders = {name for name in PRODUCT for node in ast.walk(TREES[name])
                 if isinstance(node, ast.Call) and ast.unparse(node.func) in ("boto3.client", "boto3.resource",
                                                                              "boto3.Session")}  # fmt: skip
     assert builders == {"enhancer.runtime"}
@@ -233,7 +240,7 @@ def broad(handler):
 
 def test_only_the_frame_catches_everything():
     """There is a last net under requests, under each job of a sweep and each owner of a closing; nowhere else."""
-    nets = {name for name, tree in TREES.items() for node in ast.walk(tree)
+    nets = {name for name in PRODUCT for node in ast.walk(TREES[name])
             if isinstance(node, ast.ExceptHandler) and broad(node)}  # fmt: skip
     assert nets == {"enhancer.api.http.app", "enhancer.operations.sweep", "enhancer.operations.quota_reset"}
 
