@@ -3,6 +3,7 @@
 ``accounts``       users, their sessions, and sign-ins that were begun
 ``api_keys``       form, scopes and limits of API keys
 ``artifacts``      keys of stored files in the bucket
+``aws_prices``     AWS's list prices, dated
 ``availability``   which models may run: by environment, by the operator's flags
 ``callers``        who sent a request: a guest, a user or an API key
 ``costs``          what a run costs us, in USD micros; the providers' prices
