@@ -66,11 +66,14 @@ format: venv  ## put the code into shape
 	@ruff format --quiet $(SOURCES)
 
 ##@ Measure
-.PHONY: bench load credits-race faults provider-faults restarts
+.PHONY: bench cost load credits-race faults provider-faults restarts
 bench: venv  ## cold starts and the embedded model, side by side with peers
 	@uv pip install --quiet --no-config --no-deps --require-hashes -r requirements/bench.txt
 	@$(PY) -m benchmarks.cold_start
 	@$(MODULE) benchmarks.upscale
+
+cost: venv  ## what a month costs, first limits, margins: write docs/cost.md and its chart
+	@$(MODULE) benchmarks.cost_model
 
 load: venv  ## a hundred jobs at once; write docs/load.md
 	@$(MODULE) tests.load.jobs_at_once
