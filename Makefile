@@ -7,7 +7,7 @@ PYTEST := $(PY) -m pytest
 MODULE := PYTHONPATH=layers/common:layers/vision $(PY) -m
 TWO_CORES := -n 2 --dist worksteal
 TWO_STACKS := -n 2 --dist loadfile --no-loadscope-reorder
-SOURCES := layers functions local tests benchmarks
+SOURCES := layers functions local ops tests benchmarks
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/bytecode
 export SAM_CLI_TELEMETRY := 0
@@ -15,6 +15,8 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 ENV ?= staging
+# What is deployed now: minute (UTC) and commit. Each deployment needs another one, see `Release` in template.yaml.
+RELEASE ?= $(shell date -u +%y%m%d%H%M)$(shell git rev-parse --short=7 HEAD 2>/dev/null)
 PORT ?= 8787
 N ?= 50
 EMULATOR_PORT ?= 4566
@@ -91,12 +93,15 @@ restarts: venv  ## stop the local stack N times by any signal at any moment; wri
 	@$(MODULE) tests.e2e.restarts --rounds $(N)
 
 ##@ Deploy
-.PHONY: build deploy
+.PHONY: build deploy rollback
 build: venv-local  ## build what would be deployed to AWS
 	@sam build
 
 deploy: build  ## deploy to AWS: ENV=testing|staging|production PARAMETERS="AppOrigin=https://... ..."
-	@sam deploy --config-env $(ENV) --parameter-overrides Environment=$(ENV) $(PARAMETERS)
+	@sam deploy --config-env $(ENV) --parameter-overrides Environment=$(ENV) Release=$(RELEASE) $(PARAMETERS)
+
+rollback: venv-local  ## move everybody to the release before: ENV=... ARGS="--list | --to RELEASE | --prune N"
+	@$(MODULE) ops.rollback $(ENV) $(ARGS)
 
 ##@ Keep
 .PHONY: venv venv-local browser openapi events lock

@@ -97,18 +97,25 @@ def _value(template: Json, expression: Any, parameters: dict[str, str]) -> Any:
         case "Fn::Equals":
             first, second = (_value(template, part, parameters) for part in operand)
             return first == second
+        case "Fn::Or":
+            return any(_value(template, part, parameters) for part in operand)
+        case "Fn::And":
+            return all(_value(template, part, parameters) for part in operand)
     raise NotImplementedError(operator)
 
 
-def transformed(path: Path = ROOT / "template.yaml") -> Json:
-    """The template as CloudFormation gets it: SAM's own transform, with a code address in place of our folders."""
+def transformed(path: Path = ROOT / "template.yaml", **parameters: str) -> Json:
+    """The template as CloudFormation gets it: SAM's own transform, with a code address in place of our folders.
+
+    ``parameters`` beside the defaults: SAM looks some of them up while it transforms.
+    """
     sources = load(path)
     for found in sources["Resources"].values():
         for field in ("CodeUri", "ContentUri", "DefinitionUri"):
             if field in found.get("Properties", {}):
                 found["Properties"][field] = "s3://bucket/key"
-    parameters = {name: found.get("Default", "") for name, found in sources["Parameters"].items()}
+    known = {name: found.get("Default", "") for name, found in sources["Parameters"].items()} | parameters
     with mock.patch.dict(os.environ, {"AWS_DEFAULT_REGION": "eu-central-1"}):
         translator = Translator({}, Parser())
-        translated: Json = translator.translate(sources, parameters)
+        translated: Json = translator.translate(sources, known)
     return translated

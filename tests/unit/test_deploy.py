@@ -82,6 +82,11 @@ def test_a_documented_command_sets_what_it_says(command):
     written = dict(word.split("=", 1) for word in shlex.split(command.partition("#")[0])[2:])
     wanted = dict(one.split("=", 1) for one in written.get("PARAMETERS", "").split())
     found = arrives(values["parameter_overrides"])
+    release = found.pop("Release")
+    deployed({"Release": release})
+    assert re.fullmatch(
+        r"[0-9]{10}[0-9a-f]{7}", release
+    )  # another one each minute, so nothing stays undeployed
     assert found == wanted | {"Environment": written["ENV"]}
     assert values["config_env"] == written["ENV"]
     assert deployed(found).environment == written["ENV"]

@@ -88,12 +88,38 @@ def test_the_table_forgets_by_the_attribute_that_the_code_writes():
     assert (whole["DeletionPolicy"], whole["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
-@pytest.mark.parametrize(("environment", "on"), [("production", True), ("development", False)])
-def test_the_table_can_be_restored_to_any_point_in_production(environment, on):
-    """Money can be brought back to any second of the last weeks."""
-    enabled = TABLE["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
-    name, if_true, if_false = enabled["Fn::If"]
-    assert (if_true if template.condition(TEMPLATE, name, Environment=environment) else if_false) is on
+@pytest.mark.parametrize(
+    ("environment", "backups", "on"),
+    [("production", "auto", True), ("staging", "auto", True), ("testing", "auto", False),
+     ("development", "auto", False), ("testing", "true", True), ("production", "false", False)],
+)  # fmt: skip
+def test_the_table_can_be_restored_to_any_point_where_it_matters(environment, backups, on):
+    """Money can be brought back to any second of the last weeks, and a slip cannot delete it."""
+    for setting in (
+        TABLE["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"],
+        TABLE["DeletionProtectionEnabled"],
+    ):
+        name, if_true, if_false = setting["Fn::If"]
+        holds = template.condition(TEMPLATE, name, Environment=environment, Backups=backups)
+        assert (if_true if holds else if_false) is on
+
+
+@pytest.mark.parametrize(
+    ("local", "dollars", "there"), [("false", "0", False), ("false", "250", True), ("true", "250", False)]
+)
+def test_a_budget_is_watched_where_one_is_set(local, dollars, there):
+    """The emulator has none, and the topic's policy still lets the alarms in."""
+    resources = TEMPLATE["Resources"]
+    assert resources["Budget"]["Condition"] == resources["BudgetMayTell"]["Condition"] == "HasBudget"
+    assert template.condition(TEMPLATE, "HasBudget", Local=local, MonthlyBudgetUsd=dollars) is there
+    (statement,) = resources["BudgetMayTell"]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]}
+    told = resources["Budget"]["Properties"]["NotificationsWithSubscribers"]
+    assert [(one["Notification"]["NotificationType"], one["Notification"]["Threshold"]) for one in told] == [
+        ("ACTUAL", 80),
+        ("ACTUAL", 100),
+        ("FORECASTED", 100),
+    ]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -199,12 +225,15 @@ def test_every_setting_the_code_requires_is_given_to_every_function():
     assert Settings.load(values).table == "x"
 
 
-MODEL, MACHINE = {"UPSCALE_FUNCTION_NAME": {"Ref": "Upscale"}}, {"STATE_MACHINE_ARN": {"Ref": "Enhance"}}
+MODEL, MACHINE = (
+    {"UPSCALE_FUNCTION_NAME": {"Fn::Sub": "${Upscale}:live"}},
+    {"STATE_MACHINE_ARN": {"Ref": "Enhance"}},
+)
 NOTICES = {"NOTICES_TOPIC_ARN": {"Ref": "Notices"}}
 PARKED = {"PARKED_QUEUE_URL": {"Ref": "BillingDeadLetters"}}
 OWN = {"Generate": MODEL | MACHINE | NOTICES, "FinishItem": NOTICES, "Billing": PARKED, "StripeWebhook": PARKED,
        "QuotaReset": NOTICES | PARKED, "Jobs": MACHINE, "Sweep": MACHINE, "StartPrediction": MODEL,
-       "ProviderWebhook": MACHINE, "Account": MACHINE | {"EXPORT_FUNCTION_NAME": {"Ref": "Export"}},
+       "ProviderWebhook": MACHINE, "Account": MACHINE | {"EXPORT_FUNCTION_NAME": {"Fn::Sub": "${Export}:live"}},
        "SignIn": {
            "SIGN_IN_SECRET_NAME": {"Ref": "SignInSecret"}, "GOOGLE_ISSUER": {"Ref": "GoogleIssuer"},
            "GITHUB_URL": {"Ref": "GithubUrl"}, "GITHUB_API_URL": {"Ref": "GithubApiUrl"},

@@ -37,6 +37,7 @@ class Settings:
     """
 
     environment: str
+    release: str
     table: str
     bucket: str
     signing_secret: str
@@ -77,6 +78,7 @@ class Settings:
         sold = price_tables(environ)
         return cls(
             environment=_one_of(environ, "ENVIRONMENT", ENVIRONMENTS),
+            release=environ.get("RELEASE", ""),
             table=_required(environ, "TABLE_NAME"),
             bucket=_required(environ, "BUCKET_NAME"),
             signing_secret=_required(environ, "SIGNING_SECRET_NAME"),

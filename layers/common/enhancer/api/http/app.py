@@ -339,6 +339,7 @@ class RequestContext:
                 "method": self.request.method,
                 "path": self.request.path[:LOGGED_PATH_MAX],
                 "status": answer["statusCode"],
+                "release": runtime.settings().release,
                 "ms": round(elapsed, 1),
                 **self._notes,
             },

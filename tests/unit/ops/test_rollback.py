@@ -1,0 +1,215 @@
+"""Going back to an earlier release: all functions, once, and to the same one however often it is run."""
+
+import argparse
+
+import pytest
+from botocore.exceptions import ClientError
+
+from ops import rollback
+from ops.rollback import Function, RollbackError
+
+OLD, BEFORE, LAST = "2611280900aaa", "2611290900bbb", "2611291000ccc"
+DENIED = ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "slow down"}}, "UpdateAlias")
+
+
+class Lambda:
+    """Aliases in memory, like the client of Lambda; ``refusals``: how often a function's alias is refused."""
+
+    def __init__(self, versions, live, refusals=None):
+        self.versions = {name: dict(found) for name, found in versions.items()}
+        self.live = dict(live)
+        self.weights = {}
+        self.refusals = refusals or {}
+
+    def get_paginator(self, _operation):
+        return self
+
+    def paginate(self, **order):
+        found = [
+            {"Version": number, "Environment": {"Variables": {"RELEASE": release}}}
+            for release, number in self.versions[order["FunctionName"]].items()
+        ]
+        yield {"Versions": [{"Version": "$LATEST", "Environment": {"Variables": {"RELEASE": LAST}}}]}
+        yield {"Versions": found}
+
+    def get_alias(self, **order):
+        assert order["Name"] == "live"
+        name = order["FunctionName"]
+        weights = self.weights.get(name, {})
+        return {"FunctionVersion": self.live[name], "RoutingConfig": {"AdditionalVersionWeights": weights}}
+
+    def update_alias(self, **order):
+        assert order["Name"] == "live"
+        name = order["FunctionName"]
+        if self.refusals.get(name, 0):
+            self.refusals[name] -= 1
+            raise DENIED
+        self.live[name] = order["FunctionVersion"]
+        self.weights[name] = order["RoutingConfig"]["AdditionalVersionWeights"]
+
+    def delete_function(self, **order):
+        name, gone = order["FunctionName"], order["Qualifier"]
+        assert self.live[name] != gone
+        self.versions[name] = {release: one for release, one in self.versions[name].items() if one != gone}
+
+
+class Stack:
+    """A deployed stack whose functions are these."""
+
+    name, place = "stack", "here"
+
+    def __init__(self, functions, status="UPDATE_COMPLETE"):
+        self.functions = functions
+        self.description = {"StackStatus": status}
+        self.stopped = False
+
+    def output(self, name):
+        return {"Release": LAST}[name]
+
+    def client(self, service):
+        return self.functions if service == "lambda" else self
+
+    def get_paginator(self, _operation):
+        return self
+
+    def paginate(self, **order):
+        assert order == {"StackName": self.name}
+        for name in self.functions.versions:
+            arn = f"arn:aws:lambda:eu-central-1:1:function:{name}:live"
+            yield {"StackResourceSummaries": [
+                {"ResourceType": "AWS::Lambda::Function", "PhysicalResourceId": name},
+                {"ResourceType": "AWS::Lambda::Alias", "PhysicalResourceId": arn},
+            ]}  # fmt: skip
+
+    def cancel_update_stack(self, **order):
+        assert order == {"StackName": self.name}
+        self.stopped = True
+
+
+def deployed(**more):
+    """Three releases of two functions, and one that came with the last; the last is live."""
+    versions = {
+        "a": {OLD: "3", BEFORE: "4", LAST: "5"},
+        "b": {OLD: "1", BEFORE: "2", LAST: "9"},
+        "new": {LAST: "1"},
+    }
+    return Lambda(versions, {"a": "5", "b": "9", "new": "1"}, **more)
+
+
+def run(stack, **order):
+    """What the command says."""
+    said = []
+    rollback.run(stack, argparse.Namespace(**{"to": None, "list": False, "prune": None} | order), said.append)
+    return said
+
+
+def test_everybody_is_moved_to_the_release_before_and_a_newer_function_stays():
+    """Versions are numbered by function, so it goes by the release's name."""
+    functions = deployed()
+    said = run(Stack(functions))
+    assert functions.live == {"a": "4", "b": "2", "new": "1"}
+    assert said[0] == f"{BEFORE} is live: 2 functions moved, 1 stayed."
+    assert "new" in said[1]
+
+
+def test_running_it_again_goes_no_further_back():
+    """The target follows from what was deployed, or a nervous second call would go two releases back."""
+    functions = deployed()
+    run(Stack(functions))
+    assert run(Stack(functions))[0] == f"{BEFORE} is live: 0 functions moved, 3 stayed."
+    assert functions.live == {"a": "4", "b": "2", "new": "1"}
+
+
+def test_what_broke_off_half_way_is_told_and_finished_by_the_next_run():
+    """One function that cannot be moved keeps no other from moving."""
+    functions = deployed(refusals={"a": rollback.TRIES})
+    with pytest.raises(RollbackError, match=r"Not moved: a \(.*slow down.*Run it again"):
+        run(Stack(functions))
+    assert functions.live == {"a": "5", "b": "2", "new": "1"}
+    run(Stack(functions))
+    assert functions.live == {"a": "4", "b": "2", "new": "1"}
+
+
+def test_a_refusal_or_two_are_tried_again():
+    """Lambda limits how many changes it takes in a second."""
+    functions = deployed(refusals={"a": rollback.TRIES - 1})
+    run(Stack(functions))
+    assert functions.live["a"] == "4"
+
+
+def test_callers_are_not_left_divided():
+    """A canary that was left behind sends some callers on to the other version."""
+    functions = deployed()
+    functions.live["a"], functions.weights["a"] = "4", {"5": 0.1}
+    run(Stack(functions))
+    assert functions.weights["a"] == {}
+
+
+def test_any_release_can_be_named_also_the_way_forward():
+    """Back two, and forward to the last again."""
+    functions = deployed()
+    run(Stack(functions), to=OLD)
+    assert functions.live == {"a": "3", "b": "1", "new": "1"}
+    run(Stack(functions), to=LAST)
+    assert functions.live == {"a": "5", "b": "9", "new": "1"}
+
+
+def test_an_unknown_release_moves_nothing():
+    """And the known ones are named."""
+    functions = deployed()
+    with pytest.raises(RollbackError, match=f"no release x. Known: {OLD}, {BEFORE}, {LAST}"):
+        run(Stack(functions), to="x")
+    assert functions.live["a"] == "5"
+
+
+def test_without_an_earlier_release_there_is_no_way_back():
+    """A first deployment."""
+    with pytest.raises(RollbackError, match="no release before"):
+        run(Stack(Lambda({"a": {LAST: "1"}}, {"a": "1"})))
+
+
+def test_a_deployment_under_way_is_stopped_instead():
+    """Whoever moves aliases under CodeDeploy's hands has them moved again by it."""
+    stack = Stack(deployed(), status="UPDATE_IN_PROGRESS")
+    assert "stopped" in run(stack)[0]
+    assert stack.stopped
+    assert stack.functions.live["a"] == "5"
+
+
+def test_old_versions_are_deleted_but_never_what_is_live():
+    """Also where an old release is live again."""
+    functions = deployed()
+    functions.live["b"] = "1"
+    assert run(Stack(functions), prune=2)[0].startswith("1 versions deleted")
+    assert functions.versions == {
+        "a": {BEFORE: "4", LAST: "5"}, "b": {OLD: "1", BEFORE: "2", LAST: "9"}, "new": {LAST: "1"},
+    }  # fmt: skip
+
+
+def test_the_releases_are_listed_with_what_is_live():
+    """A half-way state is seen."""
+    functions = deployed()
+    functions.live["b"] = "2"
+    assert run(Stack(functions), list=True) == [
+        f"{OLD}  2 functions, live for 0", f"{BEFORE}  2 functions, live for 1",
+        f"{LAST}  3 functions, live for 2 <- deployed last",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kept", ["0", "1", "-3"])
+def test_the_way_back_cannot_be_pruned_away(kept, capsys):
+    """Two is the least."""
+    with pytest.raises(SystemExit):
+        rollback.main(["local", "--prune", kept])
+    assert "at least 2" in capsys.readouterr().err
+
+
+def test_an_unreachable_stack_is_an_exit_status_and_a_sentence(capsys):
+    """No trace of calls for an operator in a hurry."""
+    assert rollback.main(["nowhere"]) == 1
+    assert "There is no environment 'nowhere'" in capsys.readouterr().err
+
+
+def test_a_function_whose_version_is_gone_is_told():
+    """Nothing is guessed."""
+    assert Function("a", {OLD: "1"}, live="7", shared=False).live_release == "?"
