@@ -23,7 +23,7 @@ class Caller:
 
     ``guest`` is the browser's guest identity, also when a user is signed in: what was made as a guest stays
     reachable. ``new_guest_cookie`` is set when the browser had none that holds. ``key`` is the API key that was sent;
-    with one there is no browser, hence no guest. ``account`` is None for a guest. ``plan`` and ``plans`` (all of them, by
+    with one there is no browser, hence no guest. ``account`` is None for a guest. ``plan`` and ``plans`` (all, by
     name) are within the operator's caps where ``access``, what the caller may start now, is known.
     """
 

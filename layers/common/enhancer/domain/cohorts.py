@@ -32,8 +32,8 @@ PAUSED_SECONDS = 60
 class Access:
     """Whether a caller may start runs now.
 
-    ``needs``: what would let in who is not admitted; ``upgrade_url``: the path where they get it. ``paused``: no new run
-    starts for anybody, whoever is admitted; what runs goes on.
+    ``needs``: what would let in who is not admitted; ``upgrade_url``: the path where they get it. ``paused``: no new
+    run starts for anybody; what runs goes on.
     """
 
     phase: Phase

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from enhancer.domain.callers import Caller
 from enhancer.domain.cohorts import Access, Cohort, Needs, Phase
-from enhancer.domain.models import Model
+from enhancer.domain.models import CATALOGUE, Model
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS, Plan
 
@@ -54,8 +55,8 @@ class Flags:
     ``off``: providers, or slugs or aliases of models, that must not run. ``spend_cap``: what all providers together may
     cost us in a day, in USD micros; None means the stack's own. ``canary_percent``: the share that is let in of those
     whom the next phase would add. ``plan_caps``: by plan. ``jobs_paused``: nothing new runs. ``plan_gating``: the page
-    locks what the plan lacks. ``credits_cta``: the page offers credits to buy. ``invited``: verified e-mail addresses in
-    lower case. ``version``: counts the changes; 0 where nobody has changed anything.
+    locks what the plan lacks. ``credits_cta``: the page offers credits to buy. ``invited``: verified e-mail addresses,
+    in lower case. ``version``: counts the changes; 0 where nobody has changed anything.
     """
 
     off: Collection[str] = ()
@@ -137,6 +138,31 @@ class Flags:
         if self.phase == "I2":
             return "sign_in"
         return "paid_plan" if plans_sold else "invitation"
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsVersion:
+    """A version of the flags: the document (see `flags_document`), who made it, why, and when (epoch ms).
+
+    ``version`` is None for an entry of a release without versions. ``restores``: the version that was rolled back to.
+    """
+
+    version: int | None
+    document: Mapping[str, Any]
+    actor: str
+    reason: str
+    at: int
+    restores: int | None = None
+
+
+CLOSED = Flags(
+    phase="I1",
+    off=tuple(sorted({one.provider for one in CATALOGUE if one.provider != "embedded"})),
+    spend_cap=0,
+    credits_cta=False,
+)
+"""What a function goes by that finds flags it cannot read and never knew better: who pays is served, by the embedded
+model alone. Nobody who paid is turned away, and nothing costs us a provider's price."""
 
 
 def canary_step(owner: Owner) -> int:
