@@ -58,9 +58,15 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Optio
     """Read what is asked for. Keys come from the environment, so that no list of processes shows them."""
     parser = argparse.ArgumentParser(prog="make smoke", description=__doc__.partition("\n")[0])
     parser.add_argument("url", metavar="BASE_URL", help="for example https://enhance.example")
-    parser.add_argument("--only", type=_names, default=(), help=f"of {', '.join(CHECKS)}; with commas between")
-    parser.add_argument("--environment", choices=ENVIRONMENTS, help="default: development on loopback, else production")
-    parser.add_argument("--burst", action="store_true", help="meet the rate limit of guests (they wait up to a minute)")
+    parser.add_argument(
+        "--only", type=_names, default=(), help=f"of {', '.join(CHECKS)}; with commas between"
+    )
+    parser.add_argument(
+        "--environment", choices=ENVIRONMENTS, help="default: development on loopback, else production"
+    )
+    parser.add_argument(
+        "--burst", action="store_true", help="meet the rate limit of guests (they wait up to a minute)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     parser.add_argument("--patience", type=float, default=90.0, help="seconds for a job to end (90)")
     parser.add_argument("--deadline", type=float, default=240.0, help="seconds for everything (240)")
@@ -87,7 +93,9 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Optio
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(filter(None, (one.strip() for one in text.split(","))))
     if unknown := [one for one in names if one not in CHECKS]:
-        raise argparse.ArgumentTypeError(f"there is no check {', '.join(unknown)}; there are {', '.join(CHECKS)}")
+        raise argparse.ArgumentTypeError(
+            f"there is no check {', '.join(unknown)}; there are {', '.join(CHECKS)}"
+        )
     return names
 
 

@@ -35,7 +35,9 @@ SECURITY_HEADERS = {
 }
 """What every answer of a function carries, with exactly this value; any value will do for `NAMED`."""
 NAMED = ("X-Request-Id", "Server-Timing")
-LEAKS = re.compile(r"Traceback \(most recent call last\)|File \"/|/var/task|/opt/python|botocore|arn:aws|AKIA[A-Z0-9]{16}")
+LEAKS = re.compile(
+    r"Traceback \(most recent call last\)|File \"/|/var/task|/opt/python|botocore|arn:aws|AKIA[A-Z0-9]{16}"
+)
 ERROR_TYPES = {
     "validation_error", "auth_error", "insufficient_credits", "forbidden", "not_found", "method_not_allowed",
     "conflict", "payload_too_large", "unsupported_media_type", "idempotency_mismatch", "rate_limit", "server_error",
@@ -84,7 +86,9 @@ class Answer:
         except ValueError:
             found = None
         if self.kind not in ("application/json", "application/problem+json") or not isinstance(found, dict):
-            raise Failed(f"{self.what} gives {self.kind or 'no content type'} instead of a JSON object ({self.status})")
+            raise Failed(
+                f"{self.what} gives {self.kind or 'no content type'} instead of a JSON object ({self.status})"
+            )
         return found
 
     def data(self, status: int = 200) -> Json:
@@ -224,7 +228,9 @@ class Visitor:
             self.get("/api/ai-image/usage")
         return {"Origin": self.url, "X-CSRF-Token": self.cookies.get("csrf_token", "")}
 
-    def send(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
+    def send(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> Answer:
         """Send a request; a rate limit that passes within seconds is waited for, a few times."""
         answer = self._send(method, path, headers or {}, **more)
         wait = answer.headers.get("Retry-After", "")
@@ -279,5 +285,6 @@ def tiny_png(width: int = 24, height: int = 16) -> bytes:
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
     )

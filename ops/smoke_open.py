@@ -77,7 +77,12 @@ def openapi(smoke: Smoke) -> str:
     expect(not silent, f"operations without answers: {silent[:3]}")
     dead = sorted({ref for ref in _references(document) if not _leads(document, ref)})
     expect(not dead, f"references that lead nowhere: {dead[:3]}")
-    missing = {"/api/ai-image/generate", "/api/ai-image/jobs", "/api/ai-image/usage", "/api/health"} - paths.keys()
+    missing = {
+        "/api/ai-image/generate",
+        "/api/ai-image/jobs",
+        "/api/ai-image/usage",
+        "/api/health",
+    } - paths.keys()
     expect(not missing, f"paths that are not described: {sorted(missing)}")
     return f"OpenAPI {version}, product {info['version']}, {len(operations)} operations"
 
@@ -143,7 +148,10 @@ def quote(smoke: Smoke) -> str:
     access = smoke.guest.get("/api/ai-image/usage").data().get("access") or {}
     refuses = refusal.get("code") in (NOT_IN_COHORT, PAUSED)
     admitted = access.get("admitted", True) and not access.get("paused", False)
-    expect(refuses != admitted, f"the phase admits guests: {admitted}, the quote says {refusal.get('code') or 'yes'}")
+    expect(
+        refuses != admitted,
+        f"the phase admits guests: {admitted}, the quote says {refusal.get('code') or 'yes'}",
+    )
     return f"1.0 credit{', refused as the phase wants: ' + refusal['code'] if refuses else ''}"
 
 
@@ -181,14 +189,21 @@ def method(smoke: Smoke) -> str:
     ):
         answer = smoke.nobody.send(verb, path).refused(405, "method_not_allowed")
         found = {one.strip() for one in answer.headers.get("Allow", "").split(",")} - {""}
-        expect(found == allowed, f"{verb} {path}: Allow is {sorted(found) or 'missing'}, expected {sorted(allowed)}")
+        expect(
+            found == allowed,
+            f"{verb} {path}: Allow is {sorted(found) or 'missing'}, expected {sorted(allowed)}",
+        )
     return "405 with Allow"
 
 
 @check("not-found")
 def not_found(smoke: Smoke) -> str:
     """An unknown path is 404 in the envelope, also below the results."""
-    for path in ("/api/nowhere", "/r2-ai/ai-enhancer/elsewhere/x.png", "/r2-ai/ai-enhancer/results/..%2f..%2fx"):
+    for path in (
+        "/api/nowhere",
+        "/r2-ai/ai-enhancer/elsewhere/x.png",
+        "/r2-ai/ai-enhancer/results/..%2f..%2fx",
+    ):
         smoke.nobody.get(path).refused(404, "not_found")
     return "404 in the envelope"
 
@@ -265,7 +280,9 @@ def provider_webhook(smoke: Smoke) -> str:
 def _unsigned(smoke: Smoke, path: str, forged: dict[str, str]) -> str:
     seen = set()
     for headers in ({}, forged):
-        answer = smoke.nobody.send("POST", path, headers=headers, json={"id": "evt_smoke", "status": "succeeded"})
+        answer = smoke.nobody.send(
+            "POST", path, headers=headers, json={"id": "evt_smoke", "status": "succeeded"}
+        )
         expect(400 <= answer.status < 500, f"{path} without a signature gives {answer.said or answer.status}")
         seen.add(answer.said)
     return ", ".join(sorted(seen))

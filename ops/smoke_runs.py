@@ -34,7 +34,12 @@ def generate(smoke: Smoke) -> str:
     if handed_over:
         found = _ended(smoke, smoke.runner, job_id)
         output, charge = found["output"] or {}, found["charge"]
-        result = {"imageUrl": output.get("url"), "originalUrl": found["input"]["url"], **output, "charge": charge}
+        result = {
+            "imageUrl": output.get("url"),
+            "originalUrl": found["input"]["url"],
+            **output,
+            "charge": charge,
+        }
     else:
         result = answer.data()
         for name in ("usage", "monthlyUsage", "limits", "entitlements", "model", "provider"):
@@ -42,7 +47,10 @@ def generate(smoke: Smoke) -> str:
         charged = answer.headers.get("X-Credits-Charged", "")
         expect(charged, "the header X-Credits-Charged is missing")
     size = (result["width"], result["height"])
-    expect(size == (2 * WIDTH, 2 * HEIGHT), f"the result is {size[0]}x{size[1]}, expected {2 * WIDTH}x{2 * HEIGHT}")
+    expect(
+        size == (2 * WIDTH, 2 * HEIGHT),
+        f"the result is {size[0]}x{size[1]}, expected {2 * WIDTH}x{2 * HEIGHT}",
+    )
     expect(RESULTS in str(result["imageUrl"]), f"imageUrl does not lie under {RESULTS}")
     expect(UPLOADS in str(result["originalUrl"]), f"originalUrl does not lie under {UPLOADS}")
     _spend(smoke, 1, float(result["charge"]["total"]))
@@ -240,7 +248,9 @@ def _limits(answer: Answer) -> None:
         answer.refused(429, "rate_limit")
         wait = answer.headers.get("Retry-After", "")
         expect(wait.isdigit(), f"429 without Retry-After: {answer.code}")
-        raise Blocked(f"{answer.code}: earlier runs used it up, Retry-After {wait} (KEY has limits of its own)")
+        raise Blocked(
+            f"{answer.code}: earlier runs used it up, Retry-After {wait} (KEY has limits of its own)"
+        )
     if answer.status == 402:
         raise Blocked("neither plan nor credits of KEY cover the run")
 
@@ -300,7 +310,10 @@ def _uploaded(owner: Visitor, picture: bytes) -> str:
 
 def _kept_from(visitor: Visitor, url: str) -> str:
     answer = visitor.get(url)
-    expect(answer.status in (401, 403, 404), f"a result of somebody else gives {answer.status}, expected 403 or 404")
+    expect(
+        answer.status in (401, 403, 404),
+        f"a result of somebody else gives {answer.status}, expected 403 or 404",
+    )
     return answer.said
 
 

@@ -14,6 +14,7 @@ from enhancer.domain.rate_limits import RateLimit
 
 DEEP = RateLimit("health", 10)
 """Deep checks per minute of one caller: each asks every provider."""
+BODY = {"application/json": {"model": HealthAnswer}}
 app = create_app(rate=None, csrf=False)
 
 
@@ -21,7 +22,10 @@ app = create_app(rate=None, csrf=False)
     "/api/health",
     summary="Whether we are up",
     tags=["operations"],
-    responses={503: {"description": "A part is not fine: `checks` says which."}},
+    responses={
+        200: {"description": "All is fine.", "content": BODY},
+        503: {"description": "A part is not fine: `checks` says which.", "content": BODY},
+    },
 )
 def health(
     deep: Annotated[

@@ -286,7 +286,9 @@ def add_routes(app: Flask, account: Replicate) -> None:
     route("GET", "/v1/predictions", "list", account.page)
     route("GET", "/v1/predictions/<prediction_id>", "get", account.get)
     route("POST", "/v1/predictions/<prediction_id>/cancel", "cancel", account.cancel)
-    route("GET", "/v1/account", "account", lambda: jsonify(type="organization", username="local", name="Local"))
+    route(
+        "GET", "/v1/account", "account", lambda: jsonify(type="organization", username="local", name="Local")
+    )
     route("GET", "/v1/webhooks/default/secret", "secret", lambda: jsonify(key=account.secret))
     route("POST", "/v1/files", "files", account.upload)
     route("GET", "/v1/files/<file_id>", "files", account.get_file)

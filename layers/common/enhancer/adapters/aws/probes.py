@@ -24,9 +24,22 @@ if TYPE_CHECKING:
 
 NOBODY = {"pk": {"S": "HEALTH"}, "sk": {"S": "-"}}
 """A key that nothing is stored under."""
-REFUSED = ("AccessDenied", "Forbidden", "NotAuthorized", "UnrecognizedClient", "InvalidSignature", "ExpiredToken")
+REFUSED = (
+    "AccessDenied",
+    "Forbidden",
+    "NotAuthorized",
+    "UnrecognizedClient",
+    "InvalidSignature",
+    "ExpiredToken",
+)
 MISSING = ("ResourceNotFound", "NotFound", "NoSuchBucket", "StateMachineDoesNotExist")
-THROTTLED = ("Throttl", "TooManyRequests", "ProvisionedThroughputExceeded", "SlowDown", "RequestLimitExceeded")
+THROTTLED = (
+    "Throttl",
+    "TooManyRequests",
+    "ProvisionedThroughputExceeded",
+    "SlowDown",
+    "RequestLimitExceeded",
+)
 
 
 def table(client: DynamoDBClient, name: str) -> None:
