@@ -65,9 +65,14 @@ def test_only_refusals_count_as_such(counted, status, refused):
 
 def test_the_metrics_of_an_invocation_that_breaks_are_written(counted):
     """What happened before the error did happen."""
-    with pytest.raises(RuntimeError), invocation():
-        count("ResultsReused")
-        raise RuntimeError
+
+    def broken():
+        with invocation():
+            count("ResultsReused")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        broken()
     assert counted("ResultsReused") == {"": [1.0]}
 
 

@@ -33,7 +33,7 @@ logger = Logger(service="enhancer", utc=True, log_uncaught_exceptions=False, jso
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What a metric is counted in, and the one dimension that it is told apart by, besides in all; None: only in all."""
+    """What a metric is counted in, and the one dimension that it is told apart by, too; None: only in all."""
 
     unit: MetricUnit = MetricUnit.Count
     by: str | None = None
@@ -88,7 +88,7 @@ def invocation(**keys: Any) -> Iterator[None]:
         counted = _collecting.pop()
         try:
             _write(counted)
-        except Exception:  # noqa: BLE001 - an answer does not fail for its metrics
+        except Exception:  # an answer does not fail for its metrics
             logger.exception("metrics not written")
         logger.remove_keys(_bound.pop())
 

@@ -1,4 +1,4 @@
-"""Errors of ours, sent to Sentry by the address (DSN) in ``SENTRY_DSN``: what broke and where, and nothing of anybody's.
+"""Errors of ours, sent to Sentry by the DSN in ``SENTRY_DSN``: what broke and where, and nothing of anybody's.
 
 Only the first error of a process loads the library. Each report is sent before the function freezes.
 """
@@ -24,7 +24,7 @@ _HIDDEN = (
     re.compile(r"(?:ek|sk|rk)_(?:live|test)_[\w+/=-]+|whsec_[\w+/=-]+|r8_\w+"),
     re.compile(r"(?i)\b(?:bearer|basic)\s+\S+"),
     re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"),
-    re.compile(r"(?<=\?)\S+"),
+    re.compile(r"(?<=\?)\S+|\b[\w.-]+=\S+"),
     re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b|(?<![\w:])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:])"),
     re.compile(r"""'[^'\n]*'|"[^"\n]*\""""),  # what an error quotes may be a prompt, or any other input
     re.compile(r"[A-Za-z0-9_+/=-]{32,}"),
@@ -84,7 +84,6 @@ def _start() -> None:
         environment=os.environ.get("ENVIRONMENT"),
         server_name="",
         before_send=scrubbed,  # type: ignore[arg-type]
-        send_default_pii=False,
         include_local_variables=False,
         include_source_context=False,
         max_breadcrumbs=0,

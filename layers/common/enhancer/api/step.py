@@ -17,7 +17,7 @@ ANSWERS = (EnhancerError, StaleAttempt)
 
 @contextmanager
 def step(name: str, event: Mapping[str, Any]) -> Iterator[None]:
-    """Run a step. Its lines name job, attempt, item and turn, and, once the job was read, the request that ordered it."""
+    """Run a step. Its lines name job, attempt, item, turn and, once the job was read, the request that ordered it."""
     began, ended = time.perf_counter(), "done"
     with telemetry.invocation(**{key: event.get(key) for key in ("jobId", "attempt", "item", "turn")}):
         try:
