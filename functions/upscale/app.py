@@ -1,7 +1,8 @@
 """The embedded model: reads an original, enlarges it, stores the result, wakes the step that waits for it.
 
 Event: ``source`` and ``target`` (storage keys), ``scale`` (2, 4, 6, 8), ``quality`` (standard, pro),
-``format`` (jpeg, png, webp, avif) and ``job`` (ownerType, ownerId, jobId, attempt, item), which may be left out.
+``format`` (jpeg, png, webp, avif) and ``job`` (ownerType, ownerId, jobId, attempt, item, and turn and requestId for its
+log lines), which may be left out.
 Answer: ``width`` and ``height`` in pixels, ``contentType``, ``bytes``, the ``seconds`` of the model and the ``cost`` of
 the function in USD micros. Errors keep their class name, which the caller sees as ``errorType``.
 """
@@ -16,7 +17,7 @@ from enhancer.adapters.images import pixels
 from enhancer.api.model_watch import Watch
 from enhancer.domain import costs, images
 from enhancer.domain.refs import Ref
-from enhancer.telemetry import logger
+from enhancer.telemetry import invocation, logger
 from vision import upscaler
 
 upscaler.warm_up("standard")  # at init, where the CPU runs at full speed
@@ -24,7 +25,9 @@ upscaler.warm_up("standard")  # at init, where the CPU runs at full speed
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     began = time.monotonic()
-    with Watch(Ref.from_event(event["job"]) if event.get("job") else None) as watch:
+    job = event.get("job") or {}
+    about = {key: job.get(key) for key in ("requestId", "jobId", "attempt", "item", "turn")}
+    with invocation(**about), Watch(Ref.from_event(job) if job else None) as watch:
         artifacts = runtime.artifacts()
         scale, file_format = event["scale"], event["format"]
         photo = pixels.read(artifacts.get(event["source"]), pixels_max=images.PIXELS_MAX)

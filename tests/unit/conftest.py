@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterator
 from functools import cache
 from types import SimpleNamespace
@@ -17,6 +18,8 @@ from enhancer.adapters.dynamodb import table
 from enhancer.telemetry import logger
 from tests.support import aws, functions
 from tests.support.world import World
+
+os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "tests")
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +101,42 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Logs:
     stream = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", stream)
     return Logs(stream)
+
+
+class Counted:
+    """The metrics written so far."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.lines: list[dict[str, Any]] = []
+
+    def __call__(self, name: str) -> dict[str, list[float]]:
+        """Every value of a metric since the last look at all of them, by its dimension's value; "" in all."""
+        found: dict[str, list[float]] = {}
+        for line in self.look():
+            for told in line["_aws"]["CloudWatchMetrics"]:
+                if name in [one["Name"] for one in told["Metrics"]]:
+                    for dimensions in told["Dimensions"]:
+                        label = "".join(line[dimension] for dimension in dimensions)
+                        found.setdefault(label, []).extend(line[name])
+        return found
+
+    def look(self) -> list[dict[str, Any]]:
+        """Every line written since the test began or `forget` was called."""
+        text = self._capsys.readouterr().out
+        self.lines += [json.loads(line) for line in text.splitlines() if line.startswith('{"_aws"')]
+        return self.lines
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.look()
+        self.lines.clear()
+
+
+@pytest.fixture
+def counted(capsys: pytest.CaptureFixture[str]) -> Counted:
+    """What the product counts during the test."""
+    return Counted(capsys)
 
 
 @pytest.fixture(autouse=True)

@@ -11,3 +11,6 @@
 ``settings``     the environment, read and checked in one place
 ``telemetry``    the logger and the metrics
 """
+
+VERSION = "0.4.0"
+"""The product's version, as in pyproject.toml and CHANGELOG.md."""

@@ -1,15 +1,26 @@
-"""One JSON log line per event, with request and job id; never a token, prompt, e-mail or image; and metrics."""
+"""One JSON log line per event, with request and job id; never a token, prompt, e-mail or image; and metrics.
+
+What one invocation of a function counts is one more line, in CloudWatch's embedded metric format: CloudWatch makes the
+metrics from it, so counting costs no call. docs/metrics.md says what each of `METRICS` is for.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 _SECRET = re.compile(r"\b((?:ek|sk|rk)_(?:live|test)_|whsec_|r8_)[A-Za-z0-9_+/=-]+")
+REFUSED = (401, 402, 403, 413, 415, 422, 429)
+"""Statuses that are a refusal of a caller: not signed in, no credits, not admitted, too large, unfit, too often."""
 
 
 def line(record: Any) -> str:
@@ -20,14 +31,147 @@ def line(record: Any) -> str:
 logger = Logger(service="enhancer", utc=True, log_uncaught_exceptions=False, json_serializer=line)
 
 
-def count(name: str, value: float = 1, **dimension: str) -> None:
-    """Write a metric to the log (CloudWatch embedded metric format): in all, and once more per ``dimension`` given.
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What a metric is counted in, and the one dimension that it is told apart by, too; None: only in all."""
 
-    A dimension has few values and is never an owner. The namespace, one per stack, is Powertools' own setting
-    ``POWERTOOLS_METRICS_NAMESPACE``.
+    unit: MetricUnit = MetricUnit.Count
+    by: str | None = None
+
+
+METRICS = {
+    "Requests": Metric(by="function"),
+    "RequestMilliseconds": Metric(MetricUnit.Milliseconds, by="function"),
+    "Refusals": Metric(by="status"),
+    "TooManyRequests": Metric(by="plan"),
+    "CreditsConsumed": Metric(by="plan"),
+    "SubscriptionChanges": Metric(),
+    "PredictionMilliseconds": Metric(MetricUnit.Milliseconds, by="provider"),
+    "JobsEnded": Metric(by="outcome"),
+    "ResultsReused": Metric(),
+    "OpenJobs": Metric(),
+    "OldestJobSeconds": Metric(MetricUnit.Seconds),
+    "SpendShare": Metric(MetricUnit.Percent),
+    "BillingParked": Metric(by="reason"),
+    "LedgerDifference": Metric(),
+    "PaidNotGranted": Metric(),
+    "ClosingBroken": Metric(),
+}
+"""Every metric that the code counts. A dimension has few values, and is never an owner."""
+_Counted = tuple[str, float, str]
+"""A metric, a value of it, and the value of its dimension ("" without one)."""
+_collecting: list[list[_Counted]] = []
+_bound: list[set[str]] = []
+
+
+def count(name: str, value: float = 1, **dimension: str) -> None:
+    """Count a metric, in all and for the ``dimension`` given; inside `invocation` written at its end, else at once.
+
+    The namespace, one per stack, is Powertools' own setting ``POWERTOOLS_METRICS_NAMESPACE``.
     """
-    with single_metric(name=name, unit=MetricUnit.Count, value=value):
-        pass
-    for label, what in dimension.items():
-        with single_metric(name=name, unit=MetricUnit.Count, value=value) as metric:
-            metric.add_dimension(name=label, value=what)
+    counted = (name, float(value), next(iter(dimension.values()), ""))
+    if _collecting:
+        _collecting[-1].append(counted)
+    else:
+        _write([counted])
+
+
+@contextmanager
+def invocation(**keys: Any) -> Iterator[None]:
+    """Bind ``keys`` to every log line inside, and write what is counted inside as one line at the end."""
+    _collecting.append([])
+    _bound.append(set())
+    bind(**keys)
+    try:
+        yield
+    finally:
+        counted = _collecting.pop()
+        try:
+            _write(counted)
+        except Exception:  # an answer does not fail for its metrics
+            logger.exception("metrics not written")
+        logger.remove_keys(_bound.pop())
+
+
+def bind(**keys: Any) -> None:
+    """Bind more keys to the log lines of this invocation; empty ones are left out."""
+    if _bound:
+        known = {name: value for name, value in keys.items() if value not in ("", None)}
+        _bound[-1].update(known)
+        logger.append_keys(**known)
+
+
+def request_id() -> str:
+    """Return the id of the request that is being answered, "" outside of one."""
+    return str(logger.get_current_keys().get("requestId", "")) if _bound else ""
+
+
+def bind_order(job_id: str, ordered_by: str) -> None:
+    """Bind the job that an invocation works on, and the id of the request that ordered it.
+
+    A step works for that request and has its id; a request of its own, such as a call-back, names it as ``order``.
+    """
+    if request_id() in ("", ordered_by):
+        bind(jobId=job_id, requestId=ordered_by)
+    else:
+        bind(jobId=job_id, order=ordered_by)
+
+
+def requested(*, status: int, milliseconds: float, plan: str) -> None:
+    """Count an answered request: how long it took, and whether it was refused, as told by its status."""
+    function = function_name()
+    count("Requests", function=function)
+    count("RequestMilliseconds", round(milliseconds, 1), function=function)
+    if status in REFUSED:
+        count("Refusals", status=str(status))
+    if status == 429:
+        count("TooManyRequests", plan=plan)
+
+
+def report(problem: BaseException) -> None:
+    """Send an error of ours to Sentry where a DSN is set; its library is loaded only then. Never raises."""
+    if os.environ.get("SENTRY_DSN"):
+        from enhancer.adapters import error_reports  # noqa: PLC0415 - only where errors are reported, and on the first
+
+        error_reports.send(problem, about=dict(logger.get_current_keys()), function=function_name())
+
+
+def function_name() -> str:
+    """Return the name of this function in the template: its own is ``<stack>-<name>-<random>``."""
+    name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+    own = name.removeprefix(os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "")).strip("-")
+    return own.partition("-")[0] or "unknown"
+
+
+def _write(counted: list[_Counted]) -> None:
+    """Write metrics to the log in as few lines as can hold them: one, unless a dimension has several values."""
+    for found in _lines(counted):
+        print(json.dumps(found, separators=(",", ":")))  # standard output is the log
+
+
+def _lines(counted: list[_Counted]) -> list[dict[str, Any]]:
+    groups: dict[tuple[str | None, str], AmazonCloudWatchEMFProvider] = {}
+    for name, value, label in counted:
+        known = METRICS.get(name, Metric())
+        place = (known.by if label else None, label)
+        if place not in groups:
+            groups[place] = AmazonCloudWatchEMFProvider()
+            if place[0]:
+                groups[place].add_dimensions(**{place[0]: label})
+        groups[place].add_metric(name, known.unit, value)
+    lines: list[dict[str, Any]] = []
+    for group in groups.values():
+        blob: dict[str, Any] = dict(group.serialize_metric_set())
+        fitting = next((one for one in lines if _fits(blob, one)), None)
+        if fitting is None:
+            lines.append(blob)
+        else:
+            about = fitting["_aws"]
+            about["CloudWatchMetrics"] += blob.pop("_aws")["CloudWatchMetrics"]
+            fitting.update(blob)
+    return lines
+
+
+def _fits(blob: dict[str, Any], into: dict[str, Any]) -> bool:
+    """Return whether no metric and no dimension of ``blob`` has another value there already."""
+    return not (blob.keys() & into.keys()) - {"_aws"}

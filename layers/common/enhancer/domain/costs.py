@@ -66,6 +66,19 @@ def estimated(slug: str) -> int:
     return found.estimate if found else 0
 
 
+def spend_share(used: int, *, cap: int) -> float:
+    """Return how much of a day's cap is spent, in percent; amounts in USD micros.
+
+    It is 100 as soon as the next run of some model does not fit any more, for then runs are refused, and may be more:
+    a run can cost more than it was expected to.
+    """
+    if not used:
+        return 0.0
+    share = round(100 * used / cap, 2) if cap else 100.0
+    dearest = max(price.estimate for price in PRICES.values())
+    return max(share, 100.0) if used + dearest > cap else share
+
+
 def cost(
     slug: str,
     *,

@@ -154,7 +154,8 @@ class Job:
 
     ``model``: a slug. ``fingerprint``: the digest of the request's body, which an idempotency key stands for.
     ``deadline``: when it expires without progress. ``plan``: the owner's at submission. ``attempt``: 1, and one more
-    with each retry of the failed items. ``counted``: it takes one of the plan's jobs at once.
+    with each retry of the failed items. ``counted``: it takes one of the plan's jobs at once. ``request_id``: of the
+    request that ordered this attempt, at ``ordered_at``; "" and 0 in records of earlier versions.
     """
 
     id: str
@@ -172,11 +173,17 @@ class Job:
     kind: Kind = "sync"
     attempt: int = 1
     counted: bool = False
+    request_id: str = ""
+    ordered_at: int = 0
 
     @property
     def is_open(self) -> bool:
         """True while it can still change."""
         return self.status in OPEN
+
+    def age_seconds(self, now: int) -> float:
+        """Return how long ago this attempt was ordered."""
+        return (now - (self.ordered_at or self.created_at)) / 1000
 
     @property
     def open_items(self) -> list[Item]:

@@ -19,6 +19,7 @@ from enhancer.domain.ledger import BalanceChanged, Earlier, Hold, KeyUsed, Usage
 from enhancer.domain.models import Model, Params, model_named
 from enhancer.domain.periods import day_of
 from enhancer.domain.pricing import credits, price_of, split
+from enhancer.telemetry import bind
 
 if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.ledger import Ledger
@@ -83,6 +84,7 @@ def hold(
                 raise insufficient(total, caller, state) from None
             held = _split(job, price_of(model, params), plan_left)
         else:
+            bind(jobId=held.id)
             return held
     state = deps.ledger.usage_and_balance(caller.owner, now=now, month=caller.month_at(now))
     raise insufficient(total, caller, state)

@@ -13,6 +13,7 @@ from enhancer.domain.jobs import DEADLINE_MS, Item, Job
 from enhancer.domain.ledger import AlreadyHeld, KeyUsed
 from enhancer.domain.models import model_named
 from enhancer.jobs import holds, resolve, run, submit
+from enhancer.telemetry import request_id
 
 if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.jobs import Jobs
@@ -168,6 +169,8 @@ def _next_attempt(job: Job, payer: Caller, new_name: Callable[[], str], now: int
         fingerprint=holds.fingerprint_of(f"retry {job.id}"),
         updated_at=now,
         deadline=now + DEADLINE_MS,
+        request_id=request_id(),
+        ordered_at=now,
     )
     items = (_again(item, after, payer, new_name) if _has_failed(item) else item for item in job.items)
     return replace(after, items=tuple(items))

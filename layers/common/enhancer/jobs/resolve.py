@@ -15,6 +15,7 @@ from enhancer.domain.periods import day_of
 from enhancer.domain.predictions import Outcome
 from enhancer.domain.pricing import Split, credits, price_of
 from enhancer.jobs.spending import book
+from enhancer.telemetry import count
 
 if TYPE_CHECKING:
     from enhancer.jobs.deps import JobDeps
@@ -72,6 +73,9 @@ def settle(job: Job, item: Item, outcome: Outcome, *, seconds: float, closes: bo
         now=deps.now(),
         paid=paid,
     )
+    count("CreditsConsumed", float(credits((paid or item.hold).total)), plan=job.plan)
+    if closes:
+        count("JobsEnded", outcome="succeeded")
     if item.hold.credits and deps.ledger.low_once(job.owner, below=LOW_TENTHS):
         deps.notify("credits_low", job.owner, below=credits(LOW_TENTHS))
     return replace(charged, status="succeeded", output=outcome.output, seconds=round(seconds, 3))
@@ -85,6 +89,8 @@ def release(job: Job, item: Item, problem: EnhancerError, *, closes: bool, deps:
         deps.ledger.release(job, item, error=error, closes=closes, entry_id=entry_id, now=deps.now())
     except AlreadyResolved:
         return False
+    if closes:
+        count("JobsEnded", outcome="failed")
     return True
 
 
@@ -108,7 +114,8 @@ def close(job: Job, problem: EnhancerError, *, deps: JobDeps) -> None:
         stop_begun(job, item, ended.items[item.index].prediction if ended else None, deps=deps)
     if ended and not ended.open_items and ended.attempt == job.attempt:
         status = "canceled" if ended.status == "canceled" else ended.outcome
-        deps.ledger.close(ended, status=status, now=deps.now())
+        if deps.ledger.close(ended, status=status, now=deps.now()):
+            count("JobsEnded", outcome=status)
 
 
 def stop_begun(job: Job, item: Item, stored: Prediction | None, *, deps: JobDeps) -> None:

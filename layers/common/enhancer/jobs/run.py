@@ -28,6 +28,7 @@ from enhancer.jobs.deps import JobDeps
 from enhancer.jobs.resolve import next_try, problem_of, release, settle
 from enhancer.jobs.spending import book, set_aside
 from enhancer.jobs.submit import store_original
+from enhancer.telemetry import count
 
 if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.jobs import Jobs
@@ -205,7 +206,8 @@ class _Tries:
         """Run the model once, and book what it cost."""
         job, item, deps = self.job, self.item, self.deps
         day = set_aside(job, item, deps=deps)
-        left = max(self.ends - time.monotonic(), 0.1)
+        began = time.monotonic()
+        left = max(self.ends - began, 0.1)
         try:
             outcome = deps.predictor_of(job, item).predict(job, item, seconds_max=left, named=self._named)
         except StaleAttempt:  # canceled while it was made; it is stopped, and what it cost is not known
@@ -218,6 +220,8 @@ class _Tries:
             self._book(problem.cost, day=day, failed=True)
             raise
         self._book(outcome.cost, day=day, failed=False)
+        milliseconds = round((time.monotonic() - began) * 1000, 1)
+        count("PredictionMilliseconds", milliseconds, provider=job.model_of(item).provider)
         return outcome
 
     def _book(self, micros: int, *, day: str, failed: bool) -> None:

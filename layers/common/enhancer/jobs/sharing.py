@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from enhancer.domain.artifacts import NoArtifact
 from enhancer.domain.ledger import AlreadyResolved, ResultTaken
+from enhancer.telemetry import count
 
 if TYPE_CHECKING:
     from enhancer.domain.jobs import Item, Job
@@ -97,6 +98,7 @@ def begin(job: Job, item: Item, *, copies: bool = True, deps: JobDeps) -> bool:
                     entry_id=deps.new_id("ent"),
                     now=deps.now(),
                 )
+                count("ResultsReused")
             return False
         with suppress(ResultTaken):
             deps.jobs.take_result(job, item, earlier, now=deps.now())

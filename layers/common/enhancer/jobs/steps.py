@@ -24,7 +24,7 @@ from enhancer.jobs import sharing
 from enhancer.jobs.resolve import close, next_try, release, settle, stop_begun
 from enhancer.jobs.spending import book, set_aside
 from enhancer.jobs.submit import look, store_original
-from enhancer.telemetry import logger
+from enhancer.telemetry import bind_order, count, logger
 
 if TYPE_CHECKING:
     from enhancer.jobs.deps import JobDeps
@@ -114,6 +114,7 @@ def finish_item(ref: Ref, error: str | None, *, deps: JobDeps) -> float | None:
         return None
     day = day_of(_started_at(item, deps))
     book(job, item, outcome.cost, day=day, failed=False, deps=deps)
+    count("PredictionMilliseconds", seconds * 1000, provider=job.model_of(item).provider)
     return None
 
 
@@ -196,6 +197,8 @@ def _start(job: Job, item: Item, token: str, deps: JobDeps) -> None:
                 not kept
             ):  # canceled meanwhile, by somebody who did not know the name; or the table does not answer
                 predictor.stop(started.id)
+    told = {"provider": job.model_of(item).provider, "predictionId": started.id}
+    logger.info("prediction started", extra=told)
     if started.ended:
         deps.workflow.wake(token)
 
@@ -246,6 +249,7 @@ def _current(ref: Ref, deps: JobDeps) -> Job:
     job = deps.jobs.get(ref.owner, ref.job_id)
     if job is None or not job.is_open or job.attempt != ref.attempt:
         raise StaleAttempt
+    bind_order(job.id, job.request_id)
     return job
 
 

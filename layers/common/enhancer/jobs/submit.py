@@ -31,6 +31,7 @@ from enhancer.domain.periods import day_of
 from enhancer.domain.plans import smallest_plan_with
 from enhancer.jobs import sharing
 from enhancer.jobs.holds import first_hold, hold, replay
+from enhancer.telemetry import count, request_id
 
 if TYPE_CHECKING:
     from enhancer.adapters.aws.artifacts import Artifacts
@@ -261,6 +262,8 @@ def _job(
         plan=caller.plan.name,
         kind="async" if is_queued else "sync",
         counted=counted,
+        request_id=request_id(),
+        ordered_at=now,
     )
 
 
@@ -293,4 +296,5 @@ def _free(
             if artifact:
                 deps.artifacts.delete(artifact.key)
         return Submitted(replay(used, job.fingerprint, caller=caller, deps=deps), replayed=True)
+    count("ResultsReused")
     return Submitted(free)

@@ -7,16 +7,18 @@ wake steps whose call-back was lost.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from enhancer.accounts import owner_data
+from enhancer.domain import costs
 from enhancer.domain.errors import EnhancerError, InternalError, JobExpired
+from enhancer.domain.periods import day_of
 from enhancer.domain.plans import plan_named
 from enhancer.jobs import manage, resolve
-from enhancer.telemetry import logger
+from enhancer.telemetry import count, logger, report
 
 if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.owner_data import OwnerRecords
@@ -55,18 +57,23 @@ class Swept:
         """Repair one job, execution or account; an error is logged and counted, and the others are still repaired."""
         try:
             yield
-        except Exception:  # noqa: BLE001 - counted and logged; the next sweep tries again
+        except Exception as problem:  # noqa: BLE001 - counted and logged; the next sweep tries again
             self.broken += 1
             logger.exception("sweep failed", extra={"jobId": name})
+            report(problem)
 
 
 def sweep(*, deps: JobDeps, owner_records: OwnerRecords) -> Swept:
     """Repair every overdue job, every job without execution and every execution without job. Safe to repeat."""
     swept, now = Swept(), deps.now()
-    for job in deps.jobs.overdue(now=now):
+    overdue = deps.jobs.overdue(now=now)
+    for job in overdue:
         with swept.on(job.id):
             _end(job, deps, swept)
-    waiting = [job for job in deps.jobs.open() if job.kind == "async" and job.is_open]
+    unclosed = deps.jobs.open()
+    with swept.on("metrics"):
+        _measure({job.id: job for job in [*overdue, *unclosed]}.values(), deps, now)
+    waiting = [job for job in unclosed if job.kind == "async" and job.is_open]
     for job in waiting:
         if job.updated_at < now - GRACE_MS:
             with swept.on(job.id):
@@ -93,6 +100,13 @@ def sweep(*, deps: JobDeps, owner_records: OwnerRecords) -> Swept:
         with swept.on(job.id):
             swept.woken += _wake(job, deps, now)
     return swept
+
+
+def _measure(unclosed: Collection[Job], deps: JobDeps, now: int) -> None:
+    """Count the jobs that the sweep found unclosed, the age of the oldest, and how much of today's money is spent."""
+    count("OpenJobs", len(unclosed))
+    count("OldestJobSeconds", max((job.age_seconds(now) for job in unclosed), default=0.0))
+    count("SpendShare", costs.spend_share(deps.spend.total(day_of(now)), cap=deps.spend_cap()))
 
 
 def _end(job: Job, deps: JobDeps, swept: Swept) -> None:

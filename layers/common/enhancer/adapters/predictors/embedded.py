@@ -103,7 +103,7 @@ class Embedded:
             "scale": params.scale,
             "quality": params.quality,
             "format": item.output_format,
-            "job": Ref.of(job, item).to_event("item"),
+            "job": Ref.of(job, item).to_event("item", "turn") | {"requestId": job.request_id},
         }
         try:
             reply = self._client(seconds_max).invoke(

@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from enhancer import runtime
+from enhancer import runtime, telemetry
 from enhancer.accounts.caller import identify, identify_key, network_of
 from enhancer.adapters.dynamodb.rates import RateState
 from enhancer.api.http import cookies, csrf, query
@@ -164,17 +164,19 @@ def entrypoint(app: App) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
 
     def lambda_handler(event: dict[str, Any], lambda_context: Any) -> dict[str, Any]:
         app.request_context = context = RequestContext(app, event)
-        try:
-            answer = context.moved()
-            if answer is None:
-                context.enter()
-                answer = app.resolve(event, lambda_context)
-        except EnhancerError as refused:
-            answer = failure(context.request, refused)
-        except Exception:  # noqa: BLE001 - the last resort; our own errors were caught above
-            logger.exception("unhandled", extra={"requestId": context.request.id})
-            answer = failure(context.request, errors.InternalError())
-        return context.leave(answer)
+        with telemetry.invocation(requestId=context.request.id):
+            try:
+                answer = context.moved()
+                if answer is None:
+                    context.enter()
+                    answer = app.resolve(event, lambda_context)
+            except EnhancerError as refused:
+                answer = failure(context.request, refused)
+            except Exception as problem:  # noqa: BLE001 - the last resort; our own errors were caught above
+                logger.exception("unhandled")
+                telemetry.report(problem)
+                answer = failure(context.request, errors.InternalError())
+            return context.leave(answer)
 
     return lambda_handler
 
@@ -367,6 +369,9 @@ class RequestContext:
         if self.app.rate:
             headers.setdefault("Cache-Control", "no-store")
             answer["cookies"] = [*answer.get("cookies", []), *self._new_cookies()]
+        plan = self._caller.plan.name if self._caller else "unknown"
+        milliseconds = self.waited_seconds * 1000
+        telemetry.requested(status=answer["statusCode"], milliseconds=milliseconds, plan=plan)
         logger.info(
             "request",
             extra={
@@ -410,7 +415,8 @@ def _problem_response(app: App, problem: Exception) -> Response[str]:
         case NotFoundError():
             known = errors.NotFound()
         case _:
-            logger.error("unhandled", exc_info=problem, extra={"requestId": app.request_context.request.id})
+            logger.error("unhandled", exc_info=problem)
+            telemetry.report(problem)
             known = errors.InternalError()
     answer = failure(app.request_context.request, known)
     return Response(answer["statusCode"], "application/json", answer["body"], answer["headers"])

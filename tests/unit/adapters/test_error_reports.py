@@ -1,0 +1,196 @@
+"""Errors of ours at Sentry: sent where a DSN is set, with nothing of anybody's in them, and never loaded elsewhere."""
+
+import gzip
+import json
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from enhancer import VERSION, runtime
+from enhancer.adapters import error_reports
+from tests.support.events import CONTEXT, Answer, http_event
+from tests.support.template import ROOT
+
+PRIVATE = {
+    "an e-mail address": "ada.lovelace@example.com",
+    "a key": "ek_live_Ab3dE5fG7hJ9kL1m",
+    "Stripe's secret": "whsec_abcDEF123456",
+    "a token": "Bearer eyJhbGciOi.payload.signature",
+    "a long secret": "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9v",
+    "an address": "203.0.113.77",
+    "an address of the new kind": "2001:db8:85a3::8a2e:370:7334",
+    "a query string": "code=4/0AbCd&state=xyz",
+    "a prompt": "my dead grandmother at the lake",
+    "a cookie": "session=s3cr3t-session-value",
+}
+
+
+@pytest.fixture
+def sentry(monkeypatch):
+    """A socket that takes envelopes as Sentry does; the items that came."""
+    items = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            head, *rest = body.split(b"\n")
+            items.append((self.path, json.loads(head), [json.loads(line) for line in rest if line]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setenv("SENTRY_DSN", f"http://public@127.0.0.1:{server.server_port}/7")
+    monkeypatch.setenv("ENVIRONMENT", "staging")
+    error_reports._start.cache_clear()
+    yield items
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    error_reports._start.cache_clear()
+    error_reports.sentry_sdk.init()
+
+
+def broken(prompt):
+    cookie = PRIVATE["a cookie"]
+    told = " ".join(value for name, value in PRIVATE.items() if name not in ("a prompt", "a cookie"))
+    raise RuntimeError(
+        f"cannot reach https://api.example/x?{PRIVATE['a query string']} for {told} with {[prompt, cookie]}"
+    )
+
+
+def test_a_report_says_what_broke_and_where_and_nothing_of_anybody(sentry):
+    """It is there when `send` returns: after that the function freezes."""
+    try:
+        broken(PRIVATE["a prompt"])
+    except RuntimeError as problem:
+        about = {"requestId": "r-1", "jobId": "job-1", "email": PRIVATE["an e-mail address"]}
+        error_reports.send(problem, about=about, function="Generate")
+    ((path, head, (item, event)),) = sentry
+    assert (path, item["type"]) == ("/api/7/envelope/", "event")
+    assert (event["release"], event["environment"]) == (VERSION, "staging")
+    assert event["tags"] == {"requestId": "r-1", "jobId": "job-1", "function": "Generate"}
+    (error,) = event["exception"]["values"]
+    assert error["type"] == "RuntimeError"
+    assert error["value"].startswith("cannot reach https://api.example/x?***")
+    assert [frame["function"] for frame in error["stacktrace"]["frames"]][-1] == "broken"
+    text = json.dumps([head, item, event])
+    assert [name for name, value in PRIVATE.items() if value in text] == []
+
+
+def test_whatever_else_an_event_holds_stays_here():
+    """An integration or a later version of the library may add it."""
+    hostile = {
+        "event_id": "1",
+        "level": "error",
+        "release": "x",
+        "server_name": "host",
+        "user": {"email": "ada@example.com"},
+        "request": {
+            "headers": {"Cookie": "session=1"},
+            "cookies": "session=1",
+            "data": {"prompt": "p"},
+            "query_string": "a=b",
+            "url": "https://x.example/?a=b",
+            "env": {"REMOTE_ADDR": "203.0.113.77"},
+        },
+        "breadcrumbs": {"values": [{"message": "prompt"}]},
+        "extra": {"sys.argv": ["secret"]},
+        "contexts": {"trace": {"data": "s"}},
+        "logentry": {"message": "prompt"},
+        "message": "prompt",
+        "modules": {"a": "1"},
+        "threads": {"values": [{"stacktrace": {}}]},
+        "tags": {"jobId": "job-1", "email": "ada@example.com"},
+        "exception": {
+            "values": [
+                {
+                    "type": "E",
+                    "value": "",
+                    "mechanism": {"data": {"prompt": "p"}},
+                    "stacktrace": {
+                        "frames": [
+                            {
+                                "function": "f",
+                                "lineno": 1,
+                                "vars": {"token": "secret"},
+                                "context_line": "secret = 'x'",
+                                "pre_context": ["secret"],
+                                "post_context": ["secret"],
+                                "abs_path": "/var/task/app.py",
+                            }
+                        ]
+                    },
+                }
+            ]
+        },
+    }
+    assert error_reports.scrubbed(hostile) == {
+        "event_id": "1",
+        "level": "error",
+        "release": "x",
+        "tags": {"jobId": "job-1"},
+        "exception": {
+            "values": [
+                {
+                    "type": "E",
+                    "module": None,
+                    "value": "",
+                    "stacktrace": {"frames": [{"function": "f", "lineno": 1}]},
+                }
+            ]
+        },
+    }
+    assert error_reports.scrubbed({}) == {"tags": {}, "exception": {"values": []}}
+
+
+def test_an_error_in_a_request_is_reported_and_a_refusal_is_not(sentry, apps, served, monkeypatch):
+    """The answer is the same as ever."""
+    request = http_event("GET", "/api/ai-image/usage")
+    assert Answer(apps.usage(request, CONTEXT)).status == 200
+    assert Answer(apps.usage(http_event("GET", "/api/nothing"), CONTEXT)).status == 404
+    assert sentry == []
+    monkeypatch.setattr(runtime, "rates", lambda: 1 / 0)
+    assert Answer(apps.usage(request, CONTEXT)).status == 500
+    ((_, _, (_, event)),) = sentry
+    assert event["exception"]["values"][-1]["type"] == "ZeroDivisionError"
+    assert event["tags"]["requestId"] == "request-1"
+
+
+def test_a_sentry_that_does_not_answer_changes_nothing(monkeypatch):
+    """Nobody listens at the discard port."""
+    monkeypatch.setenv("SENTRY_DSN", "http://public@127.0.0.1:9/7")
+    error_reports._start.cache_clear()
+    error_reports.send(RuntimeError("x"), about={}, function="Web")
+    monkeypatch.setenv("SENTRY_DSN", "no address")
+    error_reports._start.cache_clear()
+    error_reports.send(RuntimeError("x"), about={}, function="Web")
+    error_reports._start.cache_clear()
+
+
+def test_nobody_loads_the_library_before_the_first_error():
+    """Neither without a DSN when something breaks, nor with one at a cold start."""
+    script = (
+        "import sys; from enhancer import runtime, telemetry; import enhancer.api.http.app, enhancer.api.step;"
+        "telemetry.report(RuntimeError()); assert 'sentry_sdk' not in sys.modules"
+    )
+    where = {"PYTHONPATH": str(ROOT / "layers" / "common"), "POWERTOOLS_METRICS_NAMESPACE": "tests"}
+    subprocess.run([sys.executable, "-c", script], env=where, check=True)
+    script = script.replace("telemetry.report(RuntimeError()); ", "")
+    subprocess.run(
+        [sys.executable, "-c", script], env={**where, "SENTRY_DSN": "http://a@127.0.0.1:9/7"}, check=True
+    )
+
+
+def test_the_release_is_the_version_of_the_project():
+    """A report names the commit that was tagged with it."""
+    assert f'\nversion = "{VERSION}"\n' in (ROOT / "pyproject.toml").read_text("utf-8")
