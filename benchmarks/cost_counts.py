@@ -74,6 +74,7 @@ class Bench:
         stream, outer = io.StringIO(), self.table.function
         self.table.function = name
         self.world.clock += STEP_MS
+        os.environ["AWS_LAMBDA_FUNCTION_NAME"] = f"tests-{name}-x"
         self.counts.invocations[name] += 1
         with (
             mock.patch.object(logger.registered_handler, "stream", stream),
@@ -86,6 +87,7 @@ class Bench:
         lines = stream.getvalue().splitlines()
         self.counts.log_bytes[name] += sum(len(line) + 1 for line in lines)
         self.counts.log_events[name] += len(lines)
+        self.counts.metrics.update(found for line in lines for found in _metrics(line))
         return answer
 
     def http(self, browser: Browser, name: str, method: str, path: str, **more: Any) -> Answer:
@@ -105,25 +107,8 @@ class Bench:
 
     def job(self, browser: Browser, model: str, *, polls: int) -> None:
         """One picture as a job: submitted, run step by step, looked at so many times while it runs."""
-        self.counts.gateway += 1
-        answer = browser.post_form(
-            lambda event, _: self.call("jobs", event),
-            "/api/ai-image/jobs",
-            {"model": model, **({"prompt": "brighter"} if model in ("nano-banana", "flux-klein") else {})},
-            image=png(shade=self.world.random.randrange(200)),
-        )
-        assert answer.status == 202, answer.content
-        name = next(reversed(self.world.workflow.executions))
-        started = self.world.workflow.executions[name]
-        self.counts.starts += 1
-        told = {
-            "ownerType": started.owner.type,
-            "ownerId": started.owner.id,
-            "jobId": started.job_id,
-            "attempt": started.attempt,
-        }
+        started, told = self.submit(browser, model)
         step = {**told, "item": 0, "turn": 0}
-        self.call("start_prediction", {**step, "token": "token"})
         self.run_later()
         for _ in range(polls):
             self.http(browser, "jobs", "GET", f"/api/ai-image/jobs/{started.job_id}")
@@ -134,6 +119,27 @@ class Bench:
             stored = self.world.jobs.get(started.owner, started.job_id)
         assert stored, "the job is gone"
         assert stored.status == "succeeded", stored
+
+    def submit(self, browser: Browser, model: str) -> tuple[Any, dict[str, Any]]:
+        """Submit a job and start its model; return its execution and what its steps are told."""
+        self.counts.gateway += 1
+        answer = browser.post_form(
+            lambda event, _: self.call("jobs", event),
+            "/api/ai-image/jobs",
+            {"model": model, **({"prompt": "brighter"} if model in ("nano-banana", "flux-klein") else {})},
+            image=png(shade=self.world.random.randrange(200)),
+        )
+        assert answer.status == 202, answer.content
+        started = self.world.workflow.executions[next(reversed(self.world.workflow.executions))]
+        self.counts.starts += 1
+        told = {
+            "ownerType": started.owner.type,
+            "ownerId": started.owner.id,
+            "jobId": started.job_id,
+            "attempt": started.attempt,
+        }
+        self.call("start_prediction", {**told, "item": 0, "turn": 0, "token": "token"})
+        return started, told
 
     @contextlib.contextmanager
     def uncounted(self) -> Iterator[None]:
@@ -227,6 +233,15 @@ def person(here: Bench, plan: str = "premium", *, credits: int = 0) -> Browser:
         )  # fmt: skip
     here.take()
     return browser
+
+
+def _metrics(line: str) -> Iterator[str]:
+    """The custom metrics that a line in the embedded metric format makes: name, and value of its dimension."""
+    found = json.loads(line) if '"_aws"' in line else {}
+    for directive in found.get("_aws", {}).get("CloudWatchMetrics", []):
+        for names in directive["Dimensions"]:
+            about = " ".join(str(found[name]) for name in names)
+            yield from (f"{metric['Name']} {about}".strip() for metric in directive["Metrics"])
 
 
 def _loaded(name: str) -> Callable[[dict[str, Any], SimpleNamespace], Any]:

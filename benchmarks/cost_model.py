@@ -180,7 +180,7 @@ def _watching(counts: Counts) -> dict[str, float]:
     dashboards = template.resources(TEMPLATE, "AWS::CloudWatch::Dashboard")
     return {
         "log lines": aws_cost("logs.gb", gigabytes) + aws_cost("logs.gb_month", gigabytes * months * 0.15),
-        "metrics": aws_cost("metrics.metric", cost_use.custom_metrics()),
+        "metrics": aws_cost("metrics.metric", cost_use.custom_metrics(counts)),
         "alarms": aws_cost("metrics.alarm", cost_use.alarm_metrics()),
         "dashboard": aws_cost("metrics.dashboard", len(dashboards)),
     }

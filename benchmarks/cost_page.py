@@ -61,9 +61,8 @@ def _month_part(use: Use, months: list[Month]) -> str:
     volumes = ["idle" if not found.images else f"{found.images:,} images" for found in months]
     each, page = cost_use.MEGAPIXELS, cost_use.POLLS
     sweeps = f"{cost_use.runs_a_month()['Sweep']:,.0f}"
-    idle = (
-        f"{cost_use.custom_metrics()} custom metrics, {cost_use.alarm_metrics()} metrics that alarms look at"
-    )
+    written, most = cost_use.custom_metrics(months[0].counts), cost_use.custom_metrics()
+    idle = f"{written:.0f} custom metrics, {cost_use.alarm_metrics()} metrics that alarms look at"
     return f"""## A month, in USD
 
 {_table(["service", *volumes], table)}
@@ -88,7 +87,7 @@ times the mean.
 | seconds of Lambda, all functions | {cost_limits.seconds_at_once(use):.1f} |
 
 An idle month is {idle}, {_secrets_count()} secrets,
-and the sweep's {sweeps} runs. Metrics are billed only in hours in which they are written, so a quiet stack pays less.
+and the sweep's {sweeps} runs. Metrics are billed by the hours in which they are written; {most:.0f} at most.
 """
 
 

@@ -23,7 +23,8 @@ WRITE_UNIT, READ_UNIT = 1024, 4096
 class Counts:
     """What was asked of AWS. ``invocations`` and ``log_bytes`` by function, ``requests`` of the table by function.
 
-    ``hot``: write units by partition key, its owner or id left out. ``index``: write units of the index.
+    ``hot``: write units by partition key, its owner or id left out. ``index``: write units of the index. ``metrics``:
+    values of each custom metric, by its name and dimension.
     """
 
     reads: float = 0
@@ -41,6 +42,7 @@ class Counts:
     log_events: Counter[str] = field(default_factory=Counter)
     hot: Counter[str] = field(default_factory=Counter)
     index: float = 0
+    metrics: Counter[str] = field(default_factory=Counter)
 
     def plus(self, other: Counts, times: float = 1) -> Counts:
         """Return the sum with ``times`` of another's counts."""
