@@ -103,6 +103,14 @@ deploy: build  ## deploy to AWS: ENV=testing|staging|production PARAMETERS="AppO
 rollback: venv-local  ## move everybody to the release before: ENV=... ARGS="--list | --to RELEASE | --prune N"
 	@$(MODULE) ops.rollback $(ENV) $(ARGS)
 
+##@ Operate
+.PHONY: outputs owner
+outputs: venv-local  ## the stack's outputs as shell variables: eval "$$(make -s outputs ENV=local|staging|production)"
+	@$(MODULE) ops.outputs $(ENV)
+
+owner: venv-local  ## look up, move credits, set a plan, block: ENV=... WHO=ada@example.com [DO=grant AMOUNT=50 REASON="..."]
+	@ENV=$(ENV) $(MODULE) ops.owners
+
 ##@ Keep
 .PHONY: venv venv-local browser openapi events lock
 venv:  ## make .venv with everything a developer needs

@@ -1,6 +1,8 @@
 """What an operator runs from a shell, against the local stack or a deployed one. The product imports nothing from here.
 
 ``flags``  show, change and roll back the operator's flags: phases, switches, caps
+``outputs``  the stack's outputs as variables of the shell
+``owners``  look up a user, move credits, set a plan, block
 ``rollback``  move everybody to an earlier release
 ``smoke``  ask a deployment from outside whether it keeps every promise; its parts:
 ``smoke_client``  what it sends requests with, and what it looks at in every answer
