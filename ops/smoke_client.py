@@ -153,9 +153,9 @@ class Answers:
             bad = [name for name, value in SECURITY_HEADERS.items() if answer.headers.get(name) != value]
             bad += [name for name in NAMED if not answer.headers.get(name)]
             self.without_header += [f"{name} on {answer.what} ({answer.status})" for name in bad]
-        if answer.status >= 400 and answer.body and answer.kind != "text/html":
-            if problem := _envelope_problem(answer):
-                self.without_envelope.append(f"{answer.what} ({answer.status}): {problem}")
+        is_refusal = answer.status >= 400 and bool(answer.body) and answer.kind != "text/html"
+        if is_refusal and (problem := _envelope_problem(answer)):
+            self.without_envelope.append(f"{answer.what} ({answer.status}): {problem}")
         if found := LEAKS.search(answer.text if not answer.kind.startswith("image/") else ""):
             self.leaking.append(f"{answer.what} ({answer.status}) shows {found[0][:40]!r}")
         if answer.status >= 500 and answer.code not in ("runs_paused",) and "/api/health" not in answer.path:

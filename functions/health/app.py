@@ -33,8 +33,10 @@ def health(
         Query(description="1 checks every part; for an administrator's session, or API key with scope read."),
     ] = "0",
 ) -> Response[HealthAnswer]:
-    """Cheap and open. With ``deep=1`` each part is asked at the same time and has its own time-out; 503 with the same
-    body if one is not fine. What is off on purpose is fine."""
+    """Cheap and open. With ``deep=1`` all parts are asked at the same time, each with its own time-out.
+
+    What is off on purpose is fine; if anything else is not, the same body comes with 503.
+    """
     headers = {"Cache-Control": "no-store"}
     if deep == "0":
         return Response(200, "application/json", HealthAnswer.of([]), headers)
