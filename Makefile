@@ -16,6 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 ENV ?= staging
 PORT ?= 8787
+BASE_URL ?= http://127.0.0.1:$(PORT)
 N ?= 50
 EMULATOR_PORT ?= 4566
 
@@ -88,12 +89,15 @@ restarts: venv  ## stop the local stack N times by any signal at any moment; wri
 	@$(MODULE) tests.e2e.restarts --rounds $(N)
 
 ##@ Deploy
-.PHONY: build deploy
+.PHONY: build deploy smoke
 build: venv-local  ## build what would be deployed to AWS
 	@sam build
 
 deploy: build  ## deploy to AWS: ENV=testing|staging|production PARAMETERS="AppOrigin=https://... ..."
 	@sam deploy --config-env $(ENV) --parameter-overrides Environment=$(ENV) $(PARAMETERS)
+
+smoke: venv-local  ## ask a deployment whether it keeps its promises: BASE_URL=https://... [KEY=ek_...] [ADMIN_KEY=ek_...]
+	@$(MODULE) ops.smoke $(BASE_URL) $(ARGS)
 
 ##@ Keep
 .PHONY: venv venv-local browser openapi events lock

@@ -1,7 +1,8 @@
 """Ask a deployment from outside whether it keeps its promises.
 
 ``make smoke BASE_URL=https://… [KEY=ek_…] [ADMIN_KEY=ek_…]``; keys are better given in the environment. Without KEY the
-runs are those of guests (four tiny pictures, out of the day of this network), with it they are charged to its user. Exit code 0: everything asked for is fine; 1: a promise is broken; 2: something could not be checked.
+runs are those of guests (four tiny pictures, out of the day of this network), with it they are charged to its user.
+Exit code 0: everything asked for is fine; 1: a promise is broken; 2: something could not be checked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checks that enhance a tiny picture: what a run gives, who may see it, what it costs; then everything is cleaned up."""
+"""Checks that enhance a tiny picture: what a run gives, who may see it, what it costs; then it is cleaned up."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ from enhancer.domain.rate_limits import RateLimit
 
 DEEP = RateLimit("health", 10)
 """Deep checks per minute of one caller: each asks every provider."""
-BODY = {"application/json": {"model": HealthAnswer}}
 app = create_app(rate=None, csrf=False)
 
 
@@ -23,8 +22,11 @@ app = create_app(rate=None, csrf=False)
     summary="Whether we are up",
     tags=["operations"],
     responses={
-        200: {"description": "All is fine.", "content": BODY},
-        503: {"description": "A part is not fine: `checks` says which.", "content": BODY},
+        200: {"description": "All is fine.", "content": {"application/json": {"model": HealthAnswer}}},
+        503: {
+            "description": "A part is not fine: `checks` says which.",
+            "content": {"application/json": {"model": HealthAnswer}},
+        },
     },
 )
 def health(
