@@ -18,6 +18,7 @@ ENV ?= staging
 # What is deployed now: minute (UTC) and commit. Each deployment needs another one, see `Release` in template.yaml.
 RELEASE ?= $(shell date -u +%y%m%d%H%M)$(shell git rev-parse --short=7 HEAD 2>/dev/null)
 PORT ?= 8787
+BASE_URL ?= http://127.0.0.1:$(PORT)
 N ?= 50
 EMULATOR_PORT ?= 4566
 
@@ -93,7 +94,7 @@ restarts: venv  ## stop the local stack N times by any signal at any moment; wri
 	@$(MODULE) tests.e2e.restarts --rounds $(N)
 
 ##@ Deploy
-.PHONY: build deploy rollback
+.PHONY: build deploy rollback smoke
 build: venv-local  ## build what would be deployed to AWS
 	@sam build
 
@@ -110,6 +111,9 @@ outputs: venv-local  ## the stack's outputs as shell variables: eval "$$(make -s
 
 owner: venv-local  ## look up, move credits, set a plan, block: ENV=... WHO=ada@example.com [DO=grant AMOUNT=50 REASON="..."]
 	@ENV=$(ENV) $(MODULE) ops.owners
+
+smoke: venv-local  ## ask a deployment whether it keeps its promises: BASE_URL=https://... [KEY=ek_...] [ADMIN_KEY=ek_...]
+	@$(MODULE) ops.smoke $(BASE_URL) $(ARGS)
 
 ##@ Keep
 .PHONY: venv venv-local browser openapi events lock

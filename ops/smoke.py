@@ -1,7 +1,8 @@
-"""Ask a deployment from outside whether it keeps its promises: ``make smoke BASE_URL=https://… [KEY=ek_…] [ADMIN_KEY=ek_…]``.
+"""Ask a deployment from outside whether it keeps its promises.
 
-Without KEY the runs are a guest's (about five tiny pictures, out of the day of this network), with it they are charged
-to its user. Exit code 0: everything asked for is fine; 1: a promise is broken; 2: something could not be checked.
+``make smoke BASE_URL=https://… [KEY=ek_…] [ADMIN_KEY=ek_…]``; keys are better given in the environment. Without KEY the
+runs are those of guests (four tiny pictures, out of the day of this network), with it they are charged to its user.
+Exit code 0: everything asked for is fine; 1: a promise is broken; 2: something could not be checked.
 """
 
 from __future__ import annotations
@@ -120,9 +121,10 @@ def _report(smoke: Smoke, outcomes: Sequence[Outcome], code: int) -> dict[str, o
 def _summary(smoke: Smoke, outcomes: Sequence[Outcome]) -> str:
     words = [one.word for one in outcomes]
     spent = smoke.spent
+    seconds = sum(one.ms for one in outcomes) / 1000
+    counted = f"{words.count('ok')} ok, {words.count('FAIL')} failed, {words.count('skip')} skipped"
     lines = [
-        f"{words.count('ok')} ok, {words.count('FAIL')} failed, {words.count('skip')} skipped, "
-        f"{sum(one.ms for one in outcomes) / 1000:.0f} s",
+        f"{counted}, {seconds:.0f} s",
         f"Spent: {spent.images} images of the day, {spent.credits:g} credits, paid by {smoke.who}.",
     ]
     if smoke.left:

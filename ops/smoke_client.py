@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
 
 Json = dict[str, Any]
 CONNECT_SECONDS = 10.0
@@ -153,12 +154,12 @@ class Answers:
             bad = [name for name, value in SECURITY_HEADERS.items() if answer.headers.get(name) != value]
             bad += [name for name in NAMED if not answer.headers.get(name)]
             self.without_header += [f"{name} on {answer.what} ({answer.status})" for name in bad]
-        if answer.status >= 400 and answer.body and answer.kind != "text/html":
-            if problem := _envelope_problem(answer):
-                self.without_envelope.append(f"{answer.what} ({answer.status}): {problem}")
+        is_refusal = answer.status >= 400 and bool(answer.body) and answer.kind != "text/html"
+        if is_refusal and (problem := _envelope_problem(answer)):
+            self.without_envelope.append(f"{answer.what} ({answer.status}): {problem}")
         if found := LEAKS.search(answer.text if not answer.kind.startswith("image/") else ""):
             self.leaking.append(f"{answer.what} ({answer.status}) shows {found[0][:40]!r}")
-        if answer.status >= 500 and answer.code not in ("runs_paused",) and "/api/health" not in answer.path:
+        if answer.status >= 500 and answer.code != "runs_paused" and "/api/health" not in answer.path:
             self.broken.append(f"{answer.what} gives {answer.said}")
 
 
@@ -199,7 +200,7 @@ class Visitor:
         self._waits = 0
         self._session = requests.Session()
         self._session.trust_env = False  # a .netrc would replace the key
-        self._session.headers["User-Agent"] = "smoke/1.0"
+        self._session.headers |= {"User-Agent": "smoke/1.0", "Accept-Encoding": "identity"}
         if key or not cookies:
             self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
@@ -262,7 +263,7 @@ class Visitor:
             ) as found:
                 body = read(found, deadline)
                 cookies = tuple(found.raw.headers.getlist("Set-Cookie"))
-        except requests.RequestException as lost:
+        except (requests.RequestException, HTTPError) as lost:
             raise NoAnswer(f"{method} {place.path}: no answer ({type(lost).__name__})") from None
         answer = Answer(method, place.path, found.status_code, found.headers, body, cookies)
         self._answers.look_at(answer)
@@ -270,9 +271,9 @@ class Visitor:
 
 
 def read(answer: requests.Response, deadline: float) -> bytes:
-    """Read a body within bytes and time."""
+    """Read a body as it was sent, within bytes and time; single bytes do not outlast the deadline."""
     body = bytearray()
-    for piece in answer.iter_content(65_536):
+    while piece := answer.raw.read1(65_536, decode_content=False):
         body += piece
         if len(body) > BODY_BYTES_MAX or time.monotonic() > deadline:
             raise requests.ReadTimeout

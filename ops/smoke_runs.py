@@ -1,4 +1,4 @@
-"""Checks that enhance a tiny picture: what a run gives, who may see it, what it costs; then everything is cleaned up."""
+"""Checks that enhance a tiny picture: what a run gives, who may see it, what it costs; then it is cleaned up."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ WIDTH, HEIGHT = 24, 16
 RESULTS, UPLOADS = "/r2-ai/ai-enhancer/results/", "/r2-ai/ai-enhancer/uploads/"
 OPEN = ("queued", "processing")
 PAUSE_SECONDS = 0.5
+BURST_MAX = 45
+"""Calls within seconds that no guest may make."""
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -173,6 +175,23 @@ def batch(smoke: Smoke) -> str:
     expect((progress["done"], progress["failed"]) == (2, 0), f"progress is {progress}")
     smoke.left.append("the two uploads by form, which the bucket deletes within a day")
     return f"2 of 2, charge {found['charge']['total']:g}"
+
+
+@check("burst")
+def burst(smoke: Smoke) -> str:
+    """Too many calls are 429 with the exact wait. The guests of this network wait a minute at most for the next run."""
+    if not smoke.options.burst:
+        raise Skipped("only with --burst: guests of this network are refused for seconds afterwards")
+    browser = smoke.browser()
+    for number in range(1, BURST_MAX + 1):
+        answer = browser.once("POST", "/api/ai-image/generate", files={"nothing": (None, "")})
+        if answer.status == 429:
+            answer.refused(429, "rate_limit")
+            wait = answer.headers.get("Retry-After", "")
+            expect(wait.isdigit() and int(wait) > 0, f"Retry-After is {wait or 'missing'}")
+            expect(answer.json().get("retryAfter") == int(wait), "retryAfter and Retry-After differ")
+            return f"429 at call {number}, Retry-After {wait}"
+    raise Failed(f"{BURST_MAX} calls at once and none was refused with 429")
 
 
 @check("cleanup")

@@ -14,7 +14,6 @@ from enhancer.domain.rate_limits import RateLimit
 
 DEEP = RateLimit("health", 10)
 """Deep checks per minute of one caller: each asks every provider."""
-BODY = {"application/json": {"model": HealthAnswer}}
 app = create_app(rate=None, csrf=False)
 
 
@@ -23,8 +22,11 @@ app = create_app(rate=None, csrf=False)
     summary="Whether we are up",
     tags=["operations"],
     responses={
-        200: {"description": "All is fine.", "content": BODY},
-        503: {"description": "A part is not fine: `checks` says which.", "content": BODY},
+        200: {"description": "All is fine.", "content": {"application/json": {"model": HealthAnswer}}},
+        503: {
+            "description": "A part is not fine: `checks` says which.",
+            "content": {"application/json": {"model": HealthAnswer}},
+        },
     },
 )
 def health(
@@ -33,8 +35,10 @@ def health(
         Query(description="1 checks every part; for an administrator's session, or API key with scope read."),
     ] = "0",
 ) -> Response[HealthAnswer]:
-    """Cheap and open. With ``deep=1`` each part is asked at the same time and has its own time-out; 503 with the same
-    body if one is not fine. What is off on purpose is fine."""
+    """Cheap and open. With ``deep=1`` all parts are asked at the same time, each with its own time-out.
+
+    What is off on purpose is fine; if anything else is not, the same body comes with 503.
+    """
     headers = {"Cache-Control": "no-store"}
     if deep == "0":
         return Response(200, "application/json", HealthAnswer.of([]), headers)

@@ -96,6 +96,7 @@ def test_the_model_cannot_touch_money():
         ("states:DescribeExecution", {"Sweep"}),
         ("states:DescribeStateMachine", {"Health"}),
         ("lambda:GetFunctionConfiguration", {"Health"}),
+        ("s3:GetBucketLocation", {"Health"}),
         ("states:ListExecutions", {"Sweep"}),
         ("lambda:InvokeFunction", {"Account", "Generate", "StartPrediction"}),
         ("dynamodb:DeleteItem", {"Account", "Jobs", "SignIn", "Sweep"}),
@@ -130,8 +131,8 @@ def test_tokens_are_good_for_our_state_machine_only():
 
 READERS = {
     "SigningSecret": {
-        "Account", "Admin", "Billing", "DebugLogin", "Generate", "Health", "Jobs", "ProviderWebhook", "Results", "SignIn",
-        "StartPrediction", "Uploads", "Usage", "Web",
+        "Account", "Admin", "Billing", "DebugLogin", "Generate", "Health", "Jobs", "ProviderWebhook", "Results",
+        "SignIn", "StartPrediction", "Uploads", "Usage", "Web",
     },
     "ProviderSecret": {
         "Account", "FinishItem", "FinishJob", "Generate", "Health", "Jobs", "PollPrediction", "ProviderWebhook",

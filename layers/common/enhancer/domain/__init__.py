@@ -15,6 +15,7 @@
 ``etags``          whether a client already has what it asks for
 ``flags``          what the operator sets at run time: phase, switches, caps
 ``flags_document`` the same as a JSON document: bounds, changes, what differs
+``health``         what a deep health check says about each part
 ``ids``            random ids and names; ids sort by time
 ``images``         accepted formats, limits of size
 ``jobs``           a job and its items

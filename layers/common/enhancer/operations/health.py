@@ -1,4 +1,4 @@
-"""A look at everything the product stands on, at once: one hanging part costs its own time-out and no other's answer."""
+"""A look at everything the product stands on, at once: a hanging part costs its own time-out and no other's answer."""
 
 from __future__ import annotations
 

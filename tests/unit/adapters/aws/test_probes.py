@@ -46,7 +46,7 @@ def test_every_error_of_aws_is_a_reason_without_its_text(part, error, reason):
     def ask(**_):
         raise error
 
-    calls = ("get_item", "head_bucket", "describe_state_machine", "get_function_configuration")
+    calls = ("get_item", "get_bucket_location", "describe_state_machine", "get_function_configuration")
     client = SimpleNamespace(**dict.fromkeys(calls, ask))
     with pytest.raises(PartFailed) as failed:
         getattr(probes, part)(client, "a-secret-name")
@@ -96,7 +96,7 @@ def test_a_secret_that_is_no_object_is_unreadable(found):
             raise found
         return found
 
-    with pytest.raises(PartFailed, match="^unreadable$"):
+    with pytest.raises(PartFailed, match=r"^unreadable$"):
         probes.secrets(read, ["stripe"])
 
 

@@ -314,7 +314,7 @@ class RequestContext:
         self.count_caller(rate_limit(self.caller.plan, name))
 
     def count_caller(self, limit: RateLimit) -> None:
-        """Count this call against a limit of whoever calls: a user's account, a guest's network; raise `RateLimited`."""
+        """Count this call against a limit of the caller (a user's account, a guest's network); raise `RateLimited`."""
         self._take(self.caller.rate_subject, limit)
 
     def count_network(self, limit: RateLimit) -> None:
