@@ -12,7 +12,8 @@ ALARMS = template.resources(TEMPLATE, "AWS::CloudWatch::Alarm")
 RUNBOOK = (template.ROOT / "docs" / "operations.md").read_text("utf-8")
 OWN = {"Ref": "AWS::StackName"}
 COUNTED = (
-    "BillingParked", "ClosingBroken", "FunctionCrashes", "LedgerDifference", "PaidNotGranted", "StripeWebhook5xx",
+    "BillingParked", "ClosingBroken", "FunctionCrashes", "JobsEnded", "JobsEnded", "LedgerDifference",
+    "OldestJobSeconds", "PaidNotGranted", "SpendShare", "SpendShare", "StripeWebhook5xx",
 )  # fmt: skip
 
 
@@ -33,16 +34,19 @@ def alarms_on(namespace, metric, dimension=None):
 
 @pytest.mark.parametrize("name", ALARMS)
 def test_every_alarm_reaches_the_operator_and_says_what_happened(name):
-    """One topic, a sentence of its own, and a place in the runbook."""
+    """One topic, when it begins and when it ends, a sentence of its own, and a place in the runbook."""
     found = ALARMS[name]["Properties"]
-    assert found["AlarmActions"] == [{"Ref": "Alarms"}]
+    assert found["AlarmActions"] == found["OKActions"] == [{"Ref": "Alarms"}]
     assert [
         one for one in ALARMS.values() if one["Properties"]["AlarmDescription"] == found["AlarmDescription"]
     ] == [ALARMS[name]]
     assert f"`{name}`" in RUNBOOK
 
 
-THRESHOLDS = {"SweepMissing": 1, "ApiFails": 5, "FinishItemFails": 2, "FinishJobFails": 2}
+THRESHOLDS = {
+    "SweepMissing": 1, "ApiFails": 5, "FinishItemFails": 2, "FinishJobFails": 2,
+    "JobsFail": 20, "JobTooOld": 300, "SpendHigh": 80, "SpendCapReached": 100,
+}  # fmt: skip
 """Of the others one is too much."""
 
 
@@ -50,22 +54,18 @@ THRESHOLDS = {"SweepMissing": 1, "ApiFails": 5, "FinishItemFails": 2, "FinishJob
 def test_silence_is_no_alarm_but_for_what_must_never_be_silent(name):
     """A function that is never called says nothing at all, and for the sweep that is the worst."""
     found = ALARMS[name]["Properties"]
-    sign, silence = ("LessThanThreshold", "breaching") if name == "SweepMissing" else (
-        "GreaterThanThreshold", "notBreaching")  # fmt: skip
+    sign, silence = {
+        "SweepMissing": ("LessThanThreshold", "breaching"),
+        "SpendCapReached": ("GreaterThanOrEqualToThreshold", "notBreaching"),
+    }.get(name, ("GreaterThanThreshold", "notBreaching"))
     assert (found["ComparisonOperator"], found["TreatMissingData"]) == (sign, silence)
-    assert found["Threshold"] == {
-        "SweepMissing": 1,
-        "ApiFails": 5,
-        "FinishItemFails": 2,
-        "FinishJobFails": 2,
-        "ReleaseFails": 2,
-    }.get(name, 0)
+    assert found["Threshold"] == THRESHOLDS.get(name, 0)
     assert found.get("DatapointsToAlarm", 1) <= found["EvaluationPeriods"]
 
 
 def test_no_two_alarms_look_at_the_same_thing():
     """The alarms take their common part from the first one: none forgets to say what it looks at."""
-    looked_at = [str(watched(name)) for name in ALARMS]
+    looked_at = [f"{watched(name)} {ALARMS[name]['Properties']['Threshold']}" for name in ALARMS]
     assert len(set(looked_at)) == len(looked_at)
 
 
@@ -119,6 +119,25 @@ def test_a_share_of_failing_answers_is_heard():
     assert watched("ApiFails") == [("AWS/ApiGateway", "5xx", api), ("AWS/ApiGateway", "Count", api)]
     (expression,) = [one for one in ALARMS["ApiFails"]["Properties"]["Metrics"] if "Expression" in one]
     assert expression["Expression"] == "IF(requests >= 20, 100 * FILL(failures, 0) / requests, 0)"
+
+
+def test_a_share_of_failing_jobs_is_heard():
+    """Of those that ran to their end: what an owner cancels is no failure. Five at least."""
+    seen = [(space, metric, dimensions[0]["Value"]) for space, metric, dimensions in watched("JobsFail")]
+    assert seen == [(OWN, "JobsEnded", "failed"), (OWN, "JobsEnded", "succeeded")]
+    expressions = {one["Id"]: one["Expression"] for one in ALARMS["JobsFail"]["Properties"]["Metrics"]
+                   if "Expression" in one}  # fmt: skip
+    assert expressions == {
+        "share": "IF(ended >= 5, 100 * FILL(failed, 0) / ended, 0)",
+        "ended": "FILL(failed, 0) + FILL(succeeded, 0)",
+    }
+
+
+@pytest.mark.parametrize("name", ["JobTooOld", "SpendHigh", "SpendCapReached"])
+def test_what_the_sweep_measures_is_looked_at_every_minute(name):
+    """At the worst of the minute, and over as soon as the next sweep says so."""
+    found = ALARMS[name]["Properties"]
+    assert (found["Statistic"], found["Period"], found["EvaluationPeriods"]) == ("Maximum", 60, 1)
 
 
 ERRORS_ARE_ANSWERS = {"StartPrediction", "PollPrediction", "Upscale"}
