@@ -73,6 +73,7 @@ def test_a_missing_or_empty_required_setting_is_refused_by_name(name, missing):
         ("CREDITS_PRICING_TABLE", "100=a,500"), ("CREDITS_PRICING_TABLE", '"100=a"'), ("PRICING_TABLE", "pro=a,pro=b"),
         ("PRICING_TABLE", "pro=a,team=a"), ("PRICING_TABLE", "free=a"), ("PRICING_TABLE", "100=a"),
         ("PRICING_TABLE_ANNUAL", '{"pro": "price_1", "team": "price_1"}'),
+        ("EDGE_SECRET_SHA256", "secret"), ("EDGE_SECRET_SHA256", "A" * 64), ("EDGE_SECRET_SHA256", "0" * 63),
         ("ALLOWED_ORIGINS", "https://user@a.example"), ("ALLOWED_ORIGINS", "https://a.example https://b.example"),
     ],
 )  # fmt: skip
@@ -86,7 +87,7 @@ def test_a_malformed_value_is_refused_by_name(name, value):
     "name",
     ["ENVIRONMENT", "WORKERS_AI_ENABLED", "ALLOWED_ORIGINS", "TESTING_WORKERS_AI_ALLOW", "TESTING_ALLOWED_CF_MODELS",
      "REPLICATE_BASE_URL", "WORKERS_AI_BASE_URL", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "STRIPE_BASE_URL",
-     "CREDITS_PRICING_TABLE", "PRICING_TABLE", "PRICING_TABLE_ANNUAL"],
+     "CREDITS_PRICING_TABLE", "PRICING_TABLE", "PRICING_TABLE_ANNUAL", "EDGE_SECRET_SHA256"],
 )  # fmt: skip
 def test_the_refusal_does_not_show_the_value(name):
     """What was put into the wrong setting by mistake may be a secret and stays out of the log."""

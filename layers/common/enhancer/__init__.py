@@ -9,6 +9,7 @@
 ``operations``   what runs by the clock
 ``runtime``      builds every client and adapter once; hands out time, ids and the dependencies of the use cases
 ``settings``     the environment, read and checked in one place
+``snapshots``    what differs between processes that start from one snapshot
 ``telemetry``    the logger and the metrics
 """
 

@@ -37,7 +37,8 @@ class BadSetting(ValueError):
 class Settings:
     """All settings, typed.
 
-    ``…_prices``: Stripe's price id of each pack of credits, and of each plan by the month and by the year; what has
+    ``edge_hashes``: SHA-256 of the secrets by which a CDN in front of the API may show that a request came through it;
+    none means there is no such thing. ``…_prices``: Stripe's price id of each pack of credits, and of each plan by the month and by the year; what has
     none is not sold here. No price id is there twice. ``launch_phase``, ``spend_cap`` (USD micros a day),
     ``plan_gating``, ``credits_cta``: what holds until the operator's flags say otherwise. ``flags_fresh_seconds``: how
     old flags may be, shorter where nobody wants to wait for half a minute.
@@ -45,6 +46,7 @@ class Settings:
 
     environment: str
     release: str
+    edge_hashes: tuple[str, ...]
     table: str
     bucket: str
     signing_secret: str
@@ -98,6 +100,7 @@ class Settings:
         return cls(
             environment=environment,
             release=environ.get("RELEASE", ""),
+            edge_hashes=_hashes(environ, "EDGE_SECRET_SHA256"),
             table=_required(environ, "TABLE_NAME"),
             bucket=_required(environ, "BUCKET_NAME"),
             signing_secret=_required(environ, "SIGNING_SECRET_NAME"),
@@ -162,6 +165,13 @@ def _origins(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     if not all(_ORIGIN.fullmatch(origin) for origin in origins):
         raise BadSetting(f"{name} must be origins such as https://app.example, separated by commas")
     return origins
+
+
+def _hashes(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    hashes = tuple(part for part in environ.get(name, "").split(",") if part)
+    if not all(re.fullmatch(r"[0-9a-f]{64}", one) for one in hashes):
+        raise BadSetting(f"{name} must be SHA-256 hashes in lower-case hexadecimal, separated by commas")
+    return hashes
 
 
 def _url(environ: Mapping[str, str], name: str, default: str) -> str:

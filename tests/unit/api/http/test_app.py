@@ -1,5 +1,6 @@
 """The frame around every handler: order of the checks, budgets, envelope, headers, cookies."""
 
+import hashlib
 from typing import Annotated
 
 import pytest
@@ -338,6 +339,28 @@ def test_a_further_origin_may_be_allowed(thing, setting):
     handler, _, browser = thing
     assert browser.send(handler, "POST", PATH, headers={"origin": "https://also.example"}).status == 200
     assert browser.send(handler, "POST", PATH, headers={"origin": "https://also.example.evil"}).status == 403
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_who_comes_around_the_cdn_finds_nothing(thing, served, setting, method):
+    """Before any budget is used: the firewall and its limits would be for nothing if there were another door."""
+    secret = "5" * 64
+    setting(EDGE_SECRET_SHA256=hashlib.sha256(secret.encode()).hexdigest())
+    handler, _, _ = thing
+    ip = fresh_network(served)
+    assert Answer(handler(http_event(method, PATH, ip=ip), CONTEXT)).status == 404
+    answer = Answer(handler(http_event("GET", PATH, ip=ip, headers={"x-edge-secret": secret}), CONTEXT))
+    assert answer.status == 200
+    assert f"r={OTHER - 1};" in answer.headers["RateLimit"]
+
+
+def test_the_log_line_of_a_request_names_the_release(thing, setting, logs):
+    """By it a gradual deployment tells the answers of the new one from those of the old."""
+    setting(RELEASE="26112904567d588ef")
+    handler, _, browser = thing
+    browser.send(handler, "GET", PATH)
+    (line,) = [one for one in logs.lines if one["message"] == "request"]
+    assert (line["release"], line["status"]) == ("26112904567d588ef", 200)
 
 
 def test_an_app_without_limit_and_csrf_serves_anybody(served):

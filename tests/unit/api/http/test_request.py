@@ -1,5 +1,7 @@
 """One event, read once and defensively."""
 
+import hashlib
+
 import pytest
 
 from enhancer.api.http.request import Request
@@ -96,3 +98,26 @@ def test_a_body_that_is_no_base64_is_refused(broken):
     event = http_event("POST", "/x", body=b"x") | {"body": broken}
     with pytest.raises(InvalidFields):
         _ = Request(event, "").body
+
+
+SECRET = "5" * 64
+HASHES = ("0" * 64, hashlib.sha256(SECRET.encode()).hexdigest())
+
+
+@pytest.mark.parametrize(
+    ("hashes", "sent", "address", "around"),
+    [
+        ((), {}, "198.51.100.1", False),
+        ((), {"x-edge-secret": SECRET, "x-viewer-address": "192.0.2.7"}, "198.51.100.1", False),
+        (HASHES, {}, "198.51.100.1", True),
+        (HASHES, {"x-edge-secret": "", "x-viewer-address": "192.0.2.7"}, "198.51.100.1", True),
+        (HASHES, {"x-edge-secret": HASHES[1], "x-viewer-address": "192.0.2.7"}, "198.51.100.1", True),
+        (HASHES, {"x-edge-secret": SECRET, "x-viewer-address": "192.0.2.7"}, "192.0.2.7", False),
+        (HASHES, {"x-edge-secret": SECRET}, "198.51.100.1", False),
+        (HASHES[:1], {"x-edge-secret": SECRET, "x-viewer-address": "192.0.2.7"}, "198.51.100.1", True),
+    ],
+)
+def test_only_the_cdn_in_front_of_us_says_who_the_visitor_is(hashes, sent, address, around):
+    """Known by its secret, of which we keep hashes, two while it is changed; without a CDN nobody is believed."""
+    found = Request(http_event("GET", "/x", ip="198.51.100.1", headers=sent), "", hashes)
+    assert (found.source_ip, found.is_around_edge) == (address, around)

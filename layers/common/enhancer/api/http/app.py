@@ -27,6 +27,7 @@ from enhancer.domain.errors import EnhancerError
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import RateClass, rate_limit
 from enhancer.domain.rate_limits import RateLimit
+from enhancer.snapshots import seed_after_restore
 from enhancer.telemetry import logger
 
 SECURITY_HEADERS = {
@@ -156,6 +157,7 @@ def create_app(
         # Middlewares that are added in public ways run after this one, which has read the body by then.
         app._request_validation_middleware = RequestValidation()  # type: ignore[no-untyped-call]  # noqa: SLF001
     app.exception_handler(Exception)(lambda problem: _problem_response(app, problem))
+    seed_after_restore()
     return app
 
 
@@ -191,7 +193,8 @@ class RequestContext:
         self.app = app
         self.now = runtime.now()
         self.started = time.perf_counter()
-        self.request = Request(event, runtime.settings().app_origin)
+        here = runtime.settings()
+        self.request = Request(event, here.app_origin, here.edge_hashes)
         self._age_ms = self.request.age_ms(self.now)
         self.rate: RateState | None = None
         self._notes: dict[str, str] = {}
@@ -289,8 +292,13 @@ class RequestContext:
         return {"statusCode": 308, "headers": {"Location": location}, "cookies": [], "isBase64Encoded": False}
 
     def enter(self) -> None:
-        """Check path, verb, origin, CSRF, rate limit, who calls, query, in this order; raise the first refusal."""
+        """Check path, verb, origin, CSRF, rate limit, who calls, query, in this order; raise the first refusal.
+
+        Where a CDN stands in front of us, whoever comes around it finds nothing at all.
+        """
         request, app = self.request, self.app
+        if request.is_around_edge:
+            raise errors.NotFound
         allowed = app.methods_of(request.path) if _is_sane(request.path) else []
         if not allowed:
             raise errors.NotFound

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 from base64 import b64decode
 from collections.abc import Iterator
@@ -16,6 +18,8 @@ LOCAL_HOSTS = ("http://127.0.0.1", "http://localhost")
 LANGUAGES = ("en", "de")
 GATEWAY_MS = 30_000
 """An HTTP API answers for a function that takes longer."""
+EDGE_SECRET_HEADER, EDGE_ADDRESS_HEADER = "x-edge-secret", "x-viewer-address"
+"""What the CDN in front of us adds to each request (edge.yaml): who it is, and who the visitor is."""
 OTHER_KEY_HEADER = "x-api-key"
 """Where other APIs take keys; ours refuses them there, with the right way, instead of taking the caller for a guest."""
 HEADER_MAX = 500
@@ -25,10 +29,14 @@ _QUALITY = re.compile(r"\bq\s*=\s*([01](?:\.[0-9]{0,3})?)\s*$")
 
 @dataclass(frozen=True)
 class Request:
-    """What checks and handlers read from an event. ``app_origin`` is set where page and API have different hosts."""
+    """What checks and handlers read from an event. ``app_origin`` is set where page and API have different hosts.
+
+    ``edge_hashes``: SHA-256 of the secrets by which the CDN in front of us is known; empty where there is none.
+    """
 
     event: dict[str, Any]
     app_origin: str
+    edge_hashes: tuple[str, ...] = ()
 
     @cached_property
     def headers(self) -> dict[str, str]:
@@ -61,10 +69,23 @@ class Request:
         """Query parameters; of a repeated one all values, joined by commas."""
         return self.event.get("queryStringParameters") or {}
 
+    @cached_property
+    def is_by_edge(self) -> bool:
+        """Whether this came through the CDN in front of us, by the secret that it adds to every request."""
+        secret = self.headers.get(EDGE_SECRET_HEADER, "")
+        found = hashlib.sha256(secret.encode()).hexdigest()
+        return any(hmac.compare_digest(found, one) for one in self.edge_hashes)
+
+    @property
+    def is_around_edge(self) -> bool:
+        """Whether this should have come through the CDN in front of us and did not."""
+        return bool(self.edge_hashes) and not self.is_by_edge
+
     @property
     def source_ip(self) -> str:
-        """The client's address as the gateway saw it; headers are never trusted for it."""
-        return str(self._http["sourceIp"])
+        """The client's address as the gateway saw it, or as the CDN in front of it did; no other header is trusted."""
+        seen = str(self._http["sourceIp"])
+        return self.headers.get(EDGE_ADDRESS_HEADER, seen) if self.is_by_edge else seen
 
     @property
     def id(self) -> str:
