@@ -115,6 +115,11 @@ owner: venv-local  ## look up, move credits, set a plan, block: ENV=... WHO=ada@
 smoke: venv-local  ## ask a deployment whether it keeps its promises: BASE_URL=https://... [KEY=ek_...] [ADMIN_KEY=ek_...]
 	@$(MODULE) ops.smoke $(BASE_URL) $(ARGS)
 
+##@ Operate
+.PHONY: flags
+flags: venv  ## phases, switches, caps: ENV=local|staging|production [DO=set SET="phase=I1" REASON="..."] [DO=history|rollback]
+	@ENV=$(ENV) $(MODULE) ops.flags
+
 ##@ Keep
 .PHONY: venv venv-local browser openapi events lock
 venv:  ## make .venv with everything a developer needs

@@ -44,7 +44,7 @@ def test_every_alarm_reaches_the_operator_and_says_what_happened(name):
 
 
 THRESHOLDS = {
-    "SweepMissing": 1, "ApiFails": 5, "FinishItemFails": 2, "FinishJobFails": 2,
+    "SweepMissing": 1, "ApiFails": 5, "FinishItemFails": 2, "FinishJobFails": 2, "ReleaseFails": 2,
     "JobsFail": 20, "JobTooOld": 300, "SpendHigh": 80, "SpendCapReached": 100,
 }  # fmt: skip
 """Of the others one is too much."""
