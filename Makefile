@@ -104,19 +104,20 @@ deploy: build  ## deploy to AWS: ENV=testing|staging|production PARAMETERS="AppO
 rollback: venv-local  ## move everybody to the release before: ENV=... ARGS="--list | --to RELEASE | --prune N"
 	@$(MODULE) ops.rollback $(ENV) $(ARGS)
 
+smoke: venv-local  ## ask a deployment whether it keeps its promises: BASE_URL=https://... [KEY=ek_...] [ADMIN_KEY=ek_...]
+	@$(MODULE) ops.smoke $(BASE_URL) $(ARGS)
+
 ##@ Operate
-.PHONY: outputs owner
+.PHONY: flags outputs owner secret
 outputs: venv-local  ## the stack's outputs as shell variables: eval "$$(make -s outputs ENV=local|staging|production)"
 	@$(MODULE) ops.outputs $(ENV)
 
 owner: venv-local  ## look up, move credits, set a plan, block: ENV=... WHO=ada@example.com [DO=grant AMOUNT=50 REASON="..."]
 	@ENV=$(ENV) $(MODULE) ops.owners
 
-smoke: venv-local  ## ask a deployment whether it keeps its promises: BASE_URL=https://... [KEY=ek_...] [ADMIN_KEY=ek_...]
-	@$(MODULE) ops.smoke $(BASE_URL) $(ARGS)
+secret: venv-local  ## put or rotate one field of the operator's secrets: ENV=... FIELD=replicate
+	@ENV=$(ENV) $(MODULE) ops.secret
 
-##@ Operate
-.PHONY: flags
 flags: venv  ## phases, switches, caps: ENV=local|staging|production [DO=set SET="phase=I1" REASON="..."] [DO=history|rollback]
 	@ENV=$(ENV) $(MODULE) ops.flags
 

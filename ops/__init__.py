@@ -9,6 +9,7 @@
 ``smoke_plan``  how checks are named, ordered, run and told
 ``smoke_open``  checks that cost nothing
 ``smoke_runs``  checks that enhance a tiny picture
+``secret``  put one field of the operator's secrets, rotate it, end a rotation
 ``stack``  which stack is meant: the running `make run` of this laptop, or a deployed one
 """
 

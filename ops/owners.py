@@ -1,4 +1,4 @@
-"""``make owner``: look up a user, move credits, set a plan, block, by the shell's AWS credentials and without a browser.
+"""``make owner``: look up a user, move credits, set a plan, block, by the shell's AWS credentials.
 
 ::
 
@@ -133,7 +133,7 @@ def show(account: Account, ledger: Ledger, now: int, *, entries: int) -> None:
             at = datetime.fromtimestamp(entry.at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
             about = entry.reason or entry.job_id or ""
             print(
-                f"  {at}  {entry.kind:9} {credits(entry.credits):+8} of credits, {credits(entry.plan):+8} of the plan  {about}"
+                f"  {at}  {entry.kind:9} {credits(entry.credits):6} credits, {credits(entry.plan):6} of the plan  {about}"
             )
 
 
