@@ -54,6 +54,8 @@ def main(
     """Do what the command line says; return the exit code, 1 when nothing was done."""
     asked = _parsed(arguments, environ)
     try:
+        if asked.do not in DEEDS:  # what comes from the environment, argparse does not check
+            raise BadCommand(f"DO is one of {', '.join(DEEDS)}.")
         stack = stack_named(asked.env)
         table = stack.table()
         accounts, ledger = Accounts(table, Allowances(table, list)), Ledger(table)
@@ -132,9 +134,8 @@ def show(account: Account, ledger: Ledger, now: int, *, entries: int) -> None:
         for entry in ledger.page(account.owner, limit=entries, after=None)[0]:
             at = datetime.fromtimestamp(entry.at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
             about = entry.reason or entry.job_id or ""
-            print(
-                f"  {at}  {entry.kind:9} {credits(entry.credits):6} credits, {credits(entry.plan):6} of the plan  {about}"
-            )
+            moved = f"{credits(entry.credits):6} credits, {credits(entry.plan):6} of the plan"
+            print(f"  {at}  {entry.kind:9} {moved}  {about}")
 
 
 def _parsed(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> argparse.Namespace:

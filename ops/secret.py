@@ -27,6 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.stack import Stack, StackError, stack_of
 
+DEEDS = ("put", "forget")
 BYTES = 48
 """Of a signing key that is made here."""
 
@@ -70,6 +71,12 @@ def main(
     """Do what the command line says; return the exit code, 1 when nothing was done."""
     asked = _parsed(arguments, environ)
     try:
+        if (
+            asked.field and asked.field not in FIELDS
+        ):  # what comes from the environment, argparse does not check
+            raise BadCommand(f"There is no field {asked.field}. There are {', '.join(FIELDS)}.")
+        if asked.do not in DEEDS:
+            raise BadCommand(f"DO is {' or '.join(DEEDS)}.")
         stack = stack_named(asked.env)
         if not asked.field:
             show(stack)
@@ -146,7 +153,7 @@ def _parsed(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> argp
         "--env", default=environ.get("ENV") or "local", help="local, or a section of samconfig.toml"
     )
     parser.add_argument("--field", default=environ.get("FIELD") or "", choices=["", *FIELDS])
-    parser.add_argument("--do", default=environ.get("DO") or "put", choices=["put", "forget"])
+    parser.add_argument("--do", default=environ.get("DO") or "put", choices=DEEDS)
     return parser.parse_args(arguments)
 
 
