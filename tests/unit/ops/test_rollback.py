@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from ops import rollback
 from ops.rollback import Function, RollbackError
 
-OLD, BEFORE, LAST = "2611280900aaa", "2611290900bbb", "2611291000ccc"
+OLD, BEFORE, LAST = "2611280900aaaaaaa", "2611290900bbbbbbb", "2611291000ccccccc"
 DENIED = ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "slow down"}}, "UpdateAlias")
 
 
@@ -152,6 +152,14 @@ def test_any_release_can_be_named_also_the_way_forward():
     assert functions.live == {"a": "3", "b": "1", "new": "1"}
     run(Stack(functions), to=LAST)
     assert functions.live == {"a": "5", "b": "9", "new": "1"}
+
+
+def test_a_commit_is_as_good_as_a_release_and_its_newest_counts():
+    """One commit can be deployed twice, with other parameters."""
+    functions = deployed()
+    functions.versions["a"]["2611290930aaaaaaa"] = "6"
+    run(Stack(functions), to="aaaaaaa" + "0" * 33)
+    assert functions.live == {"a": "6", "b": "9", "new": "1"}
 
 
 def test_an_unknown_release_moves_nothing():
