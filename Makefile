@@ -91,7 +91,7 @@ restarts: venv  ## stop the local stack N times by any signal at any moment; wri
 	@$(MODULE) tests.e2e.restarts --rounds $(N)
 
 ##@ Deploy
-.PHONY: build deploy deploy-built release-name rollback
+.PHONY: build deploy deploy-built release-name restore rollback
 build: venv-local  ## build what would be deployed to AWS
 	@sam build
 
@@ -105,6 +105,9 @@ release-name:
 
 rollback: venv-local  ## move everybody to the release before: ENV=... ARGS="--list | --to RELEASE | --prune N"
 	@$(MODULE) ops.rollback $(ENV) $(ARGS)
+
+restore: venv-local  ## bring the table back from a restored copy: ENV=... ARGS="--close | --from TABLE [--apply] | --open"
+	@$(MODULE) ops.restore $(ENV) $(ARGS)
 
 ##@ Keep
 .PHONY: venv venv-local browser openapi events lock

@@ -1,6 +1,7 @@
 """What an operator runs from a shell, against the local stack or a deployed one. The product imports nothing from here.
 
 ``flags``  show, change and roll back the operator's flags: phases, switches, caps
+``restore``  bring the table back to what a restored copy of it holds
 ``rollback``  move everybody to an earlier release
 ``stack``  which stack is meant: the running `make run` of this laptop, or a deployed one
 """
