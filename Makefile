@@ -59,7 +59,8 @@ lint: venv lint-page  ## style, types, template, scripts of the page
 	@ruff check $(SOURCES)
 	@ruff format --check $(SOURCES)
 	@mypy
-	@cfn-lint template.yaml
+	@cfn-lint -- template.yaml .github/aws/*.yaml
+	@cfn-lint --regions us-east-1 -- edge.yaml
 
 lint-page:  ## eslint and type check of web/js alone
 	@local/lint-page.sh
@@ -94,15 +95,23 @@ restarts: venv  ## stop the local stack N times by any signal at any moment; wri
 	@$(MODULE) tests.e2e.restarts --rounds $(N)
 
 ##@ Deploy
-.PHONY: build deploy rollback smoke
+.PHONY: build deploy deploy-built release-name restore rollback smoke
 build: venv-local  ## build what would be deployed to AWS
 	@sam build
 
-deploy: build  ## deploy to AWS: ENV=testing|staging|production PARAMETERS="AppOrigin=https://... ..."
-	@sam deploy --config-env $(ENV) --parameter-overrides Environment=$(ENV) Release=$(RELEASE) $(PARAMETERS)
+deploy: build deploy-built  ## deploy to AWS: ENV=testing|staging|production PARAMETERS="AppOrigin=https://... ..."
+
+deploy-built:
+	@sam deploy --config-env $(ENV) --parameter-overrides Environment=$(ENV) Release=$(RELEASE) $(PARAMETERS) $(SAM_FLAGS)
+
+release-name:
+	@echo $(RELEASE)
 
 rollback: venv-local  ## move everybody to the release before: ENV=... ARGS="--list | --to RELEASE | --prune N"
 	@$(MODULE) ops.rollback $(ENV) $(ARGS)
+
+restore: venv-local  ## bring the table back from a restored copy: ENV=... ARGS="--close | --from TABLE [--apply] | --open"
+	@$(MODULE) ops.restore $(ENV) $(ARGS)
 
 smoke: venv-local  ## ask a deployment whether it keeps its promises: BASE_URL=https://... [KEY=ek_...] [ADMIN_KEY=ek_...]
 	@$(MODULE) ops.smoke $(BASE_URL) $(ARGS)

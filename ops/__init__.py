@@ -3,6 +3,7 @@
 ``flags``  show, change and roll back the operator's flags: phases, switches, caps
 ``outputs``  the stack's outputs as variables of the shell
 ``owners``  look up a user, move credits, set a plan, block
+``restore``  bring the table back to what a restored copy of it holds
 ``rollback``  move everybody to an earlier release
 ``smoke``  ask a deployment from outside whether it keeps every promise; its parts:
 ``smoke_client``  what it sends requests with, and what it looks at in every answer

@@ -9,7 +9,7 @@ running it once more changes nothing: the target follows from what was *deployed
 
     python -m ops.rollback ENV                  # to the release before the one that was deployed last
     python -m ops.rollback ENV --list           # which there are, and which is live
-    python -m ops.rollback ENV --to RELEASE     # to this one; also the way forward again
+    python -m ops.rollback ENV --to RELEASE     # to this one, or to this commit; also the way forward again
     python -m ops.rollback ENV --prune 5        # delete versions of releases older than the newest five
 """
 
@@ -30,6 +30,8 @@ ALIAS, SETTING = "live", "RELEASE"
 AT_ONCE = 10
 """Calls side by side; Lambda takes 15 changes a second."""
 TRIES = 3
+STAMP = len("yymmddHHMM")
+"""A release's name is its minute and its commit (`RELEASE` in the Makefile)."""
 
 
 class RollbackError(Exception):
@@ -100,15 +102,21 @@ def one_before(functions: Iterable[Function], deployed: str) -> str:
     return earlier[-1]
 
 
+def named(functions: Iterable[Function], wanted: str) -> str:
+    """Return the release of this name, or the newest one of this commit; raise `RollbackError` where there is none."""
+    known = releases_of(functions)
+    fitting = [one for one in known if wanted == one or (one[STAMP:] and wanted.startswith(one[STAMP:]))]
+    if not fitting:
+        raise RollbackError(f"There is no release {wanted}. Known: {', '.join(known) or 'none'}.")
+    return fitting[-1]
+
+
 def move(stack: Stack, functions: list[Function], release: str) -> tuple[list[str], list[str]]:
     """Point every alias at its version of a release; return the names of those moved and of those that have none.
 
     A function without a version of it is newer than the release and stays: nothing of that release calls it. Raises
     `RollbackError` with the names of those that AWS refused to move; the others are moved by then.
     """
-    if release not in releases_of(functions):
-        known = ", ".join(releases_of(functions)) or "none"
-        raise RollbackError(f"There is no release {release}. Known: {known}.")
     there = [one for one in functions if release in one.versions]
     moving = [one for one in there if not one.is_at(release)]
     client = stack.client("lambda")
@@ -188,7 +196,7 @@ def run(stack: Stack, order: argparse.Namespace, say: Callable[[str], None] = pr
     elif stop_deployment(stack):
         say("A deployment is under way. It is stopped now and moves everybody back; `--list` shows when.")
     else:
-        release = order.to or one_before(functions, deployed)
+        release = named(functions, order.to) if order.to else one_before(functions, deployed)
         moved, without = move(stack, functions, release)
         say(f"{release} is live: {len(moved)} functions moved, {len(functions) - len(moved)} stayed.")
         if without:
@@ -199,7 +207,7 @@ def main(arguments: list[str]) -> int:
     """Read the command line and run; return the exit status."""
     parser = argparse.ArgumentParser(prog="ops.rollback", description="Move everybody to an earlier release.")
     parser.add_argument("env", help="local, or a section of samconfig.toml")
-    parser.add_argument("--to", metavar="RELEASE", help="this release instead of the one before the last")
+    parser.add_argument("--to", metavar="RELEASE", help="this release or commit, not the one before the last")
     parser.add_argument("--list", action="store_true", help="show the releases and change nothing")
     parser.add_argument(
         "--prune", type=_count, metavar="N", help="delete versions of all but the newest N releases"

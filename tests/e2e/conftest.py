@@ -33,7 +33,10 @@ def be_patient(stack: LocalStack) -> None:
     for page in functions.get_paginator("list_functions").paginate():
         for found in page["Functions"]:
             seconds = max(found["Timeout"], int(PATIENCE_SECONDS))
-            functions.update_function_configuration(FunctionName=found["FunctionName"], Timeout=seconds)
+            name = found["FunctionName"]
+            functions.update_function_configuration(FunctionName=name, Timeout=seconds)
+            version = functions.publish_version(FunctionName=name)["Version"]
+            functions.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
 
 
 @pytest.fixture(scope="session")

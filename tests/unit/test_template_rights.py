@@ -1,8 +1,11 @@
 """Least privilege: what the role of each function may do, by its own policy and by those that functions share."""
 
+import ast
 import re
 
+import boto3
 import pytest
+from botocore import xform_name
 
 from enhancer.api.http.app import App
 from tests.support import template
@@ -193,3 +196,53 @@ def test_a_shared_policy_grants_one_right_on_one_resource_to_more_than_one_funct
 def test_nobody_writes_secrets():
     """A rotation is the operator's."""
     assert {name for name in FUNCTIONS if any("PutSecret" in action for action in may(name))} == set()
+
+
+SERVICES = {"dynamodb": "dynamodb", "s3": "s3", "lambda": "lambda", "stepfunctions": "states", "sns": "sns",
+            "sqs": "sqs", "secretsmanager": "secretsmanager"}  # fmt: skip
+"""boto3's names of the services that functions call, and the names that rights have for them."""
+MEANS = {
+    "dynamodb:TransactWriteItems": {"PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"},
+    "dynamodb:TransactGetItems": {"GetItem"}, "s3:HeadObject": {"GetObject"}, "s3:ListObjectsV2": {"ListBucket"},
+    "s3:DeleteObjects": {"DeleteObject"}, "lambda:Invoke": {"InvokeFunction"},
+}  # fmt: skip
+"""Calls whose right has another name."""
+
+
+def calls():
+    """service:Operation of every call to AWS in the product, by the names of boto3's methods."""
+    operations = {}
+    for service, prefix in SERVICES.items():
+        model = boto3.client(service, region_name="eu-central-1").meta.service_model
+        for operation in model.operation_names:
+            operations.setdefault(xform_name(operation), set()).add(f"{prefix}:{operation}")
+    named = set()
+    for path in [
+        *template.ROOT.glob("layers/common/enhancer/**/*.py"),
+        *template.ROOT.glob("functions/*/app.py"),
+    ]:
+        tree = ast.parse(path.read_text("utf-8"))
+        named |= {node.func.attr for node in ast.walk(tree)
+                  if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}  # fmt: skip
+        named |= {node.args[0].value for node in ast.walk(tree)
+                  if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+                  and node.func.attr == "get_paginator" and isinstance(node.args[0], ast.Constant)}  # fmt: skip
+    return {operation for name in named & operations.keys() for operation in operations[name]}
+
+
+def test_every_right_is_used_by_some_code():
+    """What nobody calls any more is taken out of the template, too."""
+    used = set()
+    for call in calls():
+        service, _, operation = call.partition(":")
+        used |= {f"{service}:{right}" for right in MEANS.get(call, {operation})}
+    granted = {action for name in FUNCTIONS for action in may(name)}
+    assert granted - used == set()
+
+
+def test_no_index_is_written_to():
+    """It can only be queried."""
+    for name in FUNCTIONS:
+        for one in statements(name):
+            if "/index/" in str(one["Resource"]):
+                assert (listed(one["Action"]), len(listed(one["Resource"]))) == (["dynamodb:Query"], 1)
