@@ -137,7 +137,11 @@ def tell_history(store: FlagStore, limit: int) -> None:
 def change_of(text: str, flags: Flags) -> dict[str, Any]:
     """Return the change that assignments such as ``phase=I1 off+=replicate`` mean; raise `BadCommand`."""
     what: dict[str, Any] = {}
-    for word in shlex.split(text):
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        raise BadCommand(f"{text!r} has a quotation mark too many or too few.") from None
+    for word in words:
         parts = _ASSIGNMENT.fullmatch(word)
         if not parts:
             raise BadCommand(
@@ -153,7 +157,8 @@ def change_of(text: str, flags: Flags) -> dict[str, Any]:
             if not isinstance(target, dict):
                 raise BadCommand(f"{name} is set twice.")
         if name in LISTS:
-            target[last] = _list(sign, value, what.get(name, document_of(flags)[name]))
+            old: list[str] = what[name] if name in what else document_of(flags)[name]
+            target[last] = _list(sign, value, old)
         else:
             target[last] = _value(value)
     if not what:
