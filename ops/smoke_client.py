@@ -200,7 +200,7 @@ class Visitor:
         self._waits = 0
         self._session = requests.Session()
         self._session.trust_env = False  # a .netrc would replace the key
-        self._session.headers |= {"User-Agent": "smoke/1.0", "Accept-Encoding": "identity"}
+        self._session.headers.update({"User-Agent": "smoke/1.0", "Accept-Encoding": "identity"})
         if key or not cookies:
             self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
