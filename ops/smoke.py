@@ -16,12 +16,12 @@ import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from ops import smoke_open, smoke_runs
+from ops import smoke_end, smoke_open, smoke_runs
 from ops.smoke_client import NoAnswer
 from ops.smoke_plan import CHECKS, Options, Outcome, Smoke, chosen, run
 
-ORDER = (smoke_open, smoke_runs)
-"""Where the checks are; importing them fills `CHECKS` in this order."""
+ORDER = (smoke_open, smoke_runs, smoke_end)
+"""Where the checks are. Importing them fills `CHECKS`, each after those that it imports: in this order."""
 ENVIRONMENTS = ("development", "testing", "staging", "production")
 FINE, BROKEN, UNKNOWN = 0, 1, 2
 

@@ -242,9 +242,9 @@ class Visitor:
             return self._send(method, path, headers or {}, **more)
         return answer
 
-    def once(self, method: str, path: str, **more: Any) -> Answer:
-        """Send a request as our page does, whatever a rate limit says."""
-        return self._send(method, path, self.own_headers(), **more)
+    def once(self, method: str, path: str, *, headers: Mapping[str, str], **more: Any) -> Answer:
+        """Send a request, whatever a rate limit says."""
+        return self._send(method, path, headers, **more)
 
     def _send(self, method: str, path: str, headers: Mapping[str, str], **more: Any) -> Answer:
         place = urlsplit(path)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from local.stack import LocalStack
-from ops import smoke
+from ops import smoke, smoke_client
+from tests.e2e.deployed import PATIENCE_SECONDS
 from tests.e2e.people import member
 from tests.e2e.smoke_breaks import CASES, Case, said
 from tests.support.breaking_proxy import Asked, Break, Said, breaking
@@ -21,10 +22,11 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(autouse=True)
-def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the shell has."""
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No keys, whatever the shell has; and time for a machine that is busy."""
     for name in ("KEY", "ADMIN_KEY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(smoke_client, "ANSWER_SECONDS", PATIENCE_SECONDS)
 
 
 def smoked(
@@ -33,7 +35,7 @@ def smoked(
     """Run the smoke through a proxy in a network of its own: exit code, word and detail by check, whole report."""
     with breaking(stack.url, how, address=f"127.8.0.{next(_numbers)}") as url:
         capsys.readouterr()
-        code = smoke.main([url, "--json", *arguments])
+        code = smoke.main([url, "--json", "--deadline", "900", *arguments])
     report = json.loads(capsys.readouterr().out)
     return code, {one["name"]: (one["word"], one["detail"]) for one in report["checks"]}, report
 
@@ -43,7 +45,7 @@ def test_everything_is_fine_for_a_guest(stack: LocalStack, capsys: pytest.Captur
     code, lines, report = smoked(stack, capsys, Break())
     bad = {name: found for name, found in lines.items() if found[0] != "ok"}
     assert (code, bad.keys()) == (0, {"burst"}), bad
-    assert report["spent"] == {"images": 4, "credits": 4.0}
+    assert report["spent"]["images"] == report["spent"]["credits"] in (4, 5)  # 5: one ended before its cancel
     assert lines["cleanup"] == ("ok", "4 jobs deleted")
     assert "what was used of the day and the month" in report["leftBehind"]
 
@@ -64,8 +66,8 @@ def test_everything_is_fine_for_a_user_and_an_administrator(
     assert "8 fine" in lines["deep-health"][1]
     assert lines["admin"][1] == "guest and API key refused"
     used = user.client.usage()
-    assert (used["usage"]["used"], used["monthlyUsage"]["used"]) == (4, 4.0)
-    assert report["spent"] == {"images": 4, "credits": 4.0}
+    spent = report["spent"]
+    assert (used["usage"]["used"], used["monthlyUsage"]["used"]) == (spent["images"], spent["credits"])
     assert user.client.get("/api/ai-image/jobs").json()["data"]["jobs"] == []
 
 
