@@ -182,14 +182,14 @@ def _form(picture: bytes) -> dict[str, Any]:
 def _refused_by_phase(smoke: Smoke, answer: Answer, usage: Json) -> str:
     """Return how a run was refused as the usage had said, "" for a run that was not; raise `Failed` if they differ."""
     access = usage.get("access") or {}
-    if access.get("paused"):
-        answer.refused(503, "provider_error", PAUSED)
-        expect(answer.headers.get("Retry-After"), "Retry-After is missing")
-        return "refused as expected: runs are paused"
     if access and not access.get("admitted", True):
         answer.refused(403, "forbidden", NOT_IN_COHORT)
         expect(answer.details.get("upgradeUrl") or answer.details.get("needs"), "the refusal shows no way on")
         return f"refused as expected: {smoke.who} is not admitted in phase {access.get('phase')}"
+    if access.get("paused"):
+        answer.refused(503, "provider_error", PAUSED)
+        expect(answer.headers.get("Retry-After"), "Retry-After is missing")
+        return "refused as expected: runs are paused"
     if answer.code in (NOT_IN_COHORT, PAUSED):
         raise Failed(f"{answer.what} gives {answer.said}, but usage.access admits {smoke.who}")
     return ""
