@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 
 from local.stack import LocalStack
 from ops import smoke, smoke_client
@@ -69,6 +70,20 @@ def test_everything_is_fine_for_a_user_and_an_administrator(
     spent = report["spent"]
     assert (used["usage"]["used"], used["monthlyUsage"]["used"]) == (spent["images"], spent["credits"])
     assert user.client.get("/api/ai-image/jobs").json()["data"]["jobs"] == []
+
+
+def test_a_provider_that_hangs_fails_alone_in_the_deep_health_check(
+    stack: LocalStack, fresh_client: Callable[[], Client]
+) -> None:
+    """Deployed, with all its rights: 503 with the same body, within seconds; the cheap form is as it was."""
+    boss = member(fresh_client, "pro", role="admin").program("read")
+    fault = {"route": "account", "fault": "hang", "seconds": 30}
+    assert requests.post(f"{stack.providers.replicate_url}/_ctl/script", json=fault, timeout=60).ok
+    answer = boss.call("GET", "/api/health?deep=1")
+    rows = {one["name"]: one["reason"] for one in answer.json()["data"]["checks"]}
+    assert (answer.status_code, rows.pop("replicate")) == (503, "timeout"), rows
+    assert set(rows.values()) == {None}, rows
+    assert boss.call("GET", "/api/health").json()["data"] == {"status": "ok", "checks": []}
 
 
 @pytest.mark.parametrize("name", CASES)
