@@ -8,6 +8,7 @@
 ``smoke``  ask a deployment from outside whether it keeps every promise; its parts:
 ``smoke_client``  what it sends requests with, and what it looks at in every answer
 ``smoke_plan``  how checks are named, ordered, run and told
+``smoke_end``  checks at the end: the burst, cleaning up, what held for every answer
 ``smoke_open``  checks that cost nothing
 ``smoke_runs``  checks that enhance a tiny picture
 ``secret``  put one field of the operator's secrets, rotate it, end a rotation

@@ -16,12 +16,12 @@ import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from ops import smoke_open, smoke_runs
+from ops import smoke_end, smoke_open, smoke_runs
 from ops.smoke_client import NoAnswer
 from ops.smoke_plan import CHECKS, Options, Outcome, Smoke, chosen, run
 
-ORDER = (smoke_open, smoke_runs)
-"""Where the checks are; importing them fills `CHECKS` in this order."""
+ORDER = (smoke_open, smoke_runs, smoke_end)
+"""Where the checks are. Importing them fills `CHECKS`, each after those that it imports: in this order."""
 ENVIRONMENTS = ("development", "testing", "staging", "production")
 FINE, BROKEN, UNKNOWN = 0, 1, 2
 
@@ -118,13 +118,18 @@ def _report(smoke: Smoke, outcomes: Sequence[Outcome], code: int) -> dict[str, o
     }
 
 
+def _verdict(outcomes: Sequence[Outcome]) -> str:
+    """Say the exit code in a word, because `make` tells any failure by its own."""
+    return {FINE: "FINE", BROKEN: "BROKEN", UNKNOWN: "UNKNOWN"}[exit_code(outcomes)]
+
+
 def _summary(smoke: Smoke, outcomes: Sequence[Outcome]) -> str:
     words = [one.word for one in outcomes]
     spent = smoke.spent
     seconds = sum(one.ms for one in outcomes) / 1000
     counted = f"{words.count('ok')} ok, {words.count('FAIL')} failed, {words.count('skip')} skipped"
     lines = [
-        f"{counted}, {seconds:.0f} s",
+        f"{_verdict(outcomes)}: {counted}, {seconds:.0f} s",
         f"Spent: {spent.images} images of the day, {spent.credits:g} credits, paid by {smoke.who}.",
     ]
     if smoke.left:

@@ -200,7 +200,7 @@ class Visitor:
         self._waits = 0
         self._session = requests.Session()
         self._session.trust_env = False  # a .netrc would replace the key
-        self._session.headers |= {"User-Agent": "smoke/1.0", "Accept-Encoding": "identity"}
+        self._session.headers.update({"User-Agent": "smoke/1.0", "Accept-Encoding": "identity"})
         if key or not cookies:
             self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
@@ -242,9 +242,9 @@ class Visitor:
             return self._send(method, path, headers or {}, **more)
         return answer
 
-    def once(self, method: str, path: str, **more: Any) -> Answer:
-        """Send a request as our page does, whatever a rate limit says."""
-        return self._send(method, path, self.own_headers(), **more)
+    def once(self, method: str, path: str, *, headers: Mapping[str, str], **more: Any) -> Answer:
+        """Send a request, whatever a rate limit says."""
+        return self._send(method, path, headers, **more)
 
     def _send(self, method: str, path: str, headers: Mapping[str, str], **more: Any) -> Answer:
         place = urlsplit(path)

@@ -117,6 +117,8 @@ class Outcome:
         return asdict(self)
 
 
+MAKES, CLEANS = "generate", "cleanup"
+"""The check that all runs need, and the one that takes back what they made, also after the deadline."""
 CHECKS: dict[str, Check] = {}
 """All checks in their order."""
 
@@ -138,10 +140,15 @@ def expect(held: object, otherwise: str) -> None:
 
 
 def chosen(only: Collection[str]) -> list[Check]:
-    """Return the checks of these names and all that they need, in their order; all without any name."""
+    """Return the checks of these names and all that they need, in their order; all without any name.
+
+    Where pictures are made, cleaning up belongs to it.
+    """
     wanted = set(only or CHECKS)
     while more := {name for one in wanted for name in CHECKS[one].needs} - wanted:
         wanted |= more
+    if MAKES in wanted:
+        wanted.add(CLEANS)
     return [one for name, one in CHECKS.items() if name in wanted]
 
 
@@ -150,7 +157,7 @@ def run(smoke: Smoke, checks: list[Check]) -> Iterator[Outcome]:
     began, fine = time.monotonic(), set[str]()
     for one in checks:
         started = time.monotonic()
-        late = started - began > smoke.options.deadline and one.name != "cleanup"
+        late = started - began > smoke.options.deadline and one.name != CLEANS
         missing = [name for name in one.needs if name not in fine]
         if late:
             outcome = _outcome(one, Failed(f"not run: the smoke took {smoke.options.deadline:g} s"), started)

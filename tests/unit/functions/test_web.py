@@ -320,9 +320,7 @@ def test_the_404_page_speaks_german_to_germans(web):
     assert web("/nirgends", accept_language="de", **BROWSER)["headers"]["Content-Language"] == "de"
 
 
-@pytest.mark.parametrize(
-    ("path", "allow"), [("/", "GET"), ("/assets/js/main.js", "GET")]
-)
+@pytest.mark.parametrize(("path", "allow"), [("/", "GET"), ("/assets/js/main.js", "GET")])
 def test_another_verb_on_a_known_path_is_405_with_allow(web, path, allow):
     """A wrong verb names the right one."""
     answer = web(path, method="DELETE")

@@ -46,8 +46,9 @@ def test_the_exit_code_tells_broken_from_unknown(words, code):
 
 
 def test_a_check_comes_with_what_it_needs():
-    """And in the order of all checks."""
-    assert [one.name for one in smoke_plan.chosen(["batch"])] == ["generate", "job", "batch"]
+    """In the order of all checks; where pictures are made, they are cleaned up."""
+    assert [one.name for one in smoke_plan.chosen(["batch"])] == ["generate", "job", "batch", "cleanup"]
+    assert [one.name for one in smoke_plan.chosen(["method"])] == ["method"]
     assert [one.name for one in smoke_plan.chosen([])] == list(CHECKS)
 
 
