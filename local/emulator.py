@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from local.corrections import correct_all
+from local.corrections.alarms import Alarms
 from local.corrections.release import Json, Module
 from local.snapshot import Snapshots
 
@@ -76,12 +77,13 @@ def write_function_logs(service: Module) -> None:
     service._execute_function_warm = execute_and_write
 
 
-def snapshots_of(emulator: Module) -> Snapshots:
-    """Add the routes of `local.snapshot` to the emulator."""
+def snapshots_of(emulator: Module, alarms: Alarms) -> Snapshots:
+    """Add the routes of `local.snapshot`, and the clock of alarms, to the emulator."""
     from ministack.core import persistence  # imported late, like everything of the emulator
     from ministack.services import dynamodb, s3, sqs
 
-    return Snapshots(emulator, dynamodb=dynamodb, s3=s3, sqs=sqs, persistence=persistence)
+    more = {"clock": alarms.answer_clock}
+    return Snapshots(emulator, dynamodb=dynamodb, s3=s3, sqs=sqs, persistence=persistence, more=more)
 
 
 def end_with_parent() -> None:
@@ -96,8 +98,9 @@ def end_with_parent() -> None:
 
 if __name__ == "__main__":
     end_with_parent()
-    emulator, functions = correct_all()
+    emulator, functions, alarms = correct_all()
     write_function_logs(functions)
-    snapshots_of(emulator)
+    snapshots_of(emulator, alarms)
+    alarms.start()
     sys.argv = ["ministack"]
     emulator.main()

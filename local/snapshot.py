@@ -10,6 +10,8 @@ from there.
 ``save``     write all records, objects and messages into a folder, unless nothing was written since the last time
 ``restore``  put them into the tables and buckets of a stack just deployed, whose physical names may be others
 ``image``    write the whole emulator as it is right after a deployment, so that the next start need not deploy
+
+Others may be given to it as ``more``.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +44,24 @@ class Snapshots:
     Args:
         app_module: ministack's main module; its ``app`` is wrapped.
         dynamodb, s3, sqs, persistence: those modules of ministack.
+        more: further routes under `OWN`, by name.
     """
 
     def __init__(
-        self, app_module: Module, *, dynamodb: Module, s3: Module, sqs: Module, persistence: Module
+        self,
+        app_module: Module,
+        *,
+        dynamodb: Module,
+        s3: Module,
+        sqs: Module,
+        persistence: Module,
+        more: Mapping[str, Callable[[Json], Awaitable[Json]]],
     ) -> None:
         require(hasattr(dynamodb, "_set_item") and hasattr(dynamodb, "_tables"), "tables")
         require(hasattr(s3, "_persist_object") and hasattr(s3, "_object_meta_from_record"), "objects")
         require(hasattr(sqs, "_queues") and hasattr(persistence, "_json_default"), "queues and persistence")
         self.writes = 0
+        self._routes = {"save": self._save, "restore": self._restore, "image": self._image, **more}
         self._app_module, self._inner = app_module, app_module.app
         self._dynamodb, self._s3, self._sqs, self._persistence = dynamodb, s3, sqs, persistence
         app_module.app = self
@@ -73,9 +84,7 @@ class Snapshots:
 
     async def _answer(self, what: str, order: Json) -> tuple[int, Json]:
         try:
-            return 200, await {"save": self._save, "restore": self._restore, "image": self._image}[what](
-                order
-            )
+            return 200, await self._routes[what](order)
         except OSError as problem:  # a full disk, mostly
             return 507, {"problem": problem.strerror or str(problem)}
 

@@ -4,18 +4,19 @@ They change *private* parts of one ministack release, so the version is checked 
 `CorrectionError` if the part it changes has moved. Each has a test in tests/e2e/local, so it can be deleted when
 ministack behaves like AWS.
 
-``alarms``          CloudWatch: alarms on several metrics
+``alarms``          CloudWatch: alarms that go off and end, also on several metrics (``metric_math``)
 ``bucket_access``   S3: CORS rules and signatures
 ``functions``       Lambda: interpreter, layers, environment, errors, logs
 ``http_events``     HTTP API: events of functions, errors, OPTIONS, CORS
 ``http_routes``     HTTP API: routes, tags and CORS from an OpenAPI ``Body``
+``metrics``         CloudWatch: metrics out of log lines and of AWS's own services
 ``release``         the release of ministack that all of this fits
 ``step_functions``  Step Functions: task tokens, time-outs
 """
 
 from __future__ import annotations
 
-from local.corrections.alarms import correct_alarm_metrics
+from local.corrections.alarms import Alarms, correct_alarm_records
 from local.corrections.bucket_access import correct_bucket_access
 from local.corrections.functions import (
     correct_exceptions,
@@ -33,6 +34,7 @@ from local.corrections.http_events import (
     correct_options,
 )
 from local.corrections.http_routes import correct_http_api
+from local.corrections.metrics import correct_log_metrics, correct_metrics, correct_service_metrics
 from local.corrections.release import Module, check_version
 from local.corrections.step_functions import (
     correct_callback_errors,
@@ -41,16 +43,17 @@ from local.corrections.step_functions import (
 )
 
 
-def correct_all() -> tuple[Module, Module]:
-    """Apply every correction; return ministack's main module and its Lambda module."""
+def correct_all() -> tuple[Module, Module, Alarms]:
+    """Apply every correction; return ministack's main module, its Lambda module, and who looks at alarms."""
     check_version()
     # Imported here because the emulator reads its settings while being imported.
     from ministack import app
     from ministack.core import iam_actions as actions
     from ministack.core import lambda_runtime as runtime
     from ministack.services import apigateway as gateway
+    from ministack.services import cloudwatch, s3, sqs
+    from ministack.services import cloudwatch_logs as logs
     from ministack.services import lambda_svc as service
-    from ministack.services import s3
     from ministack.services import stepfunctions as machines
     from ministack.services.cloudformation import provisioners
 
@@ -66,9 +69,12 @@ def correct_all() -> tuple[Module, Module]:
     correct_options(gateway)
     correct_cors(gateway)
     correct_http_api(provisioners)
-    correct_alarm_metrics(provisioners)
+    correct_alarm_records(provisioners)
+    metrics = correct_metrics(cloudwatch)
+    correct_log_metrics(service, logs, metrics)
+    correct_service_metrics(gateway, machines, metrics)
     correct_bucket_access(app, s3)
     correct_execution_timeout(machines)
     correct_callback_errors(machines)
     correct_token_policies(actions, machines)
-    return app, service
+    return app, service, Alarms(metrics, sqs)
