@@ -54,8 +54,7 @@ def main(
     """Do what the command line says; return the exit code, 1 when nothing was done."""
     asked = _parsed(arguments, environ)
     try:
-        if asked.do not in DEEDS:  # what comes from the environment, argparse does not check
-            raise BadCommand(f"DO is one of {', '.join(DEEDS)}.")
+        _check(asked)
         stack = stack_named(asked.env)
         table = stack.table()
         accounts, ledger = Accounts(table, Allowances(table, list)), Ledger(table)
@@ -71,6 +70,12 @@ def main(
     except (BotoCoreError, ClientError) as problem:
         return _refused(f"AWS refuses or does not answer: {problem}")
     return 0
+
+
+def _check(asked: argparse.Namespace) -> None:
+    """Raise `BadCommand` for a deed that does not exist: what comes from the environment, argparse does not check."""
+    if asked.do not in DEEDS:
+        raise BadCommand(f"DO is one of {', '.join(DEEDS)}.")
 
 
 def find(who: str, accounts: Accounts) -> Account:

@@ -71,12 +71,7 @@ def main(
     """Do what the command line says; return the exit code, 1 when nothing was done."""
     asked = _parsed(arguments, environ)
     try:
-        if (
-            asked.field and asked.field not in FIELDS
-        ):  # what comes from the environment, argparse does not check
-            raise BadCommand(f"There is no field {asked.field}. There are {', '.join(FIELDS)}.")
-        if asked.do not in DEEDS:
-            raise BadCommand(f"DO is {' or '.join(DEEDS)}.")
+        _check(asked)
         stack = stack_named(asked.env)
         if not asked.field:
             show(stack)
@@ -89,6 +84,14 @@ def main(
     except (BotoCoreError, ClientError) as problem:
         return _refused(f"AWS refuses or does not answer: {problem}")
     return 0
+
+
+def _check(asked: argparse.Namespace) -> None:
+    """Raise `BadCommand` for a name that does not exist: what comes from the environment, argparse does not check."""
+    if asked.field and asked.field not in FIELDS:
+        raise BadCommand(f"There is no field {asked.field}. There are {', '.join(FIELDS)}.")
+    if asked.do not in DEEDS:
+        raise BadCommand(f"DO is {' or '.join(DEEDS)}.")
 
 
 def show(stack: Stack) -> None:

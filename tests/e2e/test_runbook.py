@@ -242,31 +242,41 @@ def test_the_runbook_does_what_it_says(stack: LocalStack, tmp_path: Path) -> Non
     }
     found = [block for block in runbook.blocks(runbook.PAGE.read_text("utf-8")) if block.runs]
     done: set[str] = set()
+    problems: list[str] = []
     with Shell(env, PRELUDE, ROOT) as shell:
         for place, block in enumerate(found):
             name = _name(block.heading)
             if place == 0 or found[place - 1].heading != block.heading:
-                _call(scene, f"before_{name}", done)
-            _typed(shell, block, scene)
+                _call(scene, f"before_{name}", done, problems)
+            _typed(shell, block, scene, problems)
             if place + 1 == len(found) or found[place + 1].heading != block.heading:
-                _call(scene, f"after_{name}", done)
+                _call(scene, f"after_{name}", done, problems)
+    assert problems == [], "\n\n".join(problems)
     hooks = {name for name in vars(Scene) if name.startswith(("before_", "after_"))}
     assert hooks - done == set(), "sections that were renamed"
 
 
-def _typed(shell: Shell, block: Block, scene: Scene) -> None:
+def _typed(shell: Shell, block: Block, scene: Scene, problems: list[str]) -> None:
     """Type a block as the reader would, and look at what it answers."""
     scene.shop.told()
     code = runbook.filled(block.code.replace("ENV=production", "ENV=local"), scene.known)
     output, failed = shell.type(code)
     left = runbook.missing(block.expected, output)
-    assert (failed, left) == ("", []), f"{block.heading}\n{code}\n--- answered\n{output}"
+    if failed or left:
+        problems.append(
+            f"## {block.heading}\nfailed: {failed}\nnot said: {left}\n{code}--- answered\n{output}"
+        )
 
 
-def _call(scene: Scene, name: str, done: set[str]) -> None:
-    if hook := getattr(scene, name, None):
+def _call(scene: Scene, name: str, done: set[str], problems: list[str]) -> None:
+    """Do what comes before a section, or look at what must be true after it."""
+    if not (hook := getattr(scene, name, None)):
+        return
+    done.add(name)
+    try:
         hook()
-        done.add(name)
+    except AssertionError as wrong:
+        problems.append(f"{name}: {wrong}")
 
 
 def _name(heading: str) -> str:
