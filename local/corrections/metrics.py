@@ -117,9 +117,14 @@ def correct_metrics(cloudwatch: Module) -> Metrics:
 
 
 def correct_log_metrics(service: Module, logs: Module, metrics: Metrics) -> None:
-    """Make metrics of what functions log: lines in the embedded metric format, and what log filters find."""
+    """Make metrics of what functions log: lines in the embedded metric format, and what log filters find.
+
+    Searching a log group goes by the same patterns; ministack takes every line for a pattern about JSON fields.
+    """
     emit, put_filter = service._emit_lambda_logs, logs._put_metric_filter
     require(hasattr(logs, "_metric_filters"), "metric filters")
+    require(hasattr(logs, "_compile_filter_pattern"), "patterns of log lines")
+    logs._compile_filter_pattern = matcher
 
     def emit_and_count(func: Json, request_id: str, text: str, *rest: Any, **more: Any) -> None:
         emit(func, request_id, text, *rest, **more)
