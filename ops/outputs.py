@@ -13,6 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from ops.stack import Stack, StackError, stack_of
 
 
+LOCAL_AWS = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }'
+"""The variable alone is not enough: version 1 of the command line goes to AWS for queues whatever it says."""
+
+
 def main(arguments: Sequence[str] | None = None, *, stack_named: Callable[[str], Stack] = stack_of) -> int:
     """Print the variables; return the exit code, 1 where the stack cannot be read."""
     asked = sys.argv[1:] if arguments is None else arguments
@@ -23,6 +27,8 @@ def main(arguments: Sequence[str] | None = None, *, stack_named: Callable[[str],
         return 1
     for name, value in found.items():
         print(f"export {name}={shlex.quote(value)}")
+    if "AWS_ENDPOINT_URL" in found:
+        print(LOCAL_AWS)
     return 0
 
 

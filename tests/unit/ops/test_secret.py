@@ -149,6 +149,17 @@ def test_outputs_are_printed_quoted(capsys):
     assert said == "a stack|it's; echo no"
 
 
+def test_the_local_command_line_goes_to_the_emulator_for_every_service(capsys):
+    """Queues included: the address is given with each call."""
+    stack = Stack("local", "stack", "eu-central-1", endpoint="http://127.0.0.1:4566")
+    vars(stack)["outputs"] = {"ApiUrl": "http://127.0.0.1:8787"}
+    vars(stack)["parameters"] = {}
+    assert outputs.main(["local"], stack_named=lambda _: stack) == 0
+    called = capsys.readouterr().out + 'command() { echo "$@"; }\naws sqs list-queues'
+    said = subprocess.run(["bash", "-c", called], capture_output=True, text=True, check=True).stdout
+    assert said == "aws --endpoint-url http://127.0.0.1:4566 sqs list-queues\n"
+
+
 def test_outputs_of_a_stack_that_is_not_there(capsys):
     """Nothing is printed that `eval` would take."""
 
