@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ops.stack import Stack, StackError, stack_of
 
-
 LOCAL_AWS = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }'
 """The variable alone is not enough: version 1 of the command line goes to AWS for queues whatever it says."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ from tests.support import runbook
 from tests.support.client import Client, picture
 from tests.support.runbook import Block, Shell
 from tests.support.template import ROOT
+from tests.support.warm_commands import serving
 
 PAYER, STRANGER = "ada@example.com", "bob@example.com"
-PRELUDE = 'make() { command make --no-print-directory -o venv -o venv-local "$@"; }'
-"""Everything is installed here; the tests of the Makefile are elsewhere."""
+PRELUDE = 'make() { command make --no-print-directory -o venv -o venv-local "MODULE=$WARM" "$@"; }'
+"""Everything is installed here, and loaded: starting Python some eighty times would take longer than all it does."""
 LETTER = {"reason": "unknown_price", "about": "price_unknown", "context": {}, "at": 0}
 
 
@@ -226,12 +228,23 @@ class Scene:
 def test_the_runbook_does_what_it_says(stack: LocalStack, tmp_path: Path) -> None:
     """Launch, canary, roll back, stuck job, provider down, rotation, refund, ledger, restore: in one evening."""
     scene = Scene(stack)
-    env = {
-        **{name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPYCACHEPREFIX") if name in os.environ},
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    with serving(tmp_path) as (caller, variables):
+        problems = typed(scene, environment(stack, tmp_path, caller) | variables)
+    assert problems == [], "\n\n".join(problems)
+
+
+def environment(stack: LocalStack, folder: Path, caller: list[str]) -> dict[str, str]:
+    """What the operator's shell has: tools, the emulator's port, and what the providers gave out anew."""
+    aws = folder / "bin/aws"
+    aws.parent.mkdir()
+    aws.write_text(f'#!/bin/sh\nexec {shlex.join(caller)} aws "$@"\n')
+    aws.chmod(0o755)
+    tools = os.pathsep.join((str(aws.parent), str(Path(sys.executable).parent), os.environ["PATH"]))
+    return {
+        "PATH": tools,
+        "HOME": str(folder),
+        "WARM": shlex.join(caller),
         "EMULATOR_PORT": str(stack.emulator_port),
-        "AWS_CONFIG_FILE": str(tmp_path / "none"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
         "STRIPE_API": stack.providers.stripe_url,
         "STRIPE_KEY": STRIPE_KEY,
         "REPLICATE_TOKEN": "r8_new",
@@ -240,6 +253,10 @@ def test_the_runbook_does_what_it_says(stack: LocalStack, tmp_path: Path) -> Non
         "GOOGLE_SECRET": "new-secret-of-google",
         "STRIPE_WEBHOOK_NEW": "whsec_new_of_stripe",
     }
+
+
+def typed(scene: Scene, env: Mapping[str, str]) -> list[str]:
+    """Type every block that runs, with what comes before and must be true after its section; return what is wrong."""
     found = [block for block in runbook.blocks(runbook.PAGE.read_text("utf-8")) if block.runs]
     done: set[str] = set()
     problems: list[str] = []
@@ -251,9 +268,9 @@ def test_the_runbook_does_what_it_says(stack: LocalStack, tmp_path: Path) -> Non
             _typed(shell, block, scene, problems)
             if place + 1 == len(found) or found[place + 1].heading != block.heading:
                 _call(scene, f"after_{name}", done, problems)
-    assert problems == [], "\n\n".join(problems)
     hooks = {name for name in vars(Scene) if name.startswith(("before_", "after_"))}
     assert hooks - done == set(), "sections that were renamed"
+    return problems
 
 
 def _typed(shell: Shell, block: Block, scene: Scene, problems: list[str]) -> None:
