@@ -97,7 +97,7 @@ def _answer(line: socket.socket, order: dict[str, Any], files: list[int], driver
         code = _run(order["argv"], driver)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - as an interpreter would: told, and exit code 70
         traceback.print_exc()
     finally:
         sys.stdout.flush()
