@@ -20,7 +20,7 @@ from local.providers import STRIPE_KEY
 from local.stack import LocalStack
 from tests.e2e.conftest import WARM_SECONDS, be_patient
 from tests.e2e.deployed import PATIENCE_SECONDS, Deployed
-from tests.e2e.people import Member
+from tests.e2e.people import Member, me
 from tests.e2e.shop import Buyer, Shop
 from tests.support import runbook
 from tests.support.client import Client, picture
@@ -28,7 +28,7 @@ from tests.support.runbook import Block, Shell
 from tests.support.template import ROOT
 from tests.support.warm_commands import serving
 
-PAYER, STRANGER = "ada@example.com", "bob@example.com"
+PAYER = "ada@example.com"
 PRELUDE = 'make() { command make --no-print-directory -o venv -o venv-local "MODULE=$WARM" "$@"; }'
 """Everything is installed here, and loaded: starting Python some eighty times would take longer than all it does."""
 LETTER = {"reason": "unknown_price", "about": "price_unknown", "context": {}, "at": 0}
@@ -38,8 +38,9 @@ LETTER = {"reason": "unknown_price", "about": "price_unknown", "context": {}, "a
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A stack whose secrets, flags and books may be turned over."""
     patience = {"warm_seconds": WARM_SECONDS, "integration_seconds": PATIENCE_SECONDS}
+    felt = {"FlagsFreshSeconds": "1"}
     state = tmp_path_factory.mktemp("runbook")
-    with LocalStack(port=0, emulator_port=0, state=state, **patience) as running:
+    with LocalStack(port=0, emulator_port=0, state=state, parameters=felt, **patience) as running:
         be_patient(running)
         yield running
 
@@ -51,15 +52,19 @@ class Scene:
         self.stack, self.deployed = stack, Deployed(stack)
         self.shop = Shop(self.deployed)
         self.payer = self.person("pro", PAYER, "127.4.0.1")
-        self.free = self.person("free", STRANGER, "127.4.0.2")
+        self._addresses = (f"127.4.1.{number}" for number in range(1, 250))
         self.buyer = Buyer(self.shop, self.payer)
         self.known = {"user id": self.payer.user_id, "e-mail": PAYER}
         self._seeds = iter(range(50_000, 60_000))
 
-    def person(self, plan: str, email: str, address: str) -> Member:
+    def person(self, plan: str, email: str | None = None, address: str = "") -> Member:
         """Somebody signed in."""
-        client = Client(self.stack.url, address).meet()
+        client = self.visitor(address)
         return Member(client, client.login(plan, email))
+
+    def visitor(self, address: str = "") -> Client:
+        """Somebody new, in a network that nobody used before: what was tried before a change was felt is not theirs."""
+        return Client(self.stack.url, address or next(self._addresses)).meet()
 
     def run(self, client: Client) -> Any:
         """Ask for a new picture."""
@@ -121,40 +126,42 @@ class Scene:
 
     def after_i1_paying_plans(self) -> None:
         """Who pays is let in, who does not is told how."""
-        self.becomes(self.free.client, 403, "not_in_cohort")
+        self.becomes(self.person("free").client, 403, "not_in_cohort")
         self.becomes(self.payer.client, 200)
 
     def after_canary_5_10_50_100(self) -> None:
         """All whom the next phase would add are in."""
-        self.becomes(self.free.client, 200)
+        self.becomes(self.person("free").client, 200)
 
     def after_i2_every_signedin_user(self) -> None:
         """Signed in is enough, a guest is not; the free day is smaller."""
-        guest = Client(self.stack.url, "127.4.0.3").meet()
+        guest = self.visitor()
         self.becomes(guest, 403, "not_in_cohort")
-        self.deployed.until(lambda: self.free.client.usage()["usage"]["limit"] == 2, "the smaller day")
+        free = self.person("free").client
+        self.deployed.until(lambda: free.usage()["usage"]["limit"] == 2, "the smaller day")
 
     def after_guests_if_at_all(self) -> None:
         """One picture a day for a guest."""
-        guest = Client(self.stack.url, "127.4.0.4").meet()
+        guest = self.visitor()
         self.becomes(guest, 200)
         self.becomes(guest, 429, "daily_quota_exceeded")
 
     def after_roll_back_the_launch(self) -> None:
         """As in the first phase."""
-        self.becomes(self.free.client, 403, "not_in_cohort")
+        self.becomes(self.person("free").client, 403, "not_in_cohort")
         self.becomes(self.payer.client, 200)
 
     def after_roll_back_quotas(self) -> None:
         """One picture a day."""
-        self.deployed.until(lambda: self.free.client.usage()["usage"]["limit"] == 1, "the day of one")
+        free = self.person("free").client
+        self.deployed.until(lambda: free.usage()["usage"]["limit"] == 1, "the day of one")
 
     def after_roll_back_a_provider_or_a_model(self) -> None:
         """Nobody runs at Replicate, and the page knows."""
 
         def look() -> bool:
             found = self.payer.client.get("/api/ai-image/models").json()["data"]["models"]
-            return not any(model["enabled"] for model in found if model["provider"] == "replicate")
+            return not any(model["available"] for model in found if model["provider"] == "replicate")
 
         self.deployed.until(look, "Replicate off")
 
@@ -182,7 +189,7 @@ class Scene:
 
     def after_the_signing_key(self) -> None:
         """Nobody is signed out, guests keep their cookies."""
-        assert self.payer.client.get("/api/auth/me").json()["data"]["userId"] == self.payer.user_id
+        assert me(self.payer.client)["id"] == self.payer.user_id
         kept = self.secret("SigningSecret")
         assert set(kept) == {"signing", "previous"}
         assert kept["signing"] != kept["previous"]
