@@ -11,6 +11,8 @@ from ops.smoke_plan import Smoke, check, expect
 
 FOREIGN = "https://elsewhere.example"
 """An origin that is nobody's page here."""
+DEEP_TRIES = 2
+"""A part that did not answer in time is asked once more."""
 PARTS = {"table", "bucket", "stateMachine", "upscale", "secrets", "replicate", "workersAi", "stripe"}
 NOT_IN_COHORT, PAUSED = "not_in_cohort", "runs_paused"
 
@@ -294,12 +296,16 @@ def deep_health(smoke: Smoke) -> str:
     smoke.guest.get("/api/health?deep=1").refused(401, "auth_error")
     if not smoke.options.admin_key:
         return "closed to guests; ADMIN_KEY shows more"
-    answer = smoke.program(smoke.options.admin_key).get("/api/health?deep=1")
-    if answer.status not in (200, 503):
-        raise Failed(f"ADMIN_KEY gives {answer.said}, expected 200")
-    rows = {one["name"]: one for one in answer.json()["data"]["checks"]}
+    administrator = smoke.program(smoke.options.admin_key)
+    for _ in range(DEEP_TRIES):
+        answer = administrator.get("/api/health?deep=1")
+        if answer.status not in (200, 503):
+            raise Failed(f"ADMIN_KEY gives {answer.said}, expected 200")
+        rows = {one["name"]: one for one in answer.json()["data"]["checks"]}
+        bad = [f"{name} {one['reason']}" for name, one in rows.items() if not one["ok"]]
+        if not any(one.endswith(" timeout") for one in bad):
+            break
     expect(rows.keys() >= PARTS, f"parts that are not checked: {sorted(PARTS - rows.keys())}")
-    bad = [f"{name} {one['reason']}" for name, one in rows.items() if not one["ok"]]
     expect(not bad and answer.status == 200, f"not fine: {', '.join(bad) or answer.status}")
     off = [name for name, one in rows.items() if one["reason"] == "off"]
     slowest = max(rows.values(), key=lambda one: int(one["ms"]))
