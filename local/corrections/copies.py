@@ -7,6 +7,9 @@ moment when its handler is imported, and stays as it is: the *original*. It neve
 copies of it (``fork``) with a process, pipes and a folder of their own, as Lambda's SnapStart makes them. What a
 function keeps between calls is therefore as separate as before, and every environment counts as a cold start.
 
+A function that has threads at that moment, as the embedded model has, is not copied: each environment of it starts by
+itself. So it is where there is no ``/proc``.
+
 An original belongs to one configuration and one code of a function; for another one it is started anew.
 """
 
@@ -35,12 +38,16 @@ LINE = "EMULATOR_COPIES"
 OWN = ("AWS_LAMBDA_LOG_STREAM_NAME", "LAMBDA_TASK_ROOT")
 """Variables that each environment of a function has for itself."""
 
+STARTED = ("_proc", "_tmpdir", "_start_time", "_stderr_queue", "_stderr_thread")
+"""What a start leaves in an environment."""
+
 
 def become_copies(number: str, code_dir: str) -> bool:
     """Run inside the process of an original, whose handler is imported: each order is answered by a copy.
 
-    Its source is part of ministack's worker script, so it imports what it needs. Where there is no line it returns
-    False; on a line it returns in copies only.
+    Its source is part of ministack's worker script, so it imports what it needs. It returns True in copies, and
+    False where there is no line, or where threads run already, which a copy would not have: what they hold is
+    locked in a copy for ever.
     """
     import json
     import os
@@ -51,6 +58,11 @@ def become_copies(number: str, code_dir: str) -> bool:
     if not number:
         return False
     line = socket.socket(fileno=int(number))
+    threads = "/proc/self/task"
+    if not os.path.isdir(threads) or len(os.listdir(threads)) > 1:  # noqa: PTH112, PTH208 - inside a function
+        line.close()
+        return False
+    line.sendall(b"ready\n")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a copy ended
     while True:
         text, files, _, _ = socket.recv_fds(line, 65_536, 4)
@@ -129,7 +141,6 @@ class Original:
         self.said: list[str] = []
         """What it wrote to its log before the first event."""
         self._worker, self._process, self._line = worker, worker._proc, line
-        line.settimeout(ANSWER_TIMEOUT_S)
 
     @property
     def runs(self) -> bool:
@@ -141,12 +152,9 @@ class Original:
         with pipes(4) as (told, said, logged, alive):
             order = json.dumps({"environ": environ, "code_dir": code_dir}).encode()
             socket.send_fds(self._line, [order], [told[0], said[1], logged[1], alive[1]])
-            answer = b""
-            while not answer.endswith(b"\n"):
-                more = self._line.recv(64)
-                if not more:
-                    raise RuntimeError("the first environment of a function ended")
-                answer += more
+            answer = read_line(self._line)
+            if not answer:
+                raise RuntimeError("the first environment of a function ended")
             ours = told.pop(), said.pop(0), logged.pop(0)
             return Copy(int(answer), ours, alive.pop(0))
 
@@ -154,6 +162,16 @@ class Original:
         """End it; its copies go on."""
         self._line.close()
         self._worker.kill()
+
+
+def read_line(line: socket.socket) -> bytes:
+    """Read what an original answers; nothing if it has closed the line."""
+    answer = b""
+    while not answer.endswith(b"\n"):
+        if not (more := line.recv(64)):
+            return b""
+        answer += more
+    return answer
 
 
 @contextmanager
@@ -174,6 +192,8 @@ class Copies:
     def __init__(self, runtime: Module) -> None:
         self._runtime, self._spawn = runtime, runtime.Worker._spawn
         self._originals: dict[str, Original] = {}
+        self._without: dict[str, str] = {}
+        """Functions that cannot be copied, as they have threads when their handler is imported: name -> key."""
         self._guards: dict[str, threading.Lock] = {}
         self._now = threading.local()
 
@@ -181,6 +201,10 @@ class Copies:
         """Start the process of an environment."""
         with self._guards.setdefault(worker.func_name, threading.Lock()):
             original = self._original_of(worker)
+            if original is None:
+                if worker._proc is None or worker._proc.poll() is not None:
+                    self._spawn(worker)
+                return
             self._now.start = original.copy
             try:
                 self._spawn(worker)
@@ -207,20 +231,33 @@ class Copies:
             if original := self._originals.pop(name, None):
                 original.end()
 
-    def _original_of(self, worker: Any) -> Original:
+    def _original_of(self, worker: Any) -> Original | None:
+        """Return the original of an environment; None if it starts by itself, or just did so instead of one."""
         key = json.dumps([worker.config, hash(worker.code_zip)], sort_keys=True, default=str)
+        if self._without.get(worker.func_name) == key:
+            return None
         found = self._originals.get(worker.func_name)
         if found and found.key == key and found.runs:
             return found
         if found:
             del self._originals[worker.func_name]
             found.end()
-        self._originals[worker.func_name] = made = self._start(key, worker)
+        first, line = self._start(worker)
+        if read_line(line) != b"ready\n":
+            line.close()
+            self._without[worker.func_name] = key
+            for name in STARTED:
+                setattr(worker, name, getattr(first, name))
+            return None
+        self._originals[worker.func_name] = made = Original(key, first, line)
+        made.said = [text for text in first._drain_stderr_bounded().split("\n") if text]
         return made
 
-    def _start(self, key: str, worker: Any) -> Original:
+    def _start(self, worker: Any) -> tuple[Any, socket.socket]:
+        """Start the first environment of a function; return it and the line to it."""
         first = self._runtime.Worker(worker.func_name, worker.config, worker.code_zip)
         ours, theirs = socket.socketpair()
+        ours.settimeout(ANSWER_TIMEOUT_S)
         self._now.start = theirs
         try:
             self._spawn(first)
@@ -231,9 +268,7 @@ class Copies:
         finally:
             del self._now.start
             theirs.close()
-        original = Original(key, first, ours)
-        original.said = [text for text in first._drain_stderr_bounded().split("\n") if text]
-        return original
+        return first, ours
 
 
 def correct_starts(runtime: Module, service: Module) -> None:
