@@ -66,11 +66,8 @@ def pack_layers(built: Path) -> None:
     """
     text = built.read_text("utf-8")
     for resource in (yaml_parse(text).get("Resources") or {}).values():
-        content = (resource.get("Properties") or {}).get("ContentUri")
-        if (
-            resource.get("Type") != "AWS::Serverless::LayerVersion"
-            or not (built.parent / str(content)).is_dir()
-        ):
+        content = str((resource.get("Properties") or {}).get("ContentUri"))
+        if resource.get("Type") != "AWS::Serverless::LayerVersion" or not (built.parent / content).is_dir():
             continue
         with ZipFile(built.parent / f"{content}.zip", "w", ZIP_DEFLATED, compresslevel=QUICKLY) as archive:
             for folder, folders, files in os.walk(built.parent / content):
