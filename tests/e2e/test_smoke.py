@@ -77,11 +77,16 @@ def test_a_provider_that_hangs_fails_alone_in_the_deep_health_check(
 ) -> None:
     """Deployed, with all its rights: 503 with the same body, within seconds; the cheap form is as it was."""
     boss = member(fresh_client, "pro", role="admin").program("read")
-    fault = {"route": "account", "fault": "hang", "seconds": 30}
-    assert requests.post(f"{stack.providers.replicate_url}/_ctl/script", json=fault, timeout=60).ok
-    answer = boss.call("GET", "/api/health?deep=1")
-    rows = {one["name"]: one["reason"] for one in answer.json()["data"]["checks"]}
-    assert (answer.status_code, rows.pop("replicate")) == (503, "timeout"), rows
+    control = f"{stack.providers.replicate_url}/_ctl"
+    fault = {"route": "account", "fault": "hang", "seconds": 60, "times": 10}
+    assert requests.post(f"{control}/script", json=fault, timeout=60).ok
+    for _ in range(5):  # a busy machine may be late with another part, too
+        answer = boss.call("GET", "/api/health?deep=1")
+        rows = {one["name"]: one["reason"] for one in answer.json()["data"]["checks"]}
+        assert (answer.status_code, rows.pop("replicate")) == (503, "timeout"), rows
+        if set(rows.values()) == {None}:
+            break
+    assert requests.post(f"{control}/reset", timeout=60).ok
     assert set(rows.values()) == {None}, rows
     assert boss.call("GET", "/api/health").json()["data"] == {"status": "ok", "checks": []}
 

@@ -20,6 +20,8 @@ from tests.support import aws, functions
 from tests.support.world import World
 
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "tests")
+# Threads of the model that wait for each other sleep: several workers share the cores. Read when its library is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture(scope="module")

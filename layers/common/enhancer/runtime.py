@@ -71,7 +71,7 @@ _BUCKET = _QUICK.merge(
     )
 )
 """A bucket that does not answer costs a request 17 s of its 29 at most."""
-PROBE_SECONDS = 4.0
+PROBE_SECONDS = 8.0
 """How long one read of the deep health check may take."""
 _PROBE = Config(
     connect_timeout=2,

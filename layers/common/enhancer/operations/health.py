@@ -9,8 +9,8 @@ from queue import Empty, SimpleQueue
 
 from enhancer.domain.health import Checked, PartFailed, Reason
 
-SECONDS_MAX = 6.0
-"""The longest that all checks together may take."""
+SECONDS_MAX = 12.0
+"""The longest that all checks together may take; the gateway gives up after 30 s."""
 Check = Callable[[], None]
 """Asks one part; raises `PartFailed` with the reason if it is not fine, `PartOff` if nobody expects it to be."""
 
