@@ -245,3 +245,11 @@ def test_promotion_codes_are_off_unless_they_are_switched_on(value, allowed):
     assert Settings.load(GOOD | {"PROMOTION_CODES": value}).promotion_codes is allowed
     with pytest.raises(BadSetting, match="PROMOTION_CODES"):
         Settings.load(GOOD | {"PROMOTION_CODES": "maybe"})
+
+
+def test_the_name_of_a_function_is_the_template_s():
+    """The stack's name in front and the random letters behind would make a new metric with each stack."""
+    named = {"POWERTOOLS_METRICS_NAMESPACE": "ai-image-enhancer-staging",
+             "AWS_LAMBDA_FUNCTION_NAME": "ai-image-enhancer-staging-StripeWebhook-aB3dE5fG7h"}  # fmt: skip
+    assert Settings.load(GOOD | named).function == "StripeWebhook"
+    assert Settings.load(GOOD).function == "unknown"

@@ -11,6 +11,3 @@
 ``settings``     the environment, read and checked in one place
 ``telemetry``    the logger and the metrics
 """
-
-VERSION = "0.4.0"
-"""The product's version, as in pyproject.toml and CHANGELOG.md."""

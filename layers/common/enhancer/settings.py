@@ -21,6 +21,8 @@ HOSTED_MODELS = tuple(
     name for one in CATALOGUE if one.provider == "workers_ai" for name in (one.alias, one.slug)
 )
 PAID_PLANS = tuple(plan.name for plan in PLANS.values() if plan.price_per_month)
+VERSION = "0.4.0"
+"""The product's version, as in pyproject.toml and CHANGELOG.md."""
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 
@@ -32,6 +34,7 @@ class BadSetting(ValueError):
 class Settings:
     """All settings, typed.
 
+    ``function``: this function's name in the template. ``sentry_dsn``: where errors of ours are sent; "" for nowhere.
     ``…_prices``: Stripe's price id of each pack of credits, and of each plan by the month and by the year; what has
     none is not sold here. No price id is there twice.
     """
@@ -65,6 +68,8 @@ class Settings:
     promotion_codes: bool
     notices_topic: str
     parked_queue: str
+    function: str
+    sentry_dsn: str
 
     @property
     def replicate_is_local(self) -> bool:
@@ -104,8 +109,17 @@ class Settings:
             promotion_codes=_flag(environ, "PROMOTION_CODES"),
             notices_topic=environ.get("NOTICES_TOPIC_ARN", ""),
             parked_queue=environ.get("PARKED_QUEUE_URL", ""),
+            function=_function(environ),
+            sentry_dsn=environ.get("SENTRY_DSN", ""),
             memory_mb=_whole(environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1769),
         )
+
+
+def _function(environ: Mapping[str, str]) -> str:
+    """Return the name of this function in the template: its own is ``<stack>-<name>-<random>``."""
+    name = environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+    own = name.removeprefix(environ.get("POWERTOOLS_METRICS_NAMESPACE", "")).strip("-")
+    return own.partition("-")[0] or "unknown"
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:
