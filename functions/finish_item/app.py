@@ -6,7 +6,7 @@ from math import ceil
 from typing import Any
 
 from enhancer import runtime
-from enhancer.api.step import step
+from enhancer.api.step import Step
 from enhancer.domain.refs import Ref
 from enhancer.jobs import steps
 
@@ -16,6 +16,6 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int | bool]
 
     Return whether to start another prediction (``again``), and after how many ``seconds``.
     """
-    with step("FinishItem", event):
+    with Step("FinishItem", event):
         seconds = steps.finish_item(Ref.from_event(event), event.get("error"), deps=runtime.job_deps())
     return {"again": seconds is not None, "seconds": ceil(seconds or 0)}

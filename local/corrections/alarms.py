@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.corrections import metric_math
@@ -23,7 +24,7 @@ DELAY_SECONDS = 2.0
 """How long after a full minute alarms are looked at: its last lines have come by then."""
 CATCH_UP_MINUTES = 120
 """Most minutes that are looked at one by one after a pause, such as that of a laptop asleep."""
-_SIGNS = {
+_SIGNS: Mapping[str, Callable[[float, float], bool]] = {
     "GreaterThanThreshold": lambda value, threshold: value > threshold,
     "GreaterThanOrEqualToThreshold": lambda value, threshold: value >= threshold,
     "LessThanThreshold": lambda value, threshold: value < threshold,

@@ -55,7 +55,7 @@ def test_what_goes_wrong_rings_and_what_is_right_again_ends_it(
     client = fresh_client()
     owner = Owner("user", client.login("enterprise"))
     before = bell.sum("JobsEnded", outcome="failed"), bell.sum("JobsEnded")
-    broken = client.upload(picture(60, 50, seed=900)[:300], "image/png")
+    broken = client.upload(picture(60, 50, seed=900)[:60], "image/png")
     failing = [client.start({"uploadKey": broken}).json()["data"]["id"] for _ in range(4)]
     assert {deployed.ended(owner, job).status for job in failing} == {"failed"}
     assert ours(bell.after(2)) == set()  # four are no share
@@ -71,7 +71,7 @@ def test_what_goes_wrong_rings_and_what_is_right_again_ends_it(
         deployed.store.table.update(old, "SET ordered_at = :then", values=long_ago)
         spend(deployed, 0.85)
         account, extra = keys.account(owner), {":much": 7}
-        deployed.store.table.update(account, "ADD granted :much", values=extra)
+        deployed.store.table.update(account, "ADD available :much", values=extra)
         run(deployed, "QuotaReset")
         assert ours(bell.after(1)) == {(name, "ALARM") for name in OURS if name != "SpendCapReached"}
         spend(deployed, 1.0)
@@ -79,7 +79,7 @@ def test_what_goes_wrong_rings_and_what_is_right_again_ends_it(
         shut.open()
         assert deployed.ended(owner, held).status == "succeeded"
 
-    deployed.store.table.update(account, "ADD granted :much", values={":much": -7})
+    deployed.store.table.update(account, "ADD available :much", values={":much": -7})
     spend(deployed, 0)
     run(deployed, "QuotaReset")
     assert ours(bell.after(8)) == {(name, "OK") for name in OURS}

@@ -35,14 +35,14 @@ def test_a_function_without_a_namespace_is_noticed(monkeypatch, logs):
 def test_what_an_invocation_counts_is_one_line(counted):
     """Whatever it counts, as often as it counts it; two values of one dimension need two."""
     with invocation():
-        telemetry.requested(status=429, milliseconds=12.34, plan="free")
+        telemetry.requested(function="Generate", status=429, milliseconds=12.34, plan="free")
         count("CreditsConsumed", 1.5, plan="free")
         count("ResultsReused")
         count("ResultsReused")
         assert counted.look() == []
     assert len(counted.look()) == 1
-    assert counted("Requests") == {"": [1.0], "unknown": [1.0]}
-    assert counted("RequestMilliseconds") == {"": [12.3], "unknown": [12.3]}
+    assert counted("Requests") == {"": [1.0], "Generate": [1.0]}
+    assert counted("RequestMilliseconds") == {"": [12.3], "Generate": [12.3]}
     assert counted("Refusals") == {"": [1.0], "429": [1.0]}
     assert counted("TooManyRequests") == {"": [1.0], "free": [1.0]}
     assert counted("CreditsConsumed") == {"": [1.5], "free": [1.5]}
@@ -58,7 +58,7 @@ def test_what_an_invocation_counts_is_one_line(counted):
 @pytest.mark.parametrize(("status", "refused"), [(200, False), (404, False), (403, True), (500, False)])
 def test_only_refusals_count_as_such(counted, status, refused):
     """An address that is not there refuses nobody; 429 of others are no 429."""
-    telemetry.requested(status=status, milliseconds=1, plan="pro")
+    telemetry.requested(function="Generate", status=status, milliseconds=1, plan="pro")
     assert counted("Refusals") == ({"": [1.0], str(status): [1.0]} if refused else {})
     assert counted("TooManyRequests") == {}
 
@@ -74,13 +74,6 @@ def test_the_metrics_of_an_invocation_that_breaks_are_written(counted):
     with pytest.raises(RuntimeError):
         broken()
     assert counted("ResultsReused") == {"": [1.0]}
-
-
-def test_the_name_of_a_function_is_the_template_s(monkeypatch):
-    """The stack's name in front and the random letters behind would make a new metric with each stack."""
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "ai-image-enhancer-staging")
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "ai-image-enhancer-staging-StripeWebhook-aB3dE5fG7h")
-    assert telemetry.function_name() == "StripeWebhook"
 
 
 def test_every_line_of_an_invocation_has_its_ids_and_none_of_the_next(logs):

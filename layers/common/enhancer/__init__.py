@@ -12,6 +12,3 @@
 ``snapshots``    what differs between processes that start from one snapshot
 ``telemetry``    the logger and the metrics
 """
-
-VERSION = "0.4.0"
-"""The product's version, as in pyproject.toml and CHANGELOG.md."""

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import boto3
@@ -30,8 +30,8 @@ from enhancer.domain.health import PartOff
 from enhancer.domain.ids import RANDOM_BYTES, ordered_id, random_name
 from enhancer.domain.models import CATALOGUE
 from enhancer.jobs.deps import JobDeps
-from enhancer.settings import Settings
-from enhancer.telemetry import count
+from enhancer.settings import VERSION, Settings
+from enhancer.telemetry import count, report_to
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -520,6 +520,19 @@ def job_deps() -> JobDeps:
         spend_cap=spend_cap,
         notify=notify,
     )
+
+
+def _send_report(problem: BaseException, about: dict[str, Any]) -> None:
+    """Send an error of ours to Sentry, where a DSN is set."""
+    here = settings()
+    if here.sentry_dsn:
+        from enhancer.adapters import error_reports  # noqa: PLC0415 - only where errors are reported, with the first
+
+        place = error_reports.Place(here.sentry_dsn, VERSION, here.environment, here.function)
+        error_reports.send(problem, about=about, place=place)
+
+
+report_to(_send_report)
 
 
 def read_photo(data: bytes, *, pixels_max: int) -> Photo:

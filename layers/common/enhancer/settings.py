@@ -26,6 +26,8 @@ HOSTED_MODELS = tuple(
     name for one in CATALOGUE if one.provider == "workers_ai" for name in (one.alias, one.slug)
 )
 PAID_PLANS = tuple(plan.name for plan in PLANS.values() if plan.price_per_month)
+VERSION = "0.4.0"
+"""The product's version, as in pyproject.toml and CHANGELOG.md."""
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 
@@ -38,10 +40,11 @@ class Settings:
     """All settings, typed.
 
     ``edge_hashes``: SHA-256 of the secrets by which a CDN in front of the API may show that a request came through it;
-    none means there is no such thing. ``…_prices``: Stripe's price id of each pack of credits, and of each plan by the month and by the year; what has
-    none is not sold here. No price id is there twice. ``launch_phase``, ``spend_cap`` (USD micros a day),
+    none means there is no such thing. ``…_prices``: Stripe's price id of each pack of credits, and of each plan by the
+    month and by the year; what has none is not sold here. No price id is there twice. ``launch_phase``, ``spend_cap`` (USD micros a day),
     ``plan_gating``, ``credits_cta``: what holds until the operator's flags say otherwise. ``flags_fresh_seconds``: how
     old flags may be, shorter where nobody wants to wait for half a minute.
+    ``function``: this function's name in the template. ``sentry_dsn``: where errors of ours are sent; "" for nowhere.
     """
 
     environment: str
@@ -85,6 +88,8 @@ class Settings:
     def sells_plans(self) -> bool:
         """True where a plan can be bought."""
         return bool(self.monthly_prices or self.annual_prices)
+    function: str
+    sentry_dsn: str
 
     @property
     def replicate_is_local(self) -> bool:
@@ -133,8 +138,17 @@ class Settings:
             plan_gating=_flag(environ, "PUBLIC_ENHANCER_PLAN_GATING_V1", default=True),
             credits_cta=_flag(environ, "PUBLIC_ENABLE_CREDITS_CTA", default=environment != "production"),
             flags_fresh_seconds=_whole(environ, "FLAGS_FRESH_SECONDS", 30, least=1, most=30),
+            function=_function(environ),
+            sentry_dsn=environ.get("SENTRY_DSN", ""),
             memory_mb=_whole(environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1769),
         )
+
+
+def _function(environ: Mapping[str, str]) -> str:
+    """Return the name of this function in the template: its own is ``<stack>-<name>-<random>``."""
+    name = environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+    own = name.removeprefix(environ.get("POWERTOOLS_METRICS_NAMESPACE", "")).strip("-")
+    return own.partition("-")[0] or "unknown"
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:

@@ -7,15 +7,14 @@ metrics from it, so counting costs no call. docs/metrics.md says what each of `M
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit, SchemaValidationError
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 _SECRET = re.compile(r"\b((?:ek|sk|rk)_(?:live|test)_|whsec_|r8_)[A-Za-z0-9_+/=-]+")
@@ -60,6 +59,8 @@ METRICS = {
 """Every metric that the code counts. A dimension has few values, and is never an owner."""
 _Counted = tuple[str, float, str]
 """A metric, a value of it, and the value of its dimension ("" without one)."""
+Reporter = Callable[[BaseException, dict[str, Any]], None]
+_reporters: list[Reporter] = []
 _collecting: list[list[_Counted]] = []
 _bound: list[set[str]] = []
 
@@ -88,7 +89,7 @@ def invocation(**keys: Any) -> Iterator[None]:
         counted = _collecting.pop()
         try:
             _write(counted)
-        except Exception:  # an answer does not fail for its metrics
+        except SchemaValidationError:  # no namespace; an answer does not fail for its metrics
             logger.exception("metrics not written")
         logger.remove_keys(_bound.pop())
 
@@ -117,9 +118,8 @@ def bind_order(job_id: str, ordered_by: str) -> None:
         bind(jobId=job_id, order=ordered_by)
 
 
-def requested(*, status: int, milliseconds: float, plan: str) -> None:
+def requested(*, function: str, status: int, milliseconds: float, plan: str) -> None:
     """Count an answered request: how long it took, and whether it was refused, as told by its status."""
-    function = function_name()
     count("Requests", function=function)
     count("RequestMilliseconds", round(milliseconds, 1), function=function)
     if status in REFUSED:
@@ -128,19 +128,15 @@ def requested(*, status: int, milliseconds: float, plan: str) -> None:
         count("TooManyRequests", plan=plan)
 
 
+def report_to(send: Reporter) -> None:
+    """Let errors of ours be sent by ``send``, which is given the error and the keys of its log lines."""
+    _reporters[:] = [send]
+
+
 def report(problem: BaseException) -> None:
-    """Send an error of ours to Sentry where a DSN is set; its library is loaded only then. Never raises."""
-    if os.environ.get("SENTRY_DSN"):
-        from enhancer.adapters import error_reports  # noqa: PLC0415 - only where errors are reported, and on the first
-
-        error_reports.send(problem, about=dict(logger.get_current_keys()), function=function_name())
-
-
-def function_name() -> str:
-    """Return the name of this function in the template: its own is ``<stack>-<name>-<random>``."""
-    name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
-    own = name.removeprefix(os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "")).strip("-")
-    return own.partition("-")[0] or "unknown"
+    """Send an error of ours to whoever wants to hear of it."""
+    for send in _reporters:
+        send(problem, dict(logger.get_current_keys()))
 
 
 def _write(counted: list[_Counted]) -> None:

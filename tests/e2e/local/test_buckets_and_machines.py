@@ -107,7 +107,20 @@ def test_a_catch_matches_our_own_error(probe: LocalStack) -> None:
     assert json.loads(execution["output"]) == {"caught": "ProviderUnavailable"}
 
 
-def test_an_alarm_on_several_metrics_is_made(probe: LocalStack) -> None:
-    """It looks at the first of them."""
-    (alarm,) = probe.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    assert (alarm["Namespace"], alarm["MetricName"], alarm["Period"]) == ("Probe", "Failures", 300)
+def test_an_alarm_on_several_metrics_is_made_goes_off_and_ends(probe: LocalStack) -> None:
+    """By the value of its expression; without data it knows nothing, as on AWS."""
+    watch = probe.client("cloudwatch")
+    (alarm,) = watch.describe_alarms()["MetricAlarms"]
+    assert [one["Id"] for one in alarm["Metrics"]] == ["share", "failures", "requests"]
+    watch.put_metric_data(
+        Namespace="Probe",
+        MetricData=[
+            {"MetricName": name, "Value": value} for name, value in (("Failures", 3), ("Requests", 2))
+        ],
+    )
+    states = []
+    for minutes in (1, 6):
+        probe.tell("clock", forward=60 * minutes)
+        states.append(watch.describe_alarms()["MetricAlarms"][0]["StateValue"])
+    probe.tell("clock", reset=True)
+    assert states == ["ALARM", "INSUFFICIENT_DATA"]

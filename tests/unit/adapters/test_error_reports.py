@@ -6,11 +6,14 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 
 import pytest
 
-from enhancer import VERSION, runtime
+from enhancer import runtime
 from enhancer.adapters import error_reports
+from enhancer.settings import VERSION
+from tests.support import aws
 from tests.support.events import CONTEXT, Answer, http_event
 from tests.support.template import ROOT
 
@@ -29,7 +32,7 @@ PRIVATE = {
 
 
 @pytest.fixture
-def sentry(monkeypatch):
+def sentry(setting):
     """A socket that takes envelopes as Sentry does; the items that came."""
     items = []
 
@@ -49,10 +52,10 @@ def sentry(monkeypatch):
     server = HTTPServer(("127.0.0.1", 0), Receiver)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    monkeypatch.setenv("SENTRY_DSN", f"http://public@127.0.0.1:{server.server_port}/7")
-    monkeypatch.setenv("ENVIRONMENT", "staging")
+    dsn = f"http://public@127.0.0.1:{server.server_port}/7"
+    setting(SENTRY_DSN=dsn)
     error_reports._start.cache_clear()
-    yield items
+    yield SimpleNamespace(items=items, place=error_reports.Place(dsn, VERSION, "staging", "Generate"))
     server.shutdown()
     server.server_close()
     thread.join()
@@ -74,8 +77,8 @@ def test_a_report_says_what_broke_and_where_and_nothing_of_anybody(sentry):
         broken(PRIVATE["a prompt"])
     except RuntimeError as problem:
         about = {"requestId": "r-1", "jobId": "job-1", "email": PRIVATE["an e-mail address"]}
-        error_reports.send(problem, about=about, function="Generate")
-    ((path, head, (item, event)),) = sentry
+        error_reports.send(problem, about=about, place=sentry.place)
+    ((path, head, (item, event)),) = sentry.items
     assert (path, item["type"]) == ("/api/7/envelope/", "event")
     assert (event["release"], event["environment"]) == (VERSION, "staging")
     assert event["tags"] == {"requestId": "r-1", "jobId": "job-1", "function": "Generate"}
@@ -158,37 +161,39 @@ def test_an_error_in_a_request_is_reported_and_a_refusal_is_not(sentry, apps, se
     request = http_event("GET", "/api/ai-image/usage")
     assert Answer(apps.usage(request, CONTEXT)).status == 200
     assert Answer(apps.usage(http_event("GET", "/api/nothing"), CONTEXT)).status == 404
-    assert sentry == []
+    assert sentry.items == []
     monkeypatch.setattr(runtime, "rates", lambda: 1 / 0)
     assert Answer(apps.usage(request, CONTEXT)).status == 500
-    ((_, _, (_, event)),) = sentry
+    ((_, _, (_, event)),) = sentry.items
     assert event["exception"]["values"][-1]["type"] == "ZeroDivisionError"
     assert event["tags"]["requestId"] == "request-1"
 
 
-def test_a_sentry_that_does_not_answer_changes_nothing(monkeypatch):
-    """Nobody listens at the discard port."""
-    monkeypatch.setenv("SENTRY_DSN", "http://public@127.0.0.1:9/7")
+def test_a_sentry_that_does_not_answer_or_has_no_address_changes_nothing(logs):
+    """Nobody listens at the discard port; the log has the error all the same."""
+    for dsn in ("http://public@127.0.0.1:9/7", "no address"):
+        error_reports._start.cache_clear()
+        place = error_reports.Place(dsn, VERSION, "staging", "Web")
+        error_reports.send(RuntimeError("x"), about={}, place=place)
     error_reports._start.cache_clear()
-    error_reports.send(RuntimeError("x"), about={}, function="Web")
-    monkeypatch.setenv("SENTRY_DSN", "no address")
-    error_reports._start.cache_clear()
-    error_reports.send(RuntimeError("x"), about={}, function="Web")
-    error_reports._start.cache_clear()
+    assert [line["message"] for line in logs.lines] == ["no error reports"]
 
 
 def test_nobody_loads_the_library_before_the_first_error():
     """Neither without a DSN when something breaks, nor with one at a cold start."""
-    script = (
-        "import sys; from enhancer import runtime, telemetry; import enhancer.api.http.app, enhancer.api.step;"
-        "telemetry.report(RuntimeError()); assert 'sentry_sdk' not in sys.modules"
-    )
-    where = {"PYTHONPATH": str(ROOT / "layers" / "common"), "POWERTOOLS_METRICS_NAMESPACE": "tests"}
-    subprocess.run([sys.executable, "-c", script], env=where, check=True)
-    script = script.replace("telemetry.report(RuntimeError()); ", "")
-    subprocess.run(
-        [sys.executable, "-c", script], env={**where, "SENTRY_DSN": "http://a@127.0.0.1:9/7"}, check=True
-    )
+    loads = "import enhancer.api.http.app, enhancer.api.step; from enhancer import telemetry; import sys"
+    tells = "print('sentry_sdk' in sys.modules)"
+    where = {**aws.ENVIRONMENT, "PYTHONPATH": str(ROOT / "layers" / "common")}
+    for further, dsn, loaded in (
+        ("telemetry.report(RuntimeError())", "", "False"),
+        ("pass", "http://public@127.0.0.1:9/7", "False"),
+        ("telemetry.report(RuntimeError())", "http://public@127.0.0.1:9/7", "True"),
+    ):
+        command = [sys.executable, "-c", f"{loads}\n{further}\n{tells}"]
+        found = subprocess.run(
+            command, env={**where, "SENTRY_DSN": dsn}, check=True, capture_output=True, text=True
+        )
+        assert found.stdout.split()[-1] == loaded, further
 
 
 def test_the_release_is_the_version_of_the_project():

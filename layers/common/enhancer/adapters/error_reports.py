@@ -1,18 +1,18 @@
-"""Errors of ours, sent to Sentry by the DSN in ``SENTRY_DSN``: what broke and where, and nothing of anybody's.
+"""Errors of ours, sent to Sentry by its DSN: what broke and where, and nothing of anybody's.
 
 Only the first error of a process loads the library. Each report is sent before the function freezes.
 """
 
 from __future__ import annotations
 
-import os
 import re
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import sentry_sdk
 
-from enhancer import VERSION
+from enhancer.telemetry import logger
 
 FLUSH_SECONDS = 2.0
 """How long an invocation waits for its report to be sent."""
@@ -32,17 +32,27 @@ _HIDDEN = (
 TEXT_MAX = 200
 
 
-def send(problem: BaseException, *, about: dict[str, Any], function: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where errors are sent (``dsn``), and what runs: version, environment, name of the function in the template."""
+
+    dsn: str
+    release: str
+    environment: str
+    function: str
+
+
+def send(problem: BaseException, *, about: dict[str, Any], place: Place) -> None:
     """Report an error; ``about`` are the keys of its log lines, of which the ids are kept. Never raises."""
     try:
-        _start()
-        told = {name: str(value)[:100] for name, value in {**about, "function": function}.items()}
+        _start(place)
+        told = {name: str(value)[:100] for name, value in {**about, "function": place.function}.items()}
         with sentry_sdk.new_scope() as scope:
             scope.set_tags({name: value for name, value in told.items() if name in IDS})
             sentry_sdk.capture_exception(problem)
         sentry_sdk.flush(timeout=FLUSH_SECONDS)
-    except Exception:  # noqa: BLE001, S110 - the log has the error; its report must not become another one
-        pass
+    except ValueError as wrong:  # no DSN; the library itself never raises
+        logger.error("no error reports", extra={"errorType": type(wrong).__name__})
 
 
 def scrubbed(event: dict[str, Any], _hint: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -76,12 +86,12 @@ def hidden(text: str) -> str:
 
 
 @cache
-def _start() -> None:
+def _start(place: Place) -> None:
     """Set the library up once, without anything that it would collect by itself."""
     sentry_sdk.init(
-        dsn=os.environ["SENTRY_DSN"],
-        release=VERSION,
-        environment=os.environ.get("ENVIRONMENT"),
+        dsn=place.dsn,
+        release=place.release,
+        environment=place.environment,
         server_name="",
         before_send=scrubbed,  # type: ignore[arg-type]
         include_local_variables=False,

@@ -5,5 +5,6 @@
 ``model_watch``   an upscale tied to its job: stops when canceled, wakes the waiting step
 ``page``          the page's files
 ``shapes``        what goes over the wire, by subject
+``step``          what every step of the state machine runs in
 ``submit_forms``  from a form to a submitted job
 """

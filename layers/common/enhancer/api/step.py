@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
 
 from enhancer import telemetry
 from enhancer.domain.errors import EnhancerError
@@ -15,18 +16,29 @@ ANSWERS = (EnhancerError, StaleAttempt)
 """Errors that are a step's answer to the state machine; all others are ours, and are reported."""
 
 
-@contextmanager
-def step(name: str, event: Mapping[str, Any]) -> Iterator[None]:
-    """Run a step. Its lines name job, attempt, item, turn and, once the job was read, the request that ordered it."""
-    began, ended = time.perf_counter(), "done"
-    with telemetry.invocation(**{key: event.get(key) for key in ("jobId", "attempt", "item", "turn")}):
-        try:
-            yield
-        except Exception as problem:
-            ended = type(problem).__name__
-            if not isinstance(problem, ANSWERS):
+class Step:
+    """Context manager around a step.
+
+    Its lines name job, attempt, item, turn and, once the job was read, the request that ordered it.
+    """
+
+    def __init__(self, name: str, event: Mapping[str, Any]) -> None:
+        self._name = name
+        self._ids = {key: event.get(key) for key in ("jobId", "attempt", "item", "turn")}
+        self._running = ExitStack()
+        self._began = time.perf_counter()
+
+    def __enter__(self) -> Self:
+        self._running.enter_context(telemetry.invocation(**self._ids))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Log how the step ended, report what is no answer, and write its metrics."""
+        milliseconds = round((time.perf_counter() - self._began) * 1000, 1)
+        ended = kind.__name__ if kind else "done"
+        with self._running:
+            telemetry.logger.info("step", extra={"step": self._name, "ended": ended, "ms": milliseconds})
+            if isinstance(problem, Exception) and not isinstance(problem, ANSWERS):
                 telemetry.report(problem)
-            raise
-        finally:
-            milliseconds = round((time.perf_counter() - began) * 1000, 1)
-            telemetry.logger.info("step", extra={"step": name, "ended": ended, "ms": milliseconds})

@@ -51,6 +51,7 @@ def asked(job, item, kind):
         "source": item.input.key, "target": item.target, "scale": 2, "quality": "standard", "format": "png",
         "job": {
             "ownerType": "user", "ownerId": job.owner.id, "jobId": job.id, "attempt": job.attempt, "item": 0,
+            "turn": job.items[0].turn, "requestId": job.request_id,
         },
     }  # fmt: skip
     return {"FunctionName": "upscale", "InvocationType": kind, "Payload": json.dumps(event).encode()}

@@ -379,7 +379,12 @@ class RequestContext:
             answer["cookies"] = [*answer.get("cookies", []), *self._new_cookies()]
         plan = self._caller.plan.name if self._caller else "unknown"
         milliseconds = self.waited_seconds * 1000
-        telemetry.requested(status=answer["statusCode"], milliseconds=milliseconds, plan=plan)
+        telemetry.requested(
+            function=runtime.settings().function,
+            status=answer["statusCode"],
+            milliseconds=milliseconds,
+            plan=plan,
+        )
         logger.info(
             "request",
             extra={
