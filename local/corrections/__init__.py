@@ -11,6 +11,7 @@ ministack behaves like AWS.
 ``http_routes``     HTTP API: routes, tags and CORS from an OpenAPI ``Body``
 ``release``         the release of ministack that all of this fits
 ``step_functions``  Step Functions: task tokens, time-outs
+``transform``       CloudFormation: parameters in SAM's transform
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from local.corrections.step_functions import (
     correct_execution_timeout,
     correct_token_policies,
 )
+from local.corrections.transform import correct_transform_parameters
 
 
 def correct_all() -> tuple[Module, Module]:
@@ -52,7 +54,8 @@ def correct_all() -> tuple[Module, Module]:
     from ministack.services import lambda_svc as service
     from ministack.services import s3
     from ministack.services import stepfunctions as machines
-    from ministack.services.cloudformation import provisioners
+    from ministack.services.cloudformation import changesets, engine, handlers, provisioners
+    from samtranslator.translator import transform as sam
 
     correct_interpreter(runtime)
     correct_layers(runtime, service)
@@ -71,4 +74,5 @@ def correct_all() -> tuple[Module, Module]:
     correct_execution_timeout(machines)
     correct_callback_errors(machines)
     correct_token_policies(actions, machines)
+    correct_transform_parameters(sam, engine, changesets, handlers)
     return app, service
