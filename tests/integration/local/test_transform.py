@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+from tests.support.template import ROOT
+
 PROGRAM = """
 import json, sys
 from local.corrections import correct_all
@@ -28,7 +30,7 @@ def test_a_release_that_is_given_is_another_version_than_the_default(tmp_path):
     env = {**os.environ, "EMULATOR_PYTHON": sys.executable, "EMULATOR_LAYERS": str(tmp_path), "AUTH": "true",
            "STATE_DIR": str(tmp_path), "GATEWAY_PORT": "0"}  # fmt: skip
     ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=False, cwd=os.getcwd()
+        [sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout.splitlines()[-1])
