@@ -14,7 +14,7 @@ correct_all()
 from ministack.services.cloudformation import changesets, handlers
 template = {
     "Transform": "AWS::Serverless-2016-10-31",
-    "Parameters": {"Release": {"Type": "String", "Default": "byhand0000"}},
+    "Parameters": {"Release": {"Type": "String", "Default": "0000byhand"}},
     "Resources": {"Probe": {"Type": "AWS::Serverless::Function", "Properties": {
         "Handler": "app.handler", "Runtime": "python3.13", "CodeUri": "s3://bucket/key",
         "AutoPublishAlias": "live", "AutoPublishCodeSha256": {"Ref": "Release"}}}},
@@ -35,6 +35,6 @@ def test_a_release_that_is_given_is_another_version_than_the_default(tmp_path):
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout.splitlines()[-1])
     named, default = (
-        ["Probe", "ProbeAliaslive", "ProbeRole", f"ProbeVersion{one}"] for one in ("2611290456", "byhand0000")
+        ["Probe", "ProbeAliaslive", "ProbeRole", f"ProbeVersion{one}"] for one in ("2611290456", "0000byhand")
     )
     assert found == [named, default, named, default]
