@@ -18,6 +18,7 @@ ENV ?= staging
 # What is deployed now: minute (UTC) and commit. Each deployment needs another one, see `Release` in template.yaml.
 RELEASE ?= $(shell date -u +%y%m%d%H%M)$(shell git rev-parse --short=7 HEAD 2>/dev/null)
 PORT ?= 8787
+BASE_URL ?= http://127.0.0.1:$(PORT)
 N ?= 50
 EMULATOR_PORT ?= 4566
 
@@ -91,7 +92,7 @@ restarts: venv  ## stop the local stack N times by any signal at any moment; wri
 	@$(MODULE) tests.e2e.restarts --rounds $(N)
 
 ##@ Deploy
-.PHONY: build deploy deploy-built release-name restore rollback
+.PHONY: build deploy deploy-built release-name restore rollback smoke
 build: venv-local  ## build what would be deployed to AWS
 	@sam build
 
@@ -108,6 +109,9 @@ rollback: venv-local  ## move everybody to the release before: ENV=... ARGS="--l
 
 restore: venv-local  ## bring the table back from a restored copy: ENV=... ARGS="--close | --from TABLE [--apply] | --open"
 	@$(MODULE) ops.restore $(ENV) $(ARGS)
+
+smoke: venv-local  ## ask a deployment whether it keeps its promises: BASE_URL=https://... [KEY=ek_...] [ADMIN_KEY=ek_...]
+	@$(MODULE) ops.smoke $(BASE_URL) $(ARGS)
 
 ##@ Keep
 .PHONY: venv venv-local browser openapi events lock

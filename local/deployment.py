@@ -69,11 +69,11 @@ def clear_scratch(state: Path, image: Path | None) -> Path:
     return scratch
 
 
-def deploy(built: Path, overrides: Sequence[str], endpoint: str) -> None:
+def deploy(built: Path, overrides: Sequence[str], endpoint: str, *, name: str = STACK_NAME) -> None:
     """Deploy a built template to the emulator at this URL, as it would be deployed to AWS."""
-    command = ["sam", "deploy", "--template-file", str(built), "--config-env", "local"]
+    command = ["sam", "deploy", "--template-file", str(build.packed_template(built)), "--config-env", "local"]
     command += ["--config-file", str(build.ROOT / "samconfig.toml")]
-    command += ["--stack-name", STACK_NAME, "--region", REGION]
+    command += ["--stack-name", name, "--region", REGION]
     if overrides:
         command += ["--parameter-overrides", *overrides]
     build.run_sam(command, env=tool_environment(endpoint), cwd=build.ROOT)

@@ -30,6 +30,7 @@ FAILURES: dict[Operation, tuple[int, ...]] = {
     ("get", f"{AUTH}/{{provider}}/callback"): (409,),
     ("post", "/api/debug-login"): (404,),
     ("post", "/api/csp-report"): (413, 429),
+    ("get", "/api/health"): (400, 401, 403, 429),
 }
 """Statuses of errors that are a route's own; see `_failures` for those that many have."""
 REQUEST_HEADERS: dict[Operation, dict[str, str]] = {

@@ -3,6 +3,12 @@
 ``flags``  show, change and roll back the operator's flags: phases, switches, caps
 ``restore``  bring the table back to what a restored copy of it holds
 ``rollback``  move everybody to an earlier release
+``smoke``  ask a deployment from outside whether it keeps every promise; its parts:
+``smoke_client``  what it sends requests with, and what it looks at in every answer
+``smoke_plan``  how checks are named, ordered, run and told
+``smoke_end``  checks at the end: the burst, cleaning up, what held for every answer
+``smoke_open``  checks that cost nothing
+``smoke_runs``  checks that enhance a tiny picture
 ``stack``  which stack is meant: the running `make run` of this laptop, or a deployed one
 """
 

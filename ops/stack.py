@@ -1,7 +1,7 @@
 """Which stack an operator means: ``local`` is the running `make run` of this laptop, anything else a deployed one.
 
-Names and regions of deployed stacks are those of samconfig.toml; credentials are the shell's (a profile, single sign-on,
-a role). Nothing is asked of AWS before it is needed, and `StackError` says what to do where something is missing.
+Names and regions of deployed stacks are those of samconfig.toml; credentials are the shell's (a profile, a role).
+Nothing is asked of AWS before it is needed, and `StackError` says what to do where something is missing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pages, their assets, the API's description, health, and every path that no other function serves."""
+"""The pages, their assets, the API's description, and every path that no other function serves."""
 
 from __future__ import annotations
 
@@ -52,11 +52,6 @@ def docs() -> Response[Any]:
 @get("/favicon.svg")
 def file() -> Response[Any]:
     return pages.file(app.request_context.request)
-
-
-@app.get("/api/health", summary="Whether we are up", tags=["operations"])
-def health() -> dict[str, object]:
-    return {"success": True, "data": {"status": "ok"}}
 
 
 @app.post(

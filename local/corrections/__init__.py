@@ -6,6 +6,7 @@ ministack behaves like AWS.
 
 ``alarms``          CloudWatch: alarms on several metrics
 ``bucket_access``   S3: CORS rules and signatures
+``copies``          Lambda: further environments of a function are copies of its first one
 ``functions``       Lambda: interpreter, layers, environment, errors, logs
 ``http_events``     HTTP API: events of functions, errors, OPTIONS, CORS
 ``http_routes``     HTTP API: routes, tags and CORS from an OpenAPI ``Body``
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 from local.corrections.alarms import correct_alarm_metrics
 from local.corrections.bucket_access import correct_bucket_access
+from local.corrections.copies import correct_starts
 from local.corrections.functions import (
     correct_exceptions,
     correct_import_errors,
@@ -62,6 +64,7 @@ def correct_all() -> tuple[Module, Module]:
     correct_import_order(runtime)
     correct_exceptions(runtime, service)
     correct_import_errors(runtime)
+    correct_starts(runtime, service)
     correct_response_size(service)
     correct_log_wait(runtime)
     correct_http_events(service)

@@ -35,7 +35,7 @@ from local.standins.transport import TRANSPORT, play, serve
 PAGE = 100
 TOLD_TIMEOUT_S = 30.0
 FAULTS = {
-    **dict.fromkeys(("create", "get", "cancel", "list", "files", "secret", "model"), TRANSPORT),
+    **dict.fromkeys(("create", "get", "cancel", "list", "files", "secret", "model", "account"), TRANSPORT),
     "outcome": frozenset(
         {"failed", "aborted", "canceled", "never", "slow", "output", "processing_with_output", "black", "tiny",
          "wrong_size", "no_metrics"}
@@ -286,6 +286,9 @@ def add_routes(app: Flask, account: Replicate) -> None:
     route("GET", "/v1/predictions", "list", account.page)
     route("GET", "/v1/predictions/<prediction_id>", "get", account.get)
     route("POST", "/v1/predictions/<prediction_id>/cancel", "cancel", account.cancel)
+    route(
+        "GET", "/v1/account", "account", lambda: jsonify(type="organization", username="local", name="Local")
+    )
     route("GET", "/v1/webhooks/default/secret", "secret", lambda: jsonify(key=account.secret))
     route("POST", "/v1/files", "files", account.upload)
     route("GET", "/v1/files/<file_id>", "files", account.get_file)

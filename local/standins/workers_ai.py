@@ -1,4 +1,4 @@
-"""The Workers AI stand-in: the route of Cloudflare's API that runs a model."""
+"""The Workers AI stand-in: the routes of Cloudflare's API that run a model and list the models."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CODES = {  # HTTP status and text of the codes that are known
 
 
 class WorkersAI:
-    """One account and the route that runs a model.
+    """One account and the routes that run a model and list the models.
 
     Args:
         account: the id in the path.
@@ -51,7 +51,7 @@ class WorkersAI:
     """
 
     def __init__(self, account: str, token: str, seconds: float) -> None:
-        self.control = Control({"run": TRANSPORT | RUN})
+        self.control = Control({"run": TRANSPORT | RUN, "models": TRANSPORT})
         self._account = account
         self._token = token
         self._seconds = seconds
@@ -61,11 +61,25 @@ class WorkersAI:
         fault = self.control.take("run")
         return play(self.control, fault, lambda: self._run(account, model, fault))
 
+    def models(self, account: str) -> Response:
+        """List the models there are, a page at a time."""
+        return play(self.control, self.control.take("models"), lambda: self._models(account))
+
+    def _models(self, account: str) -> Response:
+        self._check_token()
+        if account != self._account:
+            raise Refused(404, 7003, "Could not route to the requested path")
+        shown = sorted(MODELS)[: request.args.get("per_page", 20, type=int)]
+        return envelope([{"name": name} for name in shown])
+
+    def _check_token(self) -> None:
+        if request.headers.get("Authorization") != f"Bearer {self._token}":
+            raise Refused(401, 10000, "Authentication error")
+
     def _run(self, account: str, name: str, fault: Fault | None) -> Response:
         if fault and (refusal := refused_by(fault)):
             return refusal
-        if request.headers.get("Authorization") != f"Bearer {self._token}":
-            raise Refused(401, 10000, "Authentication error")
+        self._check_token()
         path = str(request.environ["RAW_URI"]).partition("?")[0]
         if account != self._account or "%" in path:  # the model's @ and / stand in the path as they are
             raise Refused(404, 7003, f"Could not route to {path}, perhaps your object identifier is invalid?")
@@ -158,6 +172,9 @@ def api_app(account: WorkersAI, port: int) -> Flask:
     account.control.watch(app, port)
     path = "/client/v4/accounts/<account>/ai/run/<path:model>"
     app.add_url_rule(path, "run", account.run, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+
+    search = "/client/v4/accounts/<account>/ai/models/search"
+    app.add_url_rule(search, "models", account.models, methods=["GET"])
 
     @app.errorhandler(Refused)
     def refused(problem: Refused) -> Response:

@@ -46,6 +46,8 @@ SOON_MS, LATE_MS = GRACE_MS + 1000, DEADLINE_MS + 1000
 PATIENCE_SECONDS = 150.0
 """For machines that are busy with other things; nothing here asserts speed."""
 
+LOOK_SECONDS, LOOK_SECONDS_MAX = 0.03, 0.5
+
 
 @dataclass(frozen=True)
 class Store:
@@ -128,12 +130,15 @@ class Deployed:
         )
 
     def until(self, look: Callable[[], Found | None], what: str) -> Found:
-        """Return what ``look`` finds as soon as it finds something."""
-        end = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < end:
+        """Return what ``look`` finds soon after there is something: a wait gets longer by a tenth at most.
+
+        Looking costs what is looked at the cores that it needs.
+        """
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < PATIENCE_SECONDS:
             if found := look():
                 return found
-            time.sleep(0.03)
+            time.sleep(max(LOOK_SECONDS, min(waited / 10, LOOK_SECONDS_MAX)))
         raise AssertionError(f"never seen: {what}")
 
     # ------------------------------------------------------------------------------------------ jobs

@@ -184,7 +184,7 @@ PUBLIC = {
     ("POST", "/api/billing/stripe-webhook"): "signed by Stripe, which is asked again for everything",
     ("GET", "/api/auth/<provider>/login"): "nobody's yet",
     ("GET", "/api/auth/<provider>/callback"): "bound to the browser; see the tests of signing in",
-    ("GET", "/api/health"): "says nothing of anybody",
+    ("GET", "/api/health"): "says nothing of anybody; deep=1 is for administrators, by session or key",
     ("POST", "/api/csp-report"): "takes, and gives nothing",
 }
 """Routes with nothing of anybody's, and why."""

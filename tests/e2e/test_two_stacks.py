@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from local import build, deployment
+from local import deployment
 from local.frontdoor import FrontDoor
 from local.integration import Route
 from local.processes import free_port
-from local.stack import REGION, STACK_NAME, LocalStack
+from local.stack import STACK_NAME, LocalStack
 from tests.e2e.conftest import be_patient
 from tests.e2e.deployed import PATIENCE_SECONDS
 from tests.support.client import Client, picture
@@ -32,19 +32,8 @@ def resources(stack: LocalStack, name: str) -> dict[str, str]:
 def beside(stack: LocalStack) -> Iterator[str]:
     """The address of the same template, deployed once more under another name, by the same command."""
     port = free_port()
-    command = [
-        "sam",
-        "deploy",
-        "--template-file",
-        str(stack.built),
-        "--config-env",
-        "local",
-        "--region",
-        REGION,
-    ]
-    command += ["--config-file", str(build.ROOT / "samconfig.toml"), "--stack-name", BESIDE]
-    command += ["--parameter-overrides", *stack._overrides(), f"AppOrigin=http://127.0.0.1:{port}"]
-    build.run_sam(command, env=deployment.tool_environment(stack.endpoint), cwd=build.ROOT)
+    overrides = [*stack._overrides(), f"AppOrigin=http://127.0.0.1:{port}"]
+    deployment.deploy(stack.built, overrides, stack.endpoint, name=BESIDE)
     be_patient(stack)
     api = resources(stack, BESIDE)["Api"]
     with FrontDoor(port, Route(stack.emulator_port, api, PATIENCE_SECONDS), lambda _: None):

@@ -94,6 +94,13 @@ def test_a_call_without_the_token_is_401(api: StandIn, headers: dict[str, str]) 
     assert len(api.log()) == 3
 
 
+def test_the_account_is_shown_to_who_has_the_token(api: StandIn) -> None:
+    """A read that costs nothing and needs the token."""
+    answer = call(api, "GET", "/v1/account")
+    assert (answer.status_code, answer.json()["username"]) == (200, "local")
+    assert call(api, "GET", "/v1/account", Authorization="Bearer r8_other").status_code == 401
+
+
 def test_a_prediction_lives_from_starting_to_succeeded(api: StandIn) -> None:
     """201 with Location, then the states by the clock, every field of the object, and times that fit."""
     api.script("outcome", "slow", seconds=100)

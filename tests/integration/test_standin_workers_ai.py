@@ -281,3 +281,14 @@ def test_the_log_shows_what_was_sent_and_the_clock_can_be_moved(api: StandIn) ->
     assert abs(api.control("clock", advance=0)["now"] - time.time() - 3600) < 5
     api.reset()
     assert api.log() == []
+
+
+def test_models_are_listed_a_page_at_a_time_for_who_has_the_token(api: StandIn) -> None:
+    """In the envelope; another token, and another account, are refused like a run."""
+    place = f"{api.url}/client/v4/accounts/local/ai/models/search?per_page=1"
+    answer = requests.get(place, headers=AUTH, timeout=60)
+    assert (answer.status_code, len(answer.json()["result"]), answer.json()["success"]) == (200, 1, True)
+    foreign = requests.get(place, headers={"Authorization": "Bearer cf_other"}, timeout=60)
+    assert (foreign.status_code, *error(foreign)) == (401, 401, 10000)
+    elsewhere = requests.get(place.replace("/local/", "/other/"), headers=AUTH, timeout=60)
+    assert (elsewhere.status_code, *error(elsewhere)) == (404, 404, 7003)

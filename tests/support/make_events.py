@@ -25,6 +25,7 @@ FILES = (
     "generate.pixel-bomb",
     "generate.scale-beyond-plan",
     "generate.text-named-png",
+    "health.cheap",
     "jobs.by-url",
     "jobs.list",
     "jobs.more-than-a-day",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterator
 from functools import cache
 from types import SimpleNamespace
@@ -17,6 +18,9 @@ from enhancer.adapters.dynamodb import table
 from enhancer.telemetry import logger
 from tests.support import aws, functions
 from tests.support.world import World
+
+# Threads of the model that wait for each other sleep: several workers share the cores. Read when its library is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture(scope="module")

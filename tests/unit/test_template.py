@@ -171,8 +171,8 @@ def test_a_function_behind_the_api_ends_before_the_api_gives_up(name):
 def test_the_public_functions_are_these():
     """A new door is noticed here."""
     assert PUBLIC == [
-        "Account", "Admin", "Billing", "DebugLogin", "Generate", "Jobs", "ProviderWebhook", "Results", "SignIn",
-        "StripeWebhook", "Uploads", "Usage", "Web",
+        "Account", "Admin", "Billing", "DebugLogin", "Generate", "Health", "Jobs", "ProviderWebhook", "Results",
+        "SignIn", "StripeWebhook", "Uploads", "Usage", "Web",
     ]  # fmt: skip
 
 
@@ -233,7 +233,8 @@ NOTICES = {"NOTICES_TOPIC_ARN": {"Ref": "Notices"}}
 PARKED = {"PARKED_QUEUE_URL": {"Ref": "BillingDeadLetters"}}
 OWN = {"Generate": MODEL | MACHINE | NOTICES, "FinishItem": NOTICES, "Billing": PARKED, "StripeWebhook": PARKED,
        "QuotaReset": NOTICES | PARKED, "Jobs": MACHINE, "Sweep": MACHINE, "StartPrediction": MODEL,
-       "ProviderWebhook": MACHINE, "Account": MACHINE | {"EXPORT_FUNCTION_NAME": {"Fn::Sub": "${Export}:live"}},
+       "Health": MODEL | MACHINE, "ProviderWebhook": MACHINE,
+       "Account": MACHINE | {"EXPORT_FUNCTION_NAME": {"Fn::Sub": "${Export}:live"}},
        "SignIn": {
            "SIGN_IN_SECRET_NAME": {"Ref": "SignInSecret"}, "GOOGLE_ISSUER": {"Ref": "GoogleIssuer"},
            "GITHUB_URL": {"Ref": "GithubUrl"}, "GITHUB_API_URL": {"Ref": "GithubApiUrl"},

@@ -9,14 +9,14 @@ FUNCTIONS = template.functions(TEMPLATE)
 
 
 def test_only_who_deals_with_stripe_reads_its_key():
-    """Whoever runs models or shows pictures cannot move money."""
+    """Whoever runs models or shows pictures cannot move money; the health check asks whether the key is good."""
     readers = {
         name
         for name in FUNCTIONS
         for one in template.statements(TEMPLATE, name)
         if "StripeSecret" in str(one["Resource"])
     }
-    assert readers == {"Account", "Billing", "QuotaReset", "StripeWebhook"}
+    assert readers == {"Account", "Billing", "Health", "QuotaReset", "StripeWebhook"}
 
 
 @pytest.mark.parametrize("name", template.resources(TEMPLATE, "AWS::SQS::Queue"))

@@ -45,7 +45,7 @@ WRITES = {
     "Generate": {"uploads", "results"}, "Uploads": {"incoming"}, "Upscale": {"results"}, "Usage": set(),
     "Results": set(), "DebugLogin": set(), "Sweep": set(), "Web": set(), "Jobs": {"uploads", "results"},
     "StartPrediction": {"uploads", "results"}, "PollPrediction": set(), "FinishItem": {"results"},
-    "FinishJob": set(), "ProviderWebhook": set(), "SignIn": set(), "Account": set(), "Admin": set(),
+    "FinishJob": set(), "Health": set(), "ProviderWebhook": set(), "SignIn": set(), "Account": set(), "Admin": set(),
     "Export": {"exports"}, "Billing": set(), "StripeWebhook": set(), "QuotaReset": {"reports"},
 }  # fmt: skip
 
@@ -97,6 +97,9 @@ def test_the_model_cannot_touch_money():
         ("states:SendTaskSuccess", {"ProviderWebhook", "StartPrediction", "Sweep", "Upscale"}),
         ("states:SendTaskFailure", {"StartPrediction", "Upscale"}),
         ("states:DescribeExecution", {"Sweep"}),
+        ("states:DescribeStateMachine", {"Health"}),
+        ("lambda:GetFunctionConfiguration", {"Health"}),
+        ("s3:GetBucketLocation", {"Health"}),
         ("states:ListExecutions", {"Sweep"}),
         ("lambda:InvokeFunction", {"Account", "Generate", "StartPrediction"}),
         ("dynamodb:DeleteItem", {"Account", "Jobs", "SignIn", "Sweep"}),
@@ -131,15 +134,15 @@ def test_tokens_are_good_for_our_state_machine_only():
 
 READERS = {
     "SigningSecret": {
-        "Account", "Admin", "Billing", "DebugLogin", "Generate", "Jobs", "ProviderWebhook", "Results", "SignIn",
-        "StartPrediction", "Uploads", "Usage", "Web",
+        "Account", "Admin", "Billing", "DebugLogin", "Generate", "Health", "Jobs", "ProviderWebhook", "Results",
+        "SignIn", "StartPrediction", "Uploads", "Usage", "Web",
     },
     "ProviderSecret": {
-        "Account", "FinishItem", "FinishJob", "Generate", "Jobs", "PollPrediction", "ProviderWebhook",
+        "Account", "FinishItem", "FinishJob", "Generate", "Health", "Jobs", "PollPrediction", "ProviderWebhook",
         "StartPrediction", "Sweep", "Usage",
     },
     "SignInSecret": {"SignIn"},
-    "StripeSecret": {"Account", "Billing", "QuotaReset", "StripeWebhook"},
+    "StripeSecret": {"Account", "Billing", "Health", "QuotaReset", "StripeWebhook"},
 }  # fmt: skip
 
 

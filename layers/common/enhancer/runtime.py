@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
@@ -25,7 +26,9 @@ from enhancer.adapters.dynamodb.spend import Spend
 from enhancer.adapters.dynamodb.table import Table
 from enhancer.domain.availability import Gate
 from enhancer.domain.costs import SPEND_CAP_MICROS
+from enhancer.domain.health import PartOff
 from enhancer.domain.ids import RANDOM_BYTES, ordered_id, random_name
+from enhancer.domain.models import CATALOGUE
 from enhancer.jobs.deps import JobDeps
 from enhancer.settings import Settings
 from enhancer.telemetry import count
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from enhancer.domain.owners import Owner
     from enhancer.domain.predictions import Predictor
     from enhancer.domain.stripe_prices import Prices
+    from enhancer.operations.health import Check
 
 PREDICT_SECONDS_MAX = 25.0
 """The longest a request waits for a predictor; HTTP APIs end at 30 s."""
@@ -67,6 +71,14 @@ _BUCKET = _QUICK.merge(
     )
 )
 """A bucket that does not answer costs a request 17 s of its 29 at most."""
+PROBE_SECONDS = 8.0
+"""How long one read of the deep health check may take."""
+_PROBE = Config(
+    connect_timeout=2,
+    read_timeout=PROBE_SECONDS,
+    retries={"mode": "standard", "total_max_attempts": 1},
+    s3={"addressing_style": "virtual"},
+)
 
 
 def now() -> int:
@@ -354,6 +366,60 @@ def _has_key(provider: ProviderName) -> bool:
     needed = {"replicate": ("replicate",), "workers_ai": ("workersAiAccount", "workersAi")}
     found = provider_secret()
     return all(found.get(name) for name in needed.get(provider, ()))
+
+
+def health_checks() -> dict[str, Check]:
+    """One cheap read of everything the product stands on, by name, each with time-outs of its own.
+
+    All clients are built here, because boto3 does not build them in threads. A provider or Stripe that is not set up or
+    is switched off raises `PartOff`.
+    """
+    from enhancer.adapters.aws import probes  # noqa: PLC0415 - only the deep health check
+
+    here = settings()
+    dynamodb, s3, states, functions = (
+        boto3.client("dynamodb", config=_PROBE),
+        boto3.client("s3", config=_PROBE),
+        boto3.client("stepfunctions", config=_PROBE),
+        boto3.client("lambda", config=_PROBE),
+    )
+    store = secrets()
+    names = [here.signing_secret, here.provider_secret, here.stripe_secret]
+    return {
+        "table": lambda: probes.table(dynamodb, here.table),
+        "bucket": lambda: probes.bucket(s3, here.bucket),
+        "stateMachine": lambda: probes.state_machine(states, here.state_machine),
+        "upscale": lambda: probes.function(functions, here.upscale_function),
+        "secrets": lambda: probes.secrets(
+            lambda name: store.get(name, fresh=True), [name for name in names if name]
+        ),
+        "replicate": lambda: _ask_outside("replicate"),
+        "workersAi": lambda: _ask_outside("workers_ai"),
+        "stripe": lambda: _ask_outside("stripe"),
+    }
+
+
+def _ask_outside(who: Literal["replicate", "workers_ai", "stripe"]) -> None:
+    """Read something small at a provider or at Stripe with our token; raise `PartFailed`."""
+    from enhancer.adapters.aws.probes import reasons  # noqa: PLC0415 - only the deep health check
+    from enhancer.adapters.http import probe  # noqa: PLC0415 - loads an HTTP client
+
+    here = settings()
+    with reasons():
+        if who == "stripe":
+            token = stripe_secret(fresh=True).get("secretKey", "")
+            url = f"{here.stripe_url}/v1/checkout/sessions?limit=1"
+        else:
+            used = any(enabled(model) for model in CATALOGUE if model.provider == who)
+            found = provider_secret(fresh=True) if used else {}
+            token = found.get("replicate" if who == "replicate" else "workersAi", "")
+            url = f"{here.replicate_url}/v1/account"
+            if who == "workers_ai":
+                account = quote(found.get("workersAiAccount", ""), safe="")
+                url = f"{here.workers_ai_url}/accounts/{account}/ai/models/search?per_page=1"
+    if not token:
+        raise PartOff
+    probe.read(url, token, seconds=PROBE_SECONDS)
 
 
 @cache

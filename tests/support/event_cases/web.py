@@ -25,10 +25,11 @@ def pages(add: Cases) -> None:
     def page(name: str, status: int, method: str, path: str, **more: Any) -> None:
         add.http(name, status, method, path, route="$default", **more)
 
+    add.http("health.cheap", 200, "GET", "/api/health")
+    add.http("health.deep-guest", 401, "GET", "/api/health", query="deep=1")
     html = {"accept": "text/html"}
     page("web.start", 200, "GET", "/", headers=html)
     page("web.german", 200, "GET", "/de/tools/ai-image-enhancer", headers=html)
-    page("web.health", 200, "GET", "/api/health")
     page("web.favicon", 200, "GET", "/favicon.svg")
     page("web.csp-report", 204, "POST", "/api/csp-report", body='{"csp-report": {"blocked-uri": "inline"}}')
     page("web.csp-report-get", 405, "GET", "/api/csp-report")

@@ -47,7 +47,7 @@ ALLOW = {
     "/api/billing/sync": ("billing", "GET"),
     "/api/billing/stripe-webhook": ("stripe_webhook", "POST"),
     "/r2-ai/ai-enhancer/results/guest/x/0123456789abcdefghjkmnpqrs.png": ("results", "GET, HEAD"),
-    "/api/health": ("web", "GET"),
+    "/api/health": ("health", "GET"),
     "/api/csp-report": ("web", "POST"),
     "/": ("web", "GET"),
 }

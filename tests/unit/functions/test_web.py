@@ -319,19 +319,12 @@ def test_the_404_page_speaks_german_to_germans(web):
     assert web("/nirgends", accept_language="de", **BROWSER)["headers"]["Content-Language"] == "de"
 
 
-@pytest.mark.parametrize(
-    ("path", "allow"), [("/", "GET"), ("/api/health", "GET"), ("/assets/js/main.js", "GET")]
-)
+@pytest.mark.parametrize(("path", "allow"), [("/", "GET"), ("/assets/js/main.js", "GET")])
 def test_another_verb_on_a_known_path_is_405_with_allow(web, path, allow):
     """A wrong verb names the right one."""
     answer = web(path, method="DELETE")
     assert answer["statusCode"] == 405
     assert answer["headers"]["Allow"] == allow
-
-
-def test_health_answers_without_revealing_configuration(web):
-    """The health check says that we are up and nothing else."""
-    assert json.loads(web("/api/health")["body"]) == {"success": True, "data": {"status": "ok"}}
 
 
 def test_the_api_browser_is_served_by_us(web):

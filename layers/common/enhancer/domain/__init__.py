@@ -11,6 +11,7 @@
 ``entitlement``    what a model can do and a plan includes
 ``errors``         every error, with its type and code
 ``etags``          whether a client already has what it asks for
+``health``         what a deep health check says about each part
 ``ids``            random ids and names; ids sort by time
 ``images``         accepted formats, limits of size
 ``jobs``           a job and its items

@@ -247,6 +247,21 @@ class RequestContext:
             raise errors.AdminOnly
         return self.user
 
+    @property
+    def operator(self) -> Account:
+        """The administrator who is signed in, or whose API key with the scope ``read`` was sent.
+
+        For reading how the stack is, and for nothing else: a key does nothing of what administrators do. Raises
+        `NotSignedIn`, `ScopeMissing`, `OwnerBlocked`, or `AdminOnly` for anybody else.
+        """
+        caller = self.caller
+        if caller.account is None:
+            raise errors.NotSignedIn
+        self.check_caller()
+        if caller.account.role != "admin":
+            raise errors.AdminOnly
+        return caller.account
+
     def moved(self) -> dict[str, Any] | None:
         """Return a redirect for reading a path of the API with a slash too many at its end, None for anything else."""
         request, path = self.request, self.request.path
@@ -286,7 +301,11 @@ class RequestContext:
 
     def count_against(self, name: RateClass) -> None:
         """Count this call against a limit of the caller; raise `RateLimited`."""
-        self._take(self.caller.rate_subject, rate_limit(self.caller.plan, name))
+        self.count_caller(rate_limit(self.caller.plan, name))
+
+    def count_caller(self, limit: RateLimit) -> None:
+        """Count this call against a limit of the caller (a user's account, a guest's network); raise `RateLimited`."""
+        self._take(self.caller.rate_subject, limit)
 
     def count_network(self, limit: RateLimit) -> None:
         """Count this call against a limit of the network it comes from, whoever calls; raise `RateLimited`."""

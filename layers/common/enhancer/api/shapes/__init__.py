@@ -3,6 +3,7 @@
 ``accounts``       accounts, keys, administration
 ``billing``        prices, checkouts, subscriptions, statements
 ``error_texts``    the text of every error, English and German
+``health``         how we are, part by part
 ``jobs``           jobs and their items
 ``models``         the catalogue
 ``picture_texts``  what is wrong with a picture, where the usual text says too little
