@@ -13,6 +13,7 @@ ministack behaves like AWS.
 ``metrics``         CloudWatch: metrics out of log lines and of AWS's own services
 ``release``         the release of ministack that all of this fits
 ``step_functions``  Step Functions: task tokens, time-outs
+``transform``       CloudFormation: parameters in SAM's transform
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from local.corrections.step_functions import (
     correct_execution_timeout,
     correct_token_policies,
 )
+from local.corrections.transform import correct_transform_parameters
 
 
 def correct_all() -> tuple[Module, Module, Alarms]:
@@ -57,7 +59,8 @@ def correct_all() -> tuple[Module, Module, Alarms]:
     from ministack.services import cloudwatch_logs as logs
     from ministack.services import lambda_svc as service
     from ministack.services import stepfunctions as machines
-    from ministack.services.cloudformation import provisioners
+    from ministack.services.cloudformation import changesets, engine, handlers, provisioners
+    from samtranslator.translator import transform as sam
 
     correct_interpreter(runtime)
     correct_layers(runtime, service)
@@ -80,4 +83,5 @@ def correct_all() -> tuple[Module, Module, Alarms]:
     correct_execution_timeout(machines)
     correct_callback_errors(machines)
     correct_token_policies(actions, machines)
+    correct_transform_parameters(sam, engine, changesets, handlers)
     return app, service, Alarms(metrics, sqs)

@@ -83,6 +83,9 @@ def resources(stack: LocalStack) -> dict[str, str]:
 def declared(function: str) -> set[tuple[str, str]]:
     """(action, name of a resource) of what the template grants a function, secrets apart."""
     found = set()
+    queue = TEMPLATE["Resources"][function]["Properties"].get("DeadLetterQueue")
+    if queue:  # SAM adds the right to put there what failed three times
+        found.add(("sqs:SendMessage", queue["TargetArn"]["Fn::GetAtt"][0]))
     for statement in template.statements(TEMPLATE, function):
         actions, over = (
             value if isinstance(value, list) else [value]

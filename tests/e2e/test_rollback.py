@@ -14,7 +14,7 @@ from tests.e2e.deployed import PATIENCE_SECONDS
 from tests.support.client import Client
 
 SECOND = "9912312359fffffff"
-FIRST = "byhand0000"
+FIRST = "0000byhand"
 
 
 def release_that_answers(stack: LocalStack, client: Client) -> str:

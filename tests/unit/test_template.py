@@ -233,7 +233,7 @@ NOTICES = {"NOTICES_TOPIC_ARN": {"Ref": "Notices"}}
 PARKED = {"PARKED_QUEUE_URL": {"Ref": "BillingDeadLetters"}}
 OWN = {"Generate": MODEL | MACHINE | NOTICES, "FinishItem": NOTICES, "Billing": PARKED, "StripeWebhook": PARKED,
        "QuotaReset": NOTICES | PARKED, "Jobs": MACHINE, "Sweep": MACHINE, "StartPrediction": MODEL,
-       "Health": MODEL | MACHINE, "ProviderWebhook": MACHINE, 
+       "Health": MODEL | MACHINE, "ProviderWebhook": MACHINE,
        "Account": MACHINE | {"EXPORT_FUNCTION_NAME": {"Fn::Sub": "${Export}:live"}},
        "SignIn": {
            "SIGN_IN_SECRET_NAME": {"Ref": "SignInSecret"}, "GOOGLE_ISSUER": {"Ref": "GoogleIssuer"},

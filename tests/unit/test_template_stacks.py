@@ -18,6 +18,8 @@ TRANSFORMED = template.transformed()["Resources"]
 REGION = "eu-central-1"
 NAMES_SOMETHING_ELSE = {"MetricName"}
 """Properties that end in "Name" and name no resource."""
+GIVEN = ("Domain",)
+"""Parameters by which the operator names something that exists once, and which are empty by default."""
 NAMED_WITHIN = {"AWS::Lambda::Alias": ("FunctionName", "Name")}
 """What has its name within another resource, and an address made of both."""
 
@@ -28,7 +30,7 @@ def varies(value):
     if "AWS::StackName" in text:
         return True
     referred = re.findall(r'"(?:Ref|Fn::GetAtt)": \[?"(\w+)', text) + re.findall(r"\$\{(\w+)[.}]", text)
-    return any(name in TRANSFORMED for name in referred)
+    return any(name in TRANSFORMED or name in GIVEN for name in referred)
 
 
 def identifiers(kind):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.allowances import AllowanceMoved
-from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, absent, retried
+from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, absent, known, retried
 from enhancer.domain.accounts import SESSION_SECONDS, SIGN_IN_SECONDS, Account, PendingSignIn, Session
 from enhancer.domain.errors import IdentityTaken, NotFound, OwnerBlocked
 from enhancer.domain.owners import Owner
@@ -279,6 +279,4 @@ def _account(owner: Owner, record: Record) -> Account:
 
 
 def _subscription(stored: Record) -> Subscription:
-    paid = tuple(Paid(**one) for one in stored.get("paid", ()))
-    known = {name: value for name, value in stored.items() if name in Subscription.__slots__}
-    return Subscription(**{**known, "paid": paid})
+    return known(Subscription, stored, paid=tuple(known(Paid, one) for one in stored.get("paid", ())))

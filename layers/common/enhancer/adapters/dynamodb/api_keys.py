@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.accounts import account_of, hashed
-from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, absent
+from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, absent, known
 from enhancer.domain.accounts import Account
 from enhancer.domain.api_keys import KEYS_MAX, ApiKey
 from enhancer.domain.errors import NotFound, TooManyKeys
@@ -115,5 +115,4 @@ class ApiKeys:
 
 
 def _key(record: Record) -> ApiKey:
-    plain = {name: record[name] for name in ApiKey.__slots__ if name in record}
-    return ApiKey(**{**plain, "scopes": tuple(record["scopes"])})
+    return known(ApiKey, record, scopes=tuple(record["scopes"]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from typing import Any
 
 from enhancer.adapters.dynamodb import keys, result_index
-from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write
+from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, known
 from enhancer.domain.jobs import (
     DEADLINE_MS,
     KEPT_DAYS,
@@ -370,19 +370,17 @@ def is_deleted(record: Record) -> bool:
 
 def from_record(record: Record) -> Job:
     """Return the job in a record that `to_record` made."""
-    plain = {name: record[name] for name in Job.__slots__ if name in record}
-    return Job(
-        **{
-            **plain,
-            "owner": Owner(**record["owner"]),
-            "params": Params(**record["params"]),
-            "items": tuple(_item(item) for item in record["items"]),
-        }
+    return known(
+        Job,
+        record,
+        owner=known(Owner, record["owner"]),
+        params=known(Params, record["params"]),
+        items=tuple(_item(item) for item in record["items"]),
     )
 
 
 def _item(record: dict[str, Any]) -> Item:
-    parts = {
+    parts: dict[str, Callable[..., Any]] = {
         "source": Source,
         "input": Artifact,
         "prediction": Prediction,
@@ -390,7 +388,9 @@ def _item(record: dict[str, Any]) -> Item:
         "error": JobError,
         "paid": Split,
     }
-    inner: dict[str, Any] = {name: made(**record[name]) for name, made in parts.items() if record.get(name)}
+    inner: dict[str, Any] = {
+        name: known(made, record[name]) for name, made in parts.items() if record.get(name)
+    }
     if found := record.get("fallback"):
-        inner["fallback"] = Fallback(**{**found, "params": Params(**found["params"])})
-    return Item(**{**record, **inner, "hold": Hold(**record["hold"])})
+        inner["fallback"] = known(Fallback, found, params=known(Params, found["params"]))
+    return known(Item, record, **inner, hold=known(Hold, record["hold"]))

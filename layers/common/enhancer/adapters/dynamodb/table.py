@@ -6,10 +6,10 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
@@ -321,6 +321,16 @@ def _exact(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_exact(inner) for inner in value]
     return value
+
+
+def known(kind: Callable[..., Result], record: Record, **read: Any) -> Result:
+    """Return a record as a ``kind`` of ours; ``read`` are the fields that are no plain values.
+
+    A field that we do not know is left out: a later release may have written it, which answers beside us while it is
+    deployed, or has been taken back. One that is missing has its default.
+    """
+    found = {one.name: record[one.name] for one in fields(cast(Any, kind)) if one.name in record}
+    return kind(**{**found, **read})
 
 
 def _plain(value: Any) -> Any:
