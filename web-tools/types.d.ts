@@ -22,7 +22,18 @@ type Quote = Schemas["QuoteView"];
 type Statement = Schemas["StatementView"];
 type Subscription = Schemas["SubscriptionView"];
 type Upload = Schemas["UploadView"];
-type Usage = Schemas["UsageView"];
+type Usage = Schemas["UsageView"] & { access?: Access; features?: { planGating: boolean; creditsCta: boolean } };
+
+/** Who may run something now; after a refusal also when to ask again, in seconds. */
+interface Access {
+  phase?: string;
+  cohort?: string;
+  admitted?: boolean;
+  needs?: string | null;
+  upgradeUrl?: string | null;
+  paused?: boolean;
+  retryAfter?: number;
+}
 
 /** The answer of a run. One that went on as a job has no usage, and perhaps no original. */
 type Result = Partial<Schemas["GenerateView"]> &
@@ -149,6 +160,8 @@ interface StudioState {
   closedUntil: number;
   /** The catalogue is there. */
   loaded: boolean;
+  /** A run was refused because new ones are paused, and the reader still wants it. */
+  wanted: boolean;
 }
 
 /** What the contact sheet of several photos uses of the studio. */
@@ -227,6 +240,8 @@ interface Choice<V> {
   className?: string;
   blocked?: unknown;
   why?: string;
+  /** Of a blocked one, in short. */
+  title?: string;
 }
 
 /** A way on from a notice: a link, or something that happens. */
@@ -256,6 +271,8 @@ interface Luggage {
 
 interface WindowEventMap {
   leaving: CustomEvent<Luggage>;
+  /** New runs were paused; the reader tried again, and they are not any more. */
+  reopened: Event;
 }
 
 type Links = NodeListOf<HTMLAnchorElement>;
@@ -264,7 +281,7 @@ type Links = NodeListOf<HTMLAnchorElement>;
 type NamedModel = Pick<Model, "slug"> & Partial<Model>;
 
 /** Takes the way on that the reader chose. */
-type Act = (way: string) => unknown;
+type Act = (way: string, event?: Event) => unknown;
 
 /** How a problem is shown; see `show` of problems.js. */
 interface Shown {
