@@ -7,7 +7,7 @@ PYTEST := $(PY) -m pytest
 MODULE := PYTHONPATH=layers/common:layers/vision $(PY) -m
 TWO_CORES := -n 2 --dist worksteal
 TWO_STACKS := -n 2 --dist loadfile --no-loadscope-reorder
-SOURCES := layers functions local tests benchmarks
+SOURCES := layers functions local ops tests benchmarks
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/bytecode
 export SAM_CLI_TELEMETRY := 0

@@ -26,6 +26,8 @@ FAILURES: dict[Operation, tuple[int, ...]] = {
     ("get", f"{ADMIN}/owners"): (404,),
     ("post", f"{ADMIN}/plan"): (404,),
     ("post", f"{ADMIN}/block"): (404,),
+    ("post", f"{ADMIN}/flags"): (409,),
+    ("post", f"{ADMIN}/flags/rollback"): (409,),
     ("post", f"{AUTH}/keys"): (409,),
     ("get", f"{AUTH}/{{provider}}/callback"): (409,),
     ("post", "/api/debug-login"): (404,),
@@ -74,6 +76,7 @@ LIMITED = ("RateLimit", "RateLimit-Policy")
 BY_STATUS = {
     202: ("Location", "Retry-After"), 206: ("Content-Range", "ETag"), 302: ("Location",), 304: ("ETag",),
     401: ("WWW-Authenticate",), 416: ("Content-Range", "ETag"), 429: ("Retry-After",),
+    503: ("Retry-After",),
 }  # fmt: skip
 WITHOUT_BODY = ("204", "302", "304", "416")
 OWN: dict[Operation, tuple[str, ...]] = {
@@ -206,6 +209,9 @@ def failure_schema() -> Json:
             "success": {"const": False},
             "error": error,
             "requestId": {"type": "string"},
-            "retryAfter": {"type": "integer", "description": "Seconds, with 429 only."},
+            "retryAfter": {
+                "type": "integer",
+                "description": "Seconds, with 429, and with 503 while new runs are paused.",
+            },
         },
     }

@@ -1,4 +1,4 @@
-"""/api/admin/...: credits, plans, blocking, switches. For signed-in administrators; API keys are refused."""
+"""/api/admin/...: credits, plans, blocking, the flags. For signed-in administrators; API keys are refused."""
 
 from __future__ import annotations
 
@@ -16,19 +16,28 @@ from enhancer.api.shapes.accounts import (
     CreditsRequest,
     DoneView,
     EntryView,
-    FlagsRequest,
-    FlagsView,
     HistoryView,
     OwnersView,
     OwnerView,
     PlanRequest,
     UserId,
 )
+from enhancer.api.shapes.flags import (
+    FlagsHistoryView,
+    FlagsRequest,
+    FlagsVersionView,
+    FlagsView,
+    RollbackRequest,
+    Version,
+)
 from enhancer.api.shapes.wire import Success, ok
 from enhancer.domain.digests import key_of
 from enhancer.domain.errors import InvalidFields
+from enhancer.domain.flags import Flags
+from enhancer.domain.flags_document import differences
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import day_of
+from enhancer.operations import flags as operator_flags
 from enhancer.telemetry import logger
 
 app = create_app(scope=None, admits="admins")
@@ -119,30 +128,49 @@ def block(body: Annotated[BlockRequest, Body()]) -> Response[Success[DoneView]]:
     return ok(DoneView())
 
 
-@app.get("/api/admin/flags", summary="Switches", tags=["admin"])
+@app.get("/api/admin/flags", summary="The operator's flags", tags=["admin"])
 def flags() -> Response[Success[FlagsView]]:
-    """What is off, the daily cap on what providers cost, and what they cost today."""
+    """Phase, switches and caps as they are this moment, and what the providers cost today."""
     _ = app.request_context.admin
     return ok(_flags_now())
 
 
-@app.post("/api/admin/flags", summary="Turn switches", tags=["admin"])
+@app.post("/api/admin/flags", summary="Change the flags", tags=["admin"])
 def set_flags(body: Annotated[FlagsRequest, Body()]) -> Response[Success[FlagsView]]:
-    """Replaces all of them; in effect within a minute, without a deployment."""
-    actor = app.request_context.admin
-    admin.set_flags(
-        body.off,
-        body.spend_cap_usd,
+    """Changes what it names; felt within a minute, without a deployment. Kept with actor and reason."""
+    before, after = operator_flags.change(
+        body.change(),
         reason=body.reason,
-        actor=actor,
-        entry_id=runtime.new_id("act"),
+        expected=body.version,
+        actor=app.request_context.admin.owner.id,
         now=app.request_context.now,
         flags=runtime.flags(),
     )
-    logger.warning(
-        "flags", extra={"requestId": app.request_context.request.id, "actor": actor.owner.id, "off": body.off}
+    return _told(before, after)
+
+
+@app.get("/api/admin/flags/history", summary="Versions of the flags", tags=["admin"])
+def flags_history(
+    limit: Annotated[int, Query(ge=1, le=operator_flags.HISTORY_MAX)] = 10,
+    cursor: Annotated[Version | None, Query()] = None,
+) -> Response[Success[FlagsHistoryView]]:
+    """Newest first, each whole, with who made it and why."""
+    _ = app.request_context.admin
+    found, following = operator_flags.history(limit=limit, before=cursor, flags=runtime.flags())
+    return ok(FlagsHistoryView(versions=[FlagsVersionView.of(one) for one in found], next_cursor=following))
+
+
+@app.post("/api/admin/flags/rollback", summary="Bring a version back", tags=["admin"])
+def roll_back(body: Annotated[RollbackRequest, Body()]) -> Response[Success[FlagsView]]:
+    """The version before what is in force, or the one named, comes back as a new version."""
+    before, after = operator_flags.roll_back(
+        body.version,
+        reason=body.reason,
+        actor=app.request_context.admin.owner.id,
+        now=app.request_context.now,
+        flags=runtime.flags(),
     )
-    return ok(_flags_now())
+    return _told(before, after)
 
 
 def _moved(
@@ -162,12 +190,28 @@ def _moved(
     return ok(DoneView(repeated=not done))
 
 
+def _told(before: Flags, after: Flags) -> Response[Success[FlagsView]]:
+    """Log what was changed, without the addresses of who is invited, and answer with the flags as they are."""
+    changes = [name for name, _, _ in differences(before, after)]
+    context = app.request_context
+    logger.warning(
+        "flags",
+        extra={
+            "requestId": context.request.id,
+            "actor": context.admin.owner.id,
+            "version": after.version,
+            "changed": changes,
+        },
+    )
+    return ok(_flags_now())
+
+
 def _flags_now() -> FlagsView:
+    seen = runtime.flags().seen()
+    cap = runtime.settings().spend_cap if seen.flags.spend_cap is None else seen.flags.spend_cap
     spent = runtime.spend().total(day_of(app.request_context.now))
-    return FlagsView(
-        off=list(runtime.flags().get().off),
-        spend_cap_usd=runtime.spend_cap() / admin.MICROS_PER_USD,
-        spent_today_usd=spent / admin.MICROS_PER_USD,
+    return FlagsView.of(
+        seen.flags, cap=cap, spent=spent, ignored=seen.unreadable.reason if seen.unreadable else None
     )
 
 

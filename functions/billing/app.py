@@ -162,7 +162,8 @@ def _visitor(account: Account, return_to: str | None, idempotency_key: str | Non
 def _subscription(account: Account) -> SubscriptionView:
     now = app.request_context.now
     state = runtime.ledger().usage_and_balance(account.owner, now=now, month=account.month_at(now))
-    return SubscriptionView.of(account, state, now)
+    plan = runtime.flags().get().plan(account.plan_at(now))
+    return SubscriptionView.of(account, state, now, quota=plan.quota_tenths)
 
 
 lambda_handler = entrypoint(app)

@@ -20,7 +20,7 @@ from enhancer.domain.ledger import UsageAndBalance
 from enhancer.domain.pricing import credits
 from enhancer.jobs import run
 
-app = create_app(rate="generate")
+app = create_app(rate="generate", follows_flags=True)
 GONE_SECONDS = 29.0
 """An answer later than this after the request's arrival reaches nobody, so nothing is charged for it."""
 

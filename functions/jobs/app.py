@@ -18,7 +18,7 @@ from enhancer.domain.errors import InvalidIdempotencyKey, TooManyImages
 from enhancer.domain.jobs import Job
 from enhancer.jobs import manage, run
 
-app = create_app(rate="jobs", reads="other")
+app = create_app(rate="jobs", reads="other", follows_flags=True)
 BY_KEY = "by-key"
 """Stands in place of a job's id, for whoever knows only the idempotency key of the order."""
 Key = Annotated[str | None, Header(alias="Idempotency-Key")]

@@ -17,7 +17,7 @@ from enhancer.domain.pricing import price_of
 from enhancer.jobs import quota, submit
 from enhancer.jobs.submit import EnhanceOrder
 
-app = create_app()
+app = create_app(follows_flags=True)
 
 
 @app.post("/api/ai-image/uploads", summary="Prepare an upload", tags=["images"])
@@ -28,6 +28,7 @@ def create(body: Annotated[UploadRequest, Body()]) -> Response[Success[UploadVie
     """
     check_upload(body.content_type, body.size)
     caller, now = app.request_context.caller, app.request_context.now
+    caller.check_access()
     quota.check_guest(
         price_of(*submit.interpret(EnhanceOrder())), caller=caller, ledger=runtime.ledger(), now=now
     )

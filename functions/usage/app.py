@@ -20,7 +20,7 @@ from enhancer.domain.models import CATALOGUE
 from enhancer.jobs import submit
 from enhancer.jobs.quote import quote_run
 
-app = create_app()
+app = create_app(follows_flags=True)
 
 
 @app.get("/api/ai-image/usage", summary="What is used and left", tags=["images"])
@@ -35,7 +35,7 @@ def usage(
     state = ledger.usage_and_balance(caller.owner, now=now, month=caller.month_at(now))
     available = state.balance.available
     left = expiring(available, ledger.lots(caller.owner), now) if available else []
-    view = UsageView.of(caller.owner.type, caller.plan, state, left, now)
+    view = UsageView.of(caller, runtime.flags().get(), state, left, now)
     headers = {
         "X-Usage-OwnerType": view.owner_type,
         "X-Usage-Plan": view.plan,
@@ -52,8 +52,10 @@ def usage(
 @app.get("/api/ai-image/models", summary="Models this caller may use", tags=["images"])
 def models() -> Response[Success[ModelsView]]:
     """The whole catalogue, with allowed scales, prices and what is locked."""
-    plan = app.request_context.caller.plan
-    views = [ModelView.of(model, plan, enabled=runtime.enabled(model)) for model in CATALOGUE]
+    caller = app.request_context.caller
+    views = [
+        ModelView.of(model, caller.plan, caller.plans, enabled=runtime.enabled(model)) for model in CATALOGUE
+    ]
     return ok(ModelsView(models=views))
 
 

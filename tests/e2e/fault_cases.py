@@ -11,6 +11,7 @@ from enhancer import runtime
 from enhancer.adapters.dynamodb import keys
 from enhancer.domain.artifacts import incoming_key
 from enhancer.domain.callers import Caller
+from enhancer.domain.cohorts import EVERYBODY
 from enhancer.domain.errors import ProviderTimeout
 from enhancer.domain.jobs import Artifact, Item, Job, Source
 from enhancer.domain.periods import month_of
@@ -67,7 +68,7 @@ def upload(bench: Bench, case: Case, data: bytes) -> str:
 def held(bench: Bench, case: Case, *pictures: bytes) -> Job:
     """A held job over uploads, whose execution was not started."""
     model, params = submit.interpret(EnhanceOrder())
-    caller = Caller(case.owner, PLAN, "user", "network", None)
+    caller = Caller(case.owner, PLAN, "user", "network", None, access=EVERYBODY)
     submitted = submit.submit_batch(
         model,
         params,

@@ -11,7 +11,6 @@ import requests
 
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.flags import FlagStore
-from enhancer.domain.availability import Flags
 from enhancer.domain.ledger import Balance
 from tests.e2e.conftest import Store
 from tests.e2e.deployed import Deployed
@@ -228,9 +227,10 @@ def test_turned_switches_are_stored_with_who_and_why(boss: Member, switches: Non
     answer = ask(boss, "flags", {"off": ["gfpgan"], "spendCapUsd": 3, **WHY})
     data = answer.json()["data"]
     assert (data["off"], data["spendCapUsd"]) == (["gfpgan"], 3.0)
-    assert FlagStore(store.table).get() == Flags(("gfpgan",), 3_000_000)
+    flags = FlagStore(store.table).get()
+    assert (flags.off, flags.spend_cap) == (("gfpgan",), 3_000_000)
     audit = [record for record in store.table.under("FLAGS", "AUDIT#") if record["actor"] == boss.user_id]
-    assert [(found["off"], found["reason"]) for found in audit] == [(["gfpgan"], "as agreed")]
+    assert [(found["document"]["off"], found["reason"]) for found in audit] == [(["gfpgan"], "as agreed")]
 
 
 def test_a_misspelt_switch_is_refused(boss: Member, switches: None) -> None:

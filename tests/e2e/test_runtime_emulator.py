@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from enhancer.adapters.dynamodb.flags import FlagStore
-from enhancer.domain.availability import Flags
 from local import rie
 from local.stack import LocalStack
 from tests.e2e.conftest import Store
 from tests.support.aws import SIGNING_KEY
 from tests.support.event_cases import CASES, STORED
+from tests.support.flags import set_flags
 
 ORIGIN = "http://127.0.0.1:8787"
 """Of ``make run``; this stack has another port."""
@@ -31,7 +30,7 @@ def given(stack: LocalStack, store: Store) -> Iterator[None]:
     secrets.put_secret_value(SecretId=name, SecretString=json.dumps(rotated))
     yield
     secrets.put_secret_value(SecretId=name, SecretString=before)
-    FlagStore(store.table).set(Flags(), actor="tests", reason="events", entry_id="act_rie_end", now=0)
+    set_flags(store.table)
 
 
 @pytest.mark.skipif(not rie.available(), reason="Lambda's emulator is built for Linux only")
@@ -43,8 +42,7 @@ def test_every_event_ends_as_expected_under_the_runtime_emulator(
     logical_id = "".join(part.capitalize() for part in function.split("_"))
     cases = [case for case in CASES.values() if case.function == function]
     found: dict[str, int | str] = {}
-    switched = Flags(off=("replicate", "workers_ai"))  # as the events expect it
-    FlagStore(store.table).set(switched, actor="tests", reason="events", entry_id=f"act_{function}", now=0)
+    set_flags(store.table, off=("replicate", "workers_ai"))  # as the events expect it
     with rie.runtime(stack, logical_id) as invoke:
         for case in cases:
             answer = invoke(json.loads(case.text.replace(ORIGIN, stack.url))) or {}

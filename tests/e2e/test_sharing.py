@@ -15,6 +15,7 @@ import requests
 
 from enhancer.domain.artifacts import incoming_key
 from enhancer.domain.callers import Caller
+from enhancer.domain.cohorts import EVERYBODY
 from enhancer.domain.errors import ProviderFailed
 from enhancer.domain.jobs import Artifact, Job, Source
 from enhancer.domain.owners import Owner
@@ -43,7 +44,7 @@ def client(fresh_client: Fresh) -> Client:
 def caller(client: Client) -> Caller:
     """The same user, for what is written past the API."""
     user = client.get("/api/auth/me").json()["data"]["id"]
-    return Caller(Owner("user", user), PLANS[PLAN], "user", "network", None)
+    return Caller(Owner("user", user), PLANS[PLAN], "user", "network", None, access=EVERYBODY)
 
 
 def remove(client: Client, job_id: str) -> requests.Response:

@@ -31,6 +31,7 @@ from enhancer.billing.deps import BillingDeps
 from enhancer.domain.accounts import Account
 from enhancer.domain.artifacts import incoming_key
 from enhancer.domain.callers import Caller
+from enhancer.domain.cohorts import EVERYBODY
 from enhancer.domain.costs import SPEND_CAP_MICROS
 from enhancer.domain.ids import ordered_id, random_name
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, JobError, Kind, Source, Submitted
@@ -130,7 +131,7 @@ class World:
         kind = "guest" if plan == "guest" else "user"
         owner = Owner(kind, self.new_name())
         guest = owner if kind == "guest" else None
-        return Caller(owner, PLANS[plan], kind, network or self.new_name(), guest)
+        return Caller(owner, PLANS[plan], kind, network or self.new_name(), guest, access=EVERYBODY)
 
     def grant(self, caller: Caller, tenths: int, *, source: str | None = None) -> bool:
         """Give somebody credits."""

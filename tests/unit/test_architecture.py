@@ -19,7 +19,8 @@ VISION = {f"vision.{path.stem}": path for path in sorted((ROOT / "layers/vision/
 PRODUCT = MODULES | FUNCTIONS | VISION
 LOCAL = {path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): path
          for path in sorted((ROOT / "local").rglob("*.py")) if path.stem != "__init__"}  # fmt: skip
-TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in (PRODUCT | LOCAL).items()}
+OPS = {f"ops.{path.stem}": path for path in sorted((ROOT / "ops").glob("*.py")) if path.stem != "__init__"}
+TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in (PRODUCT | LOCAL | OPS).items()}
 LINES_MAX = 50
 
 
@@ -176,6 +177,16 @@ def test_no_modules_of_the_local_stack_import_each_other_in_a_circle():
     assert circles({name: imports(name, at_run_time=False) & LOCAL.keys() - {name} for name in LOCAL}) == []
 
 
+def test_the_operators_commands_are_imported_by_nobody_and_not_in_circles():
+    """They stand above the product and the local stack, and know their own map."""
+    assert circles({name: imports(name, at_run_time=False) & OPS.keys() - {name} for name in OPS}) == []
+    assert not {
+        name for name in LOCAL if any(under(used, "ops") for used in imports(name, at_run_time=False))
+    }
+    words = ast.get_docstring(ast.parse((ROOT / "ops/__init__.py").read_text("utf-8"))) or ""
+    assert {f"ops.{name}" for name in re.findall(r"^``([a-z_]+)``", words, re.MULTILINE)} == set(OPS)
+
+
 def test_no_packages_import_each_other_in_a_circle():
     """The same for the folders of the house: who stands above whom is the same for all their files."""
     graph: dict[str, set[str]] = {}
@@ -209,7 +220,9 @@ def test_nothing_imports_what_is_only_for_laptops_and_tests():
     """Local tools, tests and benchmarks are never part of what runs."""
     for name in PRODUCT:
         foreign = {
-            used for used in imports(name, at_run_time=False) if under(used, "local", "tests", "benchmarks")
+            used
+            for used in imports(name, at_run_time=False)
+            if under(used, "local", "ops", "tests", "benchmarks")
         }
         assert not foreign, name
         assert not under(name, "functions") or not {

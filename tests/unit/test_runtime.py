@@ -11,13 +11,13 @@ from enhancer.adapters.predictors.embedded import Embedded
 from enhancer.adapters.signing import Signer
 from enhancer.api import page
 from enhancer.api.http import prefer
-from enhancer.domain.availability import Flags
 from enhancer.domain.costs import SPEND_CAP_MICROS
 from enhancer.domain.errors import StripeNotConfigured
 from enhancer.domain.models import CATALOGUE, model_named
 from enhancer.jobs import callbacks
 from enhancer.settings import BadSetting
 from tests.support import aws
+from tests.support.flags import set_flags
 from tests.support.images import png
 from tests.support.world import World
 
@@ -170,10 +170,8 @@ def test_a_flag_switches_a_model_off_and_sets_the_cap(deployed, world):
     """Without a deployment; without a cap of its own the price file's counts."""
     assert deployed(KEYS, **EVERYTHING) == REPLICATE | WORKERS_AI | {"local"}
     assert runtime.spend_cap() == SPEND_CAP_MICROS
-    runtime.flags().set(
-        Flags(off=["replicate", "sd15", "local"], spend_cap=0),
-        actor="operator", reason="tests", entry_id=world.new_id("flg"), now=world.clock,
-    )  # fmt: skip
+    set_flags(runtime.table(), off=("replicate", "sd15", "local"), spend_cap=0)
+    runtime.flags.cache_clear()
     assert {model.alias for model in CATALOGUE if runtime.enabled(model)} == {"flux-klein", "local"}
     assert runtime.spend_cap() == 0
 

@@ -15,6 +15,7 @@ from enhancer.adapters.dynamodb.result_index import HOLDERS_MAX
 from enhancer.adapters.dynamodb.table import ConditionFailed
 from enhancer.domain.artifacts import NoArtifact
 from enhancer.domain.callers import Caller
+from enhancer.domain.cohorts import EVERYBODY
 from enhancer.domain.errors import (
     EnhancerError,
     ImageUnreadable,
@@ -154,7 +155,7 @@ class Life:
             world.settle(world.hold(world.job(caller, [(quota, 0)]), plan=caller.plan.name))
         world.clock += DAY_MS
         guest, user = self.callers[0], self.callers[3]
-        self.signed_in = Caller(user.owner, user.plan, "user", network, guest.owner)
+        self.signed_in = Caller(user.owner, user.plan, "user", network, guest.owner, access=EVERYBODY)
         self.waiting, self.jobs, self.gone, self.deleting = [], [], [], []
         self.latest = world.clock
 

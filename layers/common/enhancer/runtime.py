@@ -24,7 +24,7 @@ from enhancer.adapters.dynamodb.rates import Rates
 from enhancer.adapters.dynamodb.spend import Spend
 from enhancer.adapters.dynamodb.table import Table
 from enhancer.domain.availability import Gate
-from enhancer.domain.costs import SPEND_CAP_MICROS
+from enhancer.domain.flags import Flags
 from enhancer.domain.ids import RANDOM_BYTES, ordered_id, random_name
 from enhancer.jobs.deps import JobDeps
 from enhancer.settings import Settings
@@ -209,8 +209,10 @@ def spend() -> Spend:
 
 @cache
 def flags() -> FlagStore:
-    """The operator's switches, at most a minute old."""
-    return FlagStore(table())
+    """The operator's flags, at most half a minute old; until there are any, what the stack's parameters say."""
+    here = settings()
+    defaults = Flags(phase=here.launch_phase, plan_gating=here.plan_gating, credits_cta=here.credits_cta)
+    return FlagStore(table(), defaults=defaults, fresh_seconds=here.flags_fresh_seconds)
 
 
 @cache
@@ -233,13 +235,13 @@ def enabled(model: Model) -> bool:
     """
     if model.provider == "embedded":
         return True
-    return gate().admits(model) and _has_key(model.provider) and flags().get().admit(model)
+    return gate().admits(model) and _has_key(model.provider) and flags().get().lets_run(model)
 
 
 def spend_cap() -> int:
     """Return what all providers together may cost today, in USD micros."""
     cap = flags().get().spend_cap
-    return SPEND_CAP_MICROS if cap is None else cap
+    return settings().spend_cap if cap is None else cap
 
 
 def provider_secret(*, fresh: bool = False) -> dict[str, str]:

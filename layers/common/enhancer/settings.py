@@ -7,12 +7,17 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from enhancer.domain import credits
+from enhancer.domain.cohorts import PHASES, Phase
+from enhancer.domain.costs import SPEND_CAP_MICROS
+from enhancer.domain.flags_document import MICROS_PER_USD, SPEND_CAP_USD_MAX
 from enhancer.domain.models import CATALOGUE
 from enhancer.domain.paths import is_loopback
 from enhancer.domain.plans import PLANS
 
+Choice = TypeVar("Choice", bound=str)
 ENVIRONMENTS = ("development", "testing", "staging", "production")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+")
 _PRICE = re.compile(r"[A-Za-z0-9_.-]{1,255}")
@@ -33,7 +38,9 @@ class Settings:
     """All settings, typed.
 
     ``…_prices``: Stripe's price id of each pack of credits, and of each plan by the month and by the year; what has
-    none is not sold here. No price id is there twice.
+    none is not sold here. No price id is there twice. ``launch_phase``, ``spend_cap`` (USD micros a day),
+    ``plan_gating``, ``credits_cta``: what holds until the operator's flags say otherwise. ``flags_fresh_seconds``: how
+    old flags may be, shorter where nobody wants to wait for half a minute.
     """
 
     environment: str
@@ -65,6 +72,16 @@ class Settings:
     promotion_codes: bool
     notices_topic: str
     parked_queue: str
+    launch_phase: Phase
+    spend_cap: int
+    plan_gating: bool
+    credits_cta: bool
+    flags_fresh_seconds: int
+
+    @property
+    def sells_plans(self) -> bool:
+        """True where a plan can be bought."""
+        return bool(self.monthly_prices or self.annual_prices)
 
     @property
     def replicate_is_local(self) -> bool:
@@ -75,8 +92,10 @@ class Settings:
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read and check every setting."""
         sold = price_tables(environ)
+        environment = _one_of(environ, "ENVIRONMENT", ENVIRONMENTS)
+        default_cap = SPEND_CAP_MICROS // MICROS_PER_USD
         return cls(
-            environment=_one_of(environ, "ENVIRONMENT", ENVIRONMENTS),
+            environment=environment,
             table=_required(environ, "TABLE_NAME"),
             bucket=_required(environ, "BUCKET_NAME"),
             signing_secret=_required(environ, "SIGNING_SECRET_NAME"),
@@ -104,6 +123,11 @@ class Settings:
             promotion_codes=_flag(environ, "PROMOTION_CODES"),
             notices_topic=environ.get("NOTICES_TOPIC_ARN", ""),
             parked_queue=environ.get("PARKED_QUEUE_URL", ""),
+            launch_phase=_one_of({"LAUNCH_PHASE": "open", **environ}, "LAUNCH_PHASE", PHASES),
+            spend_cap=_whole(environ, "SPEND_CAP_USD", default_cap, most=SPEND_CAP_USD_MAX) * MICROS_PER_USD,
+            plan_gating=_flag(environ, "PUBLIC_ENHANCER_PLAN_GATING_V1", default=True),
+            credits_cta=_flag(environ, "PUBLIC_ENABLE_CREDITS_CTA", default=environment != "production"),
+            flags_fresh_seconds=_whole(environ, "FLAGS_FRESH_SECONDS", 30, least=1, most=30),
             memory_mb=_whole(environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1769),
         )
 
@@ -114,14 +138,18 @@ def _required(environ: Mapping[str, str], name: str) -> str:
     return environ[name]
 
 
-def _one_of(environ: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
-    if environ.get(name) not in allowed:
-        raise BadSetting(f"{name} must be one of {', '.join(allowed)}")
-    return environ[name]
+def _one_of(environ: Mapping[str, str], name: str, allowed: tuple[Choice, ...]) -> Choice:
+    for one in allowed:
+        if environ.get(name) == one:
+            return one
+    raise BadSetting(f"{name} must be one of {', '.join(allowed)}")
 
 
-def _flag(environ: Mapping[str, str], name: str) -> bool:
+def _flag(environ: Mapping[str, str], name: str, *, default: bool = False) -> bool:
+    """Return whether a switch is on; ``default`` where nothing is said."""
     value = environ.get(name, "").strip().lower()
+    if not value:
+        return default
     if value not in TRUE + FALSE:
         raise BadSetting(f"{name} must be one of {', '.join(TRUE + FALSE[:-1])}")
     return value in TRUE
@@ -141,10 +169,14 @@ def _url(environ: Mapping[str, str], name: str, default: str) -> str:
     return url
 
 
-def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
+def _whole(
+    environ: Mapping[str, str], name: str, default: int, *, least: int = 0, most: int | None = None
+) -> int:
     value = environ.get(name) or str(default)
     if not re.fullmatch(r"[0-9]{1,9}", value):
         raise BadSetting(f"{name} must be a whole number")
+    if int(value) < least or (most is not None and int(value) > most):
+        raise BadSetting(f"{name} must be a whole number from {least} to {most}")
     return int(value)
 
 

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from enhancer.domain.availability import Flags, Gate
+from enhancer.domain.availability import Gate
+from enhancer.domain.flags import Flags
 from enhancer.domain.models import CATALOGUE, model_named
 from enhancer.settings import ENVIRONMENTS
 
@@ -78,18 +79,18 @@ def test_the_embedded_model_always_runs(environment):
 def test_a_model_is_switched_off_by_provider_slug_or_alias(model):
     """Three names, and no other one."""
     for name in (model.provider, model.slug, model.alias):
-        assert Flags(off=("something", name)).admit(model) is False
-    assert Flags(off=("something", model.alias.upper(), "")).admit(model) is True
+        assert Flags(off=("something", name)).lets_run(model) is False
+    assert Flags(off=("something", model.alias.upper(), "")).lets_run(model) is True
 
 
 @pytest.mark.parametrize("name", ["embedded", "local", "local/real-esrgan"])
 def test_the_embedded_model_cannot_be_switched_off(name):
     """There is always one that works."""
-    assert Flags(off=(name,)).admit(model_named("local")) is True
+    assert Flags(off=(name,)).lets_run(model_named("local")) is True
 
 
 @pytest.mark.parametrize("model", CATALOGUE, ids=alias)
 def test_nothing_is_off_by_default(model):
     """Without a record there are no switches."""
-    assert Flags().admit(model) is True
+    assert Flags().lets_run(model) is True
     assert Flags().spend_cap is None

@@ -6,6 +6,7 @@ import pytest
 
 from enhancer import runtime
 from enhancer.adapters.dynamodb import flags as flag_store
+from enhancer.adapters.dynamodb import keys
 from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.owners import Owner
 from tests.support.events import CONTEXT, Answer, Browser, http_event
@@ -21,6 +22,8 @@ ROUTES = [
     ("POST", "/api/admin/block", {"userId": NOBODY, "blocked": True, **WHY}),
     ("GET", "/api/admin/flags", {}),
     ("POST", "/api/admin/flags", {"off": ["replicate"], **WHY}),
+    ("GET", "/api/admin/flags/history", {}),
+    ("POST", "/api/admin/flags/rollback", {"version": 1, **WHY}),
 ]
 
 
@@ -239,9 +242,9 @@ def test_a_switch_is_felt_within_a_minute(apps, boss, monkeypatch):
 def test_who_turned_a_switch_is_kept(apps, served, boss):
     """With the reason and what was turned."""
     ask(apps, boss, "POST", "/api/admin/flags", {"off": ["sd15"], **WHY})
-    (found,) = [r for r in served.records() if r["pk"] == "FLAGS" and r["sk"].startswith("AUDIT#")]
+    found = served.table.get(keys.flags_version(1))
     actor = boss.send(apps.sign_in, "GET", "/api/auth/me").data["id"]
-    assert (found["off"], found["reason"], found["actor"]) == (["sd15"], "as agreed", actor)
+    assert (found["document"]["off"], found["reason"], found["actor"]) == (["sd15"], "as agreed", actor)
 
 
 @pytest.mark.parametrize(

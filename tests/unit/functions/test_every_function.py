@@ -37,6 +37,8 @@ ALLOW = {
     "/api/admin/plan": ("admin", "POST"),
     "/api/admin/block": ("admin", "POST"),
     "/api/admin/flags": ("admin", "GET, POST"),
+    "/api/admin/flags/history": ("admin", "GET"),
+    "/api/admin/flags/rollback": ("admin", "POST"),
     "/api/billing/prices": ("billing", "GET"),
     "/api/billing/credits": ("billing", "POST"),
     "/api/billing/session": ("billing", "POST"),

@@ -5,6 +5,7 @@ import pytest
 from enhancer.adapters.dynamodb.jobs import to_record
 from enhancer.domain.artifacts import incoming_key
 from enhancer.domain.callers import Caller
+from enhancer.domain.cohorts import EVERYBODY
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
 from tests.support.events import Browser
@@ -26,7 +27,7 @@ def pro(apps, served):
 @pytest.fixture
 def caller(pro, served):
     """The same person for the use cases."""
-    return Caller(Owner("user", pro.user_id), PLANS["pro"], "user", "net", None)
+    return Caller(Owner("user", pro.user_id), PLANS["pro"], "user", "net", None, access=EVERYBODY)
 
 
 def nothing_happened(served, caller):

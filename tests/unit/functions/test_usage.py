@@ -7,10 +7,11 @@ import pytest
 from enhancer import runtime
 from enhancer.adapters.dynamodb.keys import network_usage
 from enhancer.domain.callers import Caller
+from enhancer.domain.cohorts import EVERYBODY
 from enhancer.domain.models import CATALOGUE
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import day_of
-from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, PLANS
+from enhancer.domain.plans import PLANS, network_images_per_day
 from tests.support.events import Browser
 from tests.support.world import at
 
@@ -26,7 +27,7 @@ def browser(served):
 def signed_in(apps, browser, plan):
     """Sign in with a plan; return the caller that this browser now is."""
     user = browser.post_json(apps.debug_login, "/api/debug-login", {"plan": plan}).data["userId"]
-    return Caller(Owner("user", user), PLANS[plan], "user", "net", None)
+    return Caller(Owner("user", user), PLANS[plan], "user", "net", None, access=EVERYBODY)
 
 
 def test_a_new_guest_sees_what_a_guest_has(apps, browser, served):
@@ -222,7 +223,9 @@ def test_quote_tells_a_guest_that_the_network_is_used_up(apps, browser, served):
     """A fresh cookie does not promise what the network's cap will refuse."""
     browser.send(apps.usage, "GET", USAGE)
     network = browser.send(apps.usage, "GET", USAGE, query="debug=1").headers["X-Debug-Network"]
-    served.table.put({**network_usage(network, day_of(runtime.now())), "used": NETWORK_IMAGES_PER_DAY})
+    served.table.put(
+        {**network_usage(network, day_of(runtime.now())), "used": network_images_per_day(PLANS["guest"])}
+    )
     refusal = browser.post_json(apps.usage, QUOTE, {}).data["refusal"]
     assert (refusal["code"], refusal["status"]) == ("network_quota_exceeded", 429)
 

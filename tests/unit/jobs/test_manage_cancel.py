@@ -3,6 +3,7 @@
 import pytest
 
 from enhancer.domain.callers import Caller
+from enhancer.domain.cohorts import EVERYBODY
 from enhancer.domain.errors import JobCanceled, JobExpired, JobFinished, NotFound
 from enhancer.domain.jobs import JobError
 from enhancer.domain.ledger import AlreadyResolved, Earlier
@@ -205,7 +206,7 @@ def test_a_guests_job_is_found_after_signing_in(world):
     """By the browser that made it, and only by it."""
     guest, user = world.caller("guest"), world.caller("pro")
     job = world.batch(guest)
-    both = Caller(user.owner, user.plan, "user", "net", guest.owner)
+    both = Caller(user.owner, user.plan, "user", "net", guest.owner, access=EVERYBODY)
     assert manage.find(job.id, caller=both, deps=world.job_deps).id == job.id
     with pytest.raises(NotFound):
         manage.find(job.id, caller=user, deps=world.job_deps)
@@ -214,7 +215,7 @@ def test_a_guests_job_is_found_after_signing_in(world):
 def test_a_key_canceled_after_signing_in_is_void_for_the_guest_too(world):
     """What the browser sent before it signed in may arrive after; a run that arrives in between is canceled."""
     guest, user = world.caller("guest"), world.caller("pro")
-    both = Caller(user.owner, user.plan, "user", "net", guest.owner)
+    both = Caller(user.owner, user.plan, "user", "net", guest.owner, access=EVERYBODY)
     assert manage.cancel_ordered("k", caller=both, deps=world.job_deps) is None
     for caller in (guest, user):
         with pytest.raises(JobCanceled):

@@ -3,6 +3,7 @@
 import pytest
 
 from enhancer.domain.callers import Caller
+from enhancer.domain.cohorts import EVERYBODY
 from enhancer.domain.errors import (
     DailyQuotaExceeded,
     IdempotencyMismatch,
@@ -201,7 +202,7 @@ def test_a_retry_is_gated_like_a_new_order(world):
     """A smaller plan, or a provider that was switched off: refused before anything is held."""
     caller = world.caller("pro")
     failed = world.execute(world.batch(caller, 1, EnhanceOrder(scale=4)), errors={0: "ProviderUnavailable"})
-    smaller = Caller(caller.owner, PLANS["free"], "user", "net", None)
+    smaller = Caller(caller.owner, PLANS["free"], "user", "net", None, access=EVERYBODY)
     with pytest.raises(PlanRequired):
         world.retry(failed, smaller)
     before = world.usage_and_balance(caller)
@@ -214,7 +215,7 @@ def test_a_retry_is_gated_like_a_new_order(world):
 def test_what_was_made_as_a_guest_is_retried_on_the_guests_account(world):
     """A signed-in browser does not spend its plan on it, nor lift the guest's caps with it."""
     guest, user = world.caller("guest"), world.caller("pro")
-    both = Caller(user.owner, user.plan, "user", guest.network, guest.owner)
+    both = Caller(user.owner, user.plan, "user", guest.network, guest.owner, access=EVERYBODY)
     failed = world.execute(world.batch(guest), errors={0: "ProviderUnavailable"})
     again = world.retry(failed, both, key="k")
     assert (again.owner, again.plan, again.items[0].hold.network) == (guest.owner, "guest", guest.network)

@@ -5,7 +5,7 @@ import pytest
 from enhancer.domain.errors import DailyQuotaExceeded, InsufficientCredits, NetworkQuotaExceeded
 from enhancer.domain.ledger import Balance, UsageAndBalance
 from enhancer.domain.periods import calendar_month
-from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, PLANS
+from enhancer.domain.plans import PLANS, network_images_per_day
 from enhancer.jobs import quota
 from tests.support.images import png
 
@@ -20,7 +20,7 @@ def state(world, *, day=0, month=0, network=0):
     ("used", "error"),
     [
         ({"day": PLANS["guest"].images_per_day}, DailyQuotaExceeded),
-        ({"network": NETWORK_IMAGES_PER_DAY}, NetworkQuotaExceeded),
+        ({"network": network_images_per_day(PLANS["guest"])}, NetworkQuotaExceeded),
         ({"month": PLANS["guest"].quota_tenths - PRICE + 1}, InsufficientCredits),
     ],
 )

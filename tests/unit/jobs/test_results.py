@@ -3,6 +3,7 @@
 import pytest
 
 from enhancer.domain.callers import Caller
+from enhancer.domain.cohorts import EVERYBODY
 from enhancer.domain.errors import NotFound, NotTheOwner
 from enhancer.jobs import results
 from enhancer.jobs.results import BODY_BYTES_MAX, check_owner, folder_of
@@ -101,7 +102,7 @@ def test_other_paths_are_nobodys_folder(path):
 def test_the_owner_and_the_guest_they_were_pass(world):
     """A signed-in browser keeps what it made as guest."""
     user, guest = world.caller("pro"), world.caller("guest")
-    both = Caller(user.owner, user.plan, "user", "net", guest.owner)
+    both = Caller(user.owner, user.plan, "user", "net", guest.owner, access=EVERYBODY)
     assert check_owner("user", user.owner.id, caller=both) is None
     assert check_owner("guest", guest.owner.id, caller=both) is None
 

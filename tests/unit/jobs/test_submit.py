@@ -5,6 +5,7 @@ from io import BytesIO
 import pytest
 
 from enhancer.domain.callers import Caller
+from enhancer.domain.cohorts import EVERYBODY
 from enhancer.domain.errors import (
     DailyQuotaExceeded,
     IdempotencyMismatch,
@@ -372,7 +373,7 @@ def test_a_result_its_format_cannot_hold_takes_nothing(world):
 def test_an_upload_of_the_caller_is_fetched(world):
     """Also one made as guest by a browser that is now signed in."""
     user, guest = world.caller("pro"), world.caller("guest")
-    both = Caller(user.owner, user.plan, "user", "net", guest.owner)
+    both = Caller(user.owner, user.plan, "user", "net", guest.owner, access=EVERYBODY)
     for owner in (user.owner, guest.owner):
         key = f"ai-enhancer/incoming/{owner.type}/{owner.id}/x"
         world.artifacts.put(key, b"bytes", "image/png")

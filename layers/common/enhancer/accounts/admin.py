@@ -1,25 +1,19 @@
-"""What administrators do: credits, plans, blocking, switches. Each needs a reason, and each is kept with its actor."""
+"""What administrators do: credits, plans, blocking. Each needs a reason, and each is kept with its actor."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from enhancer.domain.availability import Flags
-from enhancer.domain.errors import CreditsTooFew, IdempotencyMismatch, InvalidFields, NotFound
+from enhancer.domain.errors import CreditsTooFew, IdempotencyMismatch, NotFound
 from enhancer.domain.ledger import BalanceChanged
-from enhancer.domain.models import CATALOGUE
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import plan_named
 from enhancer.domain.pricing import credits, tenths
 
 if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.accounts import Accounts
-    from enhancer.adapters.dynamodb.flags import FlagStore
     from enhancer.adapters.dynamodb.ledger import Ledger
     from enhancer.domain.accounts import Account
-
-MICROS_PER_USD = 1_000_000
 
 
 def find(user_id: str, *, accounts: Accounts) -> Account:
@@ -110,28 +104,6 @@ def set_blocked(
     action = "block" if blocked else "unblock"
     audit = {"id": entry_id, "action": action, "actor": actor.owner.id, "reason": reason, "value": blocked}
     accounts.change(account.owner, "blocked", blocked, audit=audit, now=now)
-
-
-def set_flags(
-    off: Collection[str],
-    spend_cap_usd: float | None,
-    *,
-    reason: str,
-    actor: Account,
-    entry_id: str,
-    now: int,
-    flags: FlagStore,
-) -> None:
-    """Replace the switches; raise `InvalidFields` for a provider or model that is not in the catalogue.
-
-    ``spend_cap_usd``: what all providers together may cost in a day, None for the default.
-    """
-    if not {name for model in CATALOGUE for name in (model.provider, model.slug, model.alias)}.issuperset(
-        off
-    ):
-        raise InvalidFields(fields=[{"field": "off", "problem": "unknown_model_or_provider"}])
-    cap = None if spend_cap_usd is None else round(spend_cap_usd * MICROS_PER_USD)
-    flags.set(Flags(tuple(off), cap), actor=actor.owner.id, reason=reason, entry_id=entry_id, now=now)
 
 
 def _repeated(account: Account, once: str, asked: tuple[str, int], ledger: Ledger) -> bool:

@@ -15,7 +15,7 @@ from enhancer.domain.artifacts import is_incoming_of
 from enhancer.domain.errors import ImageMissing, TooManyImages, UploadNotFound
 from enhancer.domain.jobs import Kind
 from enhancer.domain.pricing import price_of
-from enhancer.jobs import quota, submit
+from enhancer.jobs import holds, quota, submit
 
 if TYPE_CHECKING:
     from enhancer.api.http.app import RequestContext
@@ -37,6 +37,9 @@ def submit_one(
     """Check, price and hold one picture; see `submit.submit_photo`."""
     caller = context.caller
     model, params = submit.interpret(form.to_order())
+    holds.check_access(
+        caller=caller, ledger=runtime.ledger(), now=context.now, idempotency_key=idempotency_key
+    )
     submit.permit(model, params, caller=caller, enabled=runtime.enabled)
     quota.check_guest(
         price_of(model, params),
@@ -64,6 +67,9 @@ def submit_batch(
     """Check, price and hold one to ten pictures that are looked at later."""
     caller, order = context.caller, form.to_order()
     model, params = submit.interpret(order)
+    holds.check_access(
+        caller=caller, ledger=runtime.ledger(), now=context.now, idempotency_key=idempotency_key
+    )
     for place, item in enumerate(items):
         if item.prompt:
             submit.interpret(replace(order, prompt=item.prompt))

@@ -3,14 +3,17 @@
 ``accounts``       users, their sessions, and sign-ins that were begun
 ``api_keys``       form, scopes and limits of API keys
 ``artifacts``      keys of stored files in the bucket
-``availability``   which models may run: by environment, by the operator's flags
+``availability``   which models may run in an environment
 ``callers``        who sent a request: a guest, a user or an API key
+``cohorts``        who is let in while the product is opened step by step
 ``costs``          what a run costs us, in USD micros; the providers' prices
 ``credits``        packs of credits, lots, expiry
 ``digests``        SHA-256 of requests, results and idempotency keys
 ``entitlement``    what a model can do and a plan includes
 ``errors``         every error, with its type and code
 ``etags``          whether a client already has what it asks for
+``flags``          what the operator sets at run time: phase, switches, caps
+``flags_document`` the same as a JSON document: bounds, changes, what differs
 ``ids``            random ids and names; ids sort by time
 ``images``         accepted formats, limits of size
 ``jobs``           a job and its items

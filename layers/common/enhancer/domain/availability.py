@@ -1,11 +1,7 @@
-"""Which models may run at all: by environment (`Gate`) and by the operator's flags (`Flags`).
-
-Both are asked before anything is stored or held.
-"""
+"""Which models may run in an environment: asked, like the operator's flags, before anything is stored or held."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from enhancer.domain.models import Model
@@ -41,20 +37,3 @@ class Gate:
                     return False
                 listed = model.slug in self.testing_models or model.alias in self.testing_models
                 return self.environment != "testing" or (self.testing_workers_ai and listed)
-
-
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """What the operator sets at run time.
-
-    ``off``: providers, or slugs or aliases of models, that must not run. ``spend_cap``: what all providers together may
-    cost us in a day, in USD micros; None means `costs.SPEND_CAP_MICROS`.
-    """
-
-    off: Collection[str] = ()
-    spend_cap: int | None = None
-
-    def admit(self, model: Model) -> bool:
-        """Return whether neither the model nor its provider is switched off. The embedded model cannot be."""
-        names = {model.provider, model.slug, model.alias}
-        return model.provider == "embedded" or not names & set(self.off)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from enhancer.domain.errors import InternalError
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import Month, calendar_month
 from enhancer.domain.plans import PLANS, Plan
@@ -12,6 +14,7 @@ from enhancer.domain.plans import PLANS, Plan
 if TYPE_CHECKING:
     from enhancer.domain.accounts import Account
     from enhancer.domain.api_keys import ApiKey
+    from enhancer.domain.cohorts import Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,8 @@ class Caller:
 
     ``guest`` is the browser's guest identity, also when a user is signed in: what was made as a guest stays
     reachable. ``new_guest_cookie`` is set when the browser had none that holds. ``key`` is the API key that was sent;
-    with one there is no browser, hence no guest. ``account`` is None for a guest.
+    with one there is no browser, hence no guest. ``account`` is None for a guest. ``plan`` and ``plans`` (all, by
+    name) are within the operator's caps where ``access``, what the caller may start now, is known.
     """
 
     owner: Owner
@@ -31,6 +35,8 @@ class Caller:
     new_guest_cookie: str | None = None
     key: ApiKey | None = None
     account: Account | None = None
+    plans: Mapping[str, Plan] = field(default_factory=lambda: PLANS)
+    access: Access | None = None
 
     @property
     def owners(self) -> tuple[Owner, ...]:
@@ -54,7 +60,15 @@ class Caller:
 
     def as_maker(self, owner: Owner) -> Caller:
         """Return this caller as the ``owner`` they made something as: themselves, or the guest they were."""
-        return self if owner == self.owner else replace(self, owner=owner, plan=PLANS["guest"], role="guest")
+        if owner == self.owner:
+            return self
+        return replace(self, owner=owner, plan=self.plans["guest"], role="guest")
+
+    def check_access(self) -> None:
+        """Raise what keeps this caller from starting a run now; one about whom it is not known starts none."""
+        if self.access is None:
+            raise InternalError
+        self.access.check()
 
     def month_at(self, now: int) -> Month:
         """Return the month that the plan's credits are counted in."""

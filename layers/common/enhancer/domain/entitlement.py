@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from enhancer.domain.errors import (
     NeedsJob,
     OptionNotSupported,
@@ -13,7 +15,7 @@ from enhancer.domain.errors import (
 )
 from enhancer.domain.images import ImageInfo, check_output_size
 from enhancer.domain.models import DEFAULT_SCALE, Model, Params
-from enhancer.domain.plans import Plan, smallest_plan_with
+from enhancer.domain.plans import PLANS, Plan, smallest_plan_with
 
 SYNC_MEGAPIXELS_MAX = {"standard": 6.0, "pro": 0.1}
 """What the embedded model finishes within one request, by quality: megapixels that pass through its network."""
@@ -56,13 +58,14 @@ def check_model(model: Model, params: Params) -> None:
         raise PromptRequired(model=model.alias)
 
 
-def check_plan(plan: Plan, params: Params) -> None:
-    """Raise `PlanRequired` for what the plan does not include; the error names the smallest plan that does."""
+def check_plan(plan: Plan, params: Params, *, plans: Mapping[str, Plan] = PLANS) -> None:
+    """Raise `PlanRequired` for what the plan does not include; the error names the smallest of ``plans`` that does."""
     if params.scale > plan.scale_max:
-        needed = smallest_plan_with(scale=params.scale)
+        needed = smallest_plan_with(scale=params.scale, plans=plans)
         raise PlanRequired(feature=f"scale {params.scale}", plan=plan.name, requiredPlan=needed)
     if params.face and not plan.face:
-        raise PlanRequired(feature="face_enhance", plan=plan.name, requiredPlan=smallest_plan_with(face=True))
+        needed = smallest_plan_with(face=True, plans=plans)
+        raise PlanRequired(feature="face_enhance", plan=plan.name, requiredPlan=needed)
 
 
 def check_size(model: Model, image: ImageInfo, params: Params, output_format: str) -> None:

@@ -17,13 +17,14 @@
     ├── InsufficientCredits     402 insufficient_credits
     ├── Forbidden               403 forbidden
     │   └── OriginNotAllowed, CsrfTokenInvalid, PlanRequired, ProviderDisabled, ProviderForbidden,
-    │       NotTheOwner, ScopeMissing, AdminOnly, OwnerBlocked
+    │       NotTheOwner, ScopeMissing, AdminOnly, OwnerBlocked, NotInCohort
     ├── NotFound                404 not_found
     ├── MethodNotAllowed        405 method_not_allowed
     ├── Conflict                409 conflict
     │   ├── JobOpen, JobFinished, NothingToRetry, JobCanceled, JobDeleted
     │   ├── IdentityTaken, TooManyKeys, CreditsTooFew
-    │   └── SubscriptionExists, NoSubscription, NothingBought, CheckoutUnderWay
+    │   ├── SubscriptionExists, NoSubscription, NothingBought, CheckoutUnderWay
+    │   └── FlagsChanged
     ├── TooLarge                413 payload_too_large
     │   └── FileTooLarge, TooManyPixels
     ├── Unsupported             415 unsupported_media_type
@@ -33,6 +34,7 @@
     │   └── RateLimited, DailyQuotaExceeded, NetworkQuotaExceeded, KeyCapReached, TooManyJobs
     ├── InternalError           500 server_error
     ├── SignInUnavailable       503 provider_error
+    ├── RunsPaused              503 provider_error
     ├── StripeError             503 provider_error
     │   └── StripeNotConfigured, StripeUnavailable
     └── ProviderError           502/503/504 provider_error
@@ -315,6 +317,15 @@ class OwnerBlocked(Forbidden):
     code = "owner_blocked"
 
 
+class NotInCohort(Forbidden):
+    """The product is not open to this caller yet: ``phase``, ``cohort``, ``needs``, ``upgradeUrl`` (path of the plans).
+
+    ``needs``: sign_in, paid_plan or invitation.
+    """
+
+    code = "not_in_cohort"
+
+
 class NotFound(EnhancerError):
     """It does not exist, or is not the caller's; the answer does not say which."""
 
@@ -407,6 +418,12 @@ class CreditsTooFew(Conflict):
     code = "credits_too_few"
 
 
+class FlagsChanged(Conflict):
+    """Somebody else has changed the operator's flags: ``version`` (the one in force), ``expected``."""
+
+    code = "flags_changed"
+
+
 class TooLarge(EnhancerError):
     """The image or the request body is larger than what is accepted."""
 
@@ -495,6 +512,17 @@ class InternalError(EnhancerError):
 
     type = "server_error"
     code = "internal_error"
+
+
+class RunsPaused(EnhancerError):
+    """The operator lets nothing new run for now; ``retry_after_seconds`` is sent as the header ``Retry-After``."""
+
+    type = "provider_error"
+    code = "runs_paused"
+
+    def __init__(self, *, retry_after_seconds: int, **details: Any) -> None:
+        super().__init__(**details)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class SignInUnavailable(EnhancerError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,8 +64,11 @@ SENSITIVE_PER_HOUR = 20
 """Calls per owner and hour to open a checkout, cancel a subscription or make an API key."""
 GUESTS_PER_NETWORK = 5
 """All guests of a network together get the images of this many, so that dropping the cookie gains little."""
-NETWORK_IMAGES_PER_DAY = GUESTS_PER_NETWORK * PLANS["guest"].images_per_day
-"""Images that all guests of a network together may make in a day."""
+
+
+def network_images_per_day(plan: Plan) -> int:
+    """Return how many images all guests of a network together may make in a day, by the plan of one of them."""
+    return GUESTS_PER_NETWORK * plan.images_per_day
 
 
 def plan_named(name: str) -> Plan:
@@ -87,9 +91,14 @@ def rate_limit(plan: Plan, name: RateClass) -> RateLimit:
             return RateLimit(name, SENSITIVE_PER_HOUR, window_seconds=3600)
 
 
-def smallest_plan_with(*, scale: int = 0, face: bool = False, megapixels: float = 0.0) -> str | None:
-    """Return the name of the smallest plan of a user that includes all of this, None where no plan does."""
-    for plan in PLANS.values():
+def smallest_plan_with(
+    *, scale: int = 0, face: bool = False, megapixels: float = 0.0, plans: Mapping[str, Plan] = PLANS
+) -> str | None:
+    """Return the name of the smallest plan of a user that includes all of this, None where no plan does.
+
+    ``plans``: all of them, from the smallest to the largest, within the operator's caps where those count.
+    """
+    for plan in plans.values():
         fits = plan.scale_max >= scale and (plan.face or not face) and plan.input_megapixels_max >= megapixels
         if fits and plan.name != "guest":
             return plan.name

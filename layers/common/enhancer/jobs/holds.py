@@ -7,19 +7,40 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from enhancer.domain.digests import key_hash_of
-from enhancer.domain.errors import IdempotencyMismatch, InsufficientCredits, JobCanceled, JobDeleted
+from enhancer.domain.errors import (
+    IdempotencyMismatch,
+    InsufficientCredits,
+    JobCanceled,
+    JobDeleted,
+    NotInCohort,
+    RunsPaused,
+)
 from enhancer.domain.ledger import BalanceChanged, Earlier, Hold, KeyUsed, UsageAndBalance
 from enhancer.domain.models import Model, Params, model_named
 from enhancer.domain.periods import day_of
 from enhancer.domain.pricing import credits, price_of, split
 
 if TYPE_CHECKING:
+    from enhancer.adapters.dynamodb.ledger import Ledger
     from enhancer.domain.callers import Caller
     from enhancer.domain.jobs import Job
     from enhancer.jobs.deps import JobDeps
 
 SPLIT_TRIES = 10
 """Attempts at a hold while other runs of the owner change the balance; after that `InsufficientCredits` is raised."""
+
+
+def check_access(*, caller: Caller, ledger: Ledger, now: int, idempotency_key: str | None) -> None:
+    """Refuse who may not start a run now; raises `NotInCohort` and `RunsPaused`.
+
+    A request whose key already stands for a job goes on, to be answered with that job: nothing new starts.
+    """
+    try:
+        caller.check_access()
+    except (NotInCohort, RunsPaused):
+        key_hash = key_hash_of(idempotency_key)
+        if not (key_hash and ledger.earlier(caller.owner, key_hash=key_hash, now=now).key):
+            raise
 
 
 def hold(
@@ -35,8 +56,10 @@ def hold(
 
     Tries with plan credits alone; on `BalanceChanged` splits the price between plan and bought credits, up to
     `SPLIT_TRIES` times. ``earlier``: what was known of the result of its one item, which runs at once. Raises what the
-    quota or the balance refuses, what a key is refused for (`job_of_key`), and `ResultTaken`.
+    quota or the balance refuses, what a key is refused for (`job_of_key`), `ResultTaken`, and what `check_access` does:
+    every hold is made here.
     """
+    check_access(caller=caller, ledger=deps.ledger, now=now, idempotency_key=idempotency_key)
     model, params, key_hash = model_named(job.model), job.params, key_hash_of(idempotency_key)
     total = price_of(model, params) * len(job.open_items)
     held = job

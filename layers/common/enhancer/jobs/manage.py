@@ -111,6 +111,7 @@ def retry(job: Job, *, caller: Caller, idempotency_key: str | None, deps: JobDep
         return replayed
     if job.is_open or not any(_has_failed(item) for item in job.items):
         raise NothingToRetry(jobId=job.id, status=job.status)
+    caller.check_access()
     submit.permit(model_named(job.model), job.params, caller=payer, enabled=deps.enabled)
     again = _next_attempt(job, payer, deps.new_name, now)
     try:

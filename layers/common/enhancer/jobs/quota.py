@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from enhancer.domain.digests import key_hash_of
 from enhancer.domain.errors import InsufficientCredits, LimitReached
-from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY
+from enhancer.domain.plans import network_images_per_day
 from enhancer.domain.pricing import credits, split
 from enhancer.domain.refusals import daily_quota_exceeded, key_cap_reached, network_quota_exceeded
 from enhancer.jobs.holds import insufficient
@@ -25,8 +25,9 @@ def check_left(total: int, state: UsageAndBalance, *, caller: Caller, now: int, 
     plan = caller.plan
     if state.day_used >= plan.images_per_day:
         raise daily_quota_exceeded(used=state.day_used, limit=plan.images_per_day, now_ms=now)
-    if caller.is_guest and state.network_used >= NETWORK_IMAGES_PER_DAY:
-        raise network_quota_exceeded(used=state.network_used, limit=NETWORK_IMAGES_PER_DAY, now_ms=now)
+    networkwide = network_images_per_day(plan)
+    if caller.is_guest and state.network_used >= networkwide:
+        raise network_quota_exceeded(used=state.network_used, limit=networkwide, now_ms=now)
     cap = caller.key.cap if caller.key else None
     if cap is not None and key_used + total > cap:
         raise key_cap_reached(used=credits(key_used), limit=credits(cap), now_ms=now)

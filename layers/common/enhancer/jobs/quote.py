@@ -41,6 +41,7 @@ def quote_run(
     plan = caller.plan
     shares = split(total, plan_left=plan.quota_tenths - state.month_used)
     try:
+        caller.check_access()
         permit(model, params, caller=caller, enabled=enabled)
         if megapixels > plan.input_megapixels_max:
             needed = smallest_plan_with(megapixels=megapixels)

@@ -80,7 +80,7 @@ def permit(model: Model, params: Params, *, caller: Caller, enabled: Callable[[M
     """Refuse, before anything is stored, held or decoded, what may not run here or is not in the plan."""
     if not enabled(model):
         raise ProviderDisabled(provider=model.provider, model=model.alias)
-    check_plan(caller.plan, params)
+    check_plan(caller.plan, params, plans=caller.plans)
 
 
 def take_photo(data: bytes, *, caller: Caller, read: Callable[..., Photo]) -> Photo:

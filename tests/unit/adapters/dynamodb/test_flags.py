@@ -4,7 +4,7 @@ import pytest
 
 from enhancer.adapters.dynamodb import flags
 from enhancer.adapters.dynamodb.flags import FRESH_SECONDS, FlagStore
-from enhancer.domain.availability import Flags
+from enhancer.domain.flags import Flags
 
 
 @pytest.fixture

@@ -161,9 +161,13 @@ def session(token_hash: str) -> Key:
     return {"pk": f"SESSION#{token_hash}", "sk": "-"}
 
 
-def flags_audit(entry_id: str) -> Key:
-    """A change of the flags, by whom and why."""
-    return {"pk": "FLAGS", "sk": f"AUDIT#{entry_id}"}
+FLAGS_HISTORY = "AUDIT#"
+"""What the sort keys of the flags' history begin with."""
+
+
+def flags_version(version: int) -> Key:
+    """A version of the operator's flags; in the order of their numbers, after those of releases without numbers."""
+    return {"pk": "FLAGS", "sk": f"{FLAGS_HISTORY}v{version:08d}"}
 
 
 def sign_in(state_hash: str) -> Key:

@@ -28,7 +28,7 @@ from enhancer.domain.ledger import (
 )
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import Month, calendar_month, day_of
-from enhancer.domain.plans import NETWORK_IMAGES_PER_DAY, Plan
+from enhancer.domain.plans import Plan, network_images_per_day
 from enhancer.domain.pricing import Split, credits
 from enhancer.domain.refusals import daily_quota_exceeded, key_cap_reached, network_quota_exceeded
 
@@ -325,7 +325,7 @@ def _key_used(record: Record) -> KeyUsed:
 def _usage_writes(owner: Owner, holds: list[Hold], plan: Plan, key_cap: int | None, now: int) -> list[Write]:
     images, from_plan = len(holds), sum(hold.plan for hold in holds)
     day, month, network, key = holds[0].day, holds[0].month, holds[0].network, holds[0].key
-    daily, networkwide = plan.images_per_day, NETWORK_IMAGES_PER_DAY
+    daily, networkwide = plan.images_per_day, network_images_per_day(plan)
 
     def day_full(old: Record) -> Exception:
         return daily_quota_exceeded(used=old.get("used", 0), limit=daily, now_ms=now)

@@ -54,7 +54,9 @@ class App(APIGatewayHttpResolver):
     whether Powertools validates requests and answers with pydantic. ``scope`` is what an API key needs for calls that
     change something (reading needs "read"); None means that no key will do. ``for_blocked``: also who is blocked may do
     it, such as signing out and taking their data along. ``admitted``: whom it serves, told before a body is looked at;
-    a route may say otherwise with `admits`. ``request_context`` is the request being answered.
+    a route may say otherwise with `admits`. ``follows_flags``: the caller's plan is capped and what they may start is
+    known, as the operator's flags say (a read of the table each half minute). ``request_context``: the request being
+    answered.
     """
 
     request_context: RequestContext
@@ -69,6 +71,7 @@ class App(APIGatewayHttpResolver):
         scope: Scope | None,
         for_blocked: bool,
         admits: Admits,
+        follows_flags: bool,
     ) -> None:
         super().__init__(enable_validation=validated)
         self.validated = validated
@@ -78,6 +81,7 @@ class App(APIGatewayHttpResolver):
         self.scope = scope
         self.for_blocked = for_blocked
         self.admitted = admits
+        self.follows_flags = follows_flags
 
     def rate_of(self, method: str) -> RateClass | None:
         """Return which limit a call with this verb counts against."""
@@ -127,12 +131,14 @@ def create_app(
     scope: Scope | None = "generate",
     for_blocked: bool = False,
     admits: Admits = "everybody",
+    follows_flags: bool = False,
 ) -> App:
     """Return an app whose routes answer in our envelope, whatever happens in them.
 
     ``rate`` is the limit its calls count against, ``reads`` another one for GET. ``validated`` is off for functions
     that take and give no JSON: pydantic is half of a cold start. ``csrf`` is off for what strangers' pages and servers
-    call by themselves; their query parameters are not judged either. ``admits`` as in `App`.
+    call by themselves; their query parameters are not judged either. ``admits`` and ``follows_flags`` as in `App`;
+    whatever may start a run needs the flags.
     """
     app = App(
         rate=rate,
@@ -142,6 +148,7 @@ def create_app(
         scope=scope,
         for_blocked=for_blocked,
         admits=admits,
+        follows_flags=follows_flags,
     )
     if validated:
         from enhancer.api.http.validation import RequestValidation  # noqa: PLC0415 - loads pydantic
@@ -191,27 +198,36 @@ class RequestContext:
     @property
     def caller(self) -> Caller:
         """Who is calling; looked up once, when first asked for. With an API key, cookies are not looked at."""
+        if self._caller is None:
+            self._caller = found = self._identified()
+            if self.app.follows_flags:
+                self._caller = (
+                    runtime.flags()
+                    .get()
+                    .seen_by(found, language=self.request.language, plans_sold=runtime.settings().sells_plans)
+                )
+        return self._caller
+
+    def _identified(self) -> Caller:
         request = self.request
-        if self._caller is None and request.api_key is not None:
-            self._caller = identify_key(
+        if request.api_key is not None:
+            return identify_key(
                 request.api_key,
                 source_ip=request.source_ip,
                 network_key=runtime.signing_keys()[0],
                 api_keys=runtime.api_keys(),
                 now=self.now,
             )
-        if self._caller is None:
-            self._caller = identify(
-                guest_cookie=request.cookies.get(cookies.GUEST),
-                session_token=request.session_token,
-                source_ip=request.source_ip,
-                signer=runtime.signer(),
-                network_key=runtime.signing_keys()[0],
-                accounts=runtime.accounts(),
-                new_name=runtime.new_name,
-                now=self.now,
-            )
-        return self._caller
+        return identify(
+            guest_cookie=request.cookies.get(cookies.GUEST),
+            session_token=request.session_token,
+            source_ip=request.source_ip,
+            signer=runtime.signer(),
+            network_key=runtime.signing_keys()[0],
+            accounts=runtime.accounts(),
+            new_name=runtime.new_name,
+            now=self.now,
+        )
 
     @property
     def elapsed_ms(self) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 from enhancer.api.http.request import Request
 from enhancer.api.shapes.error_texts import message
 from enhancer.domain import errors
-from enhancer.domain.errors import EnhancerError, LimitReached
+from enhancer.domain.errors import EnhancerError, LimitReached, RunsPaused
 
 STATUS: dict[type[EnhancerError], int] = {
     errors.InvalidRequest: 400,
@@ -23,6 +23,7 @@ STATUS: dict[type[EnhancerError], int] = {
     errors.IdempotencyMismatch: 422,
     errors.LimitReached: 429,
     errors.InternalError: 500,
+    errors.RunsPaused: 503,
     errors.SignInUnavailable: 503,
     errors.StripeError: 503,
     errors.ProviderFailed: 502,
@@ -58,7 +59,7 @@ def failure(request: Request, problem: EnhancerError) -> dict[str, Any]:
         error["details"] = details
     body: dict[str, Any] = {"success": False, "error": error, "requestId": request.id}
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    if isinstance(problem, LimitReached):
+    if isinstance(problem, LimitReached | RunsPaused):
         body["retryAfter"] = problem.retry_after_seconds
         headers["Retry-After"] = str(problem.retry_after_seconds)
     if isinstance(problem, errors.MethodNotAllowed):

@@ -3,6 +3,7 @@
 ``accounts``       accounts, keys, administration
 ``billing``        prices, checkouts, subscriptions, statements
 ``error_texts``    the text of every error, English and German
+``flags``          the operator's flags, a change of them, their history
 ``jobs``           jobs and their items
 ``models``         the catalogue
 ``picture_texts``  what is wrong with a picture, where the usual text says too little

@@ -136,22 +136,6 @@ class BlockRequest(Asked):
     reason: Reason
 
 
-class FlagsRequest(Asked):
-    """The switches as they shall be. ``off``: providers or models; ``spendCapUsd``: of all providers, a day."""
-
-    off: list[Annotated[str, StringConstraints(max_length=120)]] = Field([], max_length=50)
-    spend_cap_usd: float | None = Field(None, ge=0, le=100_000)
-    reason: Reason
-
-
-class FlagsView(Wire):
-    """The switches as they are, and what the providers cost today so far, running ones as estimated."""
-
-    off: list[str]
-    spend_cap_usd: float
-    spent_today_usd: float
-
-
 class EntryView(Wire):
     """A movement of credits. ``at`` in epoch ms; ``credits`` of the balance, ``plan`` of the month."""
 

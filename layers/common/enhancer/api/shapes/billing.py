@@ -14,7 +14,7 @@ from enhancer.domain.credits import CURRENCY, PACKS, VALID_DAYS, VALID_MONTHS, E
 from enhancer.domain.ledger import Balance, Entry, UsageAndBalance
 from enhancer.domain.payments import Interval
 from enhancer.domain.periods import DAY_MS
-from enhancer.domain.plans import PLANS, Plan, plan_named
+from enhancer.domain.plans import PLANS, Plan
 from enhancer.domain.pricing import credits
 from enhancer.domain.stripe_prices import ANNUAL_MONTHS, Prices
 from enhancer.domain.subscriptions import GRACE_MS, current, following
@@ -156,8 +156,8 @@ class SubscriptionView(Wire):
     blocked: bool
 
     @classmethod
-    def of(cls, account: Account, state: UsageAndBalance, now: int) -> SubscriptionView:
-        """Return the view of an account; ``state`` in the month of its plan."""
+    def of(cls, account: Account, state: UsageAndBalance, now: int, *, quota: int) -> SubscriptionView:
+        """Return the view of an account; ``state`` in the month of its plan, ``quota`` (tenths) that plan's own."""
         shown, plan = current(account.subscriptions, now), account.plan_at(now)
         return cls(
             plan=plan,
@@ -167,7 +167,7 @@ class SubscriptionView(Wire):
             cancel_at=shown.cancel_at if shown else None,
             next_plan=following(account.subscriptions, account.plan, now),
             grace_until=shown.late_until(now) if shown else None,
-            credits_remaining=credits(max(0, plan_named(plan).quota_tenths - state.month_used)),
+            credits_remaining=credits(max(0, quota - state.month_used)),
             manageable=bool(account.customer),
             debt=credits(state.balance.debt),
             blocked=state.blocked,

@@ -223,6 +223,18 @@ TEXTS: dict[str, tuple[str, str]] = {
         "This account is blocked. Please contact us.",
         "Dieses Konto ist gesperrt. Bitte melde dich bei uns.",
     ),
+    "not_in_cohort": (
+        "We are opening step by step, and you are not in yet. {needs}: {upgradeUrl}",
+        "Wir öffnen Schritt für Schritt, und du bist noch nicht dabei. {needs}: {upgradeUrl}",
+    ),
+    "runs_paused": (
+        "Nothing new is started for the moment; what runs goes on. Nothing was charged; try again in a minute.",
+        "Zurzeit beginnt nichts Neues; was läuft, läuft weiter. Nichts wurde berechnet; bitte in einer Minute wieder.",
+    ),
+    "flags_changed": (
+        "Somebody else has changed the flags: version {version} is in force. Read them again, then repeat your change.",
+        "Jemand anders hat die Schalter geändert: es gilt Version {version}. Bitte neu lesen und dann wiederholen.",
+    ),
     "identity_taken": (
         "This {provider} account already belongs to another user here.",
         "Dieses {provider}-Konto gehört hier schon zu einem anderen Nutzer.",

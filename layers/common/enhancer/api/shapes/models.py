@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from enhancer.api.shapes.wire import Wire
@@ -39,8 +40,8 @@ class ModelView(Wire):
     required_plan: str | None
 
     @classmethod
-    def of(cls, model: Model, plan: Plan, *, enabled: bool) -> ModelView:
-        """Return a model of the catalogue, seen from a plan."""
+    def of(cls, model: Model, plan: Plan, plans: Mapping[str, Plan], *, enabled: bool) -> ModelView:
+        """Return a model of the catalogue, seen from one of ``plans``."""
         locked = [scale for scale in model.scales if scale > plan.scale_max]
         cheapest = price(model, scale=0, face=False, quality="standard")
         return cls(
@@ -63,7 +64,7 @@ class ModelView(Wire):
             price=credits(cheapest),
             available=enabled,
             reason=None if enabled else "provider_disabled",
-            required_plan=smallest_plan_with(scale=min(locked)) if locked else None,
+            required_plan=smallest_plan_with(scale=min(locked), plans=plans) if locked else None,
         )
 
 

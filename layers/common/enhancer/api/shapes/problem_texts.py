@@ -13,6 +13,9 @@ PROBLEMS: dict[str, Pair] = {
     "repeated": ("is there more than once", "kommt mehrfach vor"),
     "unknown": ("is not one that exists{allowed}", "gibt es nicht{allowed}"),
     "unknown_model_or_provider": ("names an unknown model or provider", "nennt ein unbekanntes Modell"),
+    "always_on": ("names {name}, which cannot be switched off", "nennt {name}, das nicht abschaltbar ist"),
+    "not_an_address": ("holds what is no e-mail address", "enthält, was keine E-Mail-Adresse ist"),
+    "no_such_version": ("is none that can be brought back", "lässt sich nicht zurückholen"),
     "either userId or email": ("or email is needed, and not both", "oder email ist nötig, nicht beides"),
     "invalid": ("is not valid", "ist ungültig"),
     "literal_error": ("must be {expected}", "muss {expected} sein"),
@@ -90,6 +93,14 @@ WORDS: dict[str, dict[str, Pair]] = {
     "feature": {
         "face_enhance": ("restoring faces", "das Restaurieren von Gesichtern"),
         **{f"scale {n}": (f"enlarging {n} times", f"{n}-faches Vergrößern") for n in (2, 4, 6, 8)},
+    },
+    "needs": {
+        "sign_in": ("Please sign in; plans are here", "Bitte melde dich an; die Tarife stehen hier"),
+        "paid_plan": ("For now it takes a paid plan", "Im Moment braucht es einen bezahlten Tarif"),
+        "invitation": (
+            "For now it takes an invitation; plans will be here",
+            "Im Moment braucht es eine Einladung",
+        ),
     },
     "interval": {"monthly": ("by the month", "monatlich"), "annual": ("by the year", "jährlich")},
     "scope": {"session": ("a browser that is signed in", "ein angemeldeter Browser")},

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from enhancer.api.shapes.wire import Wire
+from enhancer.domain.callers import Caller
+from enhancer.domain.cohorts import Access, Cohort, Needs, Phase
 from enhancer.domain.credits import Expiring
+from enhancer.domain.flags import Flags
 from enhancer.domain.ledger import UsageAndBalance
 from enhancer.domain.periods import day_reset_ms
 from enhancer.domain.plans import Plan
@@ -88,8 +91,42 @@ class CreditsView(Wire):
         )
 
 
+class AccessView(Wire):
+    """Whether the caller may start runs now; ``needs`` and ``upgradeUrl`` say what would let in who may not.
+
+    ``cohort``: C0 invited, C1 on a plan that is paid for, C2 any other user, C3 guest. ``paused``: nothing new runs for
+    anybody; what runs goes on.
+    """
+
+    phase: Phase
+    cohort: Cohort
+    admitted: bool
+    needs: Needs | None
+    upgrade_url: str | None
+    paused: bool
+
+    @classmethod
+    def of(cls, access: Access) -> AccessView:
+        """Return the view of what a caller may start."""
+        return cls(
+            phase=access.phase,
+            cohort=access.cohort,
+            admitted=access.admitted,
+            needs=access.needs,
+            upgrade_url=access.upgrade_url,
+            paused=access.paused,
+        )
+
+
+class FeaturesView(Wire):
+    """What the page shows: locks on what the plan lacks, and the offer to buy credits."""
+
+    plan_gating: bool
+    credits_cta: bool
+
+
 class UsageView(Wire):
-    """What the caller has used and has left."""
+    """What the caller has used and has left, and may start; limits are those in force now."""
 
     owner_type: Literal["guest", "user"]
     plan: str
@@ -99,19 +136,17 @@ class UsageView(Wire):
     credits_balance_tenths: int
     entitlements: EntitlementsView
     limits: dict[str, int]
+    access: AccessView
+    features: FeaturesView
 
     @classmethod
     def of(
-        cls,
-        owner_type: Literal["guest", "user"],
-        plan: Plan,
-        state: UsageAndBalance,
-        expiring: Sequence[Expiring],
-        now: int,
+        cls, caller: Caller, flags: Flags, state: UsageAndBalance, expiring: Sequence[Expiring], now: int
     ) -> UsageView:
-        """Return the view of a standing and of what is left of its lots."""
+        """Return the view of a caller's standing, of what is left of its lots, and of what the flags say."""
+        plan = caller.plan
         return cls(
-            owner_type=owner_type,
+            owner_type=caller.owner.type,
             plan=plan.name,
             usage=day_view(plan, state, now),
             monthly_usage=month_view(plan, state),
@@ -119,6 +154,8 @@ class UsageView(Wire):
             credits_balance_tenths=state.balance.available,
             entitlements=EntitlementsView.of(plan),
             limits=LEGACY_LIMITS,
+            access=AccessView.of(caller.access or flags.admits(caller)),
+            features=FeaturesView(plan_gating=flags.plan_gating, credits_cta=flags.credits_cta),
         )
 
 
