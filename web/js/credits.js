@@ -52,6 +52,7 @@ export function show(found = view) {
   const { debt = view?.debt ?? 0, blocked = view?.blocked ?? false } = known ?? {};
   warn({ debt, blocked, expiringNext });
   $("credits").hidden = !feature("creditsCta") && !ownsCredits() && !blocked;
+  $("plan-panel").classList.toggle("wide", $("credits").hidden);
   if (offered !== undefined && offered !== feature("creditsCta")) offer(sale);
   if (!known) return;
   rows($("credits-rows"), [
