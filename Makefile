@@ -95,6 +95,11 @@ build: venv-local  ## build what would be deployed to AWS
 deploy: build  ## deploy to AWS: ENV=testing|staging|production PARAMETERS="AppOrigin=https://... ..."
 	@sam deploy --config-env $(ENV) --parameter-overrides Environment=$(ENV) $(PARAMETERS)
 
+##@ Operate
+.PHONY: flags
+flags: venv  ## phases, switches, caps: ENV=local|staging|production [DO=set SET="phase=I1" REASON="..."] [DO=history|rollback]
+	@ENV=$(ENV) $(MODULE) ops.flags
+
 ##@ Keep
 .PHONY: venv venv-local browser openapi events lock
 venv:  ## make .venv with everything a developer needs

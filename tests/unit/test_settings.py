@@ -73,6 +73,9 @@ def test_a_missing_or_empty_required_setting_is_refused_by_name(name, missing):
         ("CREDITS_PRICING_TABLE", "100=a,500"), ("CREDITS_PRICING_TABLE", '"100=a"'), ("PRICING_TABLE", "pro=a,pro=b"),
         ("PRICING_TABLE", "pro=a,team=a"), ("PRICING_TABLE", "free=a"), ("PRICING_TABLE", "100=a"),
         ("PRICING_TABLE_ANNUAL", '{"pro": "price_1", "team": "price_1"}'),
+        ("LAUNCH_PHASE", "I3"), ("LAUNCH_PHASE", ""), ("SPEND_CAP_USD", "-1"), ("SPEND_CAP_USD", "10001"),
+        ("SPEND_CAP_USD", "1.5"), ("PUBLIC_ENABLE_CREDITS_CTA", "maybe"), ("PUBLIC_ENHANCER_PLAN_GATING_V1", "v1"),
+        ("FLAGS_FRESH_SECONDS", "0"), ("FLAGS_FRESH_SECONDS", "31"),
         ("ALLOWED_ORIGINS", "https://user@a.example"), ("ALLOWED_ORIGINS", "https://a.example https://b.example"),
     ],
 )  # fmt: skip
@@ -245,3 +248,23 @@ def test_promotion_codes_are_off_unless_they_are_switched_on(value, allowed):
     assert Settings.load(GOOD | {"PROMOTION_CODES": value}).promotion_codes is allowed
     with pytest.raises(BadSetting, match="PROMOTION_CODES"):
         Settings.load(GOOD | {"PROMOTION_CODES": "maybe"})
+
+
+@pytest.mark.parametrize(
+    ("environment", "shown"), [("production", False), ("staging", True), ("development", True)]
+)
+def test_a_new_stack_is_open_and_sells_credits_everywhere_but_in_production(environment, shown):
+    """Until its parameters or the operator's flags say otherwise."""
+    found = Settings.load(GOOD | {"ENVIRONMENT": environment})
+    assert (found.launch_phase, found.spend_cap, found.plan_gating) == ("open", 20_000_000, True)
+    assert (found.credits_cta, found.flags_fresh_seconds, found.sells_plans) == (shown, 30, False)
+
+
+def test_what_a_stack_starts_its_launch_with_is_said_by_its_parameters():
+    """The offer of credits may be shown in production and hidden elsewhere."""
+    wanted = {"LAUNCH_PHASE": "I1", "SPEND_CAP_USD": "5", "PUBLIC_ENHANCER_PLAN_GATING_V1": "0",
+              "PUBLIC_ENABLE_CREDITS_CTA": "1", "ENVIRONMENT": "production", "FLAGS_FRESH_SECONDS": "2",
+              "PRICING_TABLE_ANNUAL": "pro=price_a"}  # fmt: skip
+    found = Settings.load(GOOD | wanted)
+    assert (found.launch_phase, found.spend_cap, found.plan_gating) == ("I1", 5_000_000, False)
+    assert (found.credits_cta, found.flags_fresh_seconds, found.sells_plans) == (True, 2, True)

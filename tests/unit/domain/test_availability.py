@@ -1,17 +1,15 @@
-"""Which models may run where: the whole table, and the operator's switches."""
+"""Which models may run where: the whole table."""
 
 import itertools
 
 import pytest
 
 from enhancer.domain.availability import Gate
-from enhancer.domain.flags import Flags
 from enhancer.domain.models import CATALOGUE, model_named
 from enhancer.settings import ENVIRONMENTS
 
 REPLICATE = [model for model in CATALOGUE if model.provider == "replicate"]
 WORKERS_AI = [model for model in CATALOGUE if model.provider == "workers_ai"]
-HOSTED = REPLICATE + WORKERS_AI
 BOOLS = (False, True)
 
 
@@ -73,24 +71,3 @@ def test_in_testing_workers_ai_needs_both_switches_and_the_list(enabled, allowed
 def test_the_embedded_model_always_runs(environment):
     """It needs no provider."""
     assert gate(environment).admits(model_named("local")) is True
-
-
-@pytest.mark.parametrize("model", HOSTED, ids=alias)
-def test_a_model_is_switched_off_by_provider_slug_or_alias(model):
-    """Three names, and no other one."""
-    for name in (model.provider, model.slug, model.alias):
-        assert Flags(off=("something", name)).lets_run(model) is False
-    assert Flags(off=("something", model.alias.upper(), "")).lets_run(model) is True
-
-
-@pytest.mark.parametrize("name", ["embedded", "local", "local/real-esrgan"])
-def test_the_embedded_model_cannot_be_switched_off(name):
-    """There is always one that works."""
-    assert Flags(off=(name,)).lets_run(model_named("local")) is True
-
-
-@pytest.mark.parametrize("model", CATALOGUE, ids=alias)
-def test_nothing_is_off_by_default(model):
-    """Without a record there are no switches."""
-    assert Flags().lets_run(model) is True
-    assert Flags().spend_cap is None

@@ -7,7 +7,7 @@ import pytest
 from enhancer.api.http.failures import STATUS, status_of
 from enhancer.api.shapes.error_texts import TEXTS, message
 from enhancer.domain import errors
-from enhancer.domain.errors import EnhancerError, LimitReached, leaves
+from enhancer.domain.errors import EnhancerError, LimitReached, RunsPaused, leaves
 
 LEAVES = leaves()
 TYPES = {
@@ -18,12 +18,17 @@ TYPES = {
 PROVIDER = {
     "provider_output_invalid": 502, "provider_failed": 502, "provider_unavailable": 503, "provider_throttled": 503,
     "provider_exhausted": 503, "provider_timeout": 504, "job_expired": 504, "sign_in_unavailable": 503,
+    "runs_paused": 503,
     "stripe_not_configured": 503, "stripe_unavailable": 503,
 }  # fmt: skip
 
 
 def raised(leaf, **details):
-    return leaf(retry_after_seconds=5, **details) if issubclass(leaf, LimitReached) else leaf(**details)
+    return (
+        leaf(retry_after_seconds=5, **details)
+        if issubclass(leaf, LimitReached | RunsPaused)
+        else leaf(**details)
+    )
 
 
 @pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.__name__)

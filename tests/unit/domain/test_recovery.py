@@ -31,7 +31,8 @@ def name(leaf):
 
 
 def made(leaf, **details):
-    limit = {"retry_after_seconds": 1} if issubclass(leaf, errors.LimitReached) else {}
+    waits = issubclass(leaf, errors.LimitReached | errors.RunsPaused)
+    limit = {"retry_after_seconds": 1} if waits else {}
     return leaf(**limit, **details)
 
 

@@ -5,8 +5,6 @@ import json
 import pytest
 
 from enhancer import runtime
-from enhancer.adapters.dynamodb import flags as flag_store
-from enhancer.adapters.dynamodb import keys
 from enhancer.domain.api_keys import ApiKey
 from enhancer.domain.owners import Owner
 from tests.support.events import CONTEXT, Answer, Browser, http_event
@@ -222,45 +220,3 @@ def test_an_unknown_plan_is_400(apps, boss, user, plan):
     """Never guessed."""
     answer = ask(apps, boss, "POST", "/api/admin/plan", {"userId": user.id, "plan": plan, **WHY})
     assert refusal(answer) == (400, "invalid_fields")
-
-
-# ------------------------------------------------------------------------------------------ switches
-
-
-def test_a_switch_is_felt_within_a_minute(apps, boss, monkeypatch):
-    """By every instance, without a deployment; half a minute later in one that had just looked."""
-    seconds = [1000.0]
-    monkeypatch.setattr(flag_store.time, "monotonic", lambda: seconds[0])
-    elsewhere = flag_store.FlagStore(runtime.table())
-    assert list(elsewhere.get().off) == []
-    ask(apps, boss, "POST", "/api/admin/flags", {"off": ["replicate"], "spendCapUsd": 1.5, **WHY})
-    seconds[0] += 59
-    assert (list(elsewhere.get().off), elsewhere.get().spend_cap) == (["replicate"], 1_500_000)
-    assert ask(apps, boss, "GET", "/api/admin/flags", {}).data["off"] == ["replicate"]
-
-
-def test_who_turned_a_switch_is_kept(apps, served, boss):
-    """With the reason and what was turned."""
-    ask(apps, boss, "POST", "/api/admin/flags", {"off": ["sd15"], **WHY})
-    found = served.table.get(keys.flags_version(1))
-    actor = boss.send(apps.sign_in, "GET", "/api/auth/me").data["id"]
-    assert (found["document"]["off"], found["reason"], found["actor"]) == (["sd15"], "as agreed", actor)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"off": ["replicat"]}, {"off": "replicate"}, {"off": ["x" * 121]}, {"spendCapUsd": -1},
-        {"spendCapUsd": 100_001}, {"spendCapUsd": "much"}, {"off": ["replicate"], "reason": ""}, {"on": []},
-    ],
-)  # fmt: skip
-def test_a_switch_that_is_none_is_400(apps, served, boss, body):
-    """A misspelt name is not taken for a switch that was turned."""
-    answer = ask(apps, boss, "POST", "/api/admin/flags", {**WHY, **body})
-    assert refusal(answer) == (400, "invalid_fields")
-    assert not [record for record in served.records() if record["pk"] == "FLAGS"]
-
-
-def test_switches_need_a_reason(apps, boss):
-    """Like everything administrators do."""
-    assert refusal(ask(apps, boss, "POST", "/api/admin/flags", {"off": []})) == (400, "invalid_fields")

@@ -47,6 +47,10 @@ def test_a_new_guest_sees_what_a_guest_has(apps, browser, served):
             "maxInputMegapixels": 16, "jobsAtOnce": 1,
         },
         "limits": {"user": 20, "guest": 3},
+        "access": {
+            "phase": "open", "cohort": "C3", "admitted": True, "needs": None, "upgradeUrl": None, "paused": False,
+        },
+        "features": {"planGating": True, "creditsCta": True},
     }  # fmt: skip
     headers = {name: answer.headers[name] for name in ("X-Usage-OwnerType", "X-Usage-Plan", "X-Usage-Limit")}
     assert headers == {"X-Usage-OwnerType": "guest", "X-Usage-Plan": "guest", "X-Usage-Limit": "3"}

@@ -80,7 +80,8 @@ class Flags:
         """Return the first cohort that fits: invited, on a plan that is paid for, signed in, guest."""
         if caller.is_guest:
             return "C3"
-        if caller.account and caller.account.email.strip().lower() in self.invited:
+        email = caller.account.email.strip().lower() if caller.account else ""
+        if email and email in self.invited:
             return "C0"
         return "C1" if caller.plan.price_per_month else "C2"
 

@@ -32,7 +32,7 @@ SWITCHES = frozenset(
 ALWAYS_ON = frozenset(
     name for one in CATALOGUE if one.provider == "embedded" for name in ("embedded", one.slug, one.alias)
 )
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _ANY = 1_000_000_000
 Document = dict[str, Any]
 
@@ -209,7 +209,7 @@ class _Reader:
                 self.refuse(f"{field}.{place}", "string_type")
             elif len(one) > longest:
                 self.refuse(f"{field}.{place}", "string_too_long", max_length=longest)
-        return tuple(sorted({one for one in value if isinstance(one, str)}))
+        return tuple(sorted({one for one in value if isinstance(one, str) and len(one) <= longest}))
 
     def addresses(self, field: str, value: object) -> tuple[str, ...]:
         """Return e-mail addresses in lower case, each once and sorted."""

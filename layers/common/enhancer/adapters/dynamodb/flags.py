@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -115,38 +115,30 @@ class FlagStore:
         Raises `FlagsChanged` when somebody else was faster. ``now`` in epoch ms.
         """
         newest = next(iter(self.history()), None)
-        known = [one for one in (seen.flags.version, newest.version if newest else 0) if one]
-        version = max(known, default=0) + 1
+        version = max(seen.flags.version, (newest.version if newest else None) or 0) + 1
 
         def lost(record: Record) -> Exception:
             return FlagsChanged(version=record.get("version", 0), expected=seen.flags.version)
-
-        def raced(_: Record) -> NoReturn:
-            raise FlagsChanged(version=version, expected=seen.flags.version)
 
         document = document_of(flags)
         # Former releases read these two, and must go on doing so should one be deployed again.
         old = {"off": document["off"], "spend_cap": flags.spend_cap}
         record = {**old, "schema": SCHEMA, "version": version, "document": document}
         entry = {"version": version, "document": document, "actor": actor, "reason": reason, "at": now}
-        known_version = seen.raw_version is not None
+        entry |= {"restores": restores}
         writes = [
             Write(
                 "Put",
                 keys.flags(),
                 record,
-                condition="#version = :seen" if known_version else "attribute_not_exists(#version)",
+                condition="#version = :seen"
+                if seen.raw_version is not None
+                else "attribute_not_exists(#version)",
                 names={"#version": "version"},
-                values={":seen": seen.raw_version} if known_version else None,
+                values={":seen": seen.raw_version} if seen.raw_version is not None else None,
                 refusal=lost,
             ),
-            Write(
-                "Put",
-                keys.flags_version(version),
-                {**entry, "restores": restores},
-                condition=absent(),
-                refusal=raced,
-            ),
+            Write("Put", keys.flags_version(version), entry, condition=absent(), refusal=lost),
         ]
         if version == 1:  # so that the first change can be rolled back like any other
             first = {
