@@ -22,18 +22,9 @@ type Quote = Schemas["QuoteView"];
 type Statement = Schemas["StatementView"];
 type Subscription = Schemas["SubscriptionView"];
 type Upload = Schemas["UploadView"];
-type Usage = Schemas["UsageView"] & { access?: Access; features?: { planGating: boolean; creditsCta: boolean } };
-
 /** Who may run something now; after a refusal also when to ask again, in seconds. */
-interface Access {
-  phase?: string;
-  cohort?: string;
-  admitted?: boolean;
-  needs?: string | null;
-  upgradeUrl?: string | null;
-  paused?: boolean;
-  retryAfter?: number;
-}
+type Access = Schemas["AccessView"] & { retryAfter?: number };
+type Usage = Schemas["UsageView"] & { access: Access };
 
 /** The answer of a run. One that went on as a job has no usage, and perhaps no original. */
 type Result = Partial<Schemas["GenerateView"]> &

@@ -7,12 +7,15 @@ from typing import Any
 
 from playwright.sync_api import Page, Route
 
-from tests.e2e.page_billing import refusal
+from tests.e2e.page_billing import OPEN, refusal
 
 I1 = {"phase": "I1", "admitted": False, "needs": "paid_plan", "upgradeUrl": "/en/pricing"}
 I2 = {"phase": "I2", "admitted": False, "needs": "sign_in", "upgradeUrl": "/en/pricing"}
-OPEN = {"phase": "open", "admitted": True, "needs": None, "upgradeUrl": None, "paused": False}
 RUNS = ("generate", "jobs", "jobs/*/retry", "uploads")
+READ_AGAIN = """async () => {
+    const {src} = document.querySelector("script[type=module]");
+    await (await import(src.replace(/[^/]+$/, "usage.js"))).refresh();
+}"""
 
 
 @dataclass
@@ -31,10 +34,9 @@ class Launch:
         return self
 
     def look(self, **access: Any) -> None:
-        """Let this be so from now on, and the page read the usage again as after a while in another tab."""
-        self.access.update(access)
-        self.page.evaluate("async () => (await import(document.querySelector('script[type=module]').src"
-                           ".replace(/[^/]+$/, 'usage.js'))).refresh()")
+        """Let this be so, and the page read the usage again, as it does when somebody comes back to it."""
+        self.access = {**self.access, **access}
+        self.page.evaluate(READ_AGAIN)
 
     def refuse(self, code: str, status: int, *, retry_after: int = 60, **details: Any) -> None:
         """Refuse whatever would run, though the usage may not know it yet."""
@@ -57,7 +59,6 @@ class Launch:
         self.asked += 1
         answer = self.page.request.get(route.request.url).json()
         data = answer["data"]
-        data["access"] = {**data["access"], **self.access}
-        data["features"] = {**data["features"], **self.features}
-        data["usage"] = {**data["usage"], **self.day}
+        for name, said in {"access": self.access, "features": self.features, "usage": self.day}.items():
+            data[name] |= said
         route.fulfill(json=answer)

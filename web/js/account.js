@@ -204,6 +204,7 @@ function showGauges() {
   $("gauges").replaceChildren(today);
   if (month) $("gauges").append(gauge(t("usage.month"), month, "usage.usedCredits"));
   $("guest-gauges").replaceChildren(today.cloneNode(true));
+  $("guest-day").hidden = usage().access?.admitted === false;
   $("guest-day").textContent = t("account.guest.day", { count: day.limit, scale: entitlements?.maxUpscale ?? 2 });
 }
 

@@ -19,8 +19,8 @@ const ENTRIES = ["enhance", "pick", "headline", "main"];
 
 /** What lets in who is not yet, by what they need. @type {Record<string, string[]>} */
 const WAYS = {
-  sign_in: ["signIn", "photos"], sign_in_I1: ["signIn", "plans", "photos"], paid_plan: ["plans", "signIn", "photos"],
-  invitation: ["signIn", "photos"], paused: ["retry", "photos"],
+  sign_in: ["signIn", "photos"], invitation: ["signIn", "photos"], paid_plan: ["plans", "signIn", "photos"],
+  paused: ["retry", "photos"],
 };
 
 /** @type {Promise<void> | null} */
@@ -49,7 +49,7 @@ async function begin() {
 
 function paint() {
   const code = closed();
-  const { access = {}, ownerType, usage: day } = usage();
+  const { access, ownerType, usage: day } = usage();
   const now = code && JSON.stringify([code, access.phase, access.needs, ownerType]);
   if (!code) looks = 0;
   lookLater();
@@ -78,13 +78,13 @@ function refocus() {
 }
 
 /** @param {string} code @param {Access} access */
-function content(code, { phase = "", needs }) {
+function content(code, { phase, needs }) {
   const paused = code === "runs_paused";
   const reader = usage().ownerType;
-  const way = paused ? "" : (t(`launch.way.${needs}_${reader}_${phase}`) ?? t(`launch.way.${needs}_${reader}`));
+  const way = paused ? "" : t(`launch.way.${needs}_${reader}`);
   const lines = [t(`launch.who.${paused ? "paused" : phase}`), way].filter((line) => line);
-  const kind = paused ? "paused" : needs ?? "paid_plan";
-  const ways = (WAYS[`${kind}_${phase}`] ?? WAYS[kind]).filter((one) => isWay(one, act) && !isHere(one));
+  const known = WAYS[paused ? "paused" : needs ?? ""] ?? WAYS.paid_plan;
+  const ways = known.filter((one) => isWay(one, act) && !isHere(one));
   const buttons = ways.map((one, at) => {
     const node = wayOn(one, t(`actions.${one}`), act);
     node.classList.toggle("primary", at === 0);
@@ -131,7 +131,7 @@ function lookLater() {
   clearTimeout(timer);
   const code = closed();
   if (!code || document.hidden) return;
-  const paused = (usage().access?.retryAfter ?? 0) * 1000 || PAUSED_MS;
+  const paused = (usage().access.retryAfter ?? 0) * 1000 || PAUSED_MS;
   timer = setTimeout(look, code === "runs_paused" ? paused : Math.min(SLOWEST_MS, WAITING_MS * 2 ** looks));
 }
 
