@@ -157,7 +157,8 @@ def change_of(text: str, flags: Flags) -> dict[str, Any]:
             if not isinstance(target, dict):
                 raise BadCommand(f"{name} is set twice.")
         if name in LISTS:
-            target[last] = _list(sign, value, what.get(name, document_of(flags)[name]))
+            old: list[str] = what[name] if name in what else document_of(flags)[name]
+            target[last] = _list(sign, value, old)
         else:
             target[last] = _value(value)
     if not what:

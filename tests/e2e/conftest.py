@@ -13,6 +13,8 @@ from tests.e2e.deployed import PATIENCE_SECONDS, Deployed, Store
 from tests.support.client import Client
 
 __all__ = ["Store", "browser_fixture", "visit_fixture"]
+FLAGS_FRESH_SECONDS = 2
+"""How old the operator's flags may be in these functions; half a minute in others."""
 WARM_SECONDS = 200
 """Starting a function costs more than most tests; kept longer, the processes of all tests together need much memory."""
 
@@ -22,7 +24,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """The deployed local stack on free ports with a state of its own."""
     state = tmp_path_factory.mktemp("state")
     patience = {"warm_seconds": WARM_SECONDS, "integration_seconds": PATIENCE_SECONDS}
-    with LocalStack(port=0, emulator_port=0, state=state, **patience) as running:
+    parameters = {"FlagsFreshSeconds": str(FLAGS_FRESH_SECONDS)}
+    with LocalStack(port=0, emulator_port=0, state=state, parameters=parameters, **patience) as running:
         be_patient(running)
         yield running
 

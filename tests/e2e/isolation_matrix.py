@@ -176,6 +176,8 @@ ROWS = [
     row("POST", f"{ADMIN}/block", ADMIN_ONLY, SIGN_IN, body={**WHY, "blocked": True}),
     row("GET", f"{ADMIN}/flags", ADMIN_ONLY, SIGN_IN, own=True),
     row("POST", f"{ADMIN}/flags", ADMIN_ONLY, SIGN_IN, body={"off": [], "reason": "as agreed"}),
+    row("GET", f"{ADMIN}/flags/history", ADMIN_ONLY, SIGN_IN, own=True),
+    row("POST", f"{ADMIN}/flags/rollback", ADMIN_ONLY, SIGN_IN, body={"version": 1, "reason": "as agreed"}),
 ]
 
 PUBLIC = {

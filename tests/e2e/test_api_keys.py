@@ -137,6 +137,7 @@ def test_a_key_does_only_what_its_scope_says(
         ("POST", "/api/auth/logout?everywhere=1"),
         ("GET", "/api/admin/flags"),
         ("POST", "/api/admin/flags"),
+        ("POST", "/api/admin/flags/rollback"),
     ],
 )
 def test_no_key_reaches_account_keys_or_administration(ada: Member, method: str, path: str) -> None:

@@ -50,6 +50,8 @@ def admin(add: Cases) -> None:
     path = f"{base}/credits/grant"
     add.http("admin.owners", 401, "GET", f"{base}/owners", query="email=a@example.com", route=route)
     add.http("admin.flags", 401, "GET", f"{base}/flags", route=route)
+    add.http("admin.flags-history", 401, "GET", f"{base}/flags/history", route=route)
+    add.json("admin.flags-rollback", 401, f"{base}/flags/rollback", {"reason": "as agreed"}, route=route)
     add.json("admin.grant", 401, path, grant, route=route)
     add.json("admin.grant-half-a-credit", 401, path, grant | {"amount": 0.5}, route=route)
     add.json("admin.grant-less-than-nothing", 401, path, grant | {"amount": -1}, route=route)

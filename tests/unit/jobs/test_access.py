@@ -51,6 +51,13 @@ def test_nothing_is_held_for_who_may_start_nothing(world, way, access, refusal):
     assert (state.day_used, state.month_used, list(world.jobs.open())) == (0, 0, [])
 
 
+def test_a_retry_meets_it_before_any_other_refusal(world):
+    """Who is not let in learns that, and not that a model is off just now."""
+    world.off = {"local"}
+    with pytest.raises(NotInCohort):
+        retry(world, replace(world.caller("free"), access=OUT))
+
+
 @pytest.mark.parametrize(("access", "refusal"), REFUSALS[:2])
 def test_a_quote_meets_the_same_refusal(world, access, refusal):
     """Before any other."""
