@@ -26,7 +26,10 @@ export function learn({ code, details, retryAfter }) {
   return true;
 }
 
-/** The panel comes when it is needed, and follows by itself from then on; without it the server refuses. */
-onUsage(() => {
-  if (closed() || scarce()) import("./launch.js").then(({ start }) => start(), () => {});
+/**
+ * What says so comes when it is needed, and follows by itself from then on; without it the server refuses.
+ * @param {() => Promise<{start: () => unknown}>} load
+ */
+export const whenNeeded = (load) => onUsage(() => {
+  if (closed() || scarce()) load().then(({ start }) => start(), () => {});
 });

@@ -1,6 +1,6 @@
 /** The jobs page: what is running and what is ready, kept up to date. */
 
-import { learn } from "./admission.js";
+import { learn, whenNeeded } from "./admission.js";
 import * as api from "./api.js";
 import { Card, jobName, statusOf } from "./card.js";
 import { $, announce, rows } from "./dom.js";
@@ -319,6 +319,7 @@ async function tellLeft() {
   if (files.length) problems.show($("left"), (await import("./batch.js")).leftOut(files), {});
 }
 
+whenNeeded(() => import("./launch.js"));
 onUsage(() => cards.forEach((card) => card.showActions(card.job)));
 addEventListener("reopened", () => refused?.());
 $("more").addEventListener("click", more);

@@ -1,6 +1,6 @@
 /** The first page: the way in, a sample, what is left today. What a photo needs is loaded when one is about to come. */
 
-import { closed } from "./admission.js";
+import { closed, whenNeeded } from "./admission.js";
 import { models } from "./api.js";
 import { Compare } from "./compare.js";
 import { $, el, find } from "./dom.js";
@@ -125,6 +125,7 @@ function carried() {
 }
 
 onUsage(warnEarly);
+whenNeeded(() => import("./launch.js"));
 listen();
 catalogue = watch().then(models).catch(() => null);
 showDemo();
