@@ -11,7 +11,7 @@ import { lang } from "./i18n.js";
 import * as problems from "./problems.js";
 import * as settings from "./settings.js";
 import { clearNotices, setWays, takeWay } from "./studio-notices.js";
-import { detour, expand, paintRun } from "./studio-offer.js";
+import { detour, expand, paintRun, quoteSoon } from "./studio-offer.js";
 import { know, load, startOver } from "./studio-photos.js";
 import { download, showAgain } from "./studio-result.js";
 import { cancel, enhance, enhanceSeveral } from "./studio-run.js";
@@ -100,7 +100,10 @@ async function renew({ plan, ownerType }) {
   const gates = feature("planGating");
   offered = now;
   if (before && before !== now && state.loaded) await models().then(know, () => {});
-  else if (gates !== gated) settings.repaint();
+  else if (gates !== gated) {
+    settings.repaint();
+    quoteSoon();
+  }
   gated = gates;
 }
 
