@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Error, Page, Route
 
 from tests.e2e.page_billing import OPEN, refusal
 
@@ -57,7 +57,10 @@ class Launch:
 
     def _answer(self, route: Route) -> None:
         self.asked += 1
-        answer = self.page.request.get(route.request.url).json()
+        try:
+            answer = self.page.request.get(route.request.url).json()
+        except Error:  # the test is over, and the page with it
+            return
         data = answer["data"]
         for name, said in {"access": self.access, "features": self.features, "usage": self.day}.items():
             data[name] |= said
