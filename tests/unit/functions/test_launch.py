@@ -60,6 +60,10 @@ DOORS = {
 }
 
 
+SHUT = [({"phase": "I1"}, 403), ({"jobs_paused": True}, 503)]
+"""Flags under which a free user may start nothing, and how they are told."""
+
+
 @pytest.fixture
 def set_(served):
     """Sets the flags, felt at once."""
@@ -103,7 +107,7 @@ def test_in_i1_nothing_starts_for_who_does_not_pay(people, served, set_, door, k
 def test_in_i1_who_pays_is_served(people, set_, door, kind):
     """By browser and by key."""
     set_(phase="I1")
-    assert DOORS[door](people[kind]).status in (200, 202)
+    assert DOORS[door](people[kind]).json["success"] is True
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -132,8 +136,8 @@ def test_a_quote_tells_the_refusal_that_a_run_would_meet(people, set_, flags, co
     assert (found["refusal"]["code"], found["price"]["total"]) == (code, 1.0)
 
 
-@pytest.mark.parametrize("flags", [{"phase": "I1"}, {"jobs_paused": True}])
-def test_an_old_job_is_not_retried_by_who_may_start_nothing(people, served, set_, flags):
+@pytest.mark.parametrize(("flags", "status"), SHUT)
+def test_an_old_job_is_not_retried_by_who_may_start_nothing(people, served, set_, flags, status):
     """Reading, canceling and deleting it go on; after the pause it is retried."""
     person = people["free"]
     job = person.batch().data["id"]
@@ -141,7 +145,7 @@ def test_an_old_job_is_not_retried_by_who_may_start_nothing(people, served, set_
     assert person.get(f"jobs/{job}").status == person.get("jobs").status == 200
     assert person.post(f"jobs/{job}/cancel").data["status"] == "canceled"
     refused = person.post(f"jobs/{job}/retry")
-    assert refused.status in (403, 503)
+    assert refused.status == status
     assert served.ledger.usage_and_balance(person.owner, now=served.clock).day_used == 0
     set_()
     assert person.post(f"jobs/{job}/retry").status == 202
@@ -165,8 +169,8 @@ def test_what_runs_is_finished_and_settled_after_a_rollback(people, served, set_
     assert served.ledger.usage_and_balance(person.owner, now=served.clock).day_used == 1
 
 
-@pytest.mark.parametrize("flags", [{"phase": "I1"}, {"jobs_paused": True}])
-def test_a_repeat_under_its_key_gets_the_run_that_was_begun_before(people, served, set_, flags):
+@pytest.mark.parametrize(("flags", "status"), SHUT)
+def test_a_repeat_under_its_key_gets_the_run_that_was_begun_before(people, served, set_, flags, status):
     """The answer was lost and the phase rolled back in between: nothing new starts, and nothing is lost."""
     person, image, key = people["free"], png(shade=7), {"idempotency-key": "one"}
     first = person.generate(image, **key)
@@ -175,7 +179,7 @@ def test_a_repeat_under_its_key_gets_the_run_that_was_begun_before(people, serve
     before = kept(served)
     again = person.generate(image, **key)
     assert (again.status, again.data["jobId"]) == (200, first.data["jobId"])
-    assert person.generate(image, **{"idempotency-key": "three"}).status in (403, 503)
+    assert person.generate(image, **{"idempotency-key": "three"}).status == status
     assert person.generate(png(shade=8), **key).status == 422
     assert kept(served) == before
 
@@ -286,7 +290,7 @@ def test_guests_have_one_picture_a_day_in_i2_and_their_network_five(apps, served
         assert Browser(ip=person.browser.ip).post_form(
             apps.generate, f"{API}/generate", image=png(shade=shade)
         ).status == 200  # fmt: skip
-    last = Browser(ip=person.browser.ip).post_form(apps.generate, f"{API}/generate", image=png(shade=20))
+    last = Browser(ip=person.browser.ip).post_form(apps.generate, f"{API}/generate", image=b"no picture")
     assert (last.error["code"], last.error["details"]["limit"]) == ("network_quota_exceeded", 5)
 
 

@@ -1,8 +1,11 @@
 """What is left is looked at before any work: guests with nothing left cost no decoding and no storage."""
 
+from dataclasses import replace
+
 import pytest
 
 from enhancer.domain.errors import DailyQuotaExceeded, InsufficientCredits, NetworkQuotaExceeded
+from enhancer.domain.flags import Flags, Guests
 from enhancer.domain.ledger import Balance, UsageAndBalance
 from enhancer.domain.periods import calendar_month
 from enhancer.domain.plans import PLANS, network_images_per_day
@@ -63,3 +66,13 @@ def test_a_user_with_nothing_left_may_ask_for_what_they_paid_for(world):
     use_up(world, user)
     assert check(world, user) is None
     assert world.submit(user, photo=world.photo(png(shade=0))).deduplicated
+
+
+def test_the_hold_counts_a_network_by_the_capped_plan_of_its_guests(world):
+    """Also where nobody looked before: five times one picture, and no sixth."""
+    plan = Flags(guests=Guests(images_per_day=1)).plan("guest")
+    for _ in range(5):
+        world.submit(replace(world.caller("guest", network="net"), plan=plan))
+    with pytest.raises(NetworkQuotaExceeded) as refused:
+        world.submit(replace(world.caller("guest", network="net"), plan=plan))
+    assert refused.value.details["limit"] == 5
