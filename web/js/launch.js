@@ -15,7 +15,7 @@ const PAUSED_MS = 30e3, WAITING_MS = 60e3;
 /** Who has to wait for long is looked after less often, but so often at least. */
 const SLOWEST_MS = 600e3;
 /** Where the focus goes when what held it is gone: the first that is there. */
-const ENTRIES = ["enhance", "pick", "headline", "main"];
+const ENTRIES = ["enhance", "pick", "main"];
 
 /** What lets in who is not yet, by what they need. @type {Record<string, string[]>} */
 const WAYS = {
