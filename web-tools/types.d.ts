@@ -22,7 +22,9 @@ type Quote = Schemas["QuoteView"];
 type Statement = Schemas["StatementView"];
 type Subscription = Schemas["SubscriptionView"];
 type Upload = Schemas["UploadView"];
-type Usage = Schemas["UsageView"];
+/** Who may run something now; after a refusal also when to ask again, in seconds. */
+type Access = Schemas["AccessView"] & { retryAfter?: number };
+type Usage = Schemas["UsageView"] & { access: Access };
 
 /** The answer of a run. One that went on as a job has no usage, and perhaps no original. */
 type Result = Partial<Schemas["GenerateView"]> &
@@ -149,6 +151,8 @@ interface StudioState {
   closedUntil: number;
   /** The catalogue is there. */
   loaded: boolean;
+  /** A run was refused because new ones are paused, and the reader still wants it. */
+  wanted: boolean;
 }
 
 /** What the contact sheet of several photos uses of the studio. */
@@ -227,6 +231,8 @@ interface Choice<V> {
   className?: string;
   blocked?: unknown;
   why?: string;
+  /** Of a blocked one, in short. */
+  title?: string;
 }
 
 /** A way on from a notice: a link, or something that happens. */
@@ -256,6 +262,8 @@ interface Luggage {
 
 interface WindowEventMap {
   leaving: CustomEvent<Luggage>;
+  /** New runs were paused; the reader tried again, and they are not any more. */
+  reopened: Event;
 }
 
 type Links = NodeListOf<HTMLAnchorElement>;
@@ -264,7 +272,7 @@ type Links = NodeListOf<HTMLAnchorElement>;
 type NamedModel = Pick<Model, "slug"> & Partial<Model>;
 
 /** Takes the way on that the reader chose. */
-type Act = (way: string) => unknown;
+type Act = (way: string, event?: Event) => unknown;
 
 /** How a problem is shown; see `show` of problems.js. */
 interface Shown {

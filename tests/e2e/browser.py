@@ -30,6 +30,9 @@ WIDTHS = (320, 390, 768, 1024)
 """Of screens, from the narrowest that is meant to work."""
 RUN_TIMEOUT_MS = 90_000
 """How long a page may take for anything at all: machines may be busy with other things, and nothing asserts speed."""
+TOO_WIDE = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+LAYOUT_SECONDS = 3
+"""How long a page may take to lay itself out anew; its pictures follow their container a frame later."""
 SOON_MS = 50
 """How long a page may take from an event to the request that it causes."""
 
@@ -190,10 +193,10 @@ def sticks_out(page: Page) -> list[int]:
     found = []
     for width in reversed(WIDTHS):
         page.set_viewport_size({"width": width, "height": 720})
-        if (
-            page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            > 0
-        ):
+        end = time.monotonic() + LAYOUT_SECONDS
+        while (wide := page.evaluate(TOO_WIDE)) and time.monotonic() < end:
+            page.wait_for_timeout(SOON_MS)
+        if wide:
             found.append(width)
     return found
 

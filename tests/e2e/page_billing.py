@@ -18,6 +18,8 @@ SIZES = {
     "enterprise": (4000, 400, 8, True, 64, 10, 9900),
 }
 """Credits, images a day, scale, face, megapixels, jobs at once, cents a month."""
+OPEN = {"phase": "open", "cohort": "C1", "admitted": True, "needs": None, "upgradeUrl": None, "paused": False}
+FEATURES = {"planGating": True, "creditsCta": True}
 PACKS = {100: 1000, 500: 4000, 1000: 7000, 1500: 9500}
 NOBODY = {
     "plan": "free", "status": "none", "interval": None, "currentPeriodEnd": None, "cancelAt": None, "nextPlan": None,
@@ -104,7 +106,7 @@ def a_usage(plan: str, credits: dict[str, Any]) -> dict[str, Any]:
         "ownerType": "user", "plan": plan, "usage": {**unused, "limit": day, "remaining": day},
         "monthlyUsage": {**unused, "limit": month, "remaining": month},
         "credits": {"available": 0, "held": 0, "debt": 0, "blocked": False, **credits},
-        "entitlements": {"maxUpscale": scale},
+        "entitlements": {"maxUpscale": scale}, "access": OPEN, "features": FEATURES,
     }  # fmt: skip
 
 

@@ -5,16 +5,15 @@ import * as apikeys from "./apikeys.js";
 import * as billing from "./billing.js";
 import * as credits from "./credits.js";
 import { $, announce, el, find } from "./dom.js";
-import { lang, moment, moreTexts, planName, t, table } from "./i18n.js";
+import { lang, moment, moreTexts, planName, t } from "./i18n.js";
 import * as plan from "./plan.js";
 import * as problems from "./problems.js";
-import { forgetMe, keep, me, paint, read, returnPath, startedFrom } from "./top.js";
+import { forgetMe, keep, me, paint, read } from "./top.js";
 import { onUsage, refresh, usage, watch } from "./usage.js";
 
 /** @type {Record<string, string>} */
 const PROVIDERS = { google: "Google", github: "GitHub" };
 const LINKING = "enhancer.linking";
-const FAILURES = ["sign_in_unavailable", "identity_taken", "owner_blocked"];
 /** Another try ends the same. */
 const FINAL = ["no_subscription", "nothing_bought", "stripe_not_configured", "pack_not_configured"];
 const STATES = ["loading", "guest", "user", "gone"];
@@ -205,6 +204,7 @@ function showGauges() {
   $("gauges").replaceChildren(today);
   if (month) $("gauges").append(gauge(t("usage.month"), month, "usage.usedCredits"));
   $("guest-gauges").replaceChildren(today.cloneNode(true));
+  $("guest-day").hidden = usage().access?.admitted === false;
   $("guest-day").textContent = t("account.guest.day", { count: day.limit, scale: entitlements?.maxUpscale ?? 2 });
 }
 
@@ -219,31 +219,12 @@ function gauge(label, { used, limit, resetAt }, path) {
     el("div", { class: "bar", "aria-hidden": "true" }, fill), note);
 }
 
-// --- a sign-in that did not work
-
-/** Say it, and take it out of the address; the page in the language that was read before. */
-function tellFailure() {
-  const asked = new URLSearchParams(location.search);
-  const code = asked.get("signIn");
-  if (!code) return;
-  const before = startedFrom();
-  const [, language] = before.match(/^\/(en|de)(?:\/|$)/) ?? [];
-  if (language && language !== lang) {
-    location.replace(`/${language}/account${location.search}`);
-    return;
-  }
-  history.replaceState(null, "", location.pathname);
+/** A sign-in that did not work is told by a module of its own. */
+async function tellFailure() {
+  if (!new URLSearchParams(location.search).has("signIn")) return;
+  const module = await import("./refused.js").catch(() => null);
   keep("sessionStorage", LINKING, "");
-  if (before) returnPath(before);
-  if (FAILURES.includes(code)) {
-    problems.show($("notice"), { code }, { ways: [] });
-    return;
-  }
-  const texts = table("account.failed");
-  const given = asked.get("reason") ?? "";
-  const reason = Object.hasOwn(texts, given) ? given : "other";
-  const problem = { code: reason === "denied" ? "canceled" : "sign_in_failed" };
-  problems.show($("notice"), problem, { ways: [], told: texts[reason] });
+  await module?.tell($("notice"));
 }
 
 // --- going
@@ -353,6 +334,6 @@ listen();
 onUsage(follow);
 const known = watch();
 await moreTexts().catch(() => {});
-tellFailure();
+await tellFailure();
 load();
 known.then(tellUsage);

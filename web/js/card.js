@@ -1,6 +1,7 @@
 /** One job as a card: its photos as a mosaic, how far it is, and what can be done with it. */
 
-import { INFO, WARNING, announce, el, find, icon } from "./dom.js";
+import { closed } from "./admission.js";
+import { $, INFO, WARNING, announce, el, find, icon } from "./dom.js";
 import { locale, number, pixels, t, table } from "./i18n.js";
 import { lookOf, nameOf as fileName } from "./kept.js";
 import { describe } from "./problems.js";
@@ -247,7 +248,7 @@ export class Card {
     const good = job.items.length - failed;
     const ended = [...(good ? ["view", "download"] : []), ...(failed ? ["retry"] : []), "remove"];
     const wanted = isOpen(job) ? ["stop"] : ended;
-    const signature = `${wanted} ${this.busy ?? ""} ${this.asking ?? ""} ${failed}`;
+    const signature = `${wanted} ${this.busy ?? ""} ${this.asking ?? ""} ${failed} ${closed()}`;
     if (this.actions.dataset.shown === signature) return;
     this.actions.dataset.shown = signature;
     this.actions.setAttribute("aria-label", t("jobs.actions", { name: jobName(job) }));
@@ -270,14 +271,16 @@ export class Card {
       remove: () => t("jobs.remove"),
     };
     const removes = name === "remove";
+    const stopped = name === "retry" && closed() ? "gate-title" : null;
     const button = el("button", {
-      type: "button", class: `button ${removes ? "quiet" : ""}`, "data-act": name,
-      "aria-disabled": this.busy ? "true" : null, title: removes ? labels.remove() : null,
+      type: "button", class: `button ${removes ? "quiet" : ""}`, "data-act": name, "aria-describedby": stopped,
+      "aria-disabled": this.busy || stopped ? "true" : null, title: removes ? labels.remove() : null,
     }, ICONS[name] ? icon(ICONS[name]) : null, el("span", { class: removes ? "sr" : "" }, labels[name]()));
     const first = job.items.findIndex(({ status }) => status === "succeeded");
     button.addEventListener("click", () => {
       if (this.busy) return;
-      if (removes) this.ask(true);
+      if (stopped) $(stopped)?.focus();
+      else if (removes) this.ask(true);
       else this.act(name, this.job, first);
     });
     return button;

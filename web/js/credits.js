@@ -5,13 +5,17 @@ import { $, announce, el, rows } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { say } from "./notices.js";
 import * as problems from "./problems.js";
-import { usage } from "./usage.js";
+import { feature, ownsCredits, usage } from "./usage.js";
 
 /** So long before they expire it is more than a line. */
 const SOON_MS = 14 * 864e5;
 
 /** @type {Subscription | null} */
 let view = null;
+/** @type {Prices | null} */
+let sale = null;
+/** Whether credits were offered when they were last shown. @type {boolean | undefined} */
+let offered;
 let busy = false;
 /** @type {Tell} */
 let tell = () => {};
@@ -24,9 +28,10 @@ export function listen(onProblem) {
   });
 }
 
-/** The packs that are for sale; nothing when the API has none. @param {Prices | null} sale */
-export function offer(sale) {
-  const packs = sale?.packs.filter(({ available }) => available) ?? [];
+/** The packs that are for sale; nothing when the API has none. @param {Prices | null} found */
+export function offer(found) {
+  sale = found;
+  const packs = (feature("creditsCta") && sale?.packs.filter(({ available }) => available)) || [];
   $("packs").replaceChildren(...packs.map(({ pack, amount, currency }) => {
     const button = el("button", { class: "button pack-button", type: "button", id: `buy-pack-${pack}` },
       el("b", {}, t("credits", { count: pack })), el("span", {}, billing.money(amount, currency)));
@@ -34,7 +39,8 @@ export function offer(sale) {
     return el("li", {}, button);
   }));
   $("packs-title").hidden = !packs.length;
-  $("packs-none").hidden = Boolean(packs.length);
+  $("packs-none").hidden = Boolean(packs.length) || !feature("creditsCta");
+  offered = feature("creditsCta");
   $("test-mode").hidden = !(sale?.testMode && packs.length);
 }
 
@@ -45,6 +51,9 @@ export function show(found = view) {
   const { available = 0, held = 0, expiringNext } = known ?? {};
   const { debt = view?.debt ?? 0, blocked = view?.blocked ?? false } = known ?? {};
   warn({ debt, blocked, expiringNext });
+  $("credits").hidden = !feature("creditsCta") && !ownsCredits() && !blocked;
+  $("plan-panel").classList.toggle("wide", $("credits").hidden);
+  if (offered !== undefined && offered !== feature("creditsCta")) offer(sale);
   if (!known) return;
   rows($("credits-rows"), [
     [t("account.credits.available"), el("b", {}, number(available))],

@@ -5,17 +5,21 @@ const texts = JSON.parse(document.getElementById("locale")?.textContent ?? "{}")
 /** The reader's own variety of the page's language, for dates and numbers: "en-GB" on an English page. */
 export const locale = navigator.languages.find((tag) => tag.split("-")[0] === lang) ?? lang;
 const plurals = new Intl.PluralRules(lang);
-/** @type {Promise<void> | null} */
-let coming = null;
+/** @type {Record<string, Promise<void>>} */
+const coming = {};
 
-/** Load the texts that are not needed at first sight; asked for again, they are there. */
-export const moreTexts = () => (coming ??= loadTexts().catch((error) => {
-  coming = null;
+/**
+ * Load texts that are not needed at first sight: those of every page, or of one `part` like "studio/". Asked for
+ * again, they are there.
+ */
+export const moreTexts = (part = "") => (coming[part] ??= loadTexts(part).catch((error) => {
+  delete coming[part];
   throw error;
 }));
 
-async function loadTexts() {
-  const answer = await fetch(new URL(`./texts/${lang}.json`, import.meta.url));
+/** @param {string} part */
+async function loadTexts(part) {
+  const answer = await fetch(new URL(`./texts/${part}${lang}.json`, import.meta.url));
   for (const [name, text] of Object.entries(await answer.json())) {
     texts[name] = typeof text === "string" ? text : { ...text, ...texts[name] };
   }

@@ -1,5 +1,6 @@
 /** The jobs page: what is running and what is ready, kept up to date. */
 
+import { learn, whenNeeded } from "./admission.js";
 import * as api from "./api.js";
 import { Card, jobName, statusOf } from "./card.js";
 import { $, announce, rows } from "./dom.js";
@@ -9,7 +10,7 @@ import * as kept from "./kept.js";
 import * as problems from "./problems.js";
 import * as queue from "./queue.js";
 import "./top.js";
-import { refresh, watch } from "./usage.js";
+import { onUsage, refresh, watch } from "./usage.js";
 
 const OPEN = "queued,processing";
 const ENDED = "succeeded,failed,canceled";
@@ -218,7 +219,7 @@ function tell(problem, again) {
  * @param {() => unknown} [again]
  */
 function waysOf({ type = "", code, status }, again) {
-  if (code === "INSUFFICIENT_CREDITS") return ["buy"];
+  if (code === "INSUFFICIENT_CREDITS") return [problems.toMore()];
   if (["auth_error", "forbidden"].includes(type)) return ["reload"];
   const mayPass = status === 0 || ["provider_error", "server_error"].includes(type) || code === "downloadFailed";
   return again && mayPass ? ["retry"] : [];
@@ -266,15 +267,23 @@ const actions = {
   },
 };
 
+/** What new runs being paused was in the way of. @type {(() => unknown) | null} */
+let refused = null;
+
 /** @param {string} name @param {Job} job */
 async function act(name, job, index = 0) {
   problems.clear($("notice"));
+  refused = null;
   if (name !== "view") cards.get(job.id)?.rest(name);
   try {
     await actions[name](job, index);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     if (["job_finished", "job_open", "nothing_to_retry"].includes(problem.code)) await settle(job.id).catch(() => {});
+    if (learn(problem)) {
+      refused = () => act(name, job, index);
+      return;
+    }
     const lost = name === "download" && problem.code !== "offline";
     const told = lost ? { code: problem.code === "expired" ? "gone" : "downloadFailed" } : problem;
     tell(told, () => act(name, job, index));
@@ -310,6 +319,9 @@ async function tellLeft() {
   if (files.length) problems.show($("left"), (await import("./batch.js")).leftOut(files), {});
 }
 
+whenNeeded(() => import("./launch.js"));
+onUsage(() => cards.forEach((card) => card.showActions(card.job)));
+addEventListener("reopened", () => refused?.());
 $("more").addEventListener("click", more);
 $("stop-all").addEventListener("click", stopAll);
 document.addEventListener("visibilitychange", look);

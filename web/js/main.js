@@ -1,5 +1,6 @@
 /** The first page: the way in, a sample, what is left today. What a photo needs is loaded when one is about to come. */
 
+import { closed, whenNeeded } from "./admission.js";
 import { models } from "./api.js";
 import { Compare } from "./compare.js";
 import { $, el, find } from "./dom.js";
@@ -24,7 +25,7 @@ const studio = () => (loading ??= loadStudio().catch((error) => {
 
 async function loadStudio() {
   const module = failures ? import(`./studio.js?${failures}`) : import("./studio.js");
-  const [loaded, , known] = await Promise.all([module, moreTexts(), catalogue]);
+  const [loaded, known] = await Promise.all([module, catalogue, moreTexts(), moreTexts("studio/")]);
   loaded.start(known);
   return loaded.open;
 }
@@ -97,10 +98,11 @@ async function showDemo() {
 async function warnEarly() {
   const slot = $("notice-empty");
   const told = () => slot.querySelector("[data-code=daily_quota_exceeded]");
-  if ($("main").dataset.state !== "empty" || usedUp() === Boolean(told())) return;
+  const late = usedUp() && !closed();
+  if ($("main").dataset.state !== "empty" || late === Boolean(told())) return;
   const [problems] = await Promise.all([import("./problems.js"), moreTexts()]);
   const problem = { code: "daily_quota_exceeded", details: usage().usage };
-  if (!usedUp()) problems.clear(...[slot].filter(told));
+  if (!late) problems.clear(...[slot].filter(told));
   else if (!slot.firstElementChild) problems.show(slot, problem, { quiet: true });
 }
 
@@ -123,6 +125,7 @@ function carried() {
 }
 
 onUsage(warnEarly);
+whenNeeded(() => import("./launch.js"));
 listen();
 catalogue = watch().then(models).catch(() => null);
 showDemo();

@@ -8,7 +8,7 @@ import * as problems from "./problems.js";
 import { mark, radios } from "./radios.js";
 import * as returned from "./returned.js";
 import { returnPath } from "./top.js";
-import { onUsage, refresh, usage as lastUsage, watch } from "./usage.js";
+import { feature, onUsage, ownsCredits, refresh, usage as lastUsage, watch } from "./usage.js";
 
 const YES = "m5 12.5 4.5 4.5L19 7.5";
 const NO = "M7 12h10";
@@ -23,6 +23,8 @@ let ownerType = "";
 /** @type {"monthly" | "annual"} */
 let interval = "monthly";
 let busy = false;
+/** Whether credits are offered. */
+let offered = false;
 
 // --- what there is
 
@@ -43,8 +45,11 @@ async function load() {
 
 function onSale() {
   const plans = sale.plans.flatMap(({ monthly, annual }) => [monthly, annual]);
-  return [...plans, ...sale.packs].some((price) => price?.amount && price.available);
+  return [...plans, ...packs()].some((price) => price?.amount && price.available);
 }
+
+/** The packs that are offered: none where credits are not. */
+const packs = () => (feature("creditsCta") ? sale.packs : []);
 
 function paint() {
   if (!onSale()) say($("state"), { kind: "wait", ...text("closed"), quiet: true });
@@ -172,10 +177,14 @@ function features({ creditsPerMonth, imagesPerDay, maxUpscale, faceEnhance, maxI
 // --- packs
 
 function paintPacks() {
+  offered = feature("creditsCta");
+  $("packs-sale").hidden = !offered;
+  $("lead").textContent = t(offered ? "pricing.lead" : "pricing.leadPlans");
+  for (const id of ["rule-credits", "rule-expires"]) $(id).hidden = !offered && !ownsCredits();
   const each = (/** @type {Pack} */ { amount, pack }) => amount / pack;
-  const [dearest] = [...sale.packs].sort((one, other) => each(other) - each(one));
+  const [dearest] = [...packs()].sort((one, other) => each(other) - each(one));
   const cheaper = (/** @type {Pack} */ pack) => Math.round(100 * (1 - each(pack) / each(dearest)));
-  $("packs").replaceChildren(...sale.packs.map((pack) => packCard(pack, cheaper(pack))));
+  $("packs").replaceChildren(...packs().map((pack) => packCard(pack, cheaper(pack))));
   $("packs").removeAttribute("aria-busy");
   $("packs-expiry").textContent = t("pricing.packs.expiry", expiry());
 }
@@ -276,7 +285,7 @@ function resume() {
   const [, name, rest] = location.hash.match(/^#(\w+)-(\w+)$/) ?? [];
   if (!view || !name) return;
   history.replaceState(null, "", location.pathname);
-  const pack = name === "pack" && sale.packs.some((one) => String(one.pack) === rest);
+  const pack = name === "pack" && packs().some((one) => String(one.pack) === rest);
   const plan = sale.plans.some((one) => one.plan === name && ["monthly", "annual"].includes(rest));
   if (!pack && !plan) return;
   if (plan) {
@@ -300,10 +309,11 @@ async function renew() {
   paint();
 }
 
-/** Signed in or out, here or in another tab. @param {Usage} usage */
+/** Signed in or out, here or in another tab; and whether credits are offered. @param {Usage} usage */
 async function follow(usage) {
   const before = ownerType;
   ownerType = usage.ownerType;
+  if (sale && offered !== feature("creditsCta")) paint();
   if (!before || before === ownerType) return;
   view = null;
   await load();

@@ -3,13 +3,13 @@
 import { $, CLOCK, INFO, WARNING, el, icon } from "./dom.js";
 import { bytes, duration, lang, modelSaid, moment, number, planName, t } from "./i18n.js";
 import { follow, openSignIn } from "./top.js";
-import { usage } from "./usage.js";
+import { feature, usage } from "./usage.js";
 
 const WAITING = new Set([
   "key_cap_reached", "rate_limited", "daily_quota_exceeded", "network_quota_exceeded", "provider_throttled",
-  "too_many_jobs",
+  "runs_paused", "too_many_jobs",
 ]);
-const CALM = new Set(["canceled", "leftOut", "needs_job"]);
+const CALM = new Set(["canceled", "leftOut", "needs_job", "not_in_cohort"]);
 
 /** Which ways on fit a problem; names of `actions` texts. @type {Record<string, string[]>} */
 const WAYS = {
@@ -19,7 +19,7 @@ const WAYS = {
 /** @type {Record<string, string[]>} */
 const WAYS_BY_CODE = {
   offline: ["retry"], network: ["retry"], expired: ["runAgain"], unloaded: ["showAgain"], invalid_multipart: ["retry"],
-  upload_not_found: ["retry"], INSUFFICIENT_CREDITS: ["buy", "cheapest"], image_missing: ["other"],
+  upload_not_found: ["retry"], image_missing: ["other"],
   unknown_model: ["reload"], scale_not_supported: [], prompt_required: ["prompt"], output_too_large: ["scale2"],
   plan_required: ["plans", "scale2"], origin_not_allowed: ["reload"], csrf_token_invalid: ["reload"],
   provider_disabled: ["builtin"], provider_forbidden: ["builtin"], provider_exhausted: ["builtin"],
@@ -33,11 +33,14 @@ const WAYS_BY_CODE = {
   leftOut: [], too_many_jobs: ["photos"], too_many_pixels: ["other", "plans"], needs_job: ["background"],
   canceled: [], models: ["retry"], downloadFailed: ["retry"], too_big_here: ["other"], empty_file: ["other"],
   option_not_supported: [], invalid_fields: ["retry"], job_failed: ["retry"], feature_off: ["retry"],
-  unknown: ["retry"],
+  unknown: ["retry"], not_in_cohort: ["signIn", "plans", "photos"], runs_paused: ["retry", "photos"],
 };
 
 /** @type {Record<string, string[]>} */
 const TOO_MUCH_WAYS = { pro: ["standard"], scale: ["scale2"] };
+
+/** The way to more credits: a pack, or a plan where packs are not offered. */
+export const toMore = () => (feature("creditsCta") ? "buy" : "plans");
 
 /** Some refusals have a better text when it is known what caused them. @param {Details} details */
 const variant = ({ quality, scale, model }) => (quality === "pro" ? "pro" : scale > 4 ? "scale" : model ? "model" : "");
@@ -46,6 +49,7 @@ const variant = ({ quality, scale, model }) => (quality === "pro" ? "pro" : scal
 export function waysOf({ code, type, details = {} }) {
   if (code === "too_much_work" && TOO_MUCH_WAYS[variant(details)]) return TOO_MUCH_WAYS[variant(details)];
   if (code === "too_many_pixels" && details.model) return ["builtin", "other"];
+  if (code === "INSUFFICIENT_CREDITS") return [toMore(), "cheapest"];
   return WAYS_BY_CODE[code] ?? WAYS[type ?? ""] ?? ["retry"];
 }
 
@@ -99,7 +103,7 @@ export const toPricing = () => `/${lang}/pricing?returnTo=${encodeURIComponent(l
  * @param {string} way
  * @param {Act} [act]
  */
-function isWay(way, act) {
+export function isWay(way, act) {
   return way === "signIn" ? usage()?.ownerType === "guest" : SOLD.includes(way) || Boolean(act);
 }
 
@@ -125,14 +129,14 @@ export function show(slot, problem, { extra, act, quiet, told, ways = waysOf(pro
 }
 
 /** @param {string} way @param {string | null} label @param {Act} [act] */
-function wayOn(way, label, act) {
+export function wayOn(way, label, act) {
   if (SOLD.includes(way)) {
     const link = el("a", { class: "button", href: toPricing() }, label);
     link.addEventListener("click", (event) => follow(event, link));
     return link;
   }
   const node = el("button", { class: "button", type: "button" }, label);
-  node.addEventListener("click", (event) => (way === "signIn" ? openSignIn(event) : act?.(way)));
+  node.addEventListener("click", (event) => (way === "signIn" ? openSignIn(event) : act?.(way, event)));
   return node;
 }
 

@@ -42,6 +42,7 @@ export function radios(box, options, value, choose, why) {
     const reason = `${box.id}-${option.value}-why`;
     const button = el("button", {
       type: "button", role: "radio", class: option.className, "data-value": String(option.value),
+      title: option.blocked ? option.title : null,
       "aria-disabled": option.blocked ? "true" : null, "aria-describedby": option.blocked ? reason : null,
     }, ...(option.blocked
       ? [

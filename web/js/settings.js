@@ -5,7 +5,7 @@ import * as editing from "./editing.js";
 import { pixels, planName, t } from "./i18n.js";
 import * as picker from "./picker.js";
 import { radios } from "./radios.js";
-import { usage } from "./usage.js";
+import { feature, usage } from "./usage.js";
 
 const PRO_FACTOR = 2;
 /** Seconds per megapixel of the embedded model before this browser has seen a run, and how much slower "pro" is. */
@@ -124,16 +124,19 @@ function save(values) {
 export function build(models, onChange) {
   catalogue = models;
   changed = onChange;
-  wire();
   const usable = catalogue.filter((entry) => entry.available);
-  const stored = read();
+  const stored = wired ? { ...chosen } : read();
   chosen.quality = stored.quality ?? "standard";
   chosen.scale = stored.scale ?? DEFAULT_SCALE;
   chosen.face = stored.face ?? false;
   chosen.model = (usable.find((entry) => entry.slug === stored.model) ?? usable[0])?.slug ?? null;
+  wire();
   picker.show(catalogue, chosen.model, (slug) => set({ model: slug }));
   paint();
 }
+
+/** What a plan allows may be shown otherwise from now on. */
+export const repaint = () => paint();
 
 let wired = false;
 function wire() {
@@ -158,8 +161,8 @@ export function set(values, { rebuild = true } = {}) {
 }
 
 /** @param {Model} entry @param {number} scale */
-const scaleAllowed = (entry, scale) => (entry.allowedScales ?? entry.scales).includes(scale);
-const faceAllowed = () => model()?.faceAllowed !== false;
+const scaleAllowed = (entry, scale) => !feature("planGating") || (entry.allowedScales ?? entry.scales).includes(scale);
+const faceAllowed = () => !feature("planGating") || model()?.faceAllowed !== false;
 
 function paint() {
   const entry = model();
@@ -181,7 +184,8 @@ function showScales(entry) {
   $("group-scale").hidden = !entry.scales?.length;
   if (!entry.scales?.length) return;
   const options = entry.scales.map((scale) => ({
-    value: scale, blocked: !scaleAllowed(entry, scale), content: [`${scale}×`], why: whyScale(entry, scale),
+    value: scale, blocked: !scaleAllowed(entry, scale), content: [`${scale}×`],
+    why: whyScale(entry, scale), title: t("upgrade"),
   }));
   radios($("scales"), options, chosen.scale, (scale) => set({ scale }), $("scale-why"));
 }
@@ -215,6 +219,7 @@ function showFace(entry) {
   button.setAttribute("aria-disabled", String(blocked));
   why.hidden = !blocked;
   why.textContent = blocked ? t("faceBlocked", { plan: planName(usage()?.plan ?? usage()?.ownerType) }) : "";
+  button.title = blocked ? t("upgrade") : "";
   if (blocked) button.setAttribute("aria-describedby", "face-why");
   else button.removeAttribute("aria-describedby");
 }

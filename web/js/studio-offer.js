@@ -1,16 +1,17 @@
 /** Before the run: its price, how long it takes, and what stands against it; and which part of the studio is shown. */
 
+import { closed, learn } from "./admission.js";
 import * as api from "./api.js";
 import { $, find, rows } from "./dom.js";
 import { duration, moment, t } from "./i18n.js";
 import * as problems from "./problems.js";
 import * as settings from "./settings.js";
-import { clearNotices, label } from "./studio-notices.js";
+import { clearNotices, label, takeWay } from "./studio-notices.js";
 import { count, expanded, fingerprint, megapixels, phase, state } from "./studio-state.js";
 import { usage, usedUp } from "./usage.js";
 
 /** Ways on that are also shown beside a run that cannot start. */
-const DETOURS = ["builtin", "buy", "plans"];
+const DETOURS = ["builtin", "buy", "plans", "signIn"];
 const PHASES = ["empty", "ready", "running", "done"];
 const QUOTE_DELAY_MS = 200;
 
@@ -34,6 +35,8 @@ export function enter(next) {
   find(".welcome").hidden = next !== "empty";
   $("studio").hidden = next === "empty";
   $("preview").hidden = next === "done" || Boolean(state.batch);
+  if (next === "empty") $("pick-hint").after($("launch"));
+  else if ($("launch").parentElement !== $("panel")) $("settings").before($("launch"));
   if (next === "running") $("notice").replaceChildren();
   $("progress").hidden = next !== "running";
   $("result").hidden = next !== "done";
@@ -112,7 +115,7 @@ export function forgetQuote() {
 }
 
 async function askQuote() {
-  if (!count() || !settings.model()) return;
+  if (!count() || !settings.model() || closed()) return;
   quoteAbort?.abort();
   quoteAbort = new AbortController();
   const asked = question();
@@ -120,6 +123,7 @@ async function askQuote() {
   const size = width ? { width, height } : {}; // the API takes no zeros, which say here that it is not known
   try {
     const data = quotes.get(asked) ?? (await api.quote({ ...settings.question(), ...size }, quoteAbort.signal));
+    if (data.refusal && learn(data.refusal)) return;
     quotes.set(asked, data);
     quoted = { asked, data };
   } catch (problem) {
@@ -146,6 +150,7 @@ function price() {
 
 /** Why the run cannot start now, as text; empty when it can. */
 export function obstacle() {
+  if (closed()) return problems.describe({ code: closed(), details: usage().access }).text;
   if (!settings.model()) return state.loaded ? t("why.model") : "";
   if (usedUp()) return t("why.quota", { when: moment(usage().usage.resetAt) });
   if (Date.now() < state.closedUntil) return t("why.quota", { when: moment(state.closedUntil) });
@@ -156,11 +161,16 @@ export function obstacle() {
 
 /** The name of a way round what stands against the run, or undefined. */
 export function detour() {
-  if (usedUp()) return usage().ownerType === "user" ? "plans" : undefined;
-  if (state.batch) return state.batch.lacks(price()) ? "buy" : undefined;
+  if (closed()) return wayRound({ code: closed(), details: usage().access });
+  if (usedUp()) return usage().ownerType === "user" ? "plans" : "signIn";
+  if (state.batch) return state.batch.lacks(price()) ? problems.toMore() : undefined;
   const refusal = current()?.data?.refusal;
-  return refusal ? problems.waysOf(refusal).find((way) => DETOURS.includes(way) && label(way)) : undefined;
+  return refusal ? wayRound(refusal) : undefined;
 }
+
+/** @param {Trouble} problem */
+const wayRound = (problem) => problems.waysOf(problem)
+  .find((way) => DETOURS.includes(way) && problems.isWay(way, takeWay) && label(way));
 
 /** Work that no single request finishes runs as a job, in the background. */
 export const tooSlow = () => !state.batch && current()?.data?.refusal?.code === "needs_job";

@@ -92,7 +92,7 @@ export function startOver(focus = true) {
   state.compare?.remove();
   if (state.photo) URL.revokeObjectURL(state.photo.url);
   state.batch?.close();
-  Object.assign(state, { batch: null, compare: null, photo: null, outcome: null, pending: null });
+  Object.assign(state, { batch: null, compare: null, photo: null, outcome: null, pending: null, wanted: false });
   forgetQuote();
   clearNotices();
   enter("empty");

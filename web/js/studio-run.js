@@ -1,5 +1,6 @@
 /** The run: one photo within the request, or one job for several photos. */
 
+import { learn } from "./admission.js";
 import * as api from "./api.js";
 import { $, announce } from "./dom.js";
 import * as editing from "./editing.js";
@@ -123,6 +124,7 @@ const newRun = (facts) => ({ abort: new AbortController(), started: performance.
 /** @param {Run} run */
 function begin(run) {
   state.run = run;
+  state.wanted = false;
   enter("running");
   $("cancel").focus({ preventScroll: true });
 }
@@ -174,6 +176,8 @@ function fail(error) {
   }
   const problem = error instanceof Problem ? error : new Problem("unknown", { message: String(error.message) });
   if (!problem.unanswered) state.pending = null;
+  state.wanted = problem.code === "runs_paused";
+  if (learn(problem)) return;
   if (problem.type === "rate_limit" || problem.code === "provider_throttled") wait(problem.retryAfter || 1, problem);
   if (problem.status === 429 || problem.status === 402) refresh();
   if (problem.code === "offline") addEventListener("online", () => enhance(), { once: true });

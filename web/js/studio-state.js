@@ -14,6 +14,7 @@ export const state = {
   blockedUntil: 0,
   closedUntil: 0,
   loaded: false,
+  wanted: false,
 };
 
 /** "empty", "ready", "running" or "done". */

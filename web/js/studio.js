@@ -3,19 +3,21 @@
  * what they share.
  */
 
+import { closed } from "./admission.js";
+import { models } from "./api.js";
 import { $ } from "./dom.js";
 import * as editing from "./editing.js";
 import { lang } from "./i18n.js";
 import * as problems from "./problems.js";
 import * as settings from "./settings.js";
 import { clearNotices, setWays, takeWay } from "./studio-notices.js";
-import { detour, expand, paintRun } from "./studio-offer.js";
+import { detour, expand, paintRun, quoteSoon } from "./studio-offer.js";
 import { know, load, startOver } from "./studio-photos.js";
 import { download, showAgain } from "./studio-result.js";
 import { cancel, enhance, enhanceSeveral } from "./studio-run.js";
 import { expanded, phase, state } from "./studio-state.js";
-import { follow } from "./top.js";
-import { onUsage } from "./usage.js";
+import { follow, openSignIn } from "./top.js";
+import { feature, onUsage, usage } from "./usage.js";
 
 export { open } from "./studio-photos.js";
 
@@ -45,6 +47,7 @@ const WAYS = {
   reload: () => location.reload(),
   buy: shop,
   plans: shop,
+  signIn: (/** @type {any} */ event) => openSignIn(event),
   photos: () => location.assign(`/${lang}/jobs`),
   background: enhanceSeveral,
   builtin: () => {
@@ -77,16 +80,39 @@ function listen() {
     const { prompt } = settings.chosen;
     Object.assign(detail, { running: phase() === "running", files: ready ? files : [], prompt });
   });
+  addEventListener("reopened", () => state.wanted && enhance());
   document.addEventListener("keydown", (event) => {
     const saves = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s" && phase() === "done";
     if (saves && !event.defaultPrevented) download(event);
   });
 }
 
-/** Be ready for photos, which `open` takes. @param {Model[] | null} models null when they could not be had yet */
-export function start(models) {
+/** For whom the models were asked. @type {string | undefined} */
+let offered;
+
+/** Whether controls beyond the plan are blocked. */
+let gated = false;
+
+/** What a plan offers is asked for anew when it is another one or the launch lets in. @param {Usage} known */
+async function renew({ plan, ownerType }) {
+  const now = JSON.stringify([plan, ownerType, closed()]);
+  const before = offered;
+  const gates = feature("planGating");
+  offered = now;
+  if (before && before !== now && state.loaded) await models().then(know, () => {});
+  else if (gates !== gated) {
+    settings.repaint();
+    quoteSoon();
+  }
+  gated = gates;
+}
+
+/** Be ready for photos, which `open` takes. @param {Model[] | null} known null when they could not be had yet */
+export function start(known) {
   setWays(WAYS);
   onUsage(paintRun);
+  onUsage(renew);
+  if (usage()) renew(usage());
   listen();
-  if (models) know(models);
+  if (known) know(known);
 }

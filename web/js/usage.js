@@ -23,6 +23,12 @@ export const onUsage = (listener) => listeners.push(listener);
 /** Today's photos are used up. */
 export const usedUp = () => Boolean(current) && current.usage.used >= current.usage.limit;
 
+/** Whether a part of the page is switched on, as the API says. @param {"creditsCta" | "planGating"} name */
+export const feature = (name) => Boolean(current?.features?.[name]);
+
+/** The reader has bought or got credits, or owes some. */
+export const ownsCredits = () => Object.values(current?.credits ?? {}).some((value) => value > 0);
+
 /** Ask again; a failure keeps what was known. @returns {Promise<Usage | null>} */
 export async function refresh() {
   try {
@@ -46,16 +52,17 @@ export function take(data) {
 
 function paint() {
   const { used, limit, resetAt } = current.usage;
-  const left = Math.max(0, limit - used);
+  const out = current.access?.admitted === false;
+  const left = out ? 0 : Math.max(0, limit - used);
   const plan = planName(current.plan ?? current.ownerType);
-  $("usage").dataset.level = left === 0 ? "critical" : used / limit >= 0.9 ? "warn" : "";
+  $("usage").dataset.level = out ? "" : left === 0 ? "critical" : used / limit >= 0.9 ? "warn" : "";
   $("usage").removeAttribute("title");
   $("usage-plan").textContent = plan;
-  $("usage-text").textContent = left ? t("usage.left", { count: left }) : t("usage.none");
-  frames(used, limit);
+  $("usage-text").textContent = left ? t("usage.left", { count: left }) : t(out ? "usage.closed" : "usage.none");
+  frames(limit - left, limit);
   rows($("usage-rows"), [
-    [t("usage.today"), t("usage.used", { used, limit })],
-    [t("usage.reset"), moment(resetAt)],
+    [t("usage.today"), out ? t("usage.closed") : t("usage.used", { used, limit })],
+    !out && [t("usage.reset"), moment(resetAt)],
     current.monthlyUsage && [t("usage.month"), t("usage.usedCredits", current.monthlyUsage)],
     credits(current.credits),
   ]);

@@ -193,7 +193,9 @@ def test_both_languages_have_the_same_texts():
             return {key: value for name in node for key, value in flat(node[name], f"{path}.{name}").items()}
         return {path: sorted(re.findall(r"\{\w+\}", json.dumps(node)))}
 
-    for folder in ("locales", "js/texts"):
+    parts = [part.parent.relative_to(ROOT / "web") for part in (ROOT / "web/js/texts").glob("*/en.json")]
+    assert len(parts) == 3
+    for folder in ("locales", "js/texts", *parts):
         english, german = (
             flat(json.loads((ROOT / f"web/{folder}/{language}.json").read_text("utf-8")))
             for language in ("en", "de")

@@ -14,6 +14,8 @@ STUDIO = {"studio.js", "settings.js", "picker.js", "editing.js", "radios.js", "p
     f"studio-{part}.js" for part in ("notices", "offer", "photos", "progress", "result", "run", "state")
 }
 LATER = {"en": ROOT / "web/js/texts/en.json", "de": ROOT / "web/js/texts/de.json"}
+PARTS = ("studio", "launch", "refused")
+"""Texts that come with some modules, which are loaded later."""
 
 
 def modules_of(page, *, lazily=False):
@@ -49,6 +51,7 @@ def test_what_only_some_visits_need_is_not_part_of_the_first_load(web):
     """The studio comes with a photo; photos by the dozen and the full view of the jobs page when they are asked for."""
     pages = {f"/en/{place}": web(f"/en/{place}")["body"] for place in PLACES}
     first = {path: modules_of(page) for path, page in pages.items()}
+    assert all(modules.isdisjoint({"launch.js", "refused.js"}) for modules in first.values())
     assert first["/en/"].isdisjoint({"batch.js", "queue.js", "jobs.js", "card.js", "viewer.js", *STUDIO})
     assert first["/en/jobs"].isdisjoint({"batch.js", "viewer.js", "compare.js", "settings.js", "main.js"})
     account = {"account.js", "apikeys.js", "plan.js", "credits.js"}
@@ -77,6 +80,11 @@ def has(texts, path):
     return texts is not None
 
 
+def part_of(language, part):
+    """The texts of one part."""
+    return json.loads((ROOT / f"web/js/texts/{part}/{language}.json").read_text("utf-8"))
+
+
 def named_in(modules, sections):
     """Texts that these modules name in full: as an argument of `t`, or anywhere by a path into a section."""
     named = re.compile(rf'\bt\("([\w.-]+)"|"((?:{"|".join(sections)})\.[\w.-]+)"')
@@ -88,13 +96,14 @@ def named_in(modules, sections):
 def test_every_text_a_script_asks_for_is_there_when_it_asks(web, language):
     """The first page asks only for texts that travel in it; what comes later has the others as well."""
     later = json.loads(LATER[language].read_text("utf-8"))
+    parts = [part_of(language, part) for part in PARTS]
     for path in (f"/{language}/{place}" for place in PLACES):
         page = web(path)["body"]
         now = embedded(page)
-        whole = [now, later]
-        first = [now] if path == f"/{language}/" else whole
+        first = [now] if path == f"/{language}/" else [now, later]
+        whole = [now, later, *parts]
         for modules, texts in ((modules_of(page), first), (modules_of(page, lazily=True), whole)):
-            wanted = named_in(modules, {*now, *later})
+            wanted = named_in(modules, {name for part in whole for name in part})
             assert wanted
             assert {one for one in wanted if not any(has(part, one[1]) for part in texts)} == set()
 
@@ -106,6 +115,8 @@ def test_texts_that_come_later_weigh_nothing_at_first(web):
         shared = set(now) & set(later)
         assert shared == {"errors", "toasts"}
         assert [name for name in shared if set(now[name]) & set(later[name])] == []
+        parts = [now, later, *(part_of(language, part) for part in PARTS)]
+        assert sum(map(len, parts)) == len({name for part in parts for name in part}) + len(shared)
 
 
 def test_a_page_carries_only_the_texts_its_scripts_use(web):
