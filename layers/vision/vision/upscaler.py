@@ -71,8 +71,11 @@ def enlarge(
     """
     model = MODELS[quality]
     colour = _bleed(image) if image.mode == "RGBA" else image
+    neutral = _is_neutral(image)
     for factor in PASSES[scale]:
         colour = _one_pass(colour, model, factor, on_tile)
+    if neutral:
+        colour = colour.convert("L").convert("RGB")
     if image.mode == "RGBA":
         colour.putalpha(image.getchannel("A").resize(colour.size, Image.Resampling.LANCZOS))
     return colour
@@ -175,6 +178,12 @@ def _to_pixels(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
     planes += 0.5
     np.clip(planes, 0, 255, out=planes)
     return np.ascontiguousarray(planes.astype(np.uint8).transpose(1, 2, 0))
+
+
+def _is_neutral(image: Image.Image) -> bool:
+    """Return whether every pixel is grey; the network would draw such a picture with a tint."""
+    red, green, blue = image.split()[:3]
+    return red.tobytes() == green.tobytes() == blue.tobytes()
 
 
 def _bleed(image: Image.Image) -> Image.Image:

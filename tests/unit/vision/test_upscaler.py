@@ -176,3 +176,12 @@ def test_pro_draws_no_stripes_at_the_border():
     result = np.asarray(upscaler.enlarge(photo, scale=4, quality="pro"), dtype=np.int16)
     change = np.abs(np.diff(result, axis=0)).mean(axis=(1, 2))
     assert change[:4].mean() > 0.5 * change[8:-8].mean()
+
+
+def test_neutral_picture_stays_neutral():
+    """Black and white comes out without a tint, also where the network sees patterns: halftones, grey photos."""
+    dots = np.indices((24, 36)).sum(axis=0) % 3 == 0
+    halftone = Image.fromarray((dots * 255).astype(np.uint8)).convert("RGB")
+    result = pixels(upscaler.enlarge(halftone, scale=2, quality="standard"))
+    assert np.ptp(result, axis=2).max() == 0
+    assert result.std() > 20
