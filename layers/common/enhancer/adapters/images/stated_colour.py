@@ -98,12 +98,17 @@ def applied(image: Image.Image, statement: bytes) -> tuple[Image.Image, bytes | 
 
 
 def _power(exponent: float, value: float) -> float:
-    return value**exponent
+    return float(value**exponent)
 
 
 def _curve(code: int) -> Callable[[float], float] | None:
     """Return how a signal of 0..1 becomes linear light, white being 1; None where the pixels stay as they are."""
-    return {_LINEAR: partial(_power, 1.0), _PQ: _from_pq, _HLG: _from_hlg}.get(code)
+    curves: dict[int, Callable[[float], float]] = {
+        _LINEAR: partial(_power, 1.0),
+        _PQ: _from_pq,
+        _HLG: _from_hlg,
+    }
+    return curves.get(code)
 
 
 def _mapped(
