@@ -1,6 +1,6 @@
 """The embedded model: reads an original, enlarges it, stores the result, wakes the step that waits for it.
 
-Event: ``source`` and ``target`` (storage keys), ``scale`` (2, 4, 6, 8), ``quality`` (standard, pro),
+Event: ``source`` and ``target`` (storage keys), ``model`` (slug), ``scale`` (2, 4, 6, 8), ``quality`` (standard, pro),
 ``format`` (jpeg, png, webp, avif) and ``job`` (ownerType, ownerId, jobId, attempt, item, and turn and requestId for its
 log lines), which may be left out.
 Answer: ``width`` and ``height`` in pixels, ``contentType``, ``bytes``, the ``seconds`` of the model and the ``cost`` of
@@ -20,7 +20,10 @@ from enhancer.domain.refs import Ref
 from enhancer.telemetry import invocation, logger
 from vision import upscaler
 
-upscaler.warm_up("standard")  # at init, where the CPU runs at full speed
+NETWORKS = {"local/photo": {"standard": "photo"}, "local/real-esrgan": {"standard": "standard", "pro": "pro"}}
+"""By slug and quality: a key of `upscaler.MODELS`."""
+
+upscaler.warm_up("photo")  # at init, where the CPU runs at full speed
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -33,7 +36,9 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         photo = pixels.read(artifacts.get(event["source"]), pixels_max=images.PIXELS_MAX)
         images.check_output_size(photo.info.width * scale, photo.info.height * scale, file_format=file_format)
         started = time.monotonic()
-        result = upscaler.enlarge(photo.image, scale=scale, quality=event["quality"], on_tile=watch.check)
+        # An order of an earlier version names no model: there was one.
+        model = NETWORKS[event.get("model", "local/real-esrgan")][event["quality"]]
+        result = upscaler.enlarge(photo.image, scale=scale, model=model, on_tile=watch.check)
         seconds = round(time.monotonic() - started, 3)
         data = pixels.encode(result, file_format=file_format, icc=photo.icc, source_type=images.ENHANCED)
         content_type = images.CONTENT_TYPES[file_format]

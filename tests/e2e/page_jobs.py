@@ -25,8 +25,8 @@ def a_job(status: str, *, number: int = 0, items: list[str] | None = None, **fie
         "id": f"job_{status}{number:02}",
         "status": status,
         "provider": "embedded",
-        "model": "local/real-esrgan",
-        "requestedModel": "local/real-esrgan",
+        "model": "local/photo",
+        "requestedModel": "local/photo",
         "params": {"scale": 2, "quality": "standard"},
         "attempt": 1,
         "progress": {
@@ -52,7 +52,7 @@ def _item(index: int, status: str) -> dict[str, Any]:
     return {
         "id": str(index),
         "status": status,
-        "model": "local/real-esrgan",
+        "model": "local/photo",
         "provider": "embedded",
         "prompt": None,
         "input": {**picture, "contentType": "image/jpeg", "size": 900},

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Route
 
 from tests.e2e.browser import photo
 
-LOCAL, ESRGAN, GFPGAN = "local/real-esrgan", "nightmareai/real-esrgan", "tencentarc/gfpgan:0fba"
+LOCAL, ESRGAN, GFPGAN = "local/photo", "nightmareai/real-esrgan", "tencentarc/gfpgan:0fba"
 TOPAZ, BANANA = "topazlabs/image-upscale", "google/nano-banana"
 SD15, KLEIN = "@cf/runwayml/stable-diffusion-v1-5-img2img", "@cf/black-forest-labs/flux-2-klein-4b"
 DEFAULT_PROMPT = "restore this photo: sharp, natural colors"

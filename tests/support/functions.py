@@ -29,11 +29,11 @@ def load(name: str) -> Any:
 def _vision() -> ModuleType:
     """A stand-in for the vision layer: enlarges by repeating pixels, without network or weights."""
 
-    def enlarge(image: Image.Image, *, scale: int, quality: str, on_tile: Callable[[], None]) -> Image.Image:
-        assert quality in ("standard", "pro")
+    def enlarge(image: Image.Image, *, scale: int, model: str, on_tile: Callable[[], None]) -> Image.Image:
+        assert model in ("photo", "standard", "pro")
         on_tile()
         return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
 
     layer = ModuleType("vision")
-    layer.upscaler = SimpleNamespace(enlarge=enlarge, warm_up=lambda quality: None)  # type: ignore[attr-defined]
+    layer.upscaler = SimpleNamespace(enlarge=enlarge, warm_up=lambda model: None)  # type: ignore[attr-defined]
     return layer

@@ -445,7 +445,7 @@ class World:
             id="",
             owner=caller.owner,
             status="processing",
-            model="local/real-esrgan",
+            model="local/photo",
             provider="embedded",
             params=Params(scale=2),
             fingerprint="fingerprint",

@@ -1,13 +1,15 @@
-"""Enlarge pictures with Real-ESRGAN on the CPU.
+"""Enlarge pictures on the CPU: SPAN for photos, Real-ESRGAN for drawings and compressed pictures.
 
-Both networks multiply the sides by 4. Twice the size is their result halved again (with a windowed filter:
-0.3 dB better than the x2 variant of the same weights); 6 and 8 take two passes. A picture is worked on in
-tiles, so memory follows the size of the result: 4 bytes per pixel of it plus 150 MB (standard) or 800 MB
-(pro). Every tile sees ``pad`` pixels of its surroundings; at the border of the picture those come from
-the picture itself, because the zeros a network pads with show as a frame.
+A model is one network or several, each of which multiplies the sides by its ``factor``. A pass takes the smallest that
+is enough and reduces its result where less was asked for (with a windowed filter); 6 and 8 take two passes. A picture
+is worked on in tiles, so memory follows the size of the result: 4 bytes per pixel of it plus 150 MB, or 800 MB for pro.
+Every tile sees ``pad`` pixels of its surroundings; at the border of the picture those come from the picture itself,
+because the zeros a network pads with show as a frame.
 
-Standard is ``realesr-animevideov3`` (small, robust against compression), pro is ``RealESRGAN_x4plus`` (forty
-times the work). They invent plausible detail: a result is nicer to look at, not closer to the truth.
+``photo`` is SPAN (Swift Parameter-free Attention Network, 48 channels): 1.6 to 2.9 dB nearer to the truth than Lanczos
+on clean photos, and no brighter or darker. ``standard`` is ``realesr-animevideov3``: it draws clean lines, takes out
+what compression left, and makes photos look drawn. ``pro`` is ``RealESRGAN_x4plus``, forty times the work, which
+invents detail: a result is nicer to look at, not closer to the truth.
 """
 
 from __future__ import annotations
@@ -27,14 +29,13 @@ from PIL import Image, ImageFilter
 from enhancer.domain.errors import ProviderUnavailable
 from vision import weights
 
-NATIVE_SCALE = 4
 PASSES = {2: (2,), 4: (4,), 6: (2, 3), 8: (2, 4)}
 """Scale -> factors of the passes; small ones first, because the second pass works on the larger picture."""
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """A network and how to tile it; lengths in input pixels.
+class Network:
+    """A network, which multiplies the sides by ``factor``, and how to tile it; lengths in input pixels.
 
     ``border`` says what lies beyond the picture: its outermost pixels repeated, or for a network that would draw
     those as stripes, its mirror image.
@@ -44,6 +45,7 @@ class Model:
     """
 
     name: str
+    factor: int
     tile: int
     pad: int
     border: Literal["edge", "reflect"] = "edge"
@@ -52,48 +54,63 @@ class Model:
     tail_pad: int = 0
 
 
-MODELS = {
-    "standard": Model("REALESRGAN_ANIMAVIDEOV3_UP4X", tile=200, pad=10),
-    "pro": Model(
-        "REALESRGAN_X4PLUS_UP4X", tile=144, pad=24, border="reflect", trunk="1878", tail_tile=48, tail_pad=6
+MODELS: dict[str, tuple[Network, ...]] = {
+    # 18 pixels away nothing changes the result by a step of 255 any more.
+    "photo": (Network("spanx2_ch48", 2, tile=200, pad=18), Network("spanx4_ch48", 4, tile=200, pad=18)),
+    "standard": (Network("REALESRGAN_ANIMAVIDEOV3_UP4X", 4, tile=200, pad=10),),
+    "pro": (
+        Network(
+            "REALESRGAN_X4PLUS_UP4X",
+            4,
+            tile=144,
+            pad=24,
+            border="reflect",
+            trunk="1878",
+            tail_tile=48,
+            tail_pad=6,
+        ),
     ),
 }
+"""The networks of each model, the smallest factor first."""
 
 
 def enlarge(
-    image: Image.Image, *, scale: int, quality: str, on_tile: Callable[[], None] = lambda: None
+    image: Image.Image, *, scale: int, model: str, on_tile: Callable[[], None] = lambda: None
 ) -> Image.Image:
     """Return ``image`` (RGB or RGBA, from 1x1) in the same mode, its sides multiplied by ``scale``.
 
-    ``scale`` is a key of PASSES, ``quality`` one of MODELS. The same input gives the same output on the same
+    ``scale`` is a key of PASSES, ``model`` one of MODELS. The same input gives the same output on the same
     machine. ``on_tile`` is called before each tile; what it raises ends the work.
     Raises ProviderUnavailable when the network runs out of memory.
     """
-    model = MODELS[quality]
     colour = _bleed(image) if image.mode == "RGBA" else image
+    neutral = _is_neutral(image)
     for factor in PASSES[scale]:
-        colour = _one_pass(colour, model, factor, on_tile)
+        network = next(one for one in MODELS[model] if one.factor >= factor)
+        colour = _one_pass(colour, network, factor, on_tile)
+    if neutral:
+        colour = colour.convert("L").convert("RGB")
     if image.mode == "RGBA":
         colour.putalpha(image.getchannel("A").resize(colour.size, Image.Resampling.LANCZOS))
     return colour
 
 
-def warm_up(quality: str) -> None:
-    """Load the network now, so that the first picture does not wait for it."""
-    _net(MODELS[quality].name)
+def warm_up(model: str) -> None:
+    """Load the model's first network now, so that the first picture does not wait for it."""
+    _net(MODELS[model][0].name)
 
 
-def _one_pass(image: Image.Image, model: Model, factor: int, on_tile: Callable[[], None]) -> Image.Image:
-    """Return an RGB picture with its sides multiplied by ``factor`` (up to 4)."""
+def _one_pass(image: Image.Image, network: Network, factor: int, on_tile: Callable[[], None]) -> Image.Image:
+    """Return an RGB picture with its sides multiplied by ``factor``, at most the network's own."""
     width, height = image.size
     result = Image.new("RGB", (width * factor, height * factor))
-    for left, top, right, bottom in tiles(width, height, model.tile):
+    for left, top, right, bottom in tiles(width, height, network.tile):
         on_tile()
-        padded = _surroundings(image, (left, top, right, bottom), model)
-        big = Image.fromarray(_infer(model, padded))
-        inner = _inner(model.pad, right - left, bottom - top)
+        padded = _surroundings(image, (left, top, right, bottom), network)
+        big = Image.fromarray(_infer(network, padded))
+        inner = _inner(network, right - left, bottom - top)
         size = ((right - left) * factor, (bottom - top) * factor)
-        if factor == NATIVE_SCALE:
+        if factor == network.factor:
             part = big.crop(inner)
         else:  # the filter looks beyond the box, so neighbours agree
             part = big.resize(size, Image.Resampling.HAMMING, box=inner)
@@ -101,10 +118,10 @@ def _one_pass(image: Image.Image, model: Model, factor: int, on_tile: Callable[[
     return result
 
 
-def _inner(pad: int, width: int, height: int) -> tuple[int, int, int, int]:
+def _inner(network: Network, width: int, height: int) -> tuple[int, int, int, int]:
     """Return the box of a tile of width x height in its enlarged surroundings, in output pixels."""
-    edge = pad * NATIVE_SCALE
-    return edge, edge, edge + width * NATIVE_SCALE, edge + height * NATIVE_SCALE
+    edge = network.pad * network.factor
+    return edge, edge, edge + width * network.factor, edge + height * network.factor
 
 
 def tiles(width: int, height: int, side: int) -> Iterator[tuple[int, int, int, int]]:
@@ -115,9 +132,11 @@ def tiles(width: int, height: int, side: int) -> Iterator[tuple[int, int, int, i
             yield left, top, right, bottom
 
 
-def _surroundings(image: Image.Image, inner: tuple[int, int, int, int], model: Model) -> NDArray[np.uint8]:
-    """Return the box ``inner`` with the model's ``pad`` pixels around it, HxWx3; beyond the picture, its ``border``."""
-    (left, top, right, bottom), pad = inner, model.pad
+def _surroundings(
+    image: Image.Image, inner: tuple[int, int, int, int], network: Network
+) -> NDArray[np.uint8]:
+    """Return the box ``inner`` with the network's ``pad`` around it, HxWx3; beyond the picture, its ``border``."""
+    (left, top, right, bottom), pad = inner, network.pad
     box = (
         max(left - pad, 0),
         max(top - pad, 0),
@@ -126,36 +145,36 @@ def _surroundings(image: Image.Image, inner: tuple[int, int, int, int], model: M
     )
     missing_rows = (box[1] - (top - pad), bottom + pad - box[3])
     missing_columns = (box[0] - (left - pad), right + pad - box[2])
-    return np.pad(np.asarray(image.crop(box)), (missing_rows, missing_columns, (0, 0)), model.border)
+    return np.pad(np.asarray(image.crop(box)), (missing_rows, missing_columns, (0, 0)), network.border)
 
 
-def _infer(model: Model, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Run the network on HxWx3 (0..255) and return 4Hx4Wx3 (0..255)."""
+def _infer(network: Network, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Run the network on HxWx3 (0..255) and return HxWx3 times its factor (0..255)."""
     height, width, _ = rgb.shape
-    net = _net(model.name)
+    net = _net(network.name)
     pixels = ncnn.Mat.from_pixels(np.ascontiguousarray(rgb), ncnn.Mat.PixelType.PIXEL_RGB, width, height)
     pixels.substract_mean_normalize([0.0] * 3, [1 / 255] * 3)  # ncnn's spelling
-    if model.trunk is None:
+    if network.trunk is None:
         return _to_pixels(_run(net, "data", pixels, "output"))
-    features = _run(net, "data", pixels, model.trunk)
+    features = _run(net, "data", pixels, network.trunk)
     return _tail(
-        net, model, np.pad(features, ((0, 0), *[(model.tail_pad, model.tail_pad)] * 2), model.border)
+        net, network, np.pad(features, ((0, 0), *[(network.tail_pad, network.tail_pad)] * 2), network.border)
     )
 
 
-def _tail(net: ncnn.Net, model: Model, features: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Run the network after its trunk, in tiles, and return 4Hx4Wx3.
+def _tail(net: ncnn.Net, network: Network, features: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Run the network after its trunk, in tiles, and return HxWx3 times its factor.
 
     ``features`` is the trunk's output, CxHxW, with ``tail_pad`` on each side.
     """
-    pad = model.tail_pad
+    pad = network.tail_pad
     height, width = (side - 2 * pad for side in features.shape[1:])
-    result = np.empty((height * NATIVE_SCALE, width * NATIVE_SCALE, 3), np.uint8)
-    edge = pad * NATIVE_SCALE
-    for left, top, right, bottom in tiles(width, height, model.tail_tile):
+    factor, edge = network.factor, pad * network.factor
+    result = np.empty((height * factor, width * factor, 3), np.uint8)
+    for left, top, right, bottom in tiles(width, height, network.tail_tile):
         part = np.ascontiguousarray(features[:, top : bottom + 2 * pad, left : right + 2 * pad])
-        big = _to_pixels(_run(net, model.trunk, ncnn.Mat(part), "output"))[edge:-edge, edge:-edge]
-        result[top * NATIVE_SCALE : bottom * NATIVE_SCALE, left * NATIVE_SCALE : right * NATIVE_SCALE] = big
+        big = _to_pixels(_run(net, network.trunk, ncnn.Mat(part), "output"))[edge:-edge, edge:-edge]
+        result[top * factor : bottom * factor, left * factor : right * factor] = big
     return result
 
 
@@ -177,6 +196,12 @@ def _to_pixels(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(planes.astype(np.uint8).transpose(1, 2, 0))
 
 
+def _is_neutral(image: Image.Image) -> bool:
+    """Return whether every pixel is grey; the network would draw such a picture with a tint."""
+    red, green, blue = image.split()[:3]
+    return red.tobytes() == green.tobytes() == blue.tobytes()
+
+
 def _bleed(image: Image.Image) -> Image.Image:
     """Return RGBA as RGB, with fully transparent pixels coloured like their visible neighbours.
 
@@ -189,11 +214,10 @@ def _bleed(image: Image.Image) -> Image.Image:
 
 @cache
 def _net(name: str) -> ncnn.Net:
-    """Load a network, once per process; RuntimeError if its files cannot be loaded."""
-    where = weights.folder()
+    """Load a network, once per process; RuntimeError if its files are no network."""
     net = ncnn.Net()
     net.opt.use_vulkan_compute = False  # options count only before loading
     net.opt.num_threads = len(os.sched_getaffinity(0))
-    if net.load_param(str(where / f"{name}.param")) or net.load_model(str(where / f"{name}.bin")):
-        raise RuntimeError(f"cannot load {name} from {where}")
+    if net.load_param(str(weights.path(f"{name}.param"))) or net.load_model(str(weights.path(f"{name}.bin"))):
+        raise RuntimeError(f"cannot load {name}")
     return net

@@ -42,7 +42,13 @@ def provider_webhook(add: Cases) -> None:
 def export_upscale_and_schedules(add: Cases) -> None:
     """An export and upscales, as other functions ask for them, and what the schedules send."""
     add.direct("export.nobody", "returns", {"userId": "0" * 26, "askedAt": 1795176000000})
-    asked = {"source": ORIGINAL, "target": RESULT.replace("0123", "9999"), "scale": 2, "quality": "standard"}
+    asked = {
+        "source": ORIGINAL,
+        "target": RESULT.replace("0123", "9999"),
+        "model": "local/photo",
+        "scale": 2,
+        "quality": "standard",
+    }
     missing = TEXT.replace("notes", "missing")
     add.direct("upscale.photo", "returns", asked | {"format": "png"})
     add.direct("upscale.four-times-webp", "returns", asked | {"scale": 4, "format": "webp"})

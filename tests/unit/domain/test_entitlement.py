@@ -98,7 +98,7 @@ def test_an_edit_without_a_prompt_is_refused(alias):
         ("sd15", Params(0, prompt="x", negative_prompt="y", strength=1.0, guidance=12.0, steps=20)),
         ("nano-banana", Params(0, prompt="x")),
         ("real-esrgan", Params(8, face=True)),
-        ("local", Params(8, quality="pro")),
+        ("restore", Params(8, quality="pro")),
     ],
 )
 def test_what_the_model_can_do_passes(alias, params):

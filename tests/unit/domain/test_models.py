@@ -8,6 +8,7 @@ from enhancer.domain.models import (
     DEFAULT_MODEL,
     DEFAULT_SCALE,
     DEFAULT_STRENGTH,
+    default_model,
     filled,
     model_named,
 )
@@ -21,7 +22,8 @@ GFPGAN = "tencentarc/gfpgan:0fbacf7afc6c144e5be9767cff80f25aff23e52b0708f17e20f9
 COLUMNS = ("slug", "alias", "provider", "kind", "scales", "face", "prompt", "base_tenths", "factor", "fallback",
            "input_megapixels_max", "work_side_max", "multipart")  # fmt: skip
 ROWS = [
-    ("local/real-esrgan", "local", "embedded", "upscale", ALL, False, False, 10, 1, None, None, None, False),
+    ("local/photo", "local", "embedded", "upscale", ALL, False, False, 10, 1, None, None, None, False),
+    ("local/real-esrgan", "restore", "embedded", "upscale", ALL, False, False, 10, 1, None, None, None, False),
     (ESRGAN, "real-esrgan", "replicate", "upscale", ALL, True, False, 10, 1, "local", 2.0, None, False),
     (GFPGAN, "gfpgan", "replicate", "restore", (), False, False, 10, 2, None, 4.0, None, False),
     ("topazlabs/image-upscale", "topaz", "replicate", "upscale", (), False, False, 50, 2, "local", 3.0, None, False),
@@ -56,11 +58,6 @@ def test_an_alias_means_its_model(alias, slug):
     assert model_named(alias).slug == slug
 
 
-def test_the_built_in_model_answers_to_restore_too():
-    """The name under which drawings and strong compression are sent to it."""
-    assert model_named("restore") is model_named("local/real-esrgan")
-
-
 @pytest.mark.parametrize("pin", PINS)
 def test_a_pinned_version_means_its_model(pin):
     """Both pinned versions of the upscaler are accepted."""
@@ -90,13 +87,16 @@ def test_no_name_means_two_models():
 
 def test_the_defaults_are_the_built_in_model_and_twice_the_size():
     """Without a key and without a wish: our own model, scale 2."""
-    assert (DEFAULT_MODEL, DEFAULT_SCALE) == ("local/real-esrgan", 2)
+    assert (DEFAULT_MODEL, DEFAULT_SCALE) == ("local/photo", 2)
     assert model_named(DEFAULT_MODEL).provider == "embedded"
+    assert [default_model(quality) for quality in ("standard", "pro", "x")] == [
+        "local/photo", "local/real-esrgan", "local/photo",
+    ]  # fmt: skip
 
 
-def test_only_the_built_in_model_has_the_pro_quality():
+def test_only_one_built_in_model_has_the_pro_quality():
     """Other models have one quality."""
-    assert [model.alias for model in CATALOGUE if "pro" in model.qualities] == ["local"]
+    assert [model.alias for model in CATALOGUE if "pro" in model.qualities] == ["restore"]
 
 
 @pytest.mark.parametrize("model", CATALOGUE, ids=lambda model: model.alias)

@@ -173,9 +173,9 @@ def every_order():
 
 
 def test_every_order_there_is_is_looked_at_here():
-    """Four scales in two qualities, four scales with and without faces, and five models without a choice."""
+    """Four scales, four in two qualities, four scales with and without faces, and five models without a choice."""
     orders = {(model.alias, params) for model, params in every_order()}
-    assert len(orders) == len(list(every_order())) == 8 + 8 + 5
+    assert len(orders) == len(list(every_order())) == 4 + 8 + 8 + 5
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,7 @@ def test_every_request_is_one_json_line_with_its_id(apps, served, logs):
     first, second, third = (line for line in logs.lines if line["message"] == "request")
     assert {name: first[name] for name in ("requestId", "method", "path", "status", "jobId", "model")} == {
         "requestId": "request-1", "method": "POST", "path": "/api/ai-image/generate", "status": 200,
-        "jobId": answer.data["jobId"], "model": "local/real-esrgan",
+        "jobId": answer.data["jobId"], "model": "local/photo",
     }  # fmt: skip
     assert (second["requestId"], second["status"], "jobId" in second) == ("request-2", 200, False)
     assert (third["requestId"], third["status"], third["path"]) == ("request-3", 404, "/no\nwhere")

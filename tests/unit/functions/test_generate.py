@@ -45,7 +45,7 @@ def test_a_guest_gets_a_picture_of_twice_the_size(apps, browser):
     answer = enhance(apps, browser)
     data = answer.data
     assert (data["width"], data["height"], data["model"], data["provider"]) == (
-        16, 12, "local/real-esrgan", "embedded",
+        16, 12, "local/photo", "embedded",
     )  # fmt: skip
     assert data["charge"] == {"total": 1.0, "planPortion": 1.0, "creditsPortion": 0.0}
     assert (data["usage"]["used"], data["usage"]["limit"], data["usage"]["remaining"]) == (1, 3, 2)

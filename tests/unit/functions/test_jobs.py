@@ -64,7 +64,7 @@ def test_a_batch_is_accepted_with_its_address_and_when_to_look(apps, pro, served
     assert answer.headers["Location"] == f"{JOBS}/{data['id']}"
     assert answer.headers["Retry-After"] == "2"
     assert (data["status"], data["attempt"], data["model"], data["provider"]) == (
-        "queued", 1, "local/real-esrgan", "embedded",
+        "queued", 1, "local/photo", "embedded",
     )  # fmt: skip
     assert (data["params"]["scale"], data["params"]["face_enhance"]) == (4, False)
     assert data["progress"] == {"total": 2, "done": 0, "failed": 0, "percent": 0}

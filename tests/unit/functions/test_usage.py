@@ -111,7 +111,7 @@ def test_the_catalogue_shows_what_this_caller_may_do(apps, browser, plan, scales
     if plan != "guest":
         signed_in(apps, browser, plan)
     models = browser.send(apps.usage, "GET", MODELS).data
-    assert models["defaultModel"] == "local/real-esrgan"
+    assert models["defaultModel"] == "local/photo"
     assert [model["slug"] for model in models["models"]] == [model.slug for model in CATALOGUE]
     local = models["models"][0]
     assert (local["allowedScales"], local["requiredPlan"], local["available"], local["price"]) == (
@@ -146,7 +146,7 @@ def test_a_quote_is_the_price_that_generate_takes(apps, browser, order, total):
     assert quote["price"] == {"total": total, "planPortion": total, "creditsPortion": 0.0}
     assert (quote["refusal"], quote["model"], quote["scale"]) == (
         None,
-        "local/real-esrgan",
+        "local/real-esrgan" if "quality" in order else "local/photo",
         order.get("scale", 2),
     )
 

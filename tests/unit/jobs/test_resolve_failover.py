@@ -58,7 +58,7 @@ def test_a_cheaper_model_is_named_and_charged_at_its_own_price(world, caller, wa
     down(world)
     done = run(world, caller, FACE, way=way)
     item = done.items[0]
-    assert (done.model, done.model_of(item).slug) == ("nightmareai/real-esrgan", "local/real-esrgan")
+    assert (done.model, done.model_of(item).slug) == ("nightmareai/real-esrgan", "local/photo")
     assert (item.hold.total, item.charge, item.fallback.params.face) == (15, 10, False)
     assert checked(world, caller) == (2, 2970, 500, 0)
 
@@ -126,7 +126,7 @@ def test_the_fallbacks_own_order_is_answered_with_its_picture(world, caller, way
     assert (again.deduplicated, again.job.items[0].fallback) == (True, None)
     item = world.stored(first).items[0]
     assert world.artifacts.get(again.job.items[0].output.key) == world.artifacts.get(item.output.key)
-    assert item.result_digest == digest(item.digest, "local/real-esrgan", item.fallback.params, "png")
+    assert item.result_digest == digest(item.digest, "local/photo", item.fallback.params, "png")
 
 
 def test_a_deleted_job_takes_the_fallbacks_index_along(world, caller):
@@ -147,7 +147,7 @@ def test_a_retry_after_a_failover_asks_for_the_real_model_again(world, caller):
     with pytest.raises(errors.ProviderFailed):
         world.finish(submitted)
     failed = world.stored(submitted.job).items[0]
-    assert (failed.fallback.model, failed.turn) == ("local/real-esrgan", 1)
+    assert (failed.fallback.model, failed.turn) == ("local/photo", 1)
     again = world.retry(submitted.job, caller).items[0]
     assert (again.fallback, again.turn, again.prediction, again.hold.total) == (None, 0, None, 15)
     assert again.result_digest == submitted.job.items[0].result_digest

@@ -211,7 +211,7 @@ def test_a_fallback_that_is_too_much_for_a_request_becomes_a_job(world, caller, 
     world.replicate.script = [errors.ProviderFailed()]
     job = world.finish(world.submit(caller, EnhanceOrder(model="real-esrgan", scale=6), photo=photo))
     found = world.stored(job).items[0]
-    assert (job.is_open, found.fallback.model, found.prediction) == (True, "local/real-esrgan", None)
+    assert (job.is_open, found.fallback.model, found.prediction) == (True, "local/photo", None)
     assert world.predictor.runs == []
     world.start_prediction(job, turn=1)
     assert world.predictor.tries == [(job.id, 0, 1, 1)]

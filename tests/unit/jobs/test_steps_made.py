@@ -57,7 +57,7 @@ def test_a_result_that_never_can_be_fetched_is_given_up_after_three_times(world,
     assert unfetched(world, job, turn=1) is not None
     assert unfetched(world, job, turn=2) == 0.0
     given_up = item_of(world, job)
-    assert (given_up.turn, given_up.cost, given_up.fallback.model) == (3, REPLICATE_COST, "local/real-esrgan")
+    assert (given_up.turn, given_up.cost, given_up.fallback.model) == (3, REPLICATE_COST, "local/photo")
     assert given_up.prediction is None
 
 

@@ -39,7 +39,7 @@ def test_a_call_back_without_a_result_is_no_result(world, job, caller):
     """Whoever says that it ended: what is collected counts."""
     world.hear(job, NAME)
     assert world.finish_item(job) == 0.0
-    assert world.stored(job).items[0].fallback.model == "local/real-esrgan"
+    assert world.stored(job).items[0].fallback.model == "local/photo"
     assert world.kinds(caller) == ["hold"]
 
 

@@ -134,8 +134,8 @@ def test_a_fallback_that_is_the_first_to_see_the_picture_is_indexed_as_itself(
     world.start_prediction(job, turn=3)
     found = item_of(world, job)
     params = replace(job.params, face=False)
-    assert found.fallback.model == "local/real-esrgan"
-    assert found.result_digest == digest(found.digest, "local/real-esrgan", params, found.output_format)
+    assert found.fallback.model == "local/photo"
+    assert found.result_digest == digest(found.digest, "local/photo", params, found.output_format)
 
 
 def test_what_waits_for_a_model_that_is_switched_off_does_not_start_it(world, caller, job):
@@ -153,7 +153,7 @@ def test_a_provider_that_asks_for_too_much_is_replaced_at_once(world, job):
     """Nobody waits two minutes in the state machine either."""
     refused_start(world, job, errors.ProviderThrottled(retry_after=120.0))
     assert world.finish_item(job, error="ProviderThrottled") == 0.0
-    assert item_of(world, job).fallback.model == "local/real-esrgan"
+    assert item_of(world, job).fallback.model == "local/photo"
 
 
 def test_a_finish_that_died_before_it_could_answer_says_again(world, caller, job):
@@ -220,7 +220,7 @@ def test_a_poll_that_finds_nothing_stops_the_prediction_and_the_fallback_runs(wo
     world.deliver(job)
     world.finish_item(job, turn=1)
     item = item_of(world, job)
-    assert (item.charge, item.hold.total, item.fallback.model) == (10, 15, "local/real-esrgan")
+    assert (item.charge, item.hold.total, item.fallback.model) == (10, 15, "local/photo")
     world.finish_job(job)
     audit({f"OWNER#user#{caller.owner.id}": "pro"}, records=world.records())
 

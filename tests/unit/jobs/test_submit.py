@@ -42,7 +42,7 @@ def test_an_empty_order_is_the_built_in_model_at_twice_the_size():
     """Every default is filled in before anything is priced or checked."""
     model, params = submit.interpret(EnhanceOrder())
     assert (model.slug, params.scale, params.face, params.quality) == (
-        "local/real-esrgan",
+        "local/photo",
         2,
         False,
         "standard",

@@ -78,9 +78,10 @@ _ESRGAN_VERSION = "42fed1c4974146d4d2414e2be2c5277c7fcf05fcc3a73abf41610695738c1
 _GFPGAN_VERSION = "0fbacf7afc6c144e5be9767cff80f25aff23e52b0708f17e20f9879b2f21516c"
 _RESTORE = "restore this photo: sharp, natural colors, no scratches, no noise"
 CATALOGUE: tuple[Model, ...] = (
+    Model("local/photo", "local", "embedded", "upscale", "Photo (built in)", scales=(2, 4, 6, 8)),
     Model(
-        "local/real-esrgan", "local", "embedded", "upscale", "Real-ESRGAN (built in)",
-        scales=(2, 4, 6, 8), qualities=("standard", "pro"), pins=("restore",),
+        "local/real-esrgan", "restore", "embedded", "upscale", "Drawings and compressed pictures (built in)",
+        scales=(2, 4, 6, 8), qualities=("standard", "pro"),
     ),
     Model(
         _ESRGAN, "real-esrgan", "replicate", "upscale", "Real-ESRGAN", scales=(2, 4, 6, 8), face=True,
@@ -124,13 +125,19 @@ CATALOGUE: tuple[Model, ...] = (
         work_side_max=1024, fallback="sd15",
     ),
 )  # fmt: skip
-DEFAULT_MODEL = "local/real-esrgan"
+DEFAULT_MODEL = "local/photo"
 DEFAULT_SCALE = 2
 """The scale of a request without one, whatever the provider's own default is."""
 DEFAULT_STRENGTH = 0.3
 """How much an edit may change, from 0 to 1. The provider's own default, 1, would ignore the picture."""
 
 _BY_NAME = {name: model for model in CATALOGUE for name in (model.slug, model.alias, *model.pins)}
+
+
+def default_model(quality: str) -> str:
+    """Return the slug of the model that runs if none was named: of the built-in ones that have this quality, the first."""
+    fits = (model.slug for model in CATALOGUE if model.provider == "embedded" and quality in model.qualities)
+    return next(fits, DEFAULT_MODEL)
 
 
 def model_named(name: str) -> Model:

@@ -25,7 +25,7 @@ from enhancer.domain.entitlement import (
 from enhancer.domain.errors import ProviderDisabled, TooManyPixels, UploadNotFound
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, Item, Job, Kind, Source, Submitted
 from enhancer.domain.ledger import Earlier, Hold, KeyUsed, ResultTaken
-from enhancer.domain.models import DEFAULT_MODEL, Model, Params, model_named
+from enhancer.domain.models import Model, Params, default_model, model_named
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import day_of
 from enhancer.domain.plans import smallest_plan_with
@@ -61,7 +61,7 @@ class EnhanceOrder:
 
 def interpret(order: EnhanceOrder) -> tuple[Model, Params]:
     """Return the model and its parameters with every default filled in; refuse what the model cannot do."""
-    model = model_named(order.model or DEFAULT_MODEL)
+    model = model_named(order.model or default_model(order.quality))
     params = Params(
         scale=resolve_scale(model, order.scale),
         face=order.face,

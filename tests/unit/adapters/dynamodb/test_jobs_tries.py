@@ -8,7 +8,7 @@ from enhancer.adapters.dynamodb import keys
 from enhancer.domain.jobs import DEADLINE_MS, Fallback, Prediction, StaleAttempt
 from enhancer.domain.models import Params
 
-FALLBACK = Fallback("local/real-esrgan", Params(2, face=False, strength=0.35), 1)
+FALLBACK = Fallback("local/photo", Params(2, face=False, strength=0.35), 1)
 
 
 @pytest.fixture

@@ -48,7 +48,8 @@ def nothing():
 def asked(job, item, kind):
     """What Lambda is sent: keys, explicit parameters and ids, nothing else."""
     event = {
-        "source": item.input.key, "target": item.target, "scale": 2, "quality": "standard", "format": "png",
+        "source": item.input.key, "target": item.target, "scale": 2, "model": "local/photo",
+        "quality": "standard", "format": "png",
         "job": {
             "ownerType": "user", "ownerId": job.owner.id, "jobId": job.id, "attempt": job.attempt, "item": 0,
             "turn": job.items[0].turn, "requestId": job.request_id,
@@ -233,7 +234,7 @@ def test_a_fallback_runs_with_its_own_parameters(stubbed):
     """Not with those of the model it stands in for."""
     predictor, job, stub = stubbed
     asked_for = Params(scale=8, face=True)
-    instead = Fallback("local/real-esrgan", Params(scale=2), turn=1)
+    instead = Fallback("local/photo", Params(scale=2), turn=1)
     job = replace(job, model="nightmareai/real-esrgan", provider="replicate", params=asked_for)
     item = replace(job.items[0], fallback=instead)
     stub.add_response("invoke", {"StatusCode": 202, "Payload": nothing()}, asked(job, item, "Event"))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from enhancer.adapters.images import coded_frames
 from enhancer.adapters.images.bare import Bare, Refused, check_size
-from enhancer.adapters.images.boxes import BoxFile, Item, Reader, stated
+from enhancer.adapters.images.boxes import BoxFile, Item, Reader
+from enhancer.adapters.images.stated_colour import by_code
 
 TILES_MAX = 256
 DECODED_MAX = 4
@@ -30,7 +31,7 @@ def bare(data: bytes, pixels_max: int) -> Bare:
     if primary.kind == b"grid":
         _check_grid(file, primary)
     shown = file.tiles(file.primary)[0] if primary.kind == b"grid" else file.primary
-    colour = primary.colour if primary.colour is not None else stated(coded[shown])
+    colour = primary.colour if primary.colour is not None else by_code(*(coded[shown] or (2, 2)))
     return Bare(file.without_metadata(), colour=colour)
 
 

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from enhancer.adapters.images.bare import Refused
+from enhancer.adapters.images.stated_colour import by_code
 
 PARTS_MAX = 2_048
 """Largest number of boxes, and of entries in any of their tables. A picture of 48 tiles has about 300."""
-
-_SRGB = {(1, 13), (2, 2), (1, 2), (2, 13)}  # BT.709 primaries and the sRGB curve, or not specified
 
 
 class Reader:
@@ -51,11 +50,6 @@ class Item:
     extents: list[tuple[int, int]] = field(default_factory=list)
     size: tuple[int, int] | None = None
     colour: bytes | None = None
-
-
-def stated(colour: tuple[int, int] | None) -> bytes:
-    """Return primaries and transfer as a statement about colour (`Bare.colour`), empty for sRGB."""
-    return b"" if colour is None or colour in _SRGB else b"cicp" + bytes(colour)
 
 
 class BoxFile:
@@ -229,7 +223,7 @@ class BoxFile:
                         value.number(4)
                         sizes[number] = value.number(4), value.number(4)
                     elif name == b"colr" and value.bytes(4) == b"nclx":
-                        colours[number] = stated((value.number(2) & 255, value.number(2) & 255))
+                        colours[number] = by_code(value.number(2), value.number(2))
             elif kind == b"ipma":
                 self._associations(Reader(self.data, at, end), sizes, colours)
 

@@ -33,6 +33,11 @@ def profile(image: Image.Image, space: bytes) -> bytes | None:
     return profile_for(image.info.get("icc_profile"), space)
 
 
+def has_profile(image: Image.Image) -> bool:
+    """Return whether a usable ICC profile says what colour the pixels are."""
+    return profile_for(image.info.get("icc_profile"), b"RGB ", b"GRAY", b"CMYK") is not None
+
+
 def _alpha(image: Image.Image) -> Image.Image | None:
     """Return the alpha channel (mode L), None if every pixel is opaque."""
     if not image.has_transparency_data:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from enhancer.adapters.images import bare, colour, containers
+from enhancer.adapters.images import bare, colour, containers, stated_colour
 from enhancer.domain import images
 from enhancer.domain.errors import (
     ImageAnimated,
@@ -143,7 +143,10 @@ def read(data: bytes, *, pixels_max: int) -> Photo:
         if file.frames > 1:
             raise ImageAnimated(frames=file.frames)
         decoded = _decode(file, file_format)
+        profiled = colour.has_profile(decoded)
         image, icc = colour.rgb(decoded)
+        if not profiled:
+            image, icc = stated_colour.applied(image, file.colour)
         turned = bare.orientation(file.exif or decoded.info.get("exif"))  # the latter is AVIF's irot and imir
         if turned != 1:
             image = image.transpose(_TRANSPOSE[turned])

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 
 from enhancer.adapters.images.bare import PROFILE_BYTES_MAX, Bare, Refused, check_size, profile_for
+from enhancer.adapters.images.stated_colour import by_code, by_gamma, known
 
 CHUNKS_MAX = 65_536
 """Largest number of chunks; encoders write pixels in pieces of 8 KB or more; millions of empty ones are an attack."""
@@ -25,9 +26,6 @@ _LENGTHS = {b"cICP": 4, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32, b"pHYs": 9}
 _NEEDED = {b"IHDR", b"PLTE", b"IDAT"}
 _READ = {*_LENGTHS, b"PLTE", b"tRNS", b"iCCP", b"eXIf", b"acTL"}
 _TRANSPARENT_LENGTHS = {0: 2, 2: 6}
-_SRGB_CICP = b"\x01\x0d\x00\x01"
-_SRGB_GAMA = struct.pack(">I", 45_455)
-_SRGB_CHRM = struct.pack(">8I", 31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)
 
 
 def bare(data: bytes, pixels_max: int) -> Bare:
@@ -36,7 +34,7 @@ def bare(data: bytes, pixels_max: int) -> Bare:
     kind, header = next(chunks, (b"", memoryview(b"")))
     if kind != b"IHDR":
         raise Refused("kind" if kind == b"CgBI" else "damaged")
-    budget, colour_type = _check_header(header, pixels_max)
+    budget, colour_type, bits = _check_header(header, pixels_max)
     ahead: dict[bytes, memoryview] = {}
     pixels: list[memoryview] = []
     for kind, content in chunks:
@@ -57,13 +55,14 @@ def bare(data: bytes, pixels_max: int) -> Bare:
         return Bare(b"", frames=frames)
     profile = _profile(ahead[b"iCCP"], colour_type) if b"iCCP" in ahead else None
     exif = bytes(ahead[b"eXIf"]) if b"eXIf" in ahead else None
-    kept = _kept(ahead, colour_type)
+    kept = _kept(ahead, colour_type, bits)
     chunks_kept = [
         (b"IHDR", [header]),
         *((kind, [content]) for kind, content in kept.items()),
         (b"IDAT", pixels),
     ]
-    return Bare(_file([*chunks_kept, (b"IEND", [])]), profile, exif, _colour(kept, profile))
+    statement, profile = _colour(kept, profile)
+    return Bare(_file([*chunks_kept, (b"IEND", [])]), profile, exif, statement)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
@@ -90,8 +89,8 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     raise Refused("parts")
 
 
-def _check_header(header: memoryview, pixels_max: int) -> tuple[int, int]:
-    """Check IHDR; return how many bytes its compressed pixels may have at most, and the colour type."""
+def _check_header(header: memoryview, pixels_max: int) -> tuple[int, int, int]:
+    """Check IHDR; return how many bytes its compressed pixels may have at most, colour type and bits per channel."""
     if len(header) != 13:
         raise Refused("damaged")
     width, height, bits, colour_type, packing, filtering, interlacing = struct.unpack(">IIBBBBB", header)
@@ -101,7 +100,7 @@ def _check_header(header: memoryview, pixels_max: int) -> tuple[int, int]:
     if bits not in _DEPTHS.get(colour_type, ()) or packing or filtering or interlacing > 1:
         raise Refused("damaged")
     needed = height * (width * bits * _CHANNELS[colour_type] // 8 + 2)
-    return 2 * needed + 65_536, colour_type
+    return 2 * needed + 65_536, colour_type, bits
 
 
 def _frames(ahead: dict[bytes, memoryview]) -> int:
@@ -110,7 +109,7 @@ def _frames(ahead: dict[bytes, memoryview]) -> int:
     return int.from_bytes(control[:4]) if len(control) == 8 else 1
 
 
-def _kept(ahead: dict[bytes, memoryview], colour_type: int) -> dict[bytes, memoryview]:
+def _kept(ahead: dict[bytes, memoryview], colour_type: int, bits: int) -> dict[bytes, memoryview]:
     """Return what is kept, in an order that decoders take: statements about colour, the palette, transparency."""
     kept = {
         kind: ahead[kind] for kind, length in _LENGTHS.items() if kind in ahead and len(ahead[kind]) == length
@@ -125,8 +124,21 @@ def _kept(ahead: dict[bytes, memoryview], colour_type: int) -> dict[bytes, memor
     if length and (
         length == _TRANSPARENT_LENGTHS.get(colour_type) or length <= len(palette) // 3 * (colour_type == 3)
     ):
-        kept[b"tRNS"] = transparent
+        kept[b"tRNS"] = _as_decoded(transparent, colour_type, bits)
     return kept
+
+
+def _as_decoded(transparent: memoryview, colour_type: int, bits: int) -> memoryview:
+    """Return tRNS with its colour in the range of the decoded pixels: Pillow compares the two as they are.
+
+    Grey of 1, 2 and 4 bits is decoded to 0..255, and of a colour's 16 bits the upper 8 are kept.
+    """
+    if colour_type == 0 and bits < 8:
+        highest = (1 << bits) - 1
+        return memoryview((int.from_bytes(transparent) % (highest + 1) * 255 // highest).to_bytes(2))
+    if colour_type == 2 and bits == 16:
+        return memoryview(b"".join(b"\0" + transparent[at : at + 1] for at in (0, 2, 4)))
+    return transparent
 
 
 def _profile(content: memoryview, colour_type: int) -> bytes | None:
@@ -142,16 +154,14 @@ def _profile(content: memoryview, colour_type: int) -> bytes | None:
     return profile_for(profile, *_SPACES[colour_type]) if unpacker.eof else None
 
 
-def _colour(kept: dict[bytes, memoryview], profile: bytes | None) -> bytes:
-    """Return the statement about colour that counts besides a profile: cICP, then iCCP, sRGB, gAMA with cHRM."""
-    if cicp := bytes(kept.get(b"cICP", b"")):
-        narrow = b"" if cicp[3] else b"narrow"  # black is not 0, white not the highest value
-        return b"" if cicp == _SRGB_CICP else b"cicp" + cicp[:2] + narrow
+def _colour(kept: dict[bytes, memoryview], profile: bytes | None) -> tuple[bytes, bytes | None]:
+    """Return the statement about colour, or the profile, that counts: cICP, then iCCP, sRGB, gAMA with cHRM."""
+    primaries, transfer, matrix, full = kept.get(b"cICP", b"\0\0\xff\0")
+    if matrix == 0 and known(primaries, transfer):
+        return by_code(primaries, transfer, narrow=not full), None
     if profile or b"sRGB" in kept:
-        return b""
-    gamma, primaries = bytes(kept.get(b"gAMA", b"")), bytes(kept.get(b"cHRM", b""))
-    gamma, primaries = gamma.replace(_SRGB_GAMA, b""), primaries.replace(_SRGB_CHRM, b"")
-    return b"gama" + gamma + b"chrm" + primaries if gamma or primaries else b""
+        return b"", profile
+    return by_gamma(bytes(kept.get(b"gAMA", b"")), bytes(kept.get(b"cHRM", b""))), None
 
 
 def _file(chunks: list[tuple[bytes, list[memoryview]]]) -> bytes:

@@ -101,6 +101,7 @@ class Embedded:
             "source": item.input.key if item.input else "",
             "target": item.target,
             "scale": params.scale,
+            "model": job.model_of(item).slug,
             "quality": params.quality,
             "format": item.output_format,
             "job": Ref.of(job, item).to_event("item", "turn") | {"requestId": job.request_id},
