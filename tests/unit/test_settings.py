@@ -269,6 +269,8 @@ def test_what_a_stack_starts_its_launch_with_is_said_by_its_parameters():
     found = Settings.load(GOOD | wanted)
     assert (found.launch_phase, found.spend_cap, found.plan_gating) == ("I1", 5_000_000, False)
     assert (found.credits_cta, found.flags_fresh_seconds, found.sells_plans) == (True, 2, True)
+
+
 def test_the_name_of_a_function_is_the_template_s():
     """The stack's name in front and the random letters behind would make a new metric with each stack."""
     named = {"POWERTOOLS_METRICS_NAMESPACE": "ai-image-enhancer-staging",

@@ -41,9 +41,9 @@ class Settings:
 
     ``edge_hashes``: SHA-256 of the secrets by which a CDN in front of the API may show that a request came through it;
     none means there is no such thing. ``…_prices``: Stripe's price id of each pack of credits, and of each plan by the
-    month and by the year; what has none is not sold here. No price id is there twice. ``launch_phase``, ``spend_cap`` (USD micros a day),
-    ``plan_gating``, ``credits_cta``: what holds until the operator's flags say otherwise. ``flags_fresh_seconds``: how
-    old flags may be, shorter where nobody wants to wait for half a minute.
+    month and by the year; what has none is not sold here. No price id is there twice. ``launch_phase``, ``spend_cap``
+    (USD micros a day), ``plan_gating``, ``credits_cta``: what holds until the operator's flags say otherwise.
+    ``flags_fresh_seconds``: how old flags may be, shorter where nobody wants to wait for half a minute.
     ``function``: this function's name in the template. ``sentry_dsn``: where errors of ours are sent; "" for nowhere.
     """
 
@@ -88,6 +88,7 @@ class Settings:
     def sells_plans(self) -> bool:
         """True where a plan can be bought."""
         return bool(self.monthly_prices or self.annual_prices)
+
     function: str
     sentry_dsn: str
 

@@ -135,7 +135,7 @@ _BY_NAME = {name: model for model in CATALOGUE for name in (model.slug, model.al
 
 
 def default_model(quality: str) -> str:
-    """Return the slug of the model that runs if none was named: of the built-in ones that have this quality, the first."""
+    """Return the slug of what runs if no model was named: the first built-in one that has this quality."""
     fits = (model.slug for model in CATALOGUE if model.provider == "embedded" and quality in model.qualities)
     return next(fits, DEFAULT_MODEL)
 

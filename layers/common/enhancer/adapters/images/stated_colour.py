@@ -177,7 +177,7 @@ def _chromaticities(content: bytes) -> Chromaticities | None:
     """Return what a cHRM chunk says, None unless its primaries can make its white."""
     if len(content) != 32:
         return None
-    found: Chromaticities = tuple(value / 100_000 for value in struct.unpack(">8I", content))  # type: ignore[assignment]
+    found: Chromaticities = tuple(value / 100_000 for value in struct.unpack(">8I", content))
     if not all(0 <= value <= 1 for value in found) or not all(found[1::2][:1]):
         return None
     shares = scales(found)
