@@ -24,6 +24,8 @@ PEAK = 5
 """How many times the mean a busy hour has. Assumed."""
 IMAGES_OF_AN_OWNER = 10
 """Images a month of each owner with an account, whose ledger is added up daily. Assumed."""
+COUNTED = ("Sweep", "QuotaReset")
+"""Schedules whose runs are counted; others are taken to run until their time-out, which is the most they can cost."""
 ACCESS_LINE = {"requestId": "x" * 16, "httpMethod": "POST", "routeKey": "ANY /api/ai-image/generate", "status": "200",
                "responseLatency": "1234", "integrationErrorMessage": "-"}  # fmt: skip
 """Values as long as the usual ones, for the gateway's own log line."""
@@ -60,7 +62,13 @@ def month(images: int, use: Use | None = None) -> Month:
     runs = cost_use.runs_a_month()
     counts = counts.plus(use.sweep, runs["Sweep"]).plus(use.closing, runs["QuotaReset"])
     counts = counts.plus(use.closing_owner, runs["QuotaReset"] * images / IMAGES_OF_AN_OWNER)
+    others = {name: times for name, times in runs.items() if name not in COUNTED}
+    counts = counts.plus(
+        Counts(invocations=Counter({cost_use.folder(name): n for name, n in others.items()}))
+    )
     seconds = _seconds(counts, images)
+    for name, times in others.items():
+        seconds[cost_use.folder(name)] += times * cost_use.FUNCTIONS[name]["Timeout"]
     lines: dict[tuple[str, str], float] = {}
     lines |= {("Lambda", name): usd for name, usd in _functions(counts, seconds).items()}
     lines |= {("API Gateway", "requests"): aws_cost("api.request", counts.gateway)}

@@ -260,6 +260,11 @@ def logical(function: str) -> str:
     return next(name for name, found in FUNCTIONS.items() if found["CodeUri"] == f"functions/{function}")
 
 
+def folder(logical: str) -> str:
+    """The folder of a function, by its name in the template."""
+    return str(FUNCTIONS[logical]["CodeUri"]).rpartition("/")[2]
+
+
 def runs_a_month() -> dict[str, float]:
     """How often each schedule runs in a month of 30 days, by the template."""
     found = {}
