@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from enhancer.adapters.aws.dead_letters import DeadLetters
     from enhancer.adapters.aws.notices import Notices
+    from enhancer.adapters.dynamodb.books import Books
     from enhancer.adapters.dynamodb.owner_data import OwnerRecords
     from enhancer.adapters.http.download import Downloads
     from enhancer.adapters.images.pixels import Photo
@@ -208,6 +209,14 @@ def spend() -> Spend:
 
 
 @cache
+def books() -> Books:
+    """Days summed up, for the cost report."""
+    from enhancer.adapters.dynamodb.books import Books  # noqa: PLC0415 - only functions that close days or report
+
+    return Books(table())
+
+
+@cache
 def flags() -> FlagStore:
     """The operator's switches, at most a minute old."""
     return FlagStore(table())
@@ -234,6 +243,11 @@ def enabled(model: Model) -> bool:
     if model.provider == "embedded":
         return True
     return gate().admits(model) and _has_key(model.provider) and flags().get().admit(model)
+
+
+def invited() -> frozenset[str]:
+    """Return the e-mail addresses that the operator's flags invite (cohort C0), none where the flags know no such."""
+    return frozenset(getattr(flags().get(), "invited", ()))
 
 
 def spend_cap() -> int:
@@ -312,6 +326,7 @@ def billing_deps(*, keyless: bool = False) -> BillingDeps:
         links=StripeLinks(table()),
         accounts=accounts(),
         ledger=ledger(),
+        books=books(),
         prices=prices(),
         live=stripe_mode() == "live" if keyless else payments().is_live(),
         promotion_codes=settings().promotion_codes,

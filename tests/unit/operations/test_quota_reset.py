@@ -196,14 +196,14 @@ def test_a_difference_of_a_tenth_is_found_and_named(world, account, name):
 def test_what_is_wrong_with_one_owner_keeps_nobody_else_from_being_closed(world, account, monkeypatch):
     """It is counted and logged; the next closing tries again."""
     other = world.person()
-    real = quota_reset.difference_of
+    real = quota_reset.audited
 
     def broken(owner, deps):
         if owner == account.owner:
             raise RuntimeError
         return real(owner, deps)
 
-    monkeypatch.setattr(quota_reset, "difference_of", broken)
+    monkeypatch.setattr(quota_reset, "audited", broken)
     closed = close(world)
     assert (closed.broken, closed.checked) == (1, 1)
     assert other.owner.id not in closed.differences

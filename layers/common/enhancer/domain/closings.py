@@ -9,8 +9,9 @@ was paid for their lot, in proportion. They are spent oldest first, so those lef
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -26,6 +27,9 @@ LOOK_BACK_DAYS = 35
 FLOWS = ("opened", "paid_in", "taken_back", "used", "lapsed", "closed")
 """What becomes of the money paid for credits: opened + paid_in - taken_back - used - lapsed == closed, per day."""
 
+DAYS_MAX = 400
+"""Days that can be closed by hand at once."""
+_DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", re.ASCII)
 Plans = Callable[[int], str]
 """Returns the name of an owner's plan at a time (epoch ms)."""
 
@@ -196,6 +200,25 @@ def missing_days(known: Iterable[str], *, now: int) -> list[str]:
     oldest = day_of(bounds(last)[0] - (LOOK_BACK_DAYS - 1) * DAY_MS)
     complete = {day for day in known if oldest <= day <= last}
     return [day for day in days_between(min(complete, default=last), last) if day not in complete]
+
+
+def days_asked(event: Mapping[str, Any], *, now: int) -> list[str] | None:
+    """Return the days that an event names: ``{"close": day}`` or ``{"from": day, "to": day}``; None where it names none.
+
+    Raises ValueError, which names the field, for anything but at most `DAYS_MAX` days that are over.
+    """
+    if not {"close", "from", "to"} & set(event):
+        return None
+    first, last = (str(event.get(name, event.get("close", ""))) for name in ("from", "to"))
+    for name, day in (("from", first), ("to", last)):
+        if not _DAY.fullmatch(day):
+            raise ValueError(f"{name} must be a day such as 2026-11-28, or close a single one")
+    days = days_between(first, last)
+    if not 0 < len(days) <= DAYS_MAX:
+        raise ValueError(f"from and to must be in order and at most {DAYS_MAX} days apart")
+    if last > last_closed(now):
+        raise ValueError(f"to must be a day that is over: {last_closed(now)} at the latest")
+    return days
 
 
 def as_record(closing: Closing) -> dict[str, Any]:
