@@ -86,10 +86,12 @@ class Term:
 class MoneyDay:
     """One day at Stripe. ``sums``: currency -> the `SUMS`. ``sold``: name -> currency -> gross, returned and count.
 
-    ``terms``: [plan, interval, currency, start, end, amount] of what was paid or given back for plans.
+    ``terms``: [plan, interval, currency, start, end, amount] of what was paid or given back for plans. ``final``: it was
+    read when the day was over.
     """
 
     day: str
+    final: bool = False
     sums: dict[str, dict[str, int]] = field(default_factory=dict)
     sold: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     terms: list[list[Any]] = field(default_factory=list)

@@ -92,7 +92,7 @@ def missing(days: Sequence[DayBook], *, stripe: bool) -> dict[str, list[str]]:
     """Return the days whose closing or books at Stripe are missing or incomplete; {} when nothing is."""
     found = {
         "ledger": [one.day for one in days if one.closing is None or not one.closing.is_complete],
-        "stripe": [one.day for one in days if one.money is None] if stripe else [],
+        "stripe": [one.day for one in days if one.money is None or not one.money.final] if stripe else [],
     }
     return {name: which for name, which in found.items() if which}
 

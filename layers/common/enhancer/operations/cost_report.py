@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 TERM_DAYS = 397
 """How far back is looked for what was paid for plans: a year, and a month for what was paid late."""
+DAYS_MAX = 62
+"""Days whose reports can be made by hand at once."""
 WANTED: dict[str, tuple[str, dict[str, str]]] = {
     "requests": ("Requests", {}),
     "reused": ("ResultsReused", {}),
@@ -76,7 +78,7 @@ class Done:
 
 
 def asked_for(event: Mapping[str, Any], *, now: int) -> list[Asked]:
-    """Return the reports that an event asks for: ``{"date": day}``, ``{"month": month}``, else what is due.
+    """Return the reports that an event asks for: of a ``date``, a ``month``, the days ``from`` … ``to``, or what is due.
 
     Due is yesterday's, and on the first of a month (``{"due": "month"}``) also that of the month before. Raises
     ValueError, which names the field.
@@ -85,11 +87,16 @@ def asked_for(event: Mapping[str, Any], *, now: int) -> list[Asked]:
         return [day_report(str(event["date"]), now=now)]
     if "month" in event:
         return [month_report(str(event["month"]), now=now)]
-    yesterday = last_closed(now)
+    if "from" in event or "to" in event:
+        first, last = (day_report(str(event.get(name, "")), now=now).days[0] for name in ("from", "to"))
+        days = days_between(first, last)
+        if not 0 < len(days) <= DAYS_MAX:
+            raise ValueError(f"from and to must be in order and at most {DAYS_MAX} days apart")
+        return [day_report(day, now=now) for day in days]
     if event.get("due") == "month":
         first = date.fromisoformat(day_of(now)).replace(day=1)
         return [month_report((first - timedelta(days=1)).isoformat()[:7], now=now)]
-    return [day_report(yesterday, now=now)]
+    return [day_report(last_closed(now), now=now)]
 
 
 def day_report(day: str, *, now: int) -> Asked:
@@ -174,7 +181,7 @@ def figures(asked: Asked, *, deps: ReportDeps, stripe: bool) -> Figures:
 def read_day(day: str, *, deps: ReportDeps) -> MoneyDay:
     """Read a day at Stripe and store it; what was stored of it before is replaced."""
     start, end = bounds(day)
-    found = MoneyDay(day)
+    found = MoneyDay(day, final=day <= last_closed(deps.now()))
     for move in deps.stripe.moves(since_ms=start, before_ms=end):
         found.add(move, sold=deps.sold)
     deps.books.save_money(found, now=deps.now())
@@ -190,9 +197,9 @@ def _read_stripe(asked: Asked, done: Done, deps: ReportDeps) -> bool:
     last = asked.days[-1]
     earliest = min(asked.days[0], _back(last, LOOK_BACK_DAYS))
     known = deps.books.money(earliest, last)
-    begin = min([*known, asked.days[0]])
-    for day in days_between(begin, last):
-        if (day in known and day != last) or day in done.read:
+    for day in days_between(min([*known, asked.days[0]]), last):
+        is_known = day in known and known[day].final
+        if (is_known and day != last) or day in done.read:
             continue
         try:
             read_day(day, deps=deps)
