@@ -7,14 +7,13 @@ owner at each midnight, and what each prediction cost.
 
 from __future__ import annotations
 
-import threading
 from argparse import Namespace
 from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from werkzeug.serving import make_server
+import stripe
 
 from enhancer.adapters.dynamodb.books import Listed
 from enhancer.adapters.stripe.books import StripeBooks
@@ -33,8 +32,8 @@ from enhancer.operations import cost_report, quota_reset
 from enhancer.operations.cost_report import Done, ReportDeps
 from local.standins import stripe_objects
 from local.standins.stripe import Stripe, default_catalogue, stripe_app
+from local.standins.stripe_events import DELIVERED
 from local.standins.stripe_store import public
-from local.standins.transport import _QuietHandler
 from tests.support.cashier import PRICES
 from tests.support.images import png
 from tests.support.world import World, at
@@ -44,6 +43,8 @@ HOUR_MS = 3_600_000
 ORDERS = (
     ("local", {}), ("local", {"scale": 4}), ("real-esrgan", {}), ("gfpgan", {}), ("sd15", {}), ("flux-klein", {}),
 )  # fmt: skip
+DEAR_ORDERS = (("nano-banana", {"prompt": "a calm sea"}), ("topaz", {}), *ORDERS)
+"""Of buyers: with these the plan's credits are soon used up."""
 COSTS = {"embedded": 41, "replicate": 900, "workers_ai": 346}
 
 
@@ -57,14 +58,13 @@ class Till:
         )  # fmt: skip
         self.account = Stripe(options)
         self.account.control.clock.now = lambda: world.clock / 1000  # type: ignore[method-assign]
-        self.server = make_server("127.0.0.1", 0, stripe_app(self.account, 0), threaded=True, request_handler=_QuietHandler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.browser = stripe_app(self.account, 0).test_client()
 
-    def close(self) -> None:
-        """Stop to listen."""
-        self.server.shutdown()
-        self.server.server_close()
+    def connected(self, adapter: Any) -> Any:
+        """An adapter whose requests come here, without a socket."""
+        client = stripe.StripeClient(KEY, http_client=_InProcess(self.browser), max_network_retries=0)
+        adapter._api._client = KEY, client.v1  # noqa: SLF001
+        return adapter
 
     def all(self, kind: str) -> list[dict[str, Any]]:
         """Everything of a kind, oldest first."""
@@ -88,6 +88,25 @@ class Till:
         payments.succeed(intent)
 
 
+class _InProcess(stripe.HTTPClient):
+    """Stripe's client speaks to a Flask application."""
+
+    name = "in-process"
+
+    def __init__(self, browser: Any) -> None:
+        super().__init__()
+        self._browser = browser
+
+    def request(self, method: str, url: str, headers: Any, post_data: Any = None) -> tuple[Any, int, Any]:
+        """One request."""
+        path = url.removeprefix("https://api.stripe.com")
+        found = self._browser.open(path, method=method.upper(), headers=dict(headers), data=post_data)
+        return found.get_data(as_text=True), found.status_code, dict(found.headers)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class FakeCounts:
     """CloudWatch: what it has, by day and our name; nothing else is known."""
 
@@ -107,8 +126,8 @@ class BusinessMonth:
         self.first = f"{month}-01"
         self.world.clock = at(f"{self.first} 00:00:00")
         self.till = Till(self.world)
-        self.payments = Payments(lambda _: KEY, self.till.url)
-        self.books = StripeBooks(lambda _: KEY, self.till.url)
+        self.payments: Payments = self.till.connected(Payments(lambda _: KEY, "https://api.stripe.com"))
+        self.books: StripeBooks = self.till.connected(StripeBooks(lambda _: KEY, "https://api.stripe.com"))
         self.counts = FakeCounts()
         self.late_reset, self.outage = late_reset, outage
         self.chance = self.world.random
@@ -123,7 +142,7 @@ class BusinessMonth:
             predictor.cost = COSTS[name]  # type: ignore[attr-defined]
         self.guests = [self.world.caller("guest") for _ in range(owners // 2)]
         self.people = [self.world.person() for _ in range(owners - len(self.guests))]
-        self.buyers, self.subscribers = self.people[:40], self.people[40:54]
+        self.buyers, self.subscribers = self.people[:14], self.people[14:23]
 
     # ---------------------------------------------------------------------------------- what it needs
 
@@ -171,7 +190,7 @@ class BusinessMonth:
             self.world.clock = start + hour * HOUR_MS + self.chance.randrange(HOUR_MS)
             self.shop(number, hour)
             self.deliver()
-            for _ in range(6):
+            for _ in range(4):
                 self.world.clock += self.chance.randrange(60_000)
                 self.run(number)
         self.counts.known[day_of(start)] = {"requests": 1000 + number, "refused.429": number}
@@ -232,7 +251,7 @@ class BusinessMonth:
 
     def deliver(self) -> None:
         """Stripe's events: most at once, every ninth two days late."""
-        events = self.till.all("event")
+        events = [one for one in self.till.all("event") if one["type"] in DELIVERED]
         for place, event in enumerate(events[self.sent :], self.sent):
             late = 2 * DAY_MS if place % 9 == 4 else 0
             self.waiting.append((self.world.clock + late, public(event)))
@@ -245,7 +264,8 @@ class BusinessMonth:
     def run(self, number: int) -> None:
         """Somebody enhances a picture: a guest, or a user of any plan; sometimes the same picture again."""
         caller = self.caller()
-        alias, more = self.chance.choice(ORDERS)
+        is_buyer = caller.owner in {one.owner for one in self.buyers}
+        alias, more = self.chance.choice(DEAR_ORDERS if is_buyer else ORDERS)
         if number == self.outage:
             for predictor in (self.world.replicate, self.world.workers_ai):
                 predictor.script = [ProviderUnavailable(provider="replicate") for _ in range(8)]
