@@ -7,7 +7,7 @@ PYTEST := $(PY) -m pytest
 MODULE := PYTHONPATH=layers/common:layers/vision $(PY) -m
 TWO_CORES := -n 2 --dist worksteal
 TWO_STACKS := -n 2 --dist loadfile --no-loadscope-reorder
-SOURCES := layers functions local tests benchmarks
+SOURCES := layers functions local ops tests benchmarks
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/bytecode
 export SAM_CLI_TELEMETRY := 0
@@ -94,6 +94,11 @@ build: venv-local  ## build what would be deployed to AWS
 
 deploy: build  ## deploy to AWS: ENV=testing|staging|production PARAMETERS="AppOrigin=https://... ..."
 	@sam deploy --config-env $(ENV) --parameter-overrides Environment=$(ENV) $(PARAMETERS)
+
+##@ Operate
+.PHONY: report
+report: venv  ## cost report of a day or month: ENV=local|staging|production [DATE=2026-11-28|MONTH=2026-11]
+	@ENV=$(ENV) DATE=$(DATE) MONTH=$(MONTH) $(MODULE) ops.report
 
 ##@ Keep
 .PHONY: venv venv-local browser openapi events lock

@@ -15,7 +15,6 @@ from typing import Any
 
 import stripe
 
-from enhancer.adapters.dynamodb.books import Listed
 from enhancer.adapters.stripe.books import StripeBooks
 from enhancer.adapters.stripe.gateway import Payments
 from enhancer.adapters.stripe.parse import event as read_event
@@ -158,7 +157,7 @@ class BusinessMonth:
             books=self.world.books, spend=self.world.spend, stripe=self.books, counts=self.counts,  # type: ignore[arg-type]
             artifacts=self.world.artifacts, sold=PRICES.plan_of, budget=50_000_000, now=self.world.now,
             link=lambda name: f"https://app.example/{name}",
-            publish=lambda *told: self.published.append(told), list_entry=Listed,
+            publish=lambda *told: self.published.append(told),
         )  # fmt: skip
 
     # ---------------------------------------------------------------------------------------- the days

@@ -203,7 +203,12 @@ MODEL, MACHINE = {"UPSCALE_FUNCTION_NAME": {"Ref": "Upscale"}}, {"STATE_MACHINE_
 NOTICES = {"NOTICES_TOPIC_ARN": {"Ref": "Notices"}}
 PARKED = {"PARKED_QUEUE_URL": {"Ref": "BillingDeadLetters"}}
 OWN = {"Generate": MODEL | MACHINE | NOTICES, "FinishItem": NOTICES, "Billing": PARKED, "StripeWebhook": PARKED,
-       "QuotaReset": NOTICES | PARKED, "Jobs": MACHINE, "Sweep": MACHINE, "StartPrediction": MODEL,
+       "QuotaReset": NOTICES | PARKED,
+       "CostReport": {
+           "REPORTS_TOPIC_ARN": {"Ref": "Reports"}, "MONTHLY_BUDGET_USD": {"Ref": "MonthlyBudgetUsd"},
+           "API_URL": {"Fn::Sub": "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"},
+       },
+       "Jobs": MACHINE, "Sweep": MACHINE, "StartPrediction": MODEL,
        "ProviderWebhook": MACHINE, "Account": MACHINE | {"EXPORT_FUNCTION_NAME": {"Ref": "Export"}},
        "SignIn": {
            "SIGN_IN_SECRET_NAME": {"Ref": "SignInSecret"}, "GOOGLE_ISSUER": {"Ref": "GoogleIssuer"},

@@ -33,6 +33,7 @@ from enhancer.telemetry import count
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
+    from enhancer.adapters.aws.counts import Counts
     from enhancer.adapters.aws.dead_letters import DeadLetters
     from enhancer.adapters.aws.notices import Notices
     from enhancer.adapters.dynamodb.books import Books
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from enhancer.adapters.images.pixels import Photo
     from enhancer.adapters.signin.base import SignIn
     from enhancer.adapters.signing import Signer
+    from enhancer.adapters.stripe.books import StripeBooks
     from enhancer.adapters.stripe.gateway import Payments
     from enhancer.billing.deps import BillingDeps, Parked
     from enhancer.domain.jobs import Item, Job
@@ -280,6 +282,34 @@ def payments() -> Payments:
         return stripe_secret(fresh=fresh).get("secretKey", "")
 
     return Payments(secret_key, settings().stripe_url)
+
+
+@cache
+def stripe_books() -> StripeBooks:
+    """Stripe's own books, for the cost report."""
+    from enhancer.adapters.stripe.books import StripeBooks  # noqa: PLC0415 - only the report
+
+    def secret_key(fresh: bool) -> str:  # noqa: FBT001 - the adapter's question
+        return stripe_secret(fresh=fresh).get("secretKey", "")
+
+    return StripeBooks(secret_key, settings().stripe_url)
+
+
+@cache
+def counts() -> Counts | None:
+    """Our metrics at CloudWatch; None where nothing says under which name they are."""
+    from enhancer.adapters.aws.counts import Counts  # noqa: PLC0415 - only the report
+
+    namespace = settings().metrics_namespace
+    return Counts(boto3.client("cloudwatch", config=_QUICK), namespace) if namespace else None
+
+
+def publish_report(subject: str, text: str) -> None:
+    """Tell the operator of a cost report, by the topic of reports; raises where it does not take it."""
+    from enhancer.adapters.aws.notices import publish_text  # noqa: PLC0415 - only the report
+
+    topic = settings().reports_topic
+    publish_text(boto3.client("sns", config=_QUICK) if topic else None, topic, subject=subject, text=text)
 
 
 def stripe_secret(*, fresh: bool = False) -> dict[str, str]:

@@ -65,6 +65,10 @@ class Settings:
     promotion_codes: bool
     notices_topic: str
     parked_queue: str
+    reports_topic: str
+    api_url: str
+    metrics_namespace: str
+    monthly_budget_usd: int
 
     @property
     def replicate_is_local(self) -> bool:
@@ -104,6 +108,10 @@ class Settings:
             promotion_codes=_flag(environ, "PROMOTION_CODES"),
             notices_topic=environ.get("NOTICES_TOPIC_ARN", ""),
             parked_queue=environ.get("PARKED_QUEUE_URL", ""),
+            reports_topic=environ.get("REPORTS_TOPIC_ARN", ""),
+            api_url=environ.get("API_URL", "").rstrip("/"),
+            metrics_namespace=environ.get("POWERTOOLS_METRICS_NAMESPACE", ""),
+            monthly_budget_usd=_whole(environ, "MONTHLY_BUDGET_USD", 0),
             memory_mb=_whole(environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1769),
         )
 

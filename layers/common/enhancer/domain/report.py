@@ -45,6 +45,20 @@ class Asked:
     partial: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A report in the list. ``figures``: its main ones, by name. ``complete``: nothing was missing when it was made.
+    ``made_at``: epoch ms.
+    """
+
+    name: str
+    kind: str
+    last_day: str
+    made_at: int
+    complete: bool
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
 def compose(
     asked: Asked, books: dict[str, DayBook], terms: Sequence[Term], *, budget: int, made_at: str, stripe: bool
 ) -> Figures:

@@ -12,19 +12,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from enhancer.domain.artifacts import report_key
+from enhancer.domain.artifacts import NoArtifact, report_key
 from enhancer.domain.closings import LOOK_BACK_DAYS, bounds, days_between, last_closed
-from enhancer.domain.errors import StripeNotConfigured
+from enhancer.domain.errors import NotFound, StripeNotConfigured
 from enhancer.domain.money import MoneyDay, Sold, Term
 from enhancer.domain.periods import day_of
 from enhancer.domain.plans import PLANS
-from enhancer.domain.report import Asked, DayBook, Figures, compose
+from enhancer.domain.report import Asked, DayBook, Figures, Listed, compose
 from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
     from enhancer.adapters.aws.artifacts import Artifacts
     from enhancer.adapters.aws.counts import Counts
-    from enhancer.adapters.dynamodb.books import Books, Listed
+    from enhancer.adapters.dynamodb.books import Books
     from enhancer.adapters.dynamodb.spend import Spend
     from enhancer.adapters.stripe.books import StripeBooks
 
@@ -51,7 +51,6 @@ class ReportDeps:
     """What making a report needs. ``budget``: USD micros a month, 0 for none. ``link`` makes an address that expires.
 
     ``publish`` tells the operator of a report, given its name, main figures and link; it raises where it cannot.
-    ``list_entry`` makes an entry of the list.
     """
 
     books: Books
@@ -64,7 +63,6 @@ class ReportDeps:
     now: Callable[[], int]
     link: Callable[[str], str]
     publish: Callable[[str, Figures, str], None]
-    list_entry: Callable[..., Listed]
 
 
 @dataclass(slots=True)
@@ -142,7 +140,7 @@ def _make(asked: Asked, done: Done, *, render: Render, deps: ReportDeps, is_want
     for extension, (content, content_type) in render(report).items():
         deps.artifacts.put(report_key(asked.name, extension), content, content_type)
     shown = {name: value for name, value in report["headline"].items() if name != "earned"}
-    entry = deps.list_entry(
+    entry = Listed(
         asked.name, asked.kind, asked.days[-1], made_at=deps.now(), complete=report["complete"], figures=shown
     )
     deps.books.save_report(entry)
@@ -176,6 +174,14 @@ def figures(asked: Asked, *, deps: ReportDeps, stripe: bool) -> Figures:
     terms: list[Term] = [term for one in money.values() for term in one.all_terms()]
     made_at = datetime.fromtimestamp(deps.now() / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return compose(asked, books, terms, budget=deps.budget, made_at=made_at, stripe=stripe)
+
+
+def file_of(name: str, extension: str, *, artifacts: Artifacts) -> bytes:
+    """Return a file of a report; raise `NotFound` where there is none."""
+    try:
+        return artifacts.get(report_key(name, extension))
+    except NoArtifact:
+        raise NotFound from None
 
 
 def read_day(day: str, *, deps: ReportDeps) -> MoneyDay:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from enhancer.adapters.dynamodb import keys
@@ -12,20 +11,9 @@ from enhancer.domain import closings, money
 from enhancer.domain.closings import Closing, days_between, last_closed, missing_days
 from enhancer.domain.money import MoneyDay
 from enhancer.domain.periods import DAY_MS, day_of
+from enhancer.domain.report import Listed
 
 LEDGER, STRIPE = "ledger", "stripe"
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A report in the list. ``figures``: its main ones, by name. ``complete``: nothing was missing when it was made."""
-
-    name: str
-    kind: str
-    last_day: str
-    made_at: int
-    complete: bool
-    figures: dict[str, Any] = field(default_factory=dict)
 
 
 class Books:

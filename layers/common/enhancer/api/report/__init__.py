@@ -5,7 +5,6 @@
 ``files``    the files of a report, and under which policy a browser may show them
 ``links``    addresses of reports that expire
 ``page``     the page
-``schema``   the shape of the JSON
 ``style``    the style of the page
 ``tables``   the tables of a report, for the page and the CSV
 """

@@ -7,10 +7,7 @@ used. Whoever has the address can read this one report until then, so it goes to
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from enhancer.adapters.signing import Signer
+from collections.abc import Callable
 
 PURPOSE = "report"
 LINK_SECONDS = 7 * 86_400
@@ -19,15 +16,23 @@ PATH = "/api/admin/reports/"
 NAME = re.compile(r"(day-\d{4}-\d\d-\d\d|month-\d{4}-\d\d)\.(json|csv|html)", re.ASCII)
 
 
-def link_to(name: str, *, origin: str, signer: Signer, now: int) -> str:
-    """Return the address of a report's page, good for `LINK_SECONDS`; ``now`` in epoch ms."""
+def link_to(name: str, *, origin: str, sign: Callable[[str, str], str], now: int) -> str:
+    """Return the address of a report's page, good for `LINK_SECONDS`; ``now`` in epoch ms.
+
+    ``sign``: purpose and value -> value, dot, signature.
+    """
     ends = now // 1000 + LINK_SECONDS
-    token = signer.sign(PURPOSE, f"{name}.html.{ends}").rpartition(".")[2]
+    token = sign(PURPOSE, f"{name}.html.{ends}").rpartition(".")[2]
     return f"{origin}{PATH}{name}.html?until={ends}&signature={token}"
 
 
-def is_good(file: str, until: int, signature: str, *, signer: Signer, now: int) -> bool:
-    """Return whether a signature is ours, for this file, and not over."""
+def is_good(
+    file: str, until: int, signature: str, *, verified: Callable[[str, str], str | None], now: int
+) -> bool:
+    """Return whether a signature is ours, for this file, and not over.
+
+    ``verified``: purpose and signed value -> the value, None where it is not ours.
+    """
     if until * 1000 <= now or until > now // 1000 + LINK_SECONDS:
         return False
-    return signer.verified(PURPOSE, f"{file}.{until}.{signature}") == f"{file}.{until}"
+    return verified(PURPOSE, f"{file}.{until}.{signature}") == f"{file}.{until}"
