@@ -12,7 +12,7 @@ ALARMS = template.resources(TEMPLATE, "AWS::CloudWatch::Alarm")
 RUNBOOK = (template.ROOT / "docs" / "operations.md").read_text("utf-8")
 OWN = {"Ref": "AWS::StackName"}
 COUNTED = (
-    "BillingParked", "ClosingBroken", "FunctionCrashes", "LedgerDifference", "PaidNotGranted", "StripeWebhook5xx",
+    "BillingParked", "ClosingBroken", "CostReportsMade", "FunctionCrashes", "LedgerDifference", "PaidNotGranted", "StripeWebhook5xx",
 )  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def test_every_alarm_reaches_the_operator_and_says_what_happened(name):
     assert f"`{name}`" in RUNBOOK
 
 
+NEVER_SILENT = {"ReportMissing", "SweepMissing"}
 THRESHOLDS = {"SweepMissing": 1, "ApiFails": 5, "FinishItemFails": 2, "FinishJobFails": 2}
 """Of the others one is too much."""
 
@@ -50,11 +51,12 @@ THRESHOLDS = {"SweepMissing": 1, "ApiFails": 5, "FinishItemFails": 2, "FinishJob
 def test_silence_is_no_alarm_but_for_what_must_never_be_silent(name):
     """A function that is never called says nothing at all, and for the sweep that is the worst."""
     found = ALARMS[name]["Properties"]
-    sign, silence = ("LessThanThreshold", "breaching") if name == "SweepMissing" else (
+    sign, silence = ("LessThanThreshold", "breaching") if name in NEVER_SILENT else (
         "GreaterThanThreshold", "notBreaching")  # fmt: skip
     assert (found["ComparisonOperator"], found["TreatMissingData"]) == (sign, silence)
     assert found["Threshold"] == {
         "SweepMissing": 1,
+        "ReportMissing": 1,
         "ApiFails": 5,
         "FinishItemFails": 2,
         "FinishJobFails": 2,
