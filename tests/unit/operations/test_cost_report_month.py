@@ -5,10 +5,14 @@ webhooks, and a daily run that is a day late. What it is compared with is counte
 Stripe's stand-in, the records of the table, and what was seen at each midnight.
 """
 
+import csv
+import json
+import re
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
+import jsonschema
 import pytest
 
 from enhancer.api.report.files import render
@@ -18,6 +22,7 @@ from enhancer.domain.money import MoneyDay
 from enhancer.operations import cost_report
 from tests.support import aws
 from tests.support.business_month import BusinessMonth
+from tests.support.template import ROOT
 
 FIRST, LAST = "2026-11-01", "2026-11-30"
 DAYS = days_between(FIRST, LAST)
@@ -286,3 +291,25 @@ def _unwritten(month):
             """Forget it."""
 
     return replace(month.report_deps, books=Books())
+
+
+@pytest.mark.parametrize("name", ["month-2026-11", "day-2026-11-28", "day-2026-11-01"])
+def test_the_json_has_the_shape_that_is_written_down(month, name):
+    """docs/cost-report.schema.json: every field and no other."""
+    schema = json.loads((ROOT / "docs/cost-report.schema.json").read_text("utf-8"))
+    jsonschema.validate(json.loads(render(report_of(month, name))["json"][0]), schema)
+
+
+def test_the_page_needs_nothing_and_the_csv_has_every_number(month):
+    """No script, nothing from elsewhere; exact amounts with their unit."""
+    found = report_of(month, "month-2026-11")
+    files = render(found)
+    html = files["html"][0].decode()
+    assert re.findall(r"<script|javascript:|\son\w+=|@import|url\(|https?://(?!www\.w3\.org/2000/svg)", html) == []
+    assert len(html) < 200_000
+    rows = list(csv.DictReader(files["csv"][0].decode().splitlines()))
+    (jpy,) = [one for one in rows if (one["table"], one["row"], one["measure"]) == ("money", "JPY", "Paid")]
+    assert (jpy["value"], jpy["unit"]) == (str(found["money"]["jpy"]["gross"]), "JPY")
+    (margin,) = [one for one in rows if (one["table"], one["row"], one["measure"]) == ("margin-plan", "pro", "Margin")]
+    (line,) = [one for one in found["margins"]["byPlan"] if one["name"] == "pro"]
+    assert round(float(margin["value"]) * 1_000_000) == line["marginMicros"]
