@@ -60,7 +60,9 @@ def _lines(stack: Stack, event: dict[str, str]) -> list[str]:
     answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
     done = json.loads(answer["Payload"].read() or b"{}")
     if answer.get("FunctionError"):
-        raise ReportFailed(f"{done.get('errorType', 'Error')}: {done.get('errorMessage', 'see the logs of CostReport')}")
+        raise ReportFailed(
+            f"{done.get('errorType', 'Error')}: {done.get('errorMessage', 'see the logs of CostReport')}"
+        )
     found = []
     for made in done["made"]:
         found += _shown(stack, made, is_complete=made not in done["incomplete"])

@@ -42,7 +42,10 @@ def _deps() -> cost_report.ReportDeps:
         budget=settings.monthly_budget_usd * MICROS_PER_USD,
         now=runtime.now,
         link=lambda name: link_to(
-            name, origin=settings.app_origin or settings.api_url, sign=runtime.signer().sign, now=runtime.now()
+            name,
+            origin=settings.app_origin or settings.api_url,
+            sign=runtime.signer().sign,
+            now=runtime.now(),
         ),
         publish=_publish,
     )
@@ -58,6 +61,12 @@ def _publish(name: str, figures: dict[str, Any], link: str) -> None:
     ]  # fmt: skip
     days = LINK_SECONDS // 86_400
     text = "\n".join(
-        [*lines, f"Runs: {figures['runs']}, failed: {figures['failed']}", "", f"{link}", f"(good for {days} days)"]
+        [
+            *lines,
+            f"Runs: {figures['runs']}, failed: {figures['failed']}",
+            "",
+            f"{link}",
+            f"(good for {days} days)",
+        ]
     )
     runtime.publish_report(f"Cost report {name}", text)

@@ -12,7 +12,8 @@ ALARMS = template.resources(TEMPLATE, "AWS::CloudWatch::Alarm")
 RUNBOOK = (template.ROOT / "docs" / "operations.md").read_text("utf-8")
 OWN = {"Ref": "AWS::StackName"}
 COUNTED = (
-    "BillingParked", "ClosingBroken", "CostReportsMade", "FunctionCrashes", "LedgerDifference", "PaidNotGranted", "StripeWebhook5xx",
+    "BillingParked", "ClosingBroken", "CostReportsMade", "FunctionCrashes", "LedgerDifference", "PaidNotGranted",
+    "StripeWebhook5xx",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from enhancer.domain import closings
 from enhancer.domain.closings import Closing, days_asked, missing_days
 from enhancer.domain.credits import Lot
 from enhancer.domain.ledger import Entry
-from enhancer.domain.money import Move, MoneyDay, Term, share
+from enhancer.domain.money import MoneyDay, Move, Term, share
 from enhancer.domain.payments import Line
 from tests.support.world import at
 
@@ -65,7 +65,10 @@ def test_payouts_are_no_income_and_currencies_stay_apart():
 def test_an_exchange_of_plans_is_earned_as_its_lines_say():
     """Unused time goes back, the rest of the period is paid at the new price; the charge is the difference."""
     start, end = at("2026-11-10 09:00:00"), at("2026-11-20 09:00:00")
-    lines = [Line("price_pro", -400, start, end, proration=True), Line("price_team", 1600, start, end, proration=True)]
+    lines = [
+        Line("price_pro", -400, start, end, proration=True),
+        Line("price_team", 1600, start, end, proration=True),
+    ]
     day = MoneyDay("2026-11-10")
     day.add(move("charge", 1200, lines=lines), sold=lambda price: (price[6:], "monthly"))
     found = {one.plan: one for one in day.all_terms()}
@@ -83,7 +86,14 @@ def closed(day, entries, lots=()):
     return found
 
 
-LOT = Lot("checkout#cs", 5000, at("2027-06-01 00:00:00"), arrived_at=at("2026-11-20 23:59:59"), paid=4000, currency="usd")
+LOT = Lot(
+    "checkout#cs",
+    5000,
+    at("2027-06-01 00:00:00"),
+    arrived_at=at("2026-11-20 23:59:59"),
+    paid=4000,
+    currency="usd",
+)
 
 
 def test_an_entry_counts_on_the_day_of_its_time_to_the_last_second():
@@ -91,7 +101,14 @@ def test_an_entry_counts_on_the_day_of_its_time_to_the_last_second():
     entries = [entry("purchase", 5000, "2026-11-20 23:59:59", ref="cs"), entry("hold", 10, "2026-11-21 00:00:00"),
                entry("settle", 10, "2026-11-21 00:00:01")]  # fmt: skip
     first, second = closed("2026-11-20", entries, [LOT]), closed("2026-11-21", entries, [LOT])
-    assert first.worth["usd"] == {"opened": 0, "paid_in": 4000, "taken_back": 0, "used": 0, "lapsed": 0, "closed": 4000}
+    assert first.worth["usd"] == {
+        "opened": 0,
+        "paid_in": 4000,
+        "taken_back": 0,
+        "used": 0,
+        "lapsed": 0,
+        "closed": 4000,
+    }
     assert second.worth["usd"] | {"opened": 0} == {
         "opened": 0, "paid_in": 0, "taken_back": 0, "used": 8, "lapsed": 0, "closed": 3992,
     }  # fmt: skip

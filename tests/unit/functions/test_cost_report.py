@@ -115,7 +115,9 @@ def test_without_a_key_for_stripe_there_is_a_report_without_income(reporting, se
         ({"date": "2026-11-20"}, ["day-2026-11-20"]),
     ],
 )  # fmt: skip
-def test_reports_are_made_by_hand_and_of_a_time_that_is_not_over_never_announced(reporting, served, event, made):
+def test_reports_are_made_by_hand_and_of_a_time_that_is_not_over_never_announced(
+    reporting, served, event, made
+):
     """It is the twentieth at noon: today and this month are partial."""
     done = reporting(event)
     partial = {"day-2026-11-20", "month-2026-11"} & set(made)
@@ -152,7 +154,9 @@ def test_administrators_see_the_list_and_the_files(reporting, served, apps, boss
         reporting(event)
     first = boss.get("/api/admin/reports?limit=2").json["data"]
     assert [one["name"] for one in first["reports"]] == [YESTERDAY, "month-2026-10"]
-    rest = boss.get(f"/api/admin/reports?limit=2&cursor={first['nextCursor'].replace('#', '%23')}").json["data"]
+    rest = boss.get(f"/api/admin/reports?limit=2&cursor={first['nextCursor'].replace('#', '%23')}").json[
+        "data"
+    ]
     assert ([one["name"] for one in rest["reports"]], rest["nextCursor"]) == (["day-2026-10-31"], None)
     for field, kind in (("page", "text/html"), ("csv", "text/csv"), ("data", "application/json")):
         answer = boss.get(first["reports"][0][field])
@@ -162,7 +166,9 @@ def test_administrators_see_the_list_and_the_files(reporting, served, apps, boss
         assert "script" not in answer.headers["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize("path", ["", f"/{YESTERDAY}.html", f"/{YESTERDAY}.json", "/day-2026-01-01.html", "/x"])
+@pytest.mark.parametrize(
+    "path", ["", f"/{YESTERDAY}.html", f"/{YESTERDAY}.json", "/day-2026-01-01.html", "/x"]
+)
 def test_nobody_else_sees_any_of_it(reporting, served, apps, path):
     """Users and guests are refused alike, whether there is such a report or not."""
     reporting()
@@ -170,7 +176,9 @@ def test_nobody_else_sees_any_of_it(reporting, served, apps, path):
     assert Reader(apps).get(f"/api/admin/reports{path}").status == 401
 
 
-@pytest.mark.parametrize("name", ["day-2026-01-01.html", "day-2026-11-19.exe", "closing.json", "..%2Fclosing.json"])
+@pytest.mark.parametrize(
+    "name", ["day-2026-01-01.html", "day-2026-11-19.exe", "closing.json", "..%2Fclosing.json"]
+)
 def test_what_is_no_report_is_not_there(reporting, boss, name):
     """Nothing else of the bucket can be read by this way."""
     reporting()

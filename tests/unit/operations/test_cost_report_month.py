@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from itertools import pairwise
 
 import jsonschema
 import pytest
@@ -75,7 +76,7 @@ def stripes_money(month):
 
 
 def ledgers(month):
-    """day -> kind -> bought credits in tenths, from the records."""
+    """Day -> kind -> bought credits in tenths, from the records."""
     found = defaultdict(Counter)
     accounts = {one["pk"] for one in month.world.records() if one["sk"] == "ACCOUNT"}
     for record in month.world.records():
@@ -165,7 +166,7 @@ def check_sums(month):
             assert sum(one["marginMicros"] for one in lines) == found["headline"]["marginMicros"]
             assert sum(one["earnedMicros"] for one in lines) == found["headline"]["earnedMicros"]
         assert [one for one in found["checks"] if one["one"] != one["other"]] == []
-    for before, after in zip(days, days[1:], strict=False):
+    for before, after in pairwise(days):
         for currency, flows in before["credits"].items():
             assert after["credits"][currency]["opened"] == flows["closed"]
 
@@ -176,19 +177,19 @@ CHECKS = [check_money, check_credits, check_deferred, check_costs, check_sums]
 @pytest.mark.parametrize("check", CHECKS)
 def test_the_report_equals_the_books(month, check):
     """Day by day and for the month."""
-    check(month)
+    assert check(month) is None
 
 
 def test_the_month_has_everything_that_can_go_wrong(month):
     """So that the comparison means something."""
     found = report_of(month, "month-2026-11")
     usd = found["money"]["usd"]
-    assert min(usd[name] for name in money.SUMS if name not in ("other",)) > 0
+    assert min(usd[name] for name in money.SUMS if name != "other") > 0
     assert {one["provider"] for one in found["costs"]} == {"embedded", "replicate", "workers_ai"}
     assert {one["ownerType"] for one in found["costs"]} == {"guest", "user"}
     assert {"pro", "premium", "team"} <= {one["plan"] for one in found["subscriptions"]}
     assert {one["interval"] for one in found["subscriptions"]} == {"monthly", "annual"}
-    assert found["credits"]["usd"]["used"] > 0
+    assert found["credits"]["usd"]["used"] > 1000
     assert found["headline"]["failed"] > 10
     assert found["rates"]["reused"] > 0
     assert found["cohorts"]["C1"] > 0
@@ -222,7 +223,7 @@ def test_what_cloudwatch_does_not_know_is_unknown_and_never_zero(month):
     """A metric that nobody wrote is no metric without events."""
     found = report_of(month, "day-2026-11-05")["rates"]["metrics"]
     assert found["requests"] == {"value": 1005, "unknownDays": 0}
-    assert found["jobs.failed"] == {"value": None, "unknownDays": 1}
+    assert found["jobs.canceled"] == {"value": None, "unknownDays": 1}
 
 
 def test_no_file_of_a_report_names_an_owner_an_address_or_a_prompt(month):
@@ -297,7 +298,8 @@ def _unwritten(month):
 def test_the_json_has_the_shape_that_is_written_down(month, name):
     """docs/cost-report.schema.json: every field and no other."""
     schema = json.loads((ROOT / "docs/cost-report.schema.json").read_text("utf-8"))
-    jsonschema.validate(json.loads(render(report_of(month, name))["json"][0]), schema)
+    found = json.loads(render(report_of(month, name))["json"][0])
+    assert list(jsonschema.Draft202012Validator(schema).iter_errors(found)) == []
 
 
 def test_the_page_needs_nothing_and_the_csv_has_every_number(month):
@@ -305,11 +307,16 @@ def test_the_page_needs_nothing_and_the_csv_has_every_number(month):
     found = report_of(month, "month-2026-11")
     files = render(found)
     html = files["html"][0].decode()
-    assert re.findall(r"<script|javascript:|\son\w+=|@import|url\(|https?://(?!www\.w3\.org/2000/svg)", html) == []
+    assert (
+        re.findall(r"<script|javascript:|\son\w+=|@import|url\(|https?://(?!www\.w3\.org/2000/svg)", html)
+        == []
+    )
     assert len(html) < 200_000
     rows = list(csv.DictReader(files["csv"][0].decode().splitlines()))
     (jpy,) = [one for one in rows if (one["table"], one["row"], one["measure"]) == ("money", "JPY", "Paid")]
     assert (jpy["value"], jpy["unit"]) == (str(found["money"]["jpy"]["gross"]), "JPY")
-    (margin,) = [one for one in rows if (one["table"], one["row"], one["measure"]) == ("margin-plan", "pro", "Margin")]
+    (margin,) = [
+        one for one in rows if (one["table"], one["row"], one["measure"]) == ("margin-plan", "pro", "Margin")
+    ]
     (line,) = [one for one in found["margins"]["byPlan"] if one["name"] == "pro"]
     assert round(float(margin["value"]) * 1_000_000) == line["marginMicros"]

@@ -1,8 +1,8 @@
 """What a run makes AWS count, and what that costs: a model of this product, in USD micros.
 
-The time of functions comes from the runs themselves (`enhancer.domain.costs.RunFigures`); requests per run are those that
-the code makes for one image, counted once (`DATED`). Prices: `enhancer.domain.aws_prices`. What does not depend on runs,
-such as storage, logs and alarms, is in the monthly bill alone.
+The time of functions comes from the runs themselves (`enhancer.domain.costs.RunFigures`); requests per run are those
+that the code makes for one image, counted once (`DATED`). Prices: `enhancer.domain.aws_prices`. What does not depend on
+runs, such as storage, logs and alarms, is in the monthly bill alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ HANDLER_GB = 1769 / 1024
 """Memory of the functions that decode pictures, in GB."""
 STEP_SECONDS = 1.2
 """What the steps of an item take together, without the model."""
-IN_REQUEST = {"lambda.request": 1, "api.request": 1, "dynamodb.write": 34, "dynamodb.read": 9, "s3.put": 2, "s3.get": 1}
+IN_REQUEST = {
+    "lambda.request": 1,
+    "api.request": 1,
+    "dynamodb.write": 34,
+    "dynamodb.read": 9,
+    "s3.put": 2,
+    "s3.get": 1,
+}
 """What an image counts that is enhanced within a request."""
 IN_STEPS = {
     "lambda.request": 4, "api.request": 2, "dynamodb.write": 46, "dynamodb.read": 22, "s3.put": 2, "s3.get": 3,

@@ -1,10 +1,10 @@
 """The closing of a day: what every ledger did on it, and what was owed to owners at its midnight (UTC).
 
-A closing follows from ledger entries and lots alone, which never change once their day is over. So it comes out the same
-whenever it is made: the next morning, a month late, or twice.
+A closing follows from ledger entries and lots alone, which never change once their day is over. So it comes out the
+same whenever it is made: the next morning, a month late, or twice.
 
-Credits are tenths. Money is in the smallest unit of its currency, each currency by itself. Bought credits are worth what
-was paid for their lot, in proportion. They are spent oldest first, so those left belong to the newest lots.
+Credits are tenths. Money is in the smallest unit of its currency, each currency by itself. Bought credits are worth
+what was paid for their lot, in proportion. They are spent oldest first, so those left belong to the newest lots.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Plans = Callable[[int], str]
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What bought credits are worth at a moment, by currency: ``paid`` for them, ``taken_back``, and ``left`` unspent."""
+    """What bought credits are worth at a moment, by currency: ``paid`` for them, ``taken_back``, ``left`` unspent."""
 
     paid: Counter[str]
     taken_back: Counter[str]
@@ -74,7 +74,9 @@ class Closing:
         """Whether every ledger is in it."""
         return self.missing == 0
 
-    def add(self, entries: Sequence[Entry], lots: Sequence[Lot], *, plan_at: Plans, invited: bool = False) -> None:
+    def add(
+        self, entries: Sequence[Entry], lots: Sequence[Lot], *, plan_at: Plans, invited: bool = False
+    ) -> None:
         """Add one owner's ledger: all entries, oldest first, and all lots."""
         start, end = bounds(self.day)
         until = [one for one in entries if one.at < end]
@@ -101,9 +103,7 @@ class Closing:
         if one.kind == "release":
             _plus(self.released, one.reason or "unknown", 1)
 
-    def _weigh(
-        self, before: Sequence[Entry], until: Sequence[Entry], lots: Sequence[Lot], plan: str
-    ) -> None:
+    def _weigh(self, before: Sequence[Entry], until: Sequence[Entry], lots: Sequence[Lot], plan: str) -> None:
         """Add what the owner's credits are worth at both ends of the day, and what became of them."""
         start, end = bounds(self.day)
         balance = add_up(until)
@@ -203,7 +203,7 @@ def missing_days(known: Iterable[str], *, now: int) -> list[str]:
 
 
 def days_asked(event: Mapping[str, Any], *, now: int) -> list[str] | None:
-    """Return the days that an event names: ``{"close": day}`` or ``{"from": day, "to": day}``; None where it names none.
+    """Return the days that an event names: ``{"close": day}`` or ``{"from": day, "to": day}``; None if it names none.
 
     Raises ValueError, which names the field, for anything but at most `DAYS_MAX` days that are over.
     """

@@ -16,14 +16,39 @@ from enhancer.domain.periods import day_of
 
 MICROS_PER_CENT = 10_000
 ZERO_DECIMAL = frozenset(
-    "bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split()
+    [
+        "bif",
+        "clp",
+        "djf",
+        "gnf",
+        "jpy",
+        "kmf",
+        "krw",
+        "mga",
+        "pyg",
+        "rwf",
+        "ugx",
+        "vnd",
+        "vuv",
+        "xaf",
+        "xof",
+        "xpf",
+    ]
 )
 """Currencies whose smallest unit is the whole one (docs.stripe.com/currencies, zero-decimal)."""
-THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
+THREE_DECIMAL = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 """Currencies with three decimals."""
 NOT_OURS = frozenset(
-    "payout payout_reversal payout_minimum_balance_hold payout_minimum_balance_release topup topup_reversal transfer "
-    "transfer_reversal".split()
+    [
+        "payout",
+        "payout_reversal",
+        "payout_minimum_balance_hold",
+        "payout_minimum_balance_release",
+        "topup",
+        "topup_reversal",
+        "transfer",
+        "transfer_reversal",
+    ]
 )
 """Reporting categories that move money between the account and a bank: neither income nor cost."""
 SUMS = (

@@ -299,7 +299,10 @@ def rates(days: Sequence[DayBook], rows: Sequence[SpendRow]) -> Figures:
 def cohorts(days: Sequence[DayBook]) -> dict[str, int | None]:
     """Return owners with a settled run, by cohort, each counted once a day; None where no closing says."""
     known = [one.closing for one in days if one.closing]
-    return {name: sum(one.active.get(name, 0) for one in known) if known else None for name in ("C0", "C1", "C2", "C3")}
+    return {
+        name: sum(one.active.get(name, 0) for one in known) if known else None
+        for name in ("C0", "C1", "C2", "C3")
+    }
 
 
 def budget_of(last: str, books: dict[str, DayBook], budget: int) -> Figures:
@@ -327,13 +330,17 @@ def trend(asked: Asked, books: dict[str, DayBook], terms: Sequence[Term]) -> dic
 
 def daily(asked: Asked, books: dict[str, DayBook], terms: Sequence[Term]) -> list[Figures]:
     """Return the main figures day by day, for charts: of the month, or of the 30 days that end with the day."""
-    wanted = asked.days if asked.kind == "month" else sorted(day for day in books if day <= asked.days[-1])[-30:]
+    wanted = (
+        asked.days if asked.kind == "month" else sorted(day for day in books if day <= asked.days[-1])[-30:]
+    )
     found = []
     for day in wanted:
         one = books.get(day) or DayBook(day)
         main = headline([one], terms)
         gross = one.money.sums.get("usd", {}).get("gross", 0) if one.money else 0
-        found.append({"day": day, **{name: main[name] for name in main if name != "earned"}, "grossCents": gross})
+        found.append(
+            {"day": day, **{name: main[name] for name in main if name != "earned"}, "grossCents": gross}
+        )
     return found
 
 
@@ -344,11 +351,15 @@ def checks(days: Sequence[DayBook], rows: Sequence[SpendRow]) -> list[Figures]:
         {
             "name": "creditsCharged",
             "one": sum(row.sums.credit_tenths for row in rows),
-            "other": sum(one["creditTenths"] for one in settled) if all(one.closing for one in days) else None,
+            "other": sum(one["creditTenths"] for one in settled)
+            if all(one.closing for one in days)
+            else None,
         }
     ]
     for currency, sums in cash(days).items():
-        net = sums["gross"] - sums["refunds"] + sums["refunds_failed"] - sums["disputes"] + sums["disputes_won"]
+        net = (
+            sums["gross"] - sums["refunds"] + sums["refunds_failed"] - sums["disputes"] + sums["disputes_won"]
+        )
         net += sums["other"] - sums["fees"]
         found.append({"name": f"net.{currency}", "one": net, "other": sums["net"]})
     for currency, flows in credit_flows(days).items():

@@ -38,7 +38,10 @@ WANTED: dict[str, tuple[str, dict[str, str]]] = {
     "tooManyRequests": ("TooManyRequests", {}),
     **{f"refused.{status}": ("Refusals", {"status": status}) for status in ("402", "403", "429")},
     **{f"tooManyRequests.{plan}": ("TooManyRequests", {"plan": plan}) for plan in PLANS},
-    **{f"jobs.{outcome}": ("JobsEnded", {"outcome": outcome}) for outcome in ("succeeded", "failed", "canceled")},
+    **{
+        f"jobs.{outcome}": ("JobsEnded", {"outcome": outcome})
+        for outcome in ("succeeded", "failed", "canceled")
+    },
 }
 """Our name -> metric and dimensions."""
 _DAY, _MONTH = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII), re.compile(r"\d{4}-\d\d", re.ASCII)
@@ -92,8 +95,8 @@ def asked_for(event: Mapping[str, Any], *, now: int) -> list[Asked]:
             raise ValueError(f"from and to must be in order and at most {DAYS_MAX} days apart")
         return [day_report(day, now=now) for day in days]
     if event.get("due") == "month":
-        first = date.fromisoformat(day_of(now)).replace(day=1)
-        return [month_report((first - timedelta(days=1)).isoformat()[:7], now=now)]
+        this_month = date.fromisoformat(day_of(now)).replace(day=1)
+        return [month_report((this_month - timedelta(days=1)).isoformat()[:7], now=now)]
     return [day_report(last_closed(now), now=now)]
 
 
@@ -172,7 +175,9 @@ def figures(asked: Asked, *, deps: ReportDeps, stripe: bool) -> Figures:
         for day in days_between(min(first, asked.days[0]), last)
     }  # fmt: skip
     terms: list[Term] = [term for one in money.values() for term in one.all_terms()]
-    made_at = datetime.fromtimestamp(deps.now() / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    made_at = (
+        datetime.fromtimestamp(deps.now() / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    )
     return compose(asked, books, terms, budget=deps.budget, made_at=made_at, stripe=stripe)
 
 

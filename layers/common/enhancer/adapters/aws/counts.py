@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from enhancer.domain.closings import bounds
 from enhancer.domain.periods import DAY_MS
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch import CloudWatchClient
 
 DAY_SECONDS = DAY_MS // 1000
 KEPT_DAYS = 455
@@ -18,9 +15,9 @@ KEPT_DAYS = 455
 
 
 class Counts:
-    """The metrics of one namespace: that of the stack."""
+    """The metrics of one namespace: that of the stack. ``client``: of CloudWatch."""
 
-    def __init__(self, client: CloudWatchClient, namespace: str) -> None:
+    def __init__(self, client: Any, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
 

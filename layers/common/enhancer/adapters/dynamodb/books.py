@@ -88,7 +88,9 @@ class Books:
 
     def announce(self, report: Listed, *, now: int) -> bool:
         """Take the right to announce a report; True the first time only."""
-        return self._mark(report, "SET announced_at = :now", {":now": now}, "attribute_not_exists(announced_at)")
+        return self._mark(
+            report, "SET announced_at = :now", {":now": now}, "attribute_not_exists(announced_at)"
+        )
 
     def unannounce(self, report: Listed) -> None:
         """Give that right back: the announcement failed."""

@@ -33,7 +33,7 @@ Cost day         COST#2026-11-20               <provider>#<alias>#<plan>#…  ru
 Cost day: total  same                          TOTAL                        what the daily cap is compared with; TTL
 Books, ledgers   BOOKS#2026-11                 2026-11-20#ledger            the closing of a day: what all ledgers did
 Books, Stripe    same                          2026-11-20#stripe            a day at Stripe, summed up
-Report           REPORTS                       <last day>#<kind>#<name>     a cost report: main figures, announced or not
+Report           REPORTS                       <last day>#<kind>#<name>     a cost report and its main figures
 Flags            FLAGS                         -                            the operator's flags
 Flags: audit     same                          AUDIT#<entry>                who changed them, and why
 ================ ============================= ============================ ========================================

@@ -72,7 +72,9 @@ class Spend:
             if record["sk"] == "TOTAL":
                 continue
             provider, model, plan, *more = record["sk"].split("#")
-            owner_type = more[0] if more else "guest" if plan == "guest" else "user"  # an earlier version's row
+            owner_type = (
+                more[0] if more else "guest" if plan == "guest" else "user"
+            )  # an earlier version's row
             numbers = {name: record.get(name, 0) for name in RunFigures.__slots__}
             yield SpendRow(provider, model, plan, owner_type, record.get("runs", 0), RunFigures(**numbers))
 

@@ -109,7 +109,8 @@ def _move(found: Json, lookup: _Lookup) -> Move:
     charge: Json | None = source if kind == "charge" else None
     if kind in ("refund", "dispute") and (charge_id := read.id_of(source["charge"])):
         charge = lookup.charge(charge_id)
-    pack, lines = "", ()
+    pack = ""
+    lines: tuple[Line, ...] = ()
     if charge:
         pack = _pack(charge)
         intent = read.id_of(charge.get("payment_intent"))

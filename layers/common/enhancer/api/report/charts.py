@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 SVG = "{http://www.w3.org/2000/svg}"
 SIZES = {"wide": (1040, 300, 10), "narrow": (360, 260, 4)}
@@ -67,7 +67,7 @@ def _drawn(chart: Any, title: str, series: Series, size: str) -> str:
         is_aid = {"tooltip", "text-overlay"} & set(element.get("class", "").split())
         if (tag in DROPPED or is_aid or not isinstance(element.tag, str)) and element in parents:
             if tag == "desc" and element.get("class") == "value":
-                ElementTree.SubElement(parents[element], "title").text = element.text
+                ET.SubElement(parents[element], "title").text = element.text
             parents[element].remove(element)
     box = root.get("viewBox", "")
     root.attrib.clear()
@@ -80,4 +80,4 @@ def _drawn(chart: Any, title: str, series: Series, size: str) -> str:
             "aria-label": title,
         }
     )
-    return ElementTree.tostring(root, encoding="unicode")
+    return str(ET.tostring(root, encoding="unicode"))

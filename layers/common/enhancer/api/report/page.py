@@ -34,7 +34,9 @@ def page(report: Figures) -> str:
 
 def _title(report: Figures) -> str:
     first = date.fromisoformat(report["from"])
-    return f"Cost report, {first:%B %Y}" if report["kind"] == "month" else f"Cost report, {first:%A, %-d %B %Y}"
+    return (
+        f"Cost report, {first:%B %Y}" if report["kind"] == "month" else f"Cost report, {first:%A, %-d %B %Y}"
+    )
 
 
 def _lead(report: Figures) -> str:
@@ -53,7 +55,9 @@ def _notes(report: Figures) -> str:
         notes.append(f"{words[source]} {shown}. What depends on them is missing or too small.")
     others = [currency.upper() for currency in report["money"] if currency != "usd"]
     if others:
-        notes.append(f"Margins are in USD; income in {', '.join(others)} is shown by itself and is in none of them.")
+        notes.append(
+            f"Margins are in USD; income in {', '.join(others)} is shown by itself and is in none of them."
+        )
     return "".join(f'<p class="note">{escape(one)}</p>' for one in notes)
 
 
@@ -65,16 +69,17 @@ def _tiles(report: Figures) -> str:
     costs = main["providerMicros"] + main["awsMicros"] + main["feesMicros"]
     costs_before = sum(before.get(one, 0) for one in ("providerMicros", "awsMicros", "feesMicros"))
     gross = report["money"].get("usd", {})
-    tone = "good" if main["marginMicros"] >= 0 else "bad"
+    earned, margin = main["earnedMicros"], main["marginMicros"]
+    tone = "good" if margin >= 0 else "bad"
     shown = [
-        ("Earned", amounts.usd(main["earnedMicros"]), _than(main["earnedMicros"], before.get("earnedMicros"), than), ""),
+        ("Earned", amounts.usd(earned), _than(earned, before.get("earnedMicros"), than), ""),
         ("Costs and fees", amounts.usd(costs), _than(costs, costs_before, than), ""),
-        ("Margin", amounts.usd(main["marginMicros"]), _than(main["marginMicros"], before.get("marginMicros"), than), tone),
+        ("Margin", amounts.usd(margin), _than(margin, before.get("marginMicros"), than), tone),
         ("Paid by customers", amounts.money(gross.get("gross", 0), "usd"),
          f"{amounts.money(gross.get('refunds', 0) + gross.get('disputes', 0), 'usd')} given back or disputed", ""),
         ("Runs", amounts.count(main["runs"]), _than(main["runs"], before.get("runs"), than), ""),
         ("Failed", amounts.percent(main["failed"], main["runs"]), f"{amounts.count(main['failed'])} runs", ""),
-        ("Margin per run", amounts.usd(round(main["marginMicros"] / main["runs"])) if main["runs"] else "–", "", ""),
+        ("Margin per run", amounts.usd(round(margin / main["runs"])) if main["runs"] else "–", "", ""),
         ("Owed for credits", _owed_usd(report), "unspent, at midnight", ""),
     ]  # fmt: skip
     tiles = "".join(
@@ -137,11 +142,11 @@ def _charts(report: Figures) -> list[str]:
         "Margin in USD, by plan", [one["name"] for one in plans],
         [("Margin", [one["marginMicros"] / 1e6 for one in plans])], written=_dollars,
     )  # fmt: skip
+    pair = _chart("Cost by model", costs, ("Providers", "AWS")) + _chart("Margin by plan", margin, ())
     return [
         _chart("Earned and spent, day by day", money, ("Earned", "Costs and fees")),
         _chart("Runs, day by day", runs, ("Good", "Failed")),
-        f'<div class="pair">{_chart("Cost by model", costs, ("Providers", "AWS"))}'
-        f"{_chart('Margin by plan', margin, ())}</div>",
+        f'<div class="pair">{pair}</div>',
     ]
 
 

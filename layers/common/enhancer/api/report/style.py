@@ -47,7 +47,8 @@ svg.narrow{display:none}
 .chart .axis.y text{text-anchor:end}
 .chart .axis.x text{text-anchor:middle}
 .chart .title,.chart .legends{display:none}
-.chart .color-0{fill:var(--c0)}.chart .color-1{fill:var(--c1)}.chart .color-2{fill:var(--c2)}.chart .color-3{fill:var(--c3)}
+.chart .color-0{fill:var(--c0)}.chart .color-1{fill:var(--c1)}.chart .color-2{fill:var(--c2)}
+.chart .color-3{fill:var(--c3)}
 .scroll{margin:14px -24px -8px;padding:0 24px 8px;overflow-x:auto}
 table{width:100%;border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 th,td{padding:7px 0 7px 18px;border-top:1px solid var(--line);text-align:right;font-weight:400;white-space:nowrap}

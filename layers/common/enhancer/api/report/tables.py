@@ -76,7 +76,14 @@ def money(amount: int, currency: str) -> Cell:
 
 
 def _margin(report: Figures, which: str, label: str) -> Table:
-    names = ("earnedMicros", "providerMicros", "awsMicros", "feesMicros", "marginMicros", "marginPerRunMicros")
+    names = (
+        "earnedMicros",
+        "providerMicros",
+        "awsMicros",
+        "feesMicros",
+        "marginMicros",
+        "marginPerRunMicros",
+    )
     return Table(
         f"margin-{label.lower()}",
         f"Margin by {label.lower()}",
@@ -186,12 +193,22 @@ def _aws(report: Figures) -> Table:
 def _rates(report: Figures) -> Table:
     words = {"requests": "Requests", "refused.402": "Refused with 402", "refused.403": "Refused with 403",
              "refused.429": "Refused with 429", "jobs.succeeded": "Jobs succeeded", "jobs.failed": "Jobs failed",
-             "jobs.canceled": "Jobs canceled", "reused": "Results given again"}  # fmt: skip
+             "jobs.canceled": "Jobs canceled", "reused": "Results given again", "tooManyRequests": "429 on any plan"}  # fmt: skip
     metrics = report["rates"]["metrics"]
     total = metrics.get("requests", {}).get("value")
-    shown = [(words.get(name, name.replace("tooManyRequests.", "429 on plan ")), one) for name, one in metrics.items()]
+    shown = [
+        (words.get(name, name.replace("tooManyRequests.", "429 on plan ")), one)
+        for name, one in metrics.items()
+    ]
     found = [
-        ((label,), (number(one["value"]), Cell(amounts.percent(one["value"], total), "", ""), number(one["unknownDays"])))
+        (
+            (label,),
+            (
+                number(one["value"]),
+                Cell(amounts.percent(one["value"], total), "", ""),
+                number(one["unknownDays"]),
+            ),
+        )
         for label, one in sorted(shown)
     ]
     runs = report["rates"]["runs"]
@@ -214,7 +231,12 @@ def _releases(report: Figures) -> Table:
 
 
 def _cohorts(report: Figures) -> Table:
-    words = {"C0": "C0 invited", "C1": "C1 on a paying plan", "C2": "C2 users", "C3": "C3 guests with an account"}
+    words = {
+        "C0": "C0 invited",
+        "C1": "C1 on a paying plan",
+        "C2": "C2 users",
+        "C3": "C3 guests with an account",
+    }
     return Table(
         "cohorts", "Active owners", "Owners with a settled run, each counted once a day.", ("Cohort",), ("Owners",),
         _rows(words.items(), lambda one: ((one[1],), (number(report["cohorts"][one[0]]),))),
