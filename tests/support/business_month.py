@@ -1,8 +1,8 @@
 """A simulated month of business: owners of all kinds, every provider, Stripe's stand-in in this process, a fake clock.
 
-Real use cases on a table in memory: checkouts, webhooks (some days late), runs, failures, an outage, refunds, disputes,
-the daily runs (one of them a day late) and the reports. What an observer saw meanwhile is kept: totals and lots of every
-owner at each midnight, and what each prediction cost.
+Real use cases on a table in memory: checkouts, webhooks (some days late), runs, failures, an outage, refunds,
+disputes, the daily runs (one of them a day late) and the reports. What an observer saw meanwhile is kept: totals and
+lots of every owner at each midnight, and what each prediction cost.
 """
 
 from __future__ import annotations

@@ -185,7 +185,8 @@ def test_a_closing_survives_the_table():
     ("shown", "text"),
     [
         (amounts.money(4999, "eur"), "€49.99"), (amounts.money(7300, "jpy"), "¥7,300"),
-        (amounts.money(-5, "usd"), "−$0.05"), (amounts.money(1234, "kwd"), "KWD 1.234"), (amounts.minor(-5, "usd"), "-0.05"),
+        (amounts.money(-5, "usd"), "−$0.05"), (amounts.money(1234, "kwd"), "KWD 1.234"),
+        (amounts.minor(-5, "usd"), "-0.05"),
         (amounts.usd(1_234_567_890), "$1,234.57"), (amounts.usd(41), "$0.0000"), (amounts.usd(12_345), "$0.0123"),
         (amounts.usd(-284_123), "−$0.28"), (amounts.usd(None), "unknown"), (amounts.micros(-20_000), "-0.020000"),
         (amounts.credits(12_345), "1,234.5"), (amounts.credits(-10), "−1"), (amounts.percent(53, 698), "7.6 %"),

@@ -16,6 +16,7 @@
 ``etags``          whether a client already has what it asks for
 ``ids``            random ids and names; ids sort by time
 ``images``         accepted formats, limits of size
+``income``         what moved at Stripe, what of it is earned, what is owed
 ``jobs``           a job and its items
 ``keyed_hashes``   names for what must not be stored itself
 ``ledger``         ledger entries, holds and balances

@@ -1,8 +1,8 @@
 """What is left of what was earned, by model and by plan, to the micro.
 
-Earned is what subscriptions earned in these days and what the bought credits were worth that were spent. A plan's share
-goes to the models that its owners ran, by the credits they were charged, so the parts add up to the whole. What cannot be
-attributed has a line of its own: plans nobody used, credits that lapsed, fees of Stripe.
+Earned is what subscriptions earned in these days and what the bought credits were worth that were spent. A plan's
+share goes to the models that its owners ran, by the credits they were charged, so the parts add up to the whole. What
+cannot be attributed has a line of its own: plans nobody used, credits that lapsed, fees of Stripe.
 """
 
 from __future__ import annotations

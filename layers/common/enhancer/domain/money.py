@@ -1,7 +1,7 @@
-"""A day at Stripe, summed up: what was paid, given back, disputed and charged as fees; and what of it is for later days.
+"""A day at Stripe, summed up: what was paid, given back, disputed and charged as fees, and what of it is for later.
 
-Amounts are integers in the smallest unit of their currency; currencies are never added together. A day is one in UTC, by
-the time of Stripe's balance transactions (docs.stripe.com/reports/balance-transaction-types).
+Amounts are integers in the smallest unit of their currency; currencies are never added together. A day is one in UTC,
+by the time of Stripe's balance transactions (docs.stripe.com/reports/balance-transaction-types).
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ class Term:
 class MoneyDay:
     """One day at Stripe. ``sums``: currency -> the `SUMS`. ``sold``: name -> currency -> gross, returned and count.
 
-    ``terms``: [plan, interval, currency, start, end, amount] of what was paid or given back for plans. ``final``: it was
-    read when the day was over.
+    ``terms``: [plan, interval, currency, start, end, amount] of what was paid or given back for plans. ``final``: it
+    was read when the day was over.
     """
 
     day: str
@@ -205,7 +205,7 @@ def _sum_of(move: Move) -> str:
 
 
 def _parts(move: Move, sold: Sold) -> dict[tuple[str, str, str, str, str], int]:
-    """Return what an amount was for: (name, plan, interval, first day, day after the last) -> its part of the amount."""
+    """Return what an amount was for: (name, plan, interval, first day, day after the last) -> its part of it."""
     if move.pack:
         return {(f"pack_{move.pack}", "", "", "", ""): move.amount}
     weights: dict[tuple[str, str, str, str, str], int] = {}

@@ -9,30 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from typing import Any, Literal
 
 from enhancer.domain import aws_prices, aws_usage, costs
-from enhancer.domain.closings import FLOWS, Closing
+from enhancer.domain.closings import FLOWS
 from enhancer.domain.costs import RunFigures, SpendRow
+from enhancer.domain.income import (
+    DayBook,
+    Figures,
+    cash,
+    credit_flows,
+    day_before,
+    earned_by_plan,
+    owed,
+    sold,
+    subscriptions,
+    used_by_plan,
+)  # fmt: skip
 from enhancer.domain.margins import margins
-from enhancer.domain.money import MICROS_PER_CENT, SUMS, MoneyDay, Term
+from enhancer.domain.money import MICROS_PER_CENT, Term
 
 SCHEMA = 1
 """Version of the report's shape; it changes when a field goes away or means something else."""
 Kind = Literal["day", "month"]
-Figures = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class DayBook:
-    """All that is known of a day. ``rates``: metric -> its sum, None where CloudWatch has none."""
-
-    day: str
-    closing: Closing | None = None
-    money: MoneyDay | None = None
-    rows: tuple[SpendRow, ...] = ()
-    rates: dict[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A report in the list. ``figures``: its main ones, by name. ``complete``: nothing was missing when it was made.
-    ``made_at``: epoch ms.
+    """A report in the list.
+
+    ``figures``: its main ones, by name. ``complete``: nothing was missing when it was made. ``made_at``: epoch ms.
     """
 
     name: str
@@ -144,89 +144,6 @@ def headline(days: Sequence[DayBook], terms: Sequence[Term]) -> Figures:
     }
 
 
-def cash(days: Sequence[DayBook]) -> dict[str, dict[str, int]]:
-    """Return what moved at Stripe, by currency."""
-    found: dict[str, dict[str, int]] = {}
-    for one in days:
-        for currency, sums in (one.money.sums if one.money else {}).items():
-            into = found.setdefault(currency, dict.fromkeys(SUMS, 0))
-            for name in SUMS:
-                into[name] += sums.get(name, 0)
-    return dict(sorted(found.items()))
-
-
-def sold(days: Sequence[DayBook]) -> list[Figures]:
-    """Return what was sold and given back, by pack or plan, and currency."""
-    found: dict[tuple[str, str], Figures] = {}
-    for one in days:
-        for name, by_currency in (one.money.sold if one.money else {}).items():
-            for currency, sums in by_currency.items():
-                into = found.setdefault((name, currency), {"gross": 0, "returned": 0, "count": 0})
-                for what in into:
-                    into[what] += sums[what]
-    return [{"name": name, "currency": currency, **sums} for (name, currency), sums in sorted(found.items())]
-
-
-def credit_flows(days: Sequence[DayBook]) -> dict[str, dict[str, int]]:
-    """Return what became of the money paid for credits, by currency: the `FLOWS` of the whole time."""
-    found: dict[str, dict[str, int]] = {}
-    for one in (one for one in days if one.closing):
-        for currency, flows in one.closing.worth.items():  # type: ignore[union-attr]
-            into = found.setdefault(currency, dict.fromkeys(FLOWS, 0) | {"opened": flows["opened"]})
-            for name in FLOWS[1:-1]:
-                into[name] += flows[name]
-            into["closed"] = flows["closed"]
-    return dict(sorted(found.items()))
-
-
-def subscriptions(days: Sequence[DayBook], terms: Sequence[Term]) -> list[Figures]:
-    """Return what was billed, earned and is left for later days, by plan, interval and currency."""
-    first, last = days[0].day, days[-1].day
-    found: dict[tuple[str, str, str], dict[str, int]] = {}
-    for term in terms:
-        if term.booked > last:
-            continue
-        into = found.setdefault(
-            (term.plan, term.interval, term.currency), {"opened": 0, "billed": 0, "earned": 0, "closed": 0}
-        )
-        before = term.earned_by(_before(first))
-        is_new = term.booked >= first
-        into["opened"] += 0 if is_new else term.amount - before
-        into["billed"] += term.amount if is_new else 0
-        into["earned"] += term.earned_by(last) - before
-        into["closed"] += term.amount - term.earned_by(last)
-    return [
-        {"plan": plan, "interval": interval, "currency": currency, **sums}
-        for (plan, interval, currency), sums in sorted(found.items())
-        if any(sums.values())
-    ]
-
-
-def earned_by_plan(days: Sequence[DayBook], terms: Sequence[Term]) -> dict[str, int]:
-    """Return what was earned with subscriptions in USD cents, by plan."""
-    found: dict[str, int] = {}
-    for one in subscriptions(days, terms):
-        if one["currency"] == "usd" and one["earned"]:
-            found[one["plan"]] = found.get(one["plan"], 0) + one["earned"]
-    return found
-
-
-def used_by_plan(days: Sequence[DayBook]) -> dict[str, int]:
-    """Return what the bought credits were worth that were spent, in USD cents, by the plan of who spent them."""
-    found: dict[str, int] = {}
-    for one in days:
-        for plan, value in (one.closing.used_by_plan.get("usd", {}) if one.closing else {}).items():
-            found[plan] = found.get(plan, 0) + value
-    return found
-
-
-def owed(days: Sequence[DayBook]) -> dict[str, int | None]:
-    """Return the credits (tenths) that owners had at the end, and their debt; None where the closing is missing."""
-    last = days[-1].closing
-    names = ("available", "held", "debt", "bought", "given")
-    return {name: last.balance.get(name, 0) if last else None for name in names}
-
-
 def cost_rows(rows: Sequence[SpendRow]) -> list[Figures]:
     """Return what runs cost, by provider, model, plan and type of owner. The embedded model's cost is Lambda's."""
     return [
@@ -316,7 +233,7 @@ def budget_of(last: str, books: dict[str, DayBook], budget: int) -> Figures:
 
 def trend(asked: Asked, books: dict[str, DayBook], terms: Sequence[Term]) -> dict[str, Figures]:
     """Return the main figures of the time before: the day before and the month before, as far as they are known."""
-    day = _before(asked.days[0])
+    day = day_before(asked.days[0])
     month = [one for name, one in sorted(books.items()) if name[:7] == _month_before(asked.days[-1][:7])]
     found = {"monthBefore": month}
     if asked.kind == "day":
@@ -368,9 +285,5 @@ def checks(days: Sequence[DayBook], rows: Sequence[SpendRow]) -> list[Figures]:
     return found
 
 
-def _before(day: str) -> str:
-    return (date.fromisoformat(day) - timedelta(days=1)).isoformat()
-
-
 def _month_before(month: str) -> str:
-    return _before(f"{month}-01")[:7]
+    return day_before(f"{month}-01")[:7]

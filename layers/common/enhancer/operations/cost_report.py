@@ -1,7 +1,7 @@
 """Daily at 00:30 UTC and on the first of a month: write the cost report, list it, announce it once.
 
-A report follows from days that were summed up before, so it can be made again at any time and replaces itself. One whose
-sources were not complete is made again by the next daily runs until they are.
+A report follows from days that were summed up before, so it can be made again at any time and replaces itself. One
+whose sources were not complete is made again by the next daily runs until they are.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from enhancer.domain.artifacts import NoArtifact, report_key
 from enhancer.domain.closings import LOOK_BACK_DAYS, bounds, days_between, last_closed
 from enhancer.domain.errors import NotFound, StripeNotConfigured
+from enhancer.domain.income import DayBook, Figures
 from enhancer.domain.money import MoneyDay, Sold, Term
 from enhancer.domain.periods import day_of
 from enhancer.domain.plans import PLANS
-from enhancer.domain.report import Asked, DayBook, Figures, Listed, compose
+from enhancer.domain.report import Asked, Listed, compose
 from enhancer.telemetry import logger
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Done:
 
 
 def asked_for(event: Mapping[str, Any], *, now: int) -> list[Asked]:
-    """Return the reports that an event asks for: of a ``date``, a ``month``, the days ``from`` … ``to``, or what is due.
+    """Return the reports that an event asks for: of a ``date``, a ``month``, days ``from`` … ``to``, or what is due.
 
     Due is yesterday's, and on the first of a month (``{"due": "month"}``) also that of the month before. Raises
     ValueError, which names the field.

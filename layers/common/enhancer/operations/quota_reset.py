@@ -191,7 +191,8 @@ def _plans(owner: Owner, account: Account | None) -> Callable[[int], str]:
 def audited(owner: Owner, deps: BillingDeps) -> tuple[int, list[Entry]]:
     """Return by how much an owner's totals differ from the sum of their entries, in tenths, and the entries.
 
-    The difference must be 0. Raises `StaleVersion` when they changed during each of `READS` readings, so that nothing can be said.
+    The difference must be 0. Raises `StaleVersion` when they changed during each of `READS` readings, so that nothing
+    can be said.
     """
     for _ in range(READS):
         before = deps.ledger.usage_and_balance(owner, now=deps.now()).balance

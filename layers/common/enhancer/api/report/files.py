@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enhancer.api.report.style import STYLE
 from enhancer.api.report.tables import all_tables
 from enhancer.api.shapes.statement_csv import harmless
-from enhancer.domain.report import Figures
+from enhancer.domain.income import Figures
 
 TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}
 """Extension -> content type."""

@@ -9,7 +9,7 @@ from html import escape
 from enhancer.api.report import amounts, charts
 from enhancer.api.report.style import STYLE
 from enhancer.api.report.tables import Cell, Table, all_tables
-from enhancer.domain.report import Figures
+from enhancer.domain.income import Figures
 
 MODELS_SHOWN = 8
 """Most models in the chart of costs; the table has all."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from enhancer.api.report import amounts
-from enhancer.domain.report import Figures
+from enhancer.domain.income import Figures
 
 MEASURES = ("gross", "refunds", "refunds_failed", "disputes", "disputes_won", "fees", "other", "net")
 MONEY_WORDS = ("Paid", "Refunded", "Refunds failed", "Disputed", "Disputes won", "Fees", "Other", "Net")
@@ -193,7 +193,8 @@ def _aws(report: Figures) -> Table:
 def _rates(report: Figures) -> Table:
     words = {"requests": "Requests", "refused.402": "Refused with 402", "refused.403": "Refused with 403",
              "refused.429": "Refused with 429", "jobs.succeeded": "Jobs succeeded", "jobs.failed": "Jobs failed",
-             "jobs.canceled": "Jobs canceled", "reused": "Results given again", "tooManyRequests": "429 on any plan"}  # fmt: skip
+             "jobs.canceled": "Jobs canceled", "reused": "Results given again",
+             "tooManyRequests": "429 on any plan"}  # fmt: skip
     metrics = report["rates"]["metrics"]
     total = metrics.get("requests", {}).get("value")
     shown = [
