@@ -52,7 +52,7 @@ class _Lookup:
 
     def __init__(self, api: Api, since_ms: int, before_ms: int) -> None:
         self._api = api
-        self._window = {"gte": (since_ms - DRAFT_MS) // 1000, "lt": before_ms // 1000}
+        self._window = {"gte": max(0, since_ms - DRAFT_MS) // 1000, "lt": before_ms // 1000}
         self._invoices: dict[str, Json] | None = None
         self._charges: dict[str, Json] = {}
         self._lines: dict[str, tuple[Line, ...]] = {}
