@@ -1,7 +1,7 @@
 """Daily at 00:30 UTC, and on the first of a month: the cost report of the day, or the month, before.
 
 By hand: ``{"date": "2026-11-28"}``, ``{"month": "2026-11"}``, or ``{"from": …, "to": …}`` for a report of each day. A
-report replaces itself; it is announced the first time only. Answer: the names of the reports that were made.
+report replaces itself; it is announced the first time only, several at once are not. Answer: what was made.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ BY_HAND = {"date", "month", "from", "to"}
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Make what the event asks for; a scheduled run also makes reports again that were incomplete. Safe to repeat."""
     wanted = cost_report.asked_for(event, now=runtime.now())
-    done = cost_report.make(wanted, render=render, deps=_deps(), again=not BY_HAND & set(event))
+    by_hand, backfill = BY_HAND & set(event), {"from", "to"} & set(event)
+    done = cost_report.make(wanted, render=render, deps=_deps(), again=not by_hand, tell=not backfill)
     count("CostReportsMade", len(done.made))
     count("CostReportsIncomplete", len(done.incomplete))
     logger.info("cost report", extra=asdict(done))

@@ -115,13 +115,22 @@ def test_without_a_key_for_stripe_there_is_a_report_without_income(reporting, se
         ({"date": "2026-11-20"}, ["day-2026-11-20"]),
     ],
 )  # fmt: skip
-def test_reports_are_made_by_hand_and_of_a_time_that_is_not_over_never_announced(
+def test_reports_are_made_by_hand_and_announced_once_and_only_when_their_time_is_over(
     reporting, served, event, made
 ):
-    """It is the twentieth at noon: today and this month are partial."""
+    """It is the twentieth at noon: today and this month are partial; days that are made up for are no news."""
     done = reporting(event)
-    partial = {"day-2026-11-20", "month-2026-11"} & set(made)
-    assert (done["made"], set(done["announced"])) == (made, set(made) - partial)
+    quiet = {"day-2026-11-20", "month-2026-11"} | (set(made) if "from" in event else set())
+    assert (done["made"], set(done["announced"])) == (made, set(made) - quiet)
+
+
+def test_a_month_that_goes_on_is_one_report_in_the_list(reporting, served):
+    """Made every day by hand, it replaces itself and stands where the whole month will."""
+    for _ in range(3):
+        reporting({"month": "2026-11"})
+        served.clock += DAY_MS
+    (found,), _ = served.books.reports(limit=10)
+    assert (found.name, found.last_day, found.complete) == ("month-2026-11", "2026-11-30", False)
 
 
 @pytest.mark.parametrize(

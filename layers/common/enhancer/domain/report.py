@@ -7,6 +7,7 @@ for credits. Costs are USD; other currencies are shown and enter no margin. What
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -42,6 +43,14 @@ class Asked:
     name: str
     days: tuple[str, ...]
     partial: bool = False
+
+    @property
+    def last_day(self) -> str:
+        """The last day of its time, also where that is not over; the list is sorted by it."""
+        if self.kind == "day":
+            return self.days[-1]
+        year, month = map(int, self.days[0].split("-")[:2])
+        return f"{self.days[0][:7]}-{calendar.monthrange(year, month)[1]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,34 +124,37 @@ def month_report(month: str, *, now: int) -> Asked:
     return Asked("month", f"month-{month}", days, partial=last.isoformat() > last_closed(now))
 
 
-def make(wanted: Sequence[Asked], *, render: Render, deps: ReportDeps, again: bool = False) -> Done:
+def make(
+    wanted: Sequence[Asked], *, render: Render, deps: ReportDeps, again: bool = False, tell: bool = True
+) -> Done:
     """Make reports, and with ``again`` also those of the last weeks that were incomplete. Safe to repeat.
 
-    Raises `StripeUnavailable` while Stripe does not answer: the schedule tries again.
+    ``tell``: announce what was asked for, each report once; those of a time that is not over never. Raises `StripeUnavailable` while Stripe does not answer: the schedule tries again.
     """
     done = Done()
     todo = {one.name: one for one in wanted}
     if again:
         todo |= {one.name: one for one in _incomplete(deps) if one.name not in todo}
+    told = {one.name for one in wanted if tell and not one.partial}
     for asked in todo.values():
-        _make(asked, done, render=render, deps=deps, is_wanted=asked.name in {one.name for one in wanted})
+        _make(asked, done, render=render, deps=deps, tell=asked.name in told)
     return done
 
 
-def _make(asked: Asked, done: Done, *, render: Render, deps: ReportDeps, is_wanted: bool) -> None:
+def _make(asked: Asked, done: Done, *, render: Render, deps: ReportDeps, tell: bool) -> None:
     has_stripe = _read_stripe(asked, done, deps)
     report = figures(asked, deps=deps, stripe=has_stripe)
     for extension, (content, content_type) in render(report).items():
         deps.artifacts.put(report_key(asked.name, extension), content, content_type)
     shown = {name: value for name, value in report["headline"].items() if name != "earned"}
     entry = Listed(
-        asked.name, asked.kind, asked.days[-1], made_at=deps.now(), complete=report["complete"], figures=shown
+        asked.name, asked.kind, asked.last_day, made_at=deps.now(), complete=report["complete"], figures=shown
     )
     deps.books.save_report(entry)
     done.made.append(asked.name)
     if not report["complete"]:
         done.incomplete.append(asked.name)
-    if is_wanted and not asked.partial and deps.books.announce(entry, now=deps.now()):
+    if tell and deps.books.announce(entry, now=deps.now()):
         told = False
         try:
             deps.publish(asked.name, shown, deps.link(asked.name))
