@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Que
 from enhancer import runtime
 from enhancer.accounts import admin
 from enhancer.api.http.app import admits, create_app, entrypoint
-from enhancer.api.report import files, links
+from enhancer.api.report import links
 from enhancer.api.shapes.accounts import (
     BlockRequest,
     CreditsRequest,
@@ -31,7 +31,6 @@ from enhancer.domain.digests import key_of
 from enhancer.domain.errors import InvalidFields, NotFound
 from enhancer.domain.owners import Owner
 from enhancer.domain.periods import day_of
-from enhancer.operations import cost_report
 from enhancer.telemetry import logger
 
 app = create_app(scope=None, admits="admins")
@@ -166,7 +165,7 @@ def reports(
     responses={
         200: {
             "description": "The page, the numbers as CSV, or the figures as JSON.",
-            "content": {kind.partition(";")[0]: {} for kind in files.TYPES.values()},
+            "content": {kind.partition(";")[0]: {} for kind in links.TYPES.values()},
         }
     },
 )
@@ -177,6 +176,9 @@ def report(
     signature: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response[Any]:
     """For administrators; also for whoever has its announced address, until that expires."""
+    from enhancer.api.report.style import policy  # noqa: PLC0415 - hardly any call is about a report
+    from enhancer.operations import cost_report  # noqa: PLC0415
+
     context, named = app.request_context, links.NAME.fullmatch(file)
     if not (until and signature and links.is_good(
         file, until, signature, verified=runtime.signer().verified, now=context.now
@@ -189,10 +191,10 @@ def report(
     headers = {
         "Cache-Control": "no-store",
         "Content-Disposition": disposition,
-        "Content-Security-Policy": files.policy(),
+        "Content-Security-Policy": policy(),
         "Referrer-Policy": "no-referrer",
     }
-    return Response(200, files.TYPES[named[2]], content.decode(), headers)
+    return Response(200, links.TYPES[named[2]], content.decode(), headers)
 
 
 def _moved(

@@ -1,5 +1,7 @@
 """The cost report from the schedule to the administrator: made, announced once, listed, read, and by nobody else."""
 
+import base64
+import hashlib
 import json
 
 import pytest
@@ -173,6 +175,10 @@ def test_administrators_see_the_list_and_the_files(reporting, served, apps, boss
         assert answer.headers["Cache-Control"] == "no-store"
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert "script" not in answer.headers["Content-Security-Policy"]
+    page = boss.get(first["reports"][0]["page"])
+    style = page.content.decode().partition("<style>")[2].partition("</style>")[0]
+    allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"'sha256-{allowed}'" in page.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,8 @@ def make(
 ) -> Done:
     """Make reports, and with ``again`` also those of the last weeks that were incomplete. Safe to repeat.
 
-    ``tell``: announce what was asked for, each report once; those of a time that is not over never. Raises `StripeUnavailable` while Stripe does not answer: the schedule tries again.
+    ``tell``: announce what was asked for, each report once; those of a time that is not over never. Raises
+    `StripeUnavailable` while Stripe does not answer: the schedule tries again.
     """
     done = Done()
     todo = {one.name: one for one in wanted}

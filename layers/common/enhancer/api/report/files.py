@@ -1,21 +1,17 @@
-"""The files of a cost report, and how a browser may show them. They name no owner, address or prompt."""
+"""The files of a cost report. They name no owner, address or prompt."""
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Mapping
 
-from enhancer.api.report.style import STYLE
+from enhancer.api.report.links import TYPES
 from enhancer.api.report.tables import all_tables
 from enhancer.api.shapes.statement_csv import harmless
 from enhancer.domain.income import Figures
 
-TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}
-"""Extension -> content type."""
 COLUMNS = ("report", "table", "row", "measure", "value", "unit")
 
 
@@ -44,12 +40,3 @@ def as_csv(report: Figures) -> str:
                     found = (report["name"], table.id, " / ".join(labels), measure, cell.exact, cell.unit)
                     lines.writerow([harmless(text) for text in found])
     return out.getvalue()
-
-
-def policy() -> str:
-    """Return the Content-Security-Policy under which the page is shown: its own style, and nothing else."""
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; style-src-attr 'unsafe-inline'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'"
-    )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}
+"""Extension -> content type."""
 PURPOSE = "report"
 LINK_SECONDS = 7 * 86_400
 """How long an announced address is good."""

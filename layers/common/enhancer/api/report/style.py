@@ -4,6 +4,11 @@ Colours of the charts differ in brightness as well as hue (Okabe and Ito), so th
 vision and on a black and white print.
 """
 
+from __future__ import annotations
+
+import base64
+import hashlib
+
 STYLE = """
 :root{--bg:#f6f5f2;--card:#fff;--ink:#1d2128;--muted:#626a75;--line:#e3e1db;--grid:#e9e7e1;--accent:#0b5fa5;
 --c0:#0b5fa5;--c1:#e08a00;--c2:#12866a;--c3:#8c3f86;--good:#12705a;--bad:#b3261e;--soft:#eef3f8;color-scheme:light dark}
@@ -67,3 +72,12 @@ section{padding:18px 16px}.scroll{margin:14px -16px -6px;padding:0 16px 6px}}
 --c2:#12866a;--c3:#8c3f86}main{max-width:none;padding:0}section,.tile{break-inside:avoid}
 .scroll{overflow:visible;margin:10px 0 0;padding:0}body{font-size:12px}th,td{padding:4px 0 4px 10px}}
 """.strip()
+
+
+def policy() -> str:
+    """Return the Content-Security-Policy under which the page is shown: its own style, and nothing else."""
+    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; style-src-attr 'unsafe-inline'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from enhancer.api.report.links import PATH
 from enhancer.api.shapes.wire import Wire
-from enhancer.domain.report import Listed
+
+if TYPE_CHECKING:
+    from enhancer.domain.report import Listed
 
 
 class ReportView(Wire):
