@@ -4,9 +4,12 @@ import pytest
 
 from enhancer.api.report import amounts
 from enhancer.domain import closings
+from enhancer.domain.aws_usage import aws_of
 from enhancer.domain.closings import Closing, days_asked, missing_days
+from enhancer.domain.costs import RunFigures, SpendRow
 from enhancer.domain.credits import Lot
 from enhancer.domain.ledger import Entry
+from enhancer.domain.margins import margins
 from enhancer.domain.money import MoneyDay, Move, Term, share
 from enhancer.domain.payments import Line
 from tests.support.world import at
@@ -197,3 +200,36 @@ def test_a_closing_survives_the_table():
 def test_amounts_are_written_exactly(shown, text):
     """Each currency with its own decimals, negative ones with a minus."""
     assert shown == text
+
+
+ROWS = [
+    SpendRow("replicate", "topaz", "pro", "user", 3, RunFigures(150_000, waited_ms=30_000, plan_tenths=150)),
+    SpendRow(
+        "embedded", "local", "pro", "user", 2, RunFigures(82, plan_tenths=20, credit_tenths=7, in_steps=2)
+    ),
+    SpendRow("embedded", "local", "guest", "guest", 1, RunFigures(41, failed=1, waited_ms=900)),
+]
+
+
+def test_aws_is_asked_for_the_time_and_the_requests_of_runs():
+    """Ten seconds of a waiting function each, and the writes of three runs; no steps, so no transitions."""
+    found = aws_of(ROWS[0])
+    assert found["Lambda"] == round((30 * 1769 / 1024 * 0.0000166667 + 3 * 0.2e-6) * 1e6)
+    assert found["DynamoDB"] == round(3 * 34 * 0.625 + 3 * 9 * 0.125)
+    assert "Step Functions" not in {name for name, micros in found.items() if micros}
+    assert aws_of(ROWS[1])["Step Functions"] == 350
+
+
+def test_margins_add_up_to_the_micro_and_nothing_is_lost():
+    """A plan's income goes to its models by what they charged; what nobody ran for stands by itself."""
+    earned = {"subscriptions": {"pro": 1001, "team": 500}, "used": 7, "lapsed": 3}
+    found = margins(ROWS, earned, {"pro": 7}, fees=590_000)
+    for lines in found.values():
+        assert sum(one["earnedMicros"] for one in lines) == (1001 + 500 + 7 + 3) * 10_000
+        assert sum(one["feesMicros"] for one in lines) == 590_000
+        assert sum(one["providerMicros"] for one in lines) == 150_000
+    models = {one["name"]: one for one in found["byModel"]}
+    assert models["topaz"]["earnedMicros"] == round(10_010_000 * 150 / 170)
+    assert models["local"]["earnedMicros"] == 10_010_000 - models["topaz"]["earnedMicros"] + 70_000
+    assert models["not attributed"]["earnedMicros"] == 5_030_000
+    assert models["not attributed"]["marginPerRunMicros"] is None
