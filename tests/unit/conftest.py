@@ -62,6 +62,8 @@ def served(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(runtime, "workflow", lambda: world.workflow)
     monkeypatch.setattr(runtime, "job_deps", lambda: world.job_deps)
     monkeypatch.setattr(runtime, "payments", lambda: world.cashier)
+    monkeypatch.setattr(runtime, "stripe_books", lambda: SimpleNamespace(moves=lambda **_: iter(())))
+    monkeypatch.setattr(runtime, "counts", lambda: None)
     yield world
     aws.clear_caches()
 
