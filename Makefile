@@ -130,6 +130,11 @@ secret: venv-local  ## put or rotate one field of the operator's secrets: ENV=..
 flags: venv  ## phases, switches, caps: ENV=local|staging|production [DO=set SET="phase=I1" REASON="..."] [DO=history|rollback]
 	@ENV=$(ENV) $(MODULE) ops.flags
 
+##@ Operate
+.PHONY: report
+report: venv  ## cost report of a day or month: ENV=local|staging|production [DATE=2026-11-28|MONTH=2026-11]
+	@ENV=$(ENV) DATE=$(DATE) MONTH=$(MONTH) $(MODULE) ops.report
+
 ##@ Keep
 .PHONY: venv venv-local browser openapi events lock
 venv:  ## make .venv with everything a developer needs

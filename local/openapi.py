@@ -49,6 +49,7 @@ PATH_PARTS: dict[str, Json] = {
     "key_id": {"type": "string", "pattern": "^key_[0-9a-z]{36}$"},
     "provider": {"type": "string", "enum": ["google", "github"]},
     "ref": {"type": "string", "maxLength": 512},
+    "file": {"type": "string", "pattern": r"^(day-\d{4}-\d\d-\d\d|month-\d{4}-\d\d)\.(json|csv|html)$"},
     "kind": {"type": "string", "enum": ["results", "uploads"]},
     "owner_type": {"type": "string", "enum": ["guest", "user"]},
     "owner_id": {"type": "string", "pattern": "^[0-9a-z]{1,64}$"},

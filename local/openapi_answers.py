@@ -88,6 +88,7 @@ OWN: dict[Operation, tuple[str, ...]] = {
     ("get", f"{IMAGES}/usage"): ("X-Usage-Limit", "X-Usage-OwnerType", "X-Usage-Plan"),
     ("get", f"{BILLING}/ledger"): ("Content-Disposition", "X-Next-Cursor"),
     ("get", "/api/account/export"): ("Content-Disposition",),
+    ("get", f"{ADMIN}/reports/{{file}}"): ("Content-Disposition",),
     ("get", "/r2-ai/.+"): ("ETag", "Content-Disposition"),
     ("head", "/r2-ai/.+"): ("ETag", "Content-Disposition"),
 }  # fmt: skip

@@ -1,16 +1,17 @@
-"""/api/admin/...: credits, plans, blocking, the flags. For signed-in administrators; API keys are refused."""
+"""/api/admin/...: credits, plans, blocking, flags, cost reports. For signed-in administrators; no API keys."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
 
 from enhancer import runtime
 from enhancer.accounts import admin
-from enhancer.api.http.app import create_app, entrypoint
+from enhancer.api.http.app import admits, create_app, entrypoint
+from enhancer.api.report import links
 from enhancer.api.shapes.accounts import (
     BlockRequest,
     CreditsRequest,
@@ -30,9 +31,10 @@ from enhancer.api.shapes.flags import (
     RollbackRequest,
     Version,
 )
+from enhancer.api.shapes.reports import ReportsView, ReportView
 from enhancer.api.shapes.wire import Success, ok
 from enhancer.domain.digests import key_of
-from enhancer.domain.errors import InvalidFields
+from enhancer.domain.errors import InvalidFields, NotFound
 from enhancer.domain.flags import Flags
 from enhancer.domain.flags_document import differences
 from enhancer.domain.owners import Owner
@@ -171,6 +173,56 @@ def roll_back(body: Annotated[RollbackRequest, Body()]) -> Response[Success[Flag
         flags=runtime.flags(),
     )
     return _told(before, after)
+
+
+@app.get("/api/admin/reports", summary="Cost reports", tags=["admin"])
+def reports(
+    limit: Annotated[int, Query(ge=1, le=100)] = 30,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response[Success[ReportsView]]:
+    """Of days and months, newest first, each with its main figures and where its files are."""
+    _ = app.request_context.admin
+    found, following = runtime.books().reports(limit=limit, after=cursor)
+    return ok(ReportsView(reports=[ReportView.of(one) for one in found], next_cursor=following))
+
+
+@app.get(
+    "/api/admin/reports/<file>",
+    summary="A cost report",
+    tags=["admin"],
+    responses={
+        200: {
+            "description": "The page, the numbers as CSV, or the figures as JSON.",
+            "content": {kind.partition(";")[0]: {} for kind in links.TYPES.values()},
+        }
+    },
+)
+@admits("everybody")
+def report(
+    file: str,
+    until: Annotated[int | None, Query(ge=0, le=10**11)] = None,
+    signature: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response[Any]:
+    """For administrators; also for whoever has its announced address, until that expires."""
+    from enhancer.api.report.style import policy  # noqa: PLC0415 - hardly any call is about a report
+    from enhancer.operations import cost_report  # noqa: PLC0415
+
+    context, named = app.request_context, links.NAME.fullmatch(file)
+    if not (until and signature and links.is_good(
+        file, until, signature, verified=runtime.signer().verified, now=context.now
+    )):  # fmt: skip
+        _ = context.admin
+    if named is None:
+        raise NotFound
+    content = cost_report.file_of(named[1], named[2], artifacts=runtime.artifacts())
+    disposition = "inline" if named[2] == "html" else f'attachment; filename="{file}"'
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Disposition": disposition,
+        "Content-Security-Policy": policy(),
+        "Referrer-Policy": "no-referrer",
+    }
+    return Response(200, links.TYPES[named[2]], content.decode(), headers)
 
 
 def _moved(

@@ -27,6 +27,7 @@ RESOURCES = {
     "charges": ("/v1/charges", "charge"),
     "refunds": ("/v1/refunds", "refund"),
     "disputes": ("/v1/disputes", "dispute"),
+    "balance_transactions": ("/v1/balance_transactions", "balance_transaction"),
     "events": ("/v1/events", "event"),
     "subscription_schedules": ("/v1/subscription_schedules", "subscription_schedule"),
 }  # the name that scripts use, the path, and the kind of object

@@ -193,6 +193,24 @@ def dispute(dispute_id: str, now: int, *, of: Json, amount: int, reason: str, st
     }  # fmt: skip
 
 
+def balance_transaction(
+    transaction_id: str, now: int, *, of: Json, kind: str, category: str, amount: int, fee: int
+) -> Json:
+    """Return a movement of the account's balance; a fee is positive, an amount that leaves the account negative."""
+    details = {
+        "amount": fee, "application": None, "currency": of["currency"],
+        "description": "Stripe processing fees" if category == "charge" else "Dispute fee",
+        "type": "stripe_fee",
+    }  # fmt: skip
+    return {
+        "id": transaction_id, "object": "balance_transaction", "amount": amount,
+        "available_on": now + 2 * 86400, "balance_type": "payments", "created": now, "currency": of["currency"],
+        "description": of.get("description"), "exchange_rate": None, "fee": fee,
+        "fee_details": [details] if fee else [], "net": amount - fee, "reporting_category": category,
+        "source": of["id"], "status": "pending", "type": kind,
+    }  # fmt: skip
+
+
 def subscription_item(
     item_id: str, of: Json, *, subscription: str, start: int, end: int, quantity: int, created: int
 ) -> Json:

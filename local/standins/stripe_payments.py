@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from local.standins import stripe_objects as objects
 from local.standins.control import Json
+from local.standins.stripe_balance import Balance
 from local.standins.stripe_events import Events
 from local.standins.stripe_http import Refused, integer, merged
 from local.standins.stripe_store import Store
@@ -20,6 +21,7 @@ class Payments:
     def __init__(self, store: Store, events: Events) -> None:
         self._store = store
         self._events = events
+        self._balance = Balance(store)
         store.hidden["charge", "refunds"] = self._refunds
 
     def begin(
@@ -49,6 +51,7 @@ class Payments:
             "latest_charge": charge["id"],
             "last_payment_error": None,
         }
+        self._balance.paid(charge)
         self._events.tell("charge.succeeded", charge)
         self._events.tell("payment_intent.succeeded", intent)
         return charge
@@ -106,6 +109,7 @@ class Payments:
         )
         refunded = charge["amount_refunded"] + amount
         charge |= {"amount_refunded": refunded, "refunded": refunded == charge["amount"]}
+        self._balance.refunded(refund)
         self._events.tell("refund.created", refund)
         self._events.tell("charge.refunded", charge)
         return refund
@@ -116,7 +120,8 @@ class Payments:
             raise Refused(f"Refund {refund['id']} is {refund['status']}.")
         charge = self._store.get("charge", refund["charge"])
         charge |= {"amount_refunded": charge["amount_refunded"] - refund["amount"], "refunded": False}
-        refund |= {"failure_reason": "lost_or_stolen_card", "failure_balance_transaction": None}
+        refund |= {"failure_reason": "lost_or_stolen_card"}
+        self._balance.refund_failed(refund)
         self._events.update("refund.updated", refund, {"status": "failed"})
         self._events.tell("refund.failed", refund)
         return refund
@@ -140,6 +145,8 @@ class Payments:
             )
         )
         charge |= {"disputed": True, "_open_dispute": status not in INQUIRIES}
+        if status not in INQUIRIES:
+            self._balance.withdrawn(dispute)
         self._events.tell("charge.dispute.created", dispute)
         if status not in INQUIRIES:
             self._events.tell("charge.dispute.funds_withdrawn", dispute)
@@ -151,8 +158,11 @@ class Payments:
             raise Refused(f"status is one of {', '.join(UNDECIDED)}")
         before = dispute["status"]
         self._store.get("charge", dispute["charge"])["_open_dispute"] = status not in INQUIRIES
+        withdrawn = before in (*INQUIRIES, "won") and status not in INQUIRIES
+        if withdrawn:
+            self._balance.withdrawn(dispute)
         self._events.update("charge.dispute.updated", dispute, {"status": status})
-        if before in (*INQUIRIES, "won") and status not in INQUIRIES:
+        if withdrawn:
             self._events.tell("charge.dispute.funds_withdrawn", dispute)
         return dispute
 
@@ -162,6 +172,8 @@ class Payments:
             raise Refused(f"status is one of {', '.join(ENDS)}")
         if dispute["status"] in ENDS:
             raise Refused(f"Dispute {dispute['id']} is {dispute['status']}.")
+        if status == "won" and dispute["status"] not in INQUIRIES:
+            self._balance.reinstated(dispute)
         dispute["status"] = status
         charge = self._store.get("charge", dispute["charge"])
         charge["_open_dispute"] = status in ("lost", "prevented")

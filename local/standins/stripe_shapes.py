@@ -66,6 +66,7 @@ SHAPES: dict[str, Shape] = {
     "refunds.list": leaves(f"{PAGE} charge payment_intent"),
     "disputes.update": leaves("evidence expand metadata submit"),
     "disputes.list": leaves(f"{PAGE} charge payment_intent"),
+    "balance_transactions.list": leaves(f"{PAGE} currency payout source type"),
     "events.list": leaves(f"{PAGE} type types"),
 }
 RETRIEVE = leaves("expand")

@@ -11,7 +11,8 @@ from local.standins.stripe_http import Refused, integer, no_such
 
 DEPTH = 4  # how many levels may be expanded
 PREFIXES = {
-    "account": "acct_", "billing_portal.session": "bps_", "charge": "ch_", "checkout.session": "cs_test_a1",
+    "account": "acct_", "balance_transaction": "txn_",
+    "billing_portal.session": "bps_", "charge": "ch_", "checkout.session": "cs_test_a1",
     "customer": "cus_", "dispute": "du_", "event": "evt_", "invoice": "in_", "invoice_payment": "inpay_",
     "item": "li_", "line_item": "il_", "payment_intent": "pi_", "payment_method": "pm_", "price": "price_",
     "product": "prod_", "refund": "re_", "subscription": "sub_", "subscription_item": "si_",

@@ -224,7 +224,7 @@ class Lab:
         found: Counter[str] = Counter()
         for provider in providers:
             for record in self.deployed.store.table.under(f"COST#{day_of(now())}", f"{provider}#"):
-                if record["sk"].endswith(f"#{plan}" if plan else ""):
+                if not plan or f"#{plan}#" in record["sk"]:
                     found[provider] += record["micros"]
         return found
 

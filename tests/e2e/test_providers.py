@@ -69,7 +69,7 @@ def stage(lab: Lab) -> Stage:
 def booked(stage: Stage, alias: str) -> dict[str, int]:
     """The record of today's cost of a model."""
     record = stage.lab.deployed.store.table.get(
-        keys.spend(day_of(now()), model_named(alias).provider, alias, PLANS[0])
+        keys.spend(day_of(now()), model_named(alias).provider, alias, PLANS[0], "user")
     )
     return {name: int((record or {}).get(name, 0)) for name in ("micros", "runs", "failed")}
 

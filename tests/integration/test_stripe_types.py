@@ -17,11 +17,13 @@ from stripe._object_classes import OBJECT_CLASSES
 from stripe.params import billing_portal
 from stripe.params import checkout as sessions
 
+from enhancer.adapters.stripe.books import StripeBooks
 from local.standins.stripe_http import nested
-from tests.support.stripe_account import PLAN, Cashier
+from tests.support.stripe_account import KEY, PLAN, Cashier
 from tests.support.stripe_types import faults, form_faults
 
 ONE = "[^/]+"
+FAR_MS = 4_000_000_000_000
 PARAMS: dict[str, type] = {
     "POST /v1/customers": params.CustomerCreateParams,
     "POST /v1/checkout/sessions": sessions.SessionCreateParams,
@@ -43,6 +45,7 @@ PARAMS: dict[str, type] = {
     "GET /v1/disputes": params.DisputeListParams,
     "POST /v1/refunds": params.RefundCreateParams,
     "GET /v1/events": params.EventListParams,
+    "GET /v1/balance_transactions": params.BalanceTransactionListParams,
 }
 """The parameters of every request that the adapter sends."""
 
@@ -92,6 +95,7 @@ def everything(cashier: Cashier) -> None:
     list(payments.subscriptions(customer=cashier.customer))
     payments.portal(cashier.customer, return_url="http://127.0.0.1:8787/account", locale="de")
     list(payments.events(since_ms=0, types=["charge.refunded", "refund.failed"]))
+    list(StripeBooks(lambda _: KEY, cashier.stand_in.url).moves(since_ms=0, before_ms=FAR_MS))
 
 
 @pytest.fixture

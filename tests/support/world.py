@@ -18,6 +18,7 @@ from enhancer.adapters.aws.artifacts import Artifacts
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.accounts import Accounts
 from enhancer.adapters.dynamodb.allowances import Allowances
+from enhancer.adapters.dynamodb.books import Books
 from enhancer.adapters.dynamodb.jobs import Jobs
 from enhancer.adapters.dynamodb.ledger import Ledger
 from enhancer.adapters.dynamodb.owner_data import OwnerRecords
@@ -107,7 +108,7 @@ class World:
             Accounts(table, self.allowances),
             OwnerRecords(table, self.allowances),
         )
-        self.links, self.spend = StripeLinks(table), Spend(table)
+        self.links, self.spend, self.books = StripeLinks(table), Spend(table), Books(table)
 
     def records(self) -> list[dict[str, Any]]:
         """Everything in the table."""
@@ -208,6 +209,7 @@ class World:
             links=self.links,
             accounts=self.accounts,
             ledger=self.ledger,
+            books=self.books,
             prices=PRICES,
             live=False,
             promotion_codes=False,

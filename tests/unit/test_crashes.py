@@ -12,9 +12,9 @@ from tests.support.world import World
 
 PLAN = "pro"
 CALLS = 8
-"""A run whose price is split: look, hold (refused), look at what is left, hold, book, settle, whether few credits are
-left; and one never made."""
-HOLD, SETTLE = 3, 5
+"""A run whose price is split: look, hold (refused), look at what is left, hold, settle, whether few credits are left,
+book; and one never made."""
+HOLD, SETTLE = 3, 4
 
 
 def lived(*, doomed=None, after=False):

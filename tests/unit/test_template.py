@@ -233,6 +233,10 @@ NOTICES = {"NOTICES_TOPIC_ARN": {"Ref": "Notices"}}
 PARKED = {"PARKED_QUEUE_URL": {"Ref": "BillingDeadLetters"}}
 OWN = {"Generate": MODEL | MACHINE | NOTICES, "FinishItem": NOTICES, "Billing": PARKED, "StripeWebhook": PARKED,
        "QuotaReset": NOTICES | PARKED, "Jobs": MACHINE, "Sweep": MACHINE, "StartPrediction": MODEL,
+       "CostReport": {
+           "REPORTS_TOPIC_ARN": {"Ref": "Reports"}, "MONTHLY_BUDGET_USD": {"Ref": "MonthlyBudgetUsd"},
+           "API_URL": {"Fn::Sub": "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"},
+       },
        "Health": MODEL | MACHINE, "ProviderWebhook": MACHINE,
        "Account": MACHINE | {"EXPORT_FUNCTION_NAME": {"Fn::Sub": "${Export}:live"}},
        "SignIn": {

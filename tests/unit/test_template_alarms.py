@@ -12,8 +12,8 @@ ALARMS = template.resources(TEMPLATE, "AWS::CloudWatch::Alarm")
 RUNBOOK = (template.ROOT / "docs" / "operations.md").read_text("utf-8")
 OWN = {"Ref": "AWS::StackName"}
 COUNTED = (
-    "BillingParked", "ClosingBroken", "FunctionCrashes", "JobsEnded", "JobsEnded", "LedgerDifference",
-    "OldestJobSeconds", "PaidNotGranted", "SpendShare", "SpendShare", "StripeWebhook5xx",
+    "BillingParked", "ClosingBroken", "CostReportsMade", "FunctionCrashes", "JobsEnded", "JobsEnded",
+    "LedgerDifference", "OldestJobSeconds", "PaidNotGranted", "SpendShare", "SpendShare", "StripeWebhook5xx",
 )  # fmt: skip
 
 
@@ -44,8 +44,8 @@ def test_every_alarm_reaches_the_operator_and_says_what_happened(name):
 
 
 THRESHOLDS = {
-    "SweepMissing": 1, "ApiFails": 5, "FinishItemFails": 2, "FinishJobFails": 2, "ReleaseFails": 2,
-    "JobsFail": 20, "JobTooOld": 300, "SpendHigh": 80, "SpendCapReached": 100,
+    "SweepMissing": 1, "ReportMissing": 1, "ApiFails": 5, "FinishItemFails": 2, "FinishJobFails": 2,
+    "ReleaseFails": 2, "JobsFail": 20, "JobTooOld": 300, "SpendHigh": 80, "SpendCapReached": 100,
 }  # fmt: skip
 """Of the others one is too much."""
 
@@ -56,6 +56,7 @@ def test_silence_is_no_alarm_but_for_what_must_never_be_silent(name):
     found = ALARMS[name]["Properties"]
     sign, silence = {
         "SweepMissing": ("LessThanThreshold", "breaching"),
+        "ReportMissing": ("LessThanThreshold", "breaching"),
         "SpendCapReached": ("GreaterThanOrEqualToThreshold", "notBreaching"),
     }.get(name, ("GreaterThanThreshold", "notBreaching"))
     assert (found["ComparisonOperator"], found["TreatMissingData"]) == (sign, silence)

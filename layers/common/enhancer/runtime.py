@@ -36,13 +36,16 @@ from enhancer.telemetry import count, report_to
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
+    from enhancer.adapters.aws.counts import Counts
     from enhancer.adapters.aws.dead_letters import DeadLetters
     from enhancer.adapters.aws.notices import Notices
+    from enhancer.adapters.dynamodb.books import Books
     from enhancer.adapters.dynamodb.owner_data import OwnerRecords
     from enhancer.adapters.http.download import Downloads
     from enhancer.adapters.images.pixels import Photo
     from enhancer.adapters.signin.base import SignIn
     from enhancer.adapters.signing import Signer
+    from enhancer.adapters.stripe.books import StripeBooks
     from enhancer.adapters.stripe.gateway import Payments
     from enhancer.billing.deps import BillingDeps, Parked
     from enhancer.domain.jobs import Item, Job
@@ -220,6 +223,14 @@ def spend() -> Spend:
 
 
 @cache
+def books() -> Books:
+    """Days summed up, for the cost report."""
+    from enhancer.adapters.dynamodb.books import Books  # noqa: PLC0415 - only functions that close days or report
+
+    return Books(table())
+
+
+@cache
 def flags() -> FlagStore:
     """The operator's flags, at most half a minute old; until there are any, what the stack's parameters say."""
     here = settings()
@@ -248,6 +259,11 @@ def enabled(model: Model) -> bool:
     if model.provider == "embedded":
         return True
     return gate().admits(model) and _has_key(model.provider) and flags().get().lets_run(model)
+
+
+def invited() -> frozenset[str]:
+    """Return the e-mail addresses that the operator's flags invite (cohort C0), none where the flags know no such."""
+    return frozenset(getattr(flags().get(), "invited", ()))
 
 
 def spend_cap() -> int:
@@ -280,6 +296,34 @@ def payments() -> Payments:
         return stripe_secret(fresh=fresh).get("secretKey", "")
 
     return Payments(secret_key, settings().stripe_url)
+
+
+@cache
+def stripe_books() -> StripeBooks:
+    """Stripe's own books, for the cost report."""
+    from enhancer.adapters.stripe.books import StripeBooks  # noqa: PLC0415 - only the report
+
+    def secret_key(fresh: bool) -> str:  # noqa: FBT001 - the adapter's question
+        return stripe_secret(fresh=fresh).get("secretKey", "")
+
+    return StripeBooks(secret_key, settings().stripe_url)
+
+
+@cache
+def counts() -> Counts | None:
+    """Our metrics at CloudWatch; None where nothing says under which name they are."""
+    from enhancer.adapters.aws.counts import Counts  # noqa: PLC0415 - only the report
+
+    namespace = settings().metrics_namespace
+    return Counts(boto3.client("cloudwatch", config=_QUICK), namespace) if namespace else None
+
+
+def publish_report(subject: str, text: str) -> None:
+    """Tell the operator of a cost report, by the topic of reports; raises where it does not take it."""
+    from enhancer.adapters.aws.notices import publish_text  # noqa: PLC0415 - only the report
+
+    topic = settings().reports_topic
+    publish_text(boto3.client("sns", config=_QUICK) if topic else None, topic, subject=subject, text=text)
 
 
 def stripe_secret(*, fresh: bool = False) -> dict[str, str]:
@@ -326,6 +370,7 @@ def billing_deps(*, keyless: bool = False) -> BillingDeps:
         links=StripeLinks(table()),
         accounts=accounts(),
         ledger=ledger(),
+        books=books(),
         prices=prices(),
         live=stripe_mode() == "live" if keyless else payments().is_live(),
         promotion_codes=settings().promotion_codes,

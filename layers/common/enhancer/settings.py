@@ -83,14 +83,17 @@ class Settings:
     plan_gating: bool
     credits_cta: bool
     flags_fresh_seconds: int
+    function: str
+    sentry_dsn: str
+    reports_topic: str
+    api_url: str
+    metrics_namespace: str
+    monthly_budget_usd: int
 
     @property
     def sells_plans(self) -> bool:
         """True where a plan can be bought."""
         return bool(self.monthly_prices or self.annual_prices)
-
-    function: str
-    sentry_dsn: str
 
     @property
     def replicate_is_local(self) -> bool:
@@ -141,6 +144,10 @@ class Settings:
             flags_fresh_seconds=_whole(environ, "FLAGS_FRESH_SECONDS", 30, least=1, most=30),
             function=_function(environ),
             sentry_dsn=environ.get("SENTRY_DSN", ""),
+            reports_topic=environ.get("REPORTS_TOPIC_ARN", ""),
+            api_url=environ.get("API_URL", "").rstrip("/"),
+            metrics_namespace=environ.get("POWERTOOLS_METRICS_NAMESPACE", ""),
+            monthly_budget_usd=_whole(environ, "MONTHLY_BUDGET_USD", 0),
             memory_mb=_whole(environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1769),
         )
 

@@ -74,6 +74,17 @@ def export_upscale_and_schedules(add: Cases) -> None:
         "resources": [scheduled["resources"][0].replace("sweep", "quota-reset")],
     }
     add.direct("quota_reset.every-day", "returns", scheduled | daily)
+    add.direct("quota_reset.by-hand", "returns", {"from": "2026-11-17", "to": "2026-11-18"})
+    add.direct("quota_reset.day-to-come", "ValueError", {"close": "2199-01-01"})
+    report = {
+        "time": "2026-11-20T00:30:00Z",
+        "resources": [scheduled["resources"][0].replace("sweep", "cost-report")],
+    }
+    add.direct("cost_report.every-day", "returns", scheduled | report)
+    add.direct("cost_report.every-month", "returns", {"due": "month"})
+    add.direct("cost_report.day", "returns", {"date": "2026-11-18"})
+    add.direct("cost_report.month", "returns", {"month": "2026-10"})
+    add.direct("cost_report.no-day", "ValueError", {"date": "yesterday"})
 
 
 def steps(add: Cases) -> None:

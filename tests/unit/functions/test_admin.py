@@ -22,6 +22,7 @@ ROUTES = [
     ("POST", "/api/admin/flags", {"off": ["replicate"], **WHY}),
     ("GET", "/api/admin/flags/history", {}),
     ("POST", "/api/admin/flags/rollback", {"version": 1, **WHY}),
+    ("GET", "/api/admin/reports", {}),
 ]
 
 
@@ -95,6 +96,9 @@ def test_these_are_all_routes_there_are(apps):
     app = functions.load("admin").app
     there = {(route.method, route.path) for route in app._static_routes + app._dynamic_routes}
     here = {(method, path) for method, path, _ in ROUTES}
+    here |= {
+        ("GET", "/api/admin/reports/<file>")
+    }  # also by signed addresses: tests/unit/functions/test_cost_report.py
     assert there == here
 
 

@@ -13,7 +13,7 @@ from tests.support.events import CONTEXT
 
 NOTHING = {
     "expired": 0, "warned": 0, "found": [], "followed": 0, "heard": 0, "parked": 0, "paid_off": 0, "checked": 0,
-    "differences": {}, "broken": 0,
+    "differences": {}, "closed": ["2026-11-19"], "broken": 0,
 }  # fmt: skip
 
 

@@ -137,7 +137,7 @@ def test_a_canceled_request_stops_its_prediction_and_is_booked_once(world, calle
     with pytest.raises(JobCanceled):
         world.finish(submitted)
     day = day_of(world.clock)
-    line = world.table.get(keys.spend(day, "replicate", "real-esrgan", "pro"))
+    line = world.table.get(keys.spend(day, "replicate", "real-esrgan", "pro", "user"))
     assert (world.replicate.running, line["runs"]) == ({}, 1)
     assert world.spend.total(day) == line["micros"] == world.replicate.cost
 
@@ -156,7 +156,7 @@ def test_a_request_that_was_canceled_before_its_prediction_was_named_is_booked_a
     submitted = world.submit(caller, ORDER)
     with pytest.raises(JobCanceled):
         world.finish(submitted)
-    line = world.table.get(keys.spend(day_of(world.clock), "replicate", "real-esrgan", "pro"))
+    line = world.table.get(keys.spend(day_of(world.clock), "replicate", "real-esrgan", "pro", "user"))
     assert (world.replicate.running, line["micros"], line["runs"]) == ({}, ESTIMATE, 1)
 
 
@@ -293,5 +293,5 @@ def test_a_run_that_ends_after_its_job_has_expired_is_booked_once(world, caller,
     day = day_of(world.clock)
     with pytest.raises(JobExpired):
         world.finish(world.submit(caller, ORDER))
-    line = world.table.get(keys.spend(day, "replicate", "real-esrgan", "pro"))
+    line = world.table.get(keys.spend(day, "replicate", "real-esrgan", "pro", "user"))
     assert (line["micros"], line["runs"], world.spend.total(day)) == (ESTIMATE, 1, ESTIMATE)

@@ -42,7 +42,7 @@ def total(world):
 
 def line(world, provider, model):
     """Micros, runs and failures of a model today."""
-    found = world.table.get(keys.spend(day_of(world.clock), provider, model, "pro")) or {}
+    found = world.table.get(keys.spend(day_of(world.clock), provider, model, "pro", "user")) or {}
     return found.get("micros", 0), found.get("runs", 0), found.get("failed", 0)
 
 

@@ -68,7 +68,7 @@ def test_what_a_prediction_did_cost_replaces_what_was_set_aside(world, caller, j
     started = world.clock
     done = world.execute(job)
     assert (done.items[0].cost, total(world)) == (REPLICATE_COST, REPLICATE_COST)
-    line = world.table.get(keys.spend(day_of(started), "replicate", "real-esrgan", "pro"))
+    line = world.table.get(keys.spend(day_of(started), "replicate", "real-esrgan", "pro", "user"))
     assert (line["micros"], line["runs"], line["failed"]) == (REPLICATE_COST, 1, 0)
     world.finish_item(job)
     assert total(world) == REPLICATE_COST

@@ -196,14 +196,14 @@ def test_a_difference_of_a_tenth_is_found_and_named(world, account, name):
 def test_what_is_wrong_with_one_owner_keeps_nobody_else_from_being_closed(world, account, monkeypatch):
     """It is counted and logged; the next closing tries again."""
     other = world.person()
-    real = quota_reset.difference_of
+    real = quota_reset.audited
 
     def broken(owner, deps):
         if owner == account.owner:
             raise RuntimeError
         return real(owner, deps)
 
-    monkeypatch.setattr(quota_reset, "difference_of", broken)
+    monkeypatch.setattr(quota_reset, "audited", broken)
     closed = close(world)
     assert (closed.broken, closed.checked) == (1, 1)
     assert other.owner.id not in closed.differences
@@ -229,3 +229,104 @@ def test_guests_and_deleted_owners_are_checked_too(world):
     assert close(world).checked == 1
     world.table.update(keys.account(guest.owner), "SET available = :one", values={":one": 1})
     assert list(close(world).differences) == [guest.owner.id]
+
+
+# ------------------------------------------------------------------------------------------ closings
+
+
+def closings(world, first, last):
+    return world.books.closings(first, last)
+
+
+def test_days_that_were_missed_are_closed_each_by_the_times_of_its_entries(world, account):
+    """Bought on the twentieth, spent on the twenty-first, closed on the twenty-third; the same when closed in time."""
+    world.bought(account)
+    world.told()
+    assert close(world).closed == ["2026-11-19"]
+    world.clock += DAY_MS
+    caller = caller_of(world, account)
+    world.settle(world.hold(world.job(caller, [(0, 700)]), plan="free"))
+    world.clock += 2 * DAY_MS
+    assert close(world).closed == ["2026-11-20", "2026-11-21", "2026-11-22"]
+    found = closings(world, "2026-11-19", "2026-11-22")
+    assert [one.worth.get("usd", {}).get("closed", 0) for one in found.values()] == [0, 4000, 3440, 3440]
+    assert found["2026-11-20"].entries["purchase"]["free"]["credits"] == 5000
+    assert found["2026-11-21"].entries["settle"]["guest"]["credits"] == 700
+    assert (found["2026-11-21"].used_by_plan, found["2026-11-22"].entries) == ({"usd": {"free": 560}}, {})
+    assert close(world).closed == []
+
+
+def test_a_run_that_dies_closes_no_day_and_the_next_one_closes_it_whole(world, account, monkeypatch):
+    """Nothing is stored before every ledger was read."""
+    world.bought(account)
+    world.told()
+    world.person()
+    world.clock += DAY_MS
+    real, read = world.ledger.entries, []
+
+    def dying(owner):
+        read.append(owner)
+        if len(read) == 2:
+            raise KeyboardInterrupt
+        return real(owner)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(world.ledger, "entries", dying)
+        with pytest.raises(KeyboardInterrupt):
+            close(world)
+    assert closings(world, "2026-11-19", "2026-11-20") == {}
+    assert close(world).closed == ["2026-11-20"]
+    assert closings(world, "2026-11-20", "2026-11-20")["2026-11-20"].balance["bought"] == 5000
+
+
+def test_a_closing_without_an_owner_says_so_and_is_made_again(world, account, monkeypatch):
+    """A complete one is never replaced."""
+    world.bought(account)
+    world.told()
+    world.clock += DAY_MS
+    real = quota_reset.audited
+
+    def broken(owner, deps):
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(quota_reset, "audited", broken)
+        assert close(world).closed == ["2026-11-20"]
+    found = closings(world, "2026-11-20", "2026-11-20")["2026-11-20"]
+    assert (found.missing, found.is_complete) == (1, False)
+    assert quota_reset.audited is real
+    assert close(world).closed == ["2026-11-20"]
+    assert closings(world, "2026-11-20", "2026-11-20")["2026-11-20"].is_complete
+    again = quota_reset.close(deps=world.billing_deps, notify=world.notify, days=["2026-11-20"])
+    assert again.closed == []
+
+
+def test_a_day_long_past_is_closed_by_hand(world, account):
+    """No daily run looks back that far."""
+    world.bought(account)
+    world.told()
+    world.clock += 90 * DAY_MS
+    assert close(world).closed == ["2027-02-17"]
+    asked = ["2026-11-19", "2026-11-20"]
+    done = quota_reset.close(deps=world.billing_deps, notify=world.notify, days=asked)
+    assert done.closed == asked
+    found = closings(world, "2026-11-19", "2026-11-20")
+    assert [one.balance.get("bought", 0) for one in found.values()] == [0, 5000]
+
+
+def test_the_closing_of_a_deleted_owner_stays_whole_and_invited_ones_are_counted_apart(world, account):
+    """The ledger outlives the account; its credits are still counted."""
+    world.bought(account)
+    world.told()
+    caller = caller_of(world, account)
+    world.settle(world.hold(world.job(caller, [(0, 10)]), plan="free"))
+    world.clock += DAY_MS
+    invited = frozenset({"a@example.com"})
+    quota_reset.close(deps=world.billing_deps, notify=world.notify, invited=invited)
+    assert closings(world, "2026-11-20", "2026-11-20")["2026-11-20"].active == {"C0": 1}
+    world.owner_records.mark_deleted(world.again(account), now=world.clock)
+    world.owner_records.purge(account.owner, now=world.clock)
+    world.clock += DAY_MS
+    close(world)
+    found = closings(world, "2026-11-21", "2026-11-21")["2026-11-21"]
+    assert (found.balance["available"], found.worth["usd"]["closed"]) == (4990, 3992)

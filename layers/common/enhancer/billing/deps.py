@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from enhancer.adapters.dynamodb.accounts import Accounts
+    from enhancer.adapters.dynamodb.books import Books
     from enhancer.adapters.dynamodb.ledger import Ledger
     from enhancer.adapters.dynamodb.stripe_links import StripeLinks
     from enhancer.adapters.stripe.gateway import Payments
@@ -44,6 +45,7 @@ class BillingDeps:
     links: StripeLinks
     accounts: Accounts
     ledger: Ledger
+    books: Books
     prices: Prices
     live: bool
     promotion_codes: bool

@@ -84,6 +84,7 @@ def grant_pack(checkout: Checkout, *, deps: BillingDeps, event: str | None = Non
         source=source_of(checkout),
         movement=movement,
         bought_at=checkout.created,
+        paid=(checkout.amount if checkout.net_amount is None else checkout.net_amount, checkout.currency),
         event=event,
     )
 

@@ -4,8 +4,10 @@
 ``api_keys``       form, scopes and limits of API keys
 ``artifacts``      keys of stored files in the bucket
 ``aws_prices``     AWS's list prices, dated
+``aws_usage``      what a run makes AWS count, and what that costs
 ``availability``   which models may run in an environment
 ``callers``        who sent a request: a guest, a user or an API key
+``closings``       the closing of a day: what all ledgers did, what is owed at midnight
 ``cohorts``        who is let in while the product is opened step by step
 ``costs``          what a run costs us, in USD micros; the providers' prices
 ``credits``        packs of credits, lots, expiry
@@ -18,10 +20,13 @@
 ``health``         what a deep health check says about each part
 ``ids``            random ids and names; ids sort by time
 ``images``         accepted formats, limits of size
+``income``         what moved at Stripe, what of it is earned, what is owed
 ``jobs``           a job and its items
 ``keyed_hashes``   names for what must not be stored itself
 ``ledger``         ledger entries, holds and balances
+``margins``        what is left of what was earned, by model and plan
 ``models``         the catalogue of models
+``money``          a day at Stripe, summed up
 ``owners``         who owns things: a guest or a user
 ``paths``          paths that a browser may be sent to; loopback URLs
 ``payments``       what Stripe tells us, as values
@@ -33,6 +38,7 @@
 ``recovery``       what follows a failed try: again, another model, or the end
 ``refs``           which item of which job, attempt and turn; in events, paths and keys
 ``refusals``       the errors of quotas that are used up
+``report``         the cost report
 ``stripe_prices``  Stripe's price ids of packs and plans
 ``subscriptions``  subscriptions, and the plan and months they give
 """

@@ -50,6 +50,12 @@ def closing_report_key(day: str) -> str:
     return f"{REPORTS}/closing/{day}.json"
 
 
+def report_key(name: str, extension: str) -> str:
+    """Return the key of a cost report; ``name`` as ``day-2026-11-20`` or ``month-2026-11``."""
+    kind, _, period = name.partition("-")
+    return f"{REPORTS}/{kind}/{period}.{extension}"
+
+
 def prefixes_of(owner: Owner) -> list[str]:
     """Return the prefixes under which every stored file of an owner lies."""
     return [f"{kind}/{owner.type}/{owner.id}/" for kind in (INCOMING, UPLOADS, RESULTS, EXPORTS)]

@@ -60,6 +60,37 @@ PRICES: dict[str, UnitPrice] = {
 """By slug; a slug with a pinned version by its bare name, without owner and version."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunFigures:
+    """What is booked of an ended run, and added up for the cost report; all of it whole numbers.
+
+    ``micros``: its cost. ``failed``: 1 if it gave no result. ``milliseconds``: how long it took, 0 where that is not
+    known. ``waited_ms``: how long a function of ours waited for it. ``kilopixels``: thousands of pixels of the result.
+    ``plan_tenths`` and ``credit_tenths``: what its owner was charged. ``in_steps``: 1 if the state machine ran it.
+    """
+
+    micros: int
+    failed: int = 0
+    milliseconds: int = 0
+    waited_ms: int = 0
+    kilopixels: int = 0
+    plan_tenths: int = 0
+    credit_tenths: int = 0
+    in_steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRow:
+    """All runs of a day by one provider and model (its alias), for owners of one plan and type."""
+
+    provider: str
+    model: str
+    plan: str
+    owner_type: str
+    runs: int
+    sums: RunFigures
+
+
 def estimated(slug: str) -> int:
     """Return what a run is expected to cost, USD micros; 0 for the embedded model."""
     found = _price(slug)

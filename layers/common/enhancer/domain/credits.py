@@ -43,7 +43,8 @@ class Lot:
     ``source``: what they came from, such as ``checkout#cs_1``: the once-key ``ONCE#<source>`` lets them arrive once.
     ``credits``: how many arrived, in tenths. ``expires_at``: epoch ms. ``owed_back``: how many are to be taken back
     because the payment was refunded or disputed. ``clawed_back``: how many of those were still available and were
-    taken; the difference became debt.
+    taken; the difference became debt. ``arrived_at``: epoch ms. ``paid``: what was paid for them, without taxes, in the
+    smallest unit of ``currency``; 0 for a gift.
     """
 
     source: str
@@ -51,6 +52,9 @@ class Lot:
     expires_at: int
     owed_back: int = 0
     clawed_back: int = 0
+    arrived_at: int = 0
+    paid: int = 0
+    currency: str = ""
 
     @property
     def net(self) -> int:

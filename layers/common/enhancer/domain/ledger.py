@@ -122,7 +122,7 @@ class Entry:
 
     ``at``: epoch ms. ``credits``: tenths, never negative; the kind says which way they go. ``plan``: tenths of the
     plan's month, for the statement. ``debt``: by how much the debt changed. ``ref``: id of the checkout or invoice that
-    it is about.
+    it is about. ``owner_plan``: the plan that the job was ordered with, for the closing of the day.
     """
 
     id: str
@@ -136,6 +136,7 @@ class Entry:
     actor: str | None = None
     debt: int = 0
     ref: str | None = None
+    owner_plan: str | None = None
 
     @property
     def change(self) -> int:

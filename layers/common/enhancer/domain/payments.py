@@ -57,7 +57,8 @@ class Checkout:
     """A Stripe checkout session.
 
     ``status``: ``open``, ``complete`` or ``expired``. ``paid``: the payment arrived, or none was needed. ``amount``:
-    before discounts and taxes. ``url``: where the customer pays, while it is open.
+    before discounts and taxes. ``url``: where the customer pays, while it is open. ``net_amount``: after discounts and
+    before taxes; None where that is not known.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Checkout:
     metadata: dict[str, str]
     created: int
     url: str | None = None
+    net_amount: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

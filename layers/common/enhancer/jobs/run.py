@@ -78,6 +78,7 @@ def run(
         seconds = time.perf_counter() - started
         done = settle(job, tries.item, outcome, seconds=seconds, closes=True, deps=deps)
         problem = None
+        tries.book_made(done)
         return replace(job, status="succeeded", items=(done,), updated_at=deps.now())
     except (AlreadyResolved, StaleAttempt, JobCanceled):
         deps.artifacts.delete(tries.item.target)  # nobody pays for it, so nobody keeps it
@@ -88,6 +89,7 @@ def run(
         raise
     finally:
         if problem:
+            tries.book_made(None)
             tries.stop()
             release(job, tries.item, problem, closes=True, deps=deps)
             tries.stop_begun()
@@ -99,7 +101,8 @@ class _Tries:
 
     It has a prediction as long as one may be running: noted in the job before it starts, so that whoever comes after a
     crash finds it, and named as soon as its name is known. ``tried`` is the item of the last try, if it ended without
-    a name: its prediction may have begun all the same.
+    a name: its prediction may have begun all the same. ``made``: cost, day and milliseconds of a good try that is still
+    to be booked.
     """
 
     job: Job
@@ -108,6 +111,7 @@ class _Tries:
     ends: float
     gone: float
     tried: Item | None = None
+    made: tuple[int, str, int] | None = None
 
     def to_end(self) -> Outcome:
         """Try until it worked, nothing helps any more, or time is up (`StillRunning`, `OutOfTime`)."""
@@ -217,18 +221,33 @@ class _Tries:
             self._book(0, day=day, failed=True)
             raise
         except EnhancerError as problem:
-            self._book(problem.cost, day=day, failed=True)
+            self._book(problem.cost, day=day, failed=True, since=began)
             raise
-        self._book(outcome.cost, day=day, failed=False)
-        milliseconds = round((time.monotonic() - began) * 1000, 1)
+        milliseconds = _ms_since(began)
         count("PredictionMilliseconds", milliseconds, provider=job.model_of(item).provider)
+        if not self._is_overdue():
+            self.made = outcome.cost, day, milliseconds
         return outcome
 
-    def _book(self, micros: int, *, day: str, failed: bool) -> None:
+    def book_made(self, settled: Item | None) -> None:
+        """Book the good try: after the item was settled, because only then it is known what the owner was charged."""
+        made, self.made = self.made, None
+        if made:
+            micros, day, milliseconds = made
+            book(
+                self.job, self.item, micros, day=day, failed=False, deps=self.deps, settled=settled,
+                milliseconds=milliseconds,
+            )  # fmt: skip
+
+    def _book(self, micros: int, *, day: str, failed: bool, since: float | None = None) -> None:
         """Book what a try did cost, unless its job is overdue: then the sweep ends it, and books its estimate."""
+        if not self._is_overdue():
+            took = 0 if since is None else _ms_since(since)
+            book(self.job, self.item, micros, day=day, failed=failed, deps=self.deps, milliseconds=took)
+
+    def _is_overdue(self) -> bool:
         noted = self.item.prediction
-        if noted is None or self.deps.now() <= noted.started_at + DEADLINE_MS:
-            book(self.job, self.item, micros, day=day, failed=failed, deps=self.deps)
+        return noted is not None and self.deps.now() > noted.started_at + DEADLINE_MS
 
     def _fits(self) -> bool:
         """Whether the model that comes next can do it inside a request."""
@@ -264,6 +283,10 @@ def await_end(job: Job, *, jobs: Jobs, seconds_max: float) -> Job:
     if not job.is_open and item.output is None:
         raise problem_of(item.error) if item.error else errors.JobCanceled()
     return job
+
+
+def _ms_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
 
 
 def _why_resolved(job: Job, deps: JobDeps) -> EnhancerError:

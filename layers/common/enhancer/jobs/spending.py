@@ -26,16 +26,39 @@ def set_aside(job: Job, item: Item, *, deps: JobDeps) -> str:
     return day
 
 
-def book(job: Job, item: Item, micros: int, *, day: str, failed: bool, deps: JobDeps) -> None:
-    """Count what a try of this item did cost, in place of what was set aside."""
-    model = job.model_of(item)
+def book(
+    job: Job,
+    item: Item,
+    micros: int,
+    *,
+    day: str,
+    failed: bool,
+    deps: JobDeps,
+    settled: Item | None = None,
+    milliseconds: int = 0,
+) -> None:
+    """Count what a try of this item did cost, in place of what was set aside.
+
+    ``settled``: the item as it was charged for; None where nothing was. ``milliseconds``: how long the try took.
+    """
+    model, output = job.model_of(item), settled.output if settled else None
+    figures = costs.RunFigures(
+        micros=micros,
+        failed=int(failed),
+        milliseconds=milliseconds,
+        waited_ms=milliseconds if job.kind == "sync" else 0,
+        kilopixels=round(output.width * output.height / 1000) if output else 0,
+        plan_tenths=settled.charged.plan if settled else 0,
+        credit_tenths=settled.charged.credits if settled else 0,
+        in_steps=int(job.kind == "async"),
+    )
     deps.spend.book(
         day,
         provider=model.provider,
         model=model.alias,
         plan=job.plan,
-        micros=micros,
+        owner_type=job.owner.type,
+        figures=figures,
         set_aside=micros if model.provider == "embedded" else costs.estimated(model.slug),
-        failed=failed,
         now=deps.now(),
     )

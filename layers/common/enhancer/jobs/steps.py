@@ -109,12 +109,13 @@ def finish_item(ref: Ref, error: str | None, *, deps: JobDeps) -> float | None:
         return _after(problem, job, item, deps)
     seconds = (deps.now() - _started_at(item, deps)) / 1000
     try:
-        settle(job, item, outcome, seconds=seconds, closes=False, deps=deps)
+        done = settle(job, item, outcome, seconds=seconds, closes=False, deps=deps)
     except AlreadyResolved:
         return None
     day = day_of(_started_at(item, deps))
-    book(job, item, outcome.cost, day=day, failed=False, deps=deps)
-    count("PredictionMilliseconds", seconds * 1000, provider=job.model_of(item).provider)
+    milliseconds = round(seconds * 1000)
+    book(job, item, outcome.cost, day=day, failed=False, deps=deps, settled=done, milliseconds=milliseconds)
+    count("PredictionMilliseconds", milliseconds, provider=job.model_of(item).provider)
     return None
 
 

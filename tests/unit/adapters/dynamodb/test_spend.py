@@ -3,20 +3,22 @@
 import pytest
 
 from enhancer.adapters.dynamodb import keys
+from enhancer.domain.costs import RunFigures, SpendRow
 
 DAY = "2026-11-20"
 
 
-def book(world, **more):
-    told = {
-        "provider": "replicate",
-        "model": "topaz",
-        "plan": "pro",
-        "micros": 0,
-        "set_aside": 0,
-        "failed": False,
-    }
-    world.spend.book(DAY, **(told | more), now=world.clock)
+def book(world, *, set_aside=0, plan="pro", owner_type="user", micros=0, **figures):
+    world.spend.book(
+        DAY,
+        provider="replicate",
+        model="topaz",
+        plan=plan,
+        owner_type=owner_type,
+        figures=RunFigures(micros, **figures),
+        set_aside=set_aside,
+        now=world.clock,
+    )
 
 
 def set_aside(world, micros, cap, day=DAY):
@@ -64,16 +66,32 @@ def test_room_that_a_cheaper_run_left_can_be_used(world):
 def test_the_report_counts_micros_runs_and_failures_by_provider_model_and_plan(world):
     """One line each; a failed run is a run."""
     book(world, micros=50)
-    book(world, micros=7, failed=True)
+    book(world, micros=7, failed=1)
     book(world, plan="free", micros=1)
-    line = world.table.get(keys.spend(DAY, "replicate", "topaz", "pro"))
+    line = world.table.get(keys.spend(DAY, "replicate", "topaz", "pro", "user"))
     assert {name: line[name] for name in ("micros", "runs", "failed")} == {
         "micros": 57,
         "runs": 2,
         "failed": 1,
     }
-    assert world.table.get(keys.spend(DAY, "replicate", "topaz", "free"))["runs"] == 1
-    assert world.table.get(keys.spend(DAY, "replicate", "gfpgan", "pro")) is None
+    assert world.table.get(keys.spend(DAY, "replicate", "topaz", "free", "user"))["runs"] == 1
+    assert world.table.get(keys.spend(DAY, "replicate", "gfpgan", "pro", "user")) is None
+
+
+def test_the_rows_of_a_day_add_up_what_its_runs_did(world):
+    """By type of owner, too; a row that an earlier version wrote, without one, is read by its plan."""
+    ran = {"milliseconds": 900, "waited_ms": 900, "kilopixels": 1920, "plan_tenths": 10, "credit_tenths": 5}
+    book(world, micros=50, **ran)
+    book(world, micros=50, in_steps=1, **ran)
+    book(world, plan="guest", owner_type="guest")
+    set_aside(world, 1, 1)
+    old = keys.spend(DAY, "replicate", "topaz", "guest", "x")
+    world.table.put({**old, "sk": "replicate#topaz#guest", "runs": 2, "micros": 3, "failed": 1})
+    assert list(world.spend.rows(DAY)) == [
+        SpendRow("replicate", "topaz", "guest", "guest", 2, RunFigures(3, 1)),
+        SpendRow("replicate", "topaz", "guest", "guest", 1, RunFigures(0)),
+        SpendRow("replicate", "topaz", "pro", "user", 2, RunFigures(100, 0, 1800, 1800, 3840, 20, 10, 1)),
+    ]
 
 
 def test_every_day_has_its_own_cap(world):
@@ -87,5 +105,5 @@ def test_the_figures_end_after_more_than_a_year(world):
     """So that a year can be compared with the one before."""
     set_aside(world, 1, 1)
     book(world, micros=1, set_aside=1)
-    for key in (keys.spend_total(DAY), keys.spend(DAY, "replicate", "topaz", "pro")):
+    for key in (keys.spend_total(DAY), keys.spend(DAY, "replicate", "topaz", "pro", "user")):
         assert world.table.get(key)["expires"] == world.clock // 1000 + 400 * 86_400

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 
+def publish_text(client: SNSClient | None, topic: str, *, subject: str, text: str) -> None:
+    """Publish a text for people to a topic; it is only logged without a client. Raises botocore's errors."""
+    if client is None:
+        logger.info("no topic for this", extra={"subject": subject})
+        return
+    client.publish(TopicArn=topic, Subject=subject[:100], Message=text)
+
+
 class Notices:
     """The topic ``topic`` (ARN). With ``client=None`` notices are only logged.
 

@@ -3,6 +3,7 @@
 ``accounts``       users, their sessions and sign-in identities
 ``allowances``     what an identity had used when its account was deleted
 ``api_keys``       API keys and what is charged through them
+``books``          days summed up, for the cost report
 ``flags``          the operator's flags
 ``jobs``           jobs with their items
 ``keys``           every key of the table; opens with the data model

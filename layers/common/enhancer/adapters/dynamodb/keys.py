@@ -29,8 +29,11 @@ Identity         IDENTITY#<provider>#<subject> -                            the 
 Allowance        IDENTITY#<provider>#<hash>    USAGE#<period>               used before its account was deleted; TTL
 E-mail           EMAIL#<sha256>                <user>                       users with this address
 Stripe customer  STRIPE#<customer>             -                            the user with this customer id
-Cost day         COST#2026-11-20               <provider>#<alias>#<plan>    figures of the cost report; TTL
+Cost day         COST#2026-11-20               <provider>#<alias>#<plan>#…  runs by type of owner, for the report; TTL
 Cost day: total  same                          TOTAL                        what the daily cap is compared with; TTL
+Books, ledgers   BOOKS#2026-11                 2026-11-20#ledger            the closing of a day: what all ledgers did
+Books, Stripe    same                          2026-11-20#stripe            a day at Stripe, summed up
+Report           REPORTS                       <last day>#<kind>#<name>     a cost report and its main figures
 Flags            FLAGS                         -                            the operator's flags
 Flags: audit     same                          AUDIT#<entry>                who changed them, and why
 ================ ============================= ============================ ========================================
@@ -228,9 +231,23 @@ def open_shard(job_id: str) -> str:
     return f"OPEN#{hashlib.sha256(job_id.encode()).digest()[0] % OPEN_SHARDS}"
 
 
-def spend(day: str, provider: str, model: str, plan: str) -> Key:
-    """What a model cost us on a day for the owners of a plan; ``model`` is its alias."""
-    return {"pk": f"COST#{day}", "sk": f"{provider}#{model}#{plan}"}
+def spend(day: str, provider: str, model: str, plan: str, owner_type: str) -> Key:
+    """What a model cost us on a day for the owners of a plan and type; ``model`` is its alias."""
+    return {"pk": f"COST#{day}", "sk": f"{provider}#{model}#{plan}#{owner_type}"}
+
+
+def books(day: str, kind: str) -> Key:
+    """A day summed up: of all ledgers (``ledger``), or at Stripe (``stripe``)."""
+    return {"pk": f"BOOKS#{day[:7]}", "sk": f"{day}#{kind}"}
+
+
+REPORTS = "REPORTS"
+"""The partition of cost reports."""
+
+
+def report(last_day: str, kind: str, name: str) -> Key:
+    """A cost report: a month's sorts right behind its last day's."""
+    return {"pk": REPORTS, "sk": f"{last_day}#{kind}#{name}"}
 
 
 def spend_total(day: str) -> Key:

@@ -108,7 +108,7 @@ class Ledger(CreditLots):
             writes.append(result_index.maker_write(job, job.items[0], earlier, now=now))
         for hold, entry_id in zip(holds, entry_ids, strict=True):
             writes.append(once(keys.hold_once(job.owner, hold), AlreadyHeld))
-            writes.append(write_entry(job.owner, _movement("hold", hold, entry_id, now)))
+            writes.append(write_entry(job.owner, _movement("hold", hold, entry_id, now, job.plan)))
         writes += _usage_writes(job.owner, holds, plan, key_cap, now)
         credits = sum(hold.credits for hold in holds)
         cap = plan.jobs_at_once if job.counted else None
@@ -151,12 +151,13 @@ class Ledger(CreditLots):
         settled = replace(hold, plan=charged.plan, credits=charged.credits)
         writes = [
             once(keys.resolution_once(job.owner, hold), AlreadyResolved),
-            write_entry(job.owner, _movement("settle", settled, entry_id, now)),
+            write_entry(job.owner, _movement("settle", settled, entry_id, now, job.plan)),
             _item_write(job, item, changes, job_status="succeeded" if closes else None, now=now),
             result_index.maker_write(job, item, None, now=now),
         ]
         if rest.total:
-            entry = _movement("release", rest, f"{entry_id}_rest", now, reason="cheaper_model")
+            rest_id = f"{entry_id}_rest"
+            entry = _movement("release", rest, rest_id, now, job.plan, reason="cheaper_model")
             writes.append(write_entry(job.owner, entry))
         if rest.plan:
             writes.append(_take_off(keys.usage(job.owner, hold.month), rest.plan))
@@ -207,7 +208,7 @@ class Ledger(CreditLots):
         hold = item.hold
         writes = [
             once(keys.resolution_once(job.owner, hold), AlreadyResolved),
-            write_entry(job.owner, _movement("release", hold, entry_id, now, reason=reason)),
+            write_entry(job.owner, _movement("release", hold, entry_id, now, job.plan, reason=reason)),
             _item_write(job, item, changes, job_status="failed" if closes else None, now=now),
             _take_off(keys.usage(job.owner, hold.day), 1),
         ]
@@ -294,7 +295,9 @@ def _read(record: Record) -> Entry:
     return Entry(**{name: record[name] for name in Entry.__slots__ if name in record})
 
 
-def _movement(kind: EntryKind, hold: Hold, entry_id: str, now: int, reason: str | None = None) -> Entry:
+def _movement(
+    kind: EntryKind, hold: Hold, entry_id: str, now: int, owner_plan: str, reason: str | None = None
+) -> Entry:
     return Entry(
         id=entry_id,
         kind=kind,
@@ -304,6 +307,7 @@ def _movement(kind: EntryKind, hold: Hold, entry_id: str, now: int, reason: str 
         job_id=hold.job_id,
         item=hold.item,
         reason=reason,
+        owner_plan=owner_plan,
     )
 
 

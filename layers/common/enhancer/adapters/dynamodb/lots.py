@@ -44,16 +44,19 @@ class CreditLots:
         source: str,
         movement: Movement,
         bought_at: int | None = None,
+        paid: tuple[int, str] = (0, ""),
         event: str | None = None,
     ) -> bool:
         """Add credits (tenths) once per ``source``, as a lot of their own, and pay off debt with them first.
 
-        ``bought_at``: epoch ms from which their expiry is counted; now unless given. ``event``: id of the Stripe event
-        that tells of them. Returns False when the source was used before; raises `AlreadyApplied` when the event was
-        applied before, `NotFound` when the account was deleted.
+        ``bought_at``: epoch ms from which their expiry is counted; now unless given. ``paid``: amount and currency, in
+        its smallest unit, without taxes. ``event``: id of the Stripe event that tells of them. Returns False when the
+        source was used before; raises `AlreadyApplied` when the event was applied before, `NotFound` when the account
+        was deleted.
         """
         entry = _entry_of(kind, credits, movement)
-        lot = Lot(source, credits, expiry_of(bought_at or movement.now))
+        expires_at = expiry_of(bought_at or movement.now)
+        lot = Lot(source, credits, expires_at, arrived_at=movement.now, paid=paid[0], currency=paid[1])
         before = self._totals(owner)
         pays = min(before.debt, before.available + credits)
         writes = [_source(owner, source, entry), *event_once(owner, event, movement.now)]

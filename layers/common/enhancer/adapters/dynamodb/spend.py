@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
+
 from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.table import ConditionFailed, Table
+from enhancer.domain.costs import RunFigures, SpendRow
 
+ALWAYS = ("micros", "failed")
+"""What a row has even when it is 0; the rest is written only when there is something to add."""
 KEPT_SECONDS = 400 * 86_400
 """How long the counters of a day are stored."""
 
@@ -40,23 +46,37 @@ class Spend:
         provider: str,
         model: str,
         plan: str,
-        micros: int,
+        owner_type: str,
+        figures: RunFigures,
         set_aside: int,
-        failed: bool,
         now: int,
     ) -> None:
-        """Count the cost of an ended run by provider, model and plan, and correct what was set aside for it."""
+        """Add an ended run to its provider, model, plan and type of owner, and correct what was set aside for it."""
+        counted = {name: number for name, number in asdict(figures).items() if number or name in ALWAYS}
+        added = "".join(f", {name} :{name}" for name in counted)
         self._table.update(
-            keys.spend(day, provider, model, plan),
-            "SET expires = :ttl ADD micros :micros, runs :one, failed :failed",
-            values={":ttl": _ttl(now), ":micros": micros, ":one": 1, ":failed": int(failed)},
+            keys.spend(day, provider, model, plan, owner_type),
+            f"SET expires = :ttl ADD runs :one{added}",
+            values={":ttl": _ttl(now), ":one": 1, **{f":{name}": number for name, number in counted.items()}},
         )
-        if micros != set_aside:
+        if figures.micros != set_aside:
             self._table.update(
                 keys.spend_total(day),
                 "SET expires = :ttl ADD used :difference",
-                values={":ttl": _ttl(now), ":difference": micros - set_aside},
+                values={":ttl": _ttl(now), ":difference": figures.micros - set_aside},
             )
+
+    def rows(self, day: str) -> Iterable[SpendRow]:
+        """Yield what was added up on a day, by provider, model, plan and type of owner."""
+        for record in self._table.under(keys.spend_total(day)["pk"]):
+            if record["sk"] == "TOTAL":
+                continue
+            provider, model, plan, *more = record["sk"].split("#")
+            owner_type = (
+                more[0] if more else "guest" if plan == "guest" else "user"
+            )  # an earlier version's row
+            numbers = {name: record.get(name, 0) for name in RunFigures.__slots__}
+            yield SpendRow(provider, model, plan, owner_type, record.get("runs", 0), RunFigures(**numbers))
 
     def total(self, day: str) -> int:
         """Return what all providers cost on a day in USD micros, running predictions as estimated."""

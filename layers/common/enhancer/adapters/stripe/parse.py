@@ -44,7 +44,12 @@ def checkout(found: Json) -> Checkout:
         metadata=dict(found.get("metadata") or {}),
         created=ms(found["created"]),
         url=found.get("url"),
+        net_amount=(found.get("amount_total") or 0) - _tax(found),
     )
+
+
+def _tax(found: Json) -> int:
+    return int((found.get("total_details") or {}).get("amount_tax") or 0)
 
 
 def snapshot(found: Json) -> Snapshot:

@@ -9,6 +9,7 @@
 ``models``         the catalogue
 ``picture_texts``  what is wrong with a picture, where the usual text says too little
 ``problem_texts``  what is wrong with a field, in words
+``reports``        the list of cost reports
 ``runs``           uploads, prices, refusals, results
 ``statement_csv``  the statement as CSV
 ``usage``          what is used and left

@@ -28,14 +28,14 @@ def as_csv(entries: Iterable[MovementView]) -> str:
             _time(one.at), one.id, one.kind, one.change, one.balance, one.plan, one.debt, one.job_id, one.reason,
             one.actor, one.ref,
         )  # fmt: skip
-        lines.writerow([_harmless("" if value is None else f"{value}") for value in found])
+        lines.writerow([harmless("" if value is None else f"{value}") for value in found])
     return out.getvalue()
+
+
+def harmless(text: str) -> str:
+    """Return text with an apostrophe in front if a spreadsheet would run it as a formula; numbers stay numbers."""
+    return f"'{text}" if text.startswith(_RISKY) and not _NUMBER.fullmatch(text) else text
 
 
 def _time(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _harmless(text: str) -> str:
-    """Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay numbers."""
-    return f"'{text}" if text.startswith(_RISKY) and not _NUMBER.fullmatch(text) else text
