@@ -47,8 +47,9 @@ PAGE_BYTES = 60_000
 """What a first visit transfers: the budget that `tests/unit/functions/test_web_weight.py` holds the page to."""
 KEPT_MONTHS = 24
 """Records without an end (ledger, once-keys) are priced as those of a table so old."""
-VCPU_SECONDS = {"standard": 6.0, "pro": 380.0}
-"""What a megapixel through the embedded network takes (docs/performance.md)."""
+VCPU_SECONDS = {"standard": 7.0, "pro": 380.0}
+"""What a megapixel through the embedded network takes: the photo model 1.1 to 1.2 times the 6 s of the one for drawings
+(side by side, on one core), pro as in docs/performance.md."""
 VCPU_MB = 1769
 """Memory that comes with one vCPU."""
 WAIT_SECONDS = {"real-esrgan": 10.2, "gfpgan": 10.2, "topaz": 15.0, "nano-banana": 10.0, "flux-klein": 3.0}

@@ -283,7 +283,11 @@ def typed(scene: Scene, env: Mapping[str, str]) -> list[str]:
 def _typed(shell: Shell, block: Block, scene: Scene, problems: list[str]) -> None:
     """Type a block as the reader would, and look at what it answers."""
     scene.shop.told()
-    code = runbook.filled(block.code.replace("ENV=production", "ENV=local"), scene.known)
+    try:
+        code = runbook.filled(block.code.replace("ENV=production", "ENV=local"), scene.known)
+    except AssertionError as unknown:  # what comes before the section failed, and says why
+        problems.append(f"## {block.heading}\n{unknown}")
+        return
     output, failed = shell.type(code)
     left = runbook.missing(block.expected, output)
     if failed or left:
