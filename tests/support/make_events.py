@@ -25,7 +25,6 @@ FILES = (
     "generate.async",
     "generate.guest",
     "generate.missing-csrf-header",
-    "generate.pixel-bomb",
     "generate.scale-beyond-plan",
     "generate.text-named-png",
     "health.cheap",

@@ -163,16 +163,16 @@ WORKERS_AI = {"sd15", "flux-klein"}
 )  # fmt: skip
 def test_a_model_runs_where_its_environment_its_key_and_the_operator_let_it(deployed, secret, values, hosted):
     """The embedded one always does."""
-    assert deployed(secret, **values) == hosted | {"local"}
+    assert deployed(secret, **values) == hosted | {"local", "restore"}
 
 
 def test_a_flag_switches_a_model_off_and_sets_the_cap(deployed, world):
     """Without a deployment; without a cap of its own the price file's counts."""
-    assert deployed(KEYS, **EVERYTHING) == REPLICATE | WORKERS_AI | {"local"}
+    assert deployed(KEYS, **EVERYTHING) == REPLICATE | WORKERS_AI | {"local", "restore"}
     assert runtime.spend_cap() == SPEND_CAP_MICROS
     set_flags(runtime.table(), off=("replicate", "sd15", "local"), spend_cap=0)
     runtime.flags.cache_clear()
-    assert {model.alias for model in CATALOGUE if runtime.enabled(model)} == {"flux-klein", "local"}
+    assert {model.alias for model in CATALOGUE if runtime.enabled(model)} == {"flux-klein", "local", "restore"}
     assert runtime.spend_cap() == 0
 
 

@@ -123,7 +123,7 @@ def test_states_functions_folders_and_substitutions_have_one_name():
     """StartPrediction: state, logical id, placeholder; start_prediction: folder. In both directions."""
     for name, state in TASKS.items():
         assert state["Arguments"]["FunctionName"] == f"${{{name}}}"
-        assert RESOURCE["DefinitionSubstitutions"][name] == {"Fn::GetAtt": [name, "Arn"]}
+        assert RESOURCE["DefinitionSubstitutions"][name] == {"Fn::Sub": f"${{{name}.Arn}}:live"}
         assert FUNCTIONS[name]["CodeUri"] == f"functions/{snake(name)}"
         assert snake(name) in functions.NAMES
     steps = {name for name in FUNCTIONS if f"steps.{snake(name)}(" in source(name)}
@@ -146,7 +146,7 @@ def test_the_machine_may_call_its_steps_and_nothing_else():
     (policy,) = RESOURCE["Policies"]
     (statement,) = policy["Statement"]
     assert statement["Action"] == "lambda:InvokeFunction"
-    assert {one["Fn::GetAtt"][0] for one in statement["Resource"]} == set(TASKS)
+    assert {one["Fn::Sub"] for one in statement["Resource"]} == {f"${{{name}.Arn}}:live" for name in TASKS}
 
 
 def test_only_ids_travel():

@@ -12,7 +12,7 @@ ALARMS = template.resources(TEMPLATE, "AWS::CloudWatch::Alarm")
 RUNBOOK = (template.ROOT / "docs" / "operations.md").read_text("utf-8")
 OWN = {"Ref": "AWS::StackName"}
 COUNTED = (
-    "BillingParked", "ClosingBroken", "CostReportsMade", "FunctionCrashes", "JobsEnded", "JobsEnded",
+    "BillingParked", "ClosingBroken", "CostReportsMade", "FlagsIgnored", "FunctionCrashes", "JobsEnded", "JobsEnded",
     "LedgerDifference", "OldestJobSeconds", "PaidNotGranted", "SpendShare", "SpendShare", "StripeWebhook5xx",
 )  # fmt: skip
 

@@ -211,7 +211,7 @@ def test_nobody_writes_secrets():
 
 
 SERVICES = {"dynamodb": "dynamodb", "s3": "s3", "lambda": "lambda", "stepfunctions": "states", "sns": "sns",
-            "sqs": "sqs", "secretsmanager": "secretsmanager"}  # fmt: skip
+            "sqs": "sqs", "secretsmanager": "secretsmanager", "cloudwatch": "cloudwatch"}  # fmt: skip
 """boto3's names of the services that functions call, and the names that rights have for them."""
 MEANS = {
     "dynamodb:TransactWriteItems": {"PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"},

@@ -55,6 +55,9 @@ METRICS = {
     "LedgerDifference": Metric(),
     "PaidNotGranted": Metric(),
     "ClosingBroken": Metric(),
+    "CostReportsMade": Metric(),
+    "CostReportsIncomplete": Metric(),
+    "FlagsIgnored": Metric(by="problem"),
 }
 """Every metric that the code counts. A dimension has few values, and is never an owner."""
 _Counted = tuple[str, float, str]

@@ -1,5 +1,7 @@
 """The tie between our own model's run and its job: it stops when it should, and its end wakes the waiting step."""
 
+from dataclasses import replace
+
 import pytest
 
 from enhancer.api import model_watch
@@ -124,7 +126,7 @@ def test_work_with_a_use_goes_on_and_asks_once_per_interval(served, job, time, r
 def test_a_run_of_an_earlier_attempt_stops_and_wakes_nobody(served, job, time):
     """The next attempt has a run and a token of its own; a late result of the old one is dropped."""
     caller = served.caller("pro")
-    owner_caller = type(caller)(job.owner, caller.plan, "user", "net", None)
+    owner_caller = replace(caller, owner=job.owner)
     with Watch(ref(job)):
         again = served.retry(served.cancel(job), owner_caller)
         served.start_prediction(again, token="of the next attempt")

@@ -103,7 +103,7 @@ def test_the_last_good_flags_stay_while_the_table_does_not_answer(
     clock["seconds"] += FRESH_SECONDS
     outage["problem"] = problem
     assert [store.get().phase for _ in range(10)] == ["I1"] * 10
-    assert (outage["reads"], counted) == (reads + 1, [("FlagsIgnored", {"reason": "unreachable"})])
+    assert (outage["reads"], counted) == (reads + 1, [("FlagsIgnored", {"problem": "unreachable"})])
     assert logs.lines[-1]["level"] == "ERROR"
     clock["seconds"] += AGAIN_SECONDS
     outage["problem"] = None
@@ -131,7 +131,7 @@ def test_a_record_that_cannot_be_read_is_ignored_and_told(world, clock, counted,
     clock["seconds"] += FRESH_SECONDS
     assert warm.get() == good
     assert FlagStore(world.table).get() == CLOSED
-    assert counted == [("FlagsIgnored", {"reason": reason})] * 2
+    assert counted == [("FlagsIgnored", {"problem": reason})] * 2
     assert (logs.lines[-1]["level"], logs.lines[-1]["reason"]) == ("ERROR", reason)
 
 

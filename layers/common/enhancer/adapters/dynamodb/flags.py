@@ -86,12 +86,12 @@ class FlagStore:
             wait = self._fresh_seconds
         except (BotoCoreError, ClientError) as problem:
             logger.error("flags not read", extra={"error": type(problem).__name__})
-            count("FlagsIgnored", reason="unreachable")
+            count("FlagsIgnored", problem="unreachable")
             if self._kept is None:
                 raise
         except UnreadableFlags as problem:
             logger.error("flags ignored", extra={"reason": problem.reason, "fields": problem.fields})
-            count("FlagsIgnored", reason=problem.reason)
+            count("FlagsIgnored", problem=problem.reason)
             self._kept = self._kept or CLOSED
         since = (
             started if wait == self._fresh_seconds else time.monotonic()
