@@ -172,7 +172,11 @@ def test_a_flag_switches_a_model_off_and_sets_the_cap(deployed, world):
     assert runtime.spend_cap() == SPEND_CAP_MICROS
     set_flags(runtime.table(), off=("replicate", "sd15", "local"), spend_cap=0)
     runtime.flags.cache_clear()
-    assert {model.alias for model in CATALOGUE if runtime.enabled(model)} == {"flux-klein", "local", "restore"}
+    assert {model.alias for model in CATALOGUE if runtime.enabled(model)} == {
+        "flux-klein",
+        "local",
+        "restore",
+    }
     assert runtime.spend_cap() == 0
 
 
