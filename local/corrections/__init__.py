@@ -27,7 +27,7 @@ from local.corrections.functions import (
     correct_import_order,
     correct_interpreter,
     correct_layers,
-    correct_log_wait,
+    correct_log_end,
     correct_response_size,
 )
 from local.corrections.http_events import (
@@ -69,7 +69,7 @@ def correct_all() -> tuple[Module, Module, Alarms]:
     correct_import_errors(runtime)
     correct_starts(runtime, service)
     correct_response_size(service)
-    correct_log_wait(runtime)
+    correct_log_end(runtime)
     correct_http_events(service)
     correct_function_errors(service)
     correct_options(gateway)

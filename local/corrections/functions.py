@@ -6,8 +6,10 @@ import hashlib
 import io
 import json
 import os
+import queue
 import shutil
 import threading
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,11 @@ RESPONSE_LIMIT_BYTES = 6_291_556
 """Longest answer of a function in bytes, as the text of Lambda's error gives it."""
 EXCEPTION_KEY = "__exception__"
 """Key in a worker's answer that describes an exception."""
+IMPORTED = "imported"
+"""Name of the mark behind what a function logs before its first event; other marks are named by the request."""
+LOG_TIMEOUT_S, ENDED_LOG_TIMEOUT_S, LOOK_S = 60.0, 2.0, 0.05
+"""How long the end of a log is waited for: it is on its way, as the answer is here, but the machine may be busy. Of a
+process that has ended: it may have left others behind, which hold the log open."""
 
 
 def correct_interpreter(runtime: Module) -> None:
@@ -167,16 +174,52 @@ def correct_response_size(service: Module) -> None:
     service._execute_function_warm = execute_within_limit
 
 
-def correct_log_wait(runtime: Module) -> None:
-    """AWS does not make a caller wait for logs; ministack waits 50 ms for a first line.
+def correct_log_end(runtime: Module) -> None:
+    """AWS keeps each line that an invocation logs, and lets no caller wait for it.
 
-    Only functions that log nothing wait so long. With a shorter wait a late line may be in the next invocation's log.
+    ministack looks for lines for a moment after the answer. On a busy machine what comes later belongs to the next
+    invocation of that environment, or is lost when there is none, with the metrics in it; functions that log nothing
+    wait for it, too. Here the worker marks the end of what each invocation logged, and its log is what comes before.
     """
-    drain = runtime.Worker._drain_stderr_bounded
+    mark = '        _log = sys.__stderr__; _log.write("\\x1e" + {} + "\\n"); _log.flush()\n'
+    begun = "        _real_stdout.flush()\n    except Exception as e:\n"
+    rewrite_worker(runtime, begun, mark.format(f'"{IMPORTED}"') + begun)
+    answered = "        _real_stdout.flush()\n\nrun()\n"
+    rewrite_worker(runtime, answered, mark.format('_ms_ctx["request_id"]') + answered)
+    own = runtime.Worker
+    require(hasattr(own, "_drain_stderr"), "Worker._drain_stderr")
+    invoke, bounded = own.invoke, own._drain_stderr_bounded
 
-    def shorter(
-        self: Any, first_line_wait: float = 0.003, idle_confirm: float = 0.002, hard_cap: float = 0.25
-    ) -> str:
-        return str(drain(self, first_line_wait, idle_confirm, hard_cap))
+    def invoke_and_await(self: Any, event: Any, request_id: str, **more: Any) -> Json:
+        self._awaited = request_id
+        answer: Json = invoke(self, event, request_id, **more)
+        return answer
 
-    runtime.Worker._drain_stderr_bounded = shorter
+    def drain(self: Any, *waits: float, **named: float) -> str:
+        if not self.config.get("Runtime", "").startswith("python"):
+            return str(bounded(self, *waits, **named))
+        return "\n".join(lines_until(self, self._awaited))
+
+    own._awaited = IMPORTED
+    own.invoke, own._drain_stderr_bounded, own._drain_stderr = invoke_and_await, drain, drain
+
+
+def lines_until(worker: Any, awaited: str) -> list[str]:
+    """Return what a worker logged up to this mark; what there is if its process has ended."""
+    lines: list[str] = []
+    patience = time.monotonic() + (LOG_TIMEOUT_S if worker._proc else ENDED_LOG_TIMEOUT_S)
+    while True:
+        complete = not worker._stderr_thread.is_alive()
+        try:
+            line = worker._stderr_queue.get(timeout=0 if complete else LOOK_S)
+        except queue.Empty:
+            if complete or time.monotonic() > patience:
+                return lines
+            continue
+        text, sign, name = line.rpartition("\x1e")
+        if not sign or name not in (IMPORTED, awaited):
+            lines.append(line)
+            continue
+        lines += filter(None, [text])  # written without a line feed at its end
+        if name == awaited:
+            return lines

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -38,10 +39,13 @@ class Metrics:
             "_calc_stats",
             "_stat_value",
             "record_metric",
+            "_evict_old_metrics",
         ):
             require(hasattr(cloudwatch, name), f"cloudwatch.{name}")
         self.cloudwatch = cloudwatch
         self.ahead = 0.0
+        self.lock = threading.RLock()
+        """Functions that end at the same time store theirs, while ministack throws old values out at each request."""
 
     def now(self) -> float:
         """The time of CloudWatch, in seconds."""
@@ -59,9 +63,10 @@ class Metrics:
     ) -> None:
         """Store one value; ``at``: when it was seen, in real time."""
         key = (namespace, name, self.cloudwatch._dims_key(dimensions))
-        moment = self.now() if at is None else at + self.ahead
-        point = {"Timestamp": moment, "Value": float(value), "Unit": unit, "Dimensions": dict(dimensions)}
-        self.cloudwatch._metric_bucket(key).append(point)
+        point: Json = {"Value": float(value), "Unit": unit, "Dimensions": dict(dimensions)}
+        with self.lock:
+            point["Timestamp"] = self.now() if at is None else at + self.ahead
+            self.cloudwatch._metric_bucket(key).append(point)
 
     def record(
         self,
@@ -85,11 +90,12 @@ class Metrics:
 
     def forget_future(self) -> None:
         """Let the time be the real one again, for what was stored, too."""
-        now, self.ahead, ahead = time.time(), 0.0, self.ahead
-        for points in list(self.cloudwatch._metrics.values()):
-            for point in points:
-                if point["Timestamp"] > now:
-                    point["Timestamp"] = max(now - 1, point["Timestamp"] - ahead)
+        with self.lock:
+            now, self.ahead, ahead = time.time(), 0.0, self.ahead
+            for points in list(self.cloudwatch._metrics.values()):
+                for point in points:
+                    if point["Timestamp"] > now:
+                        point["Timestamp"] = max(now - 1, point["Timestamp"] - ahead)
 
 
 class _Exact(dict[str, str]):
@@ -106,12 +112,18 @@ def correct_metrics(cloudwatch: Module) -> Metrics:
     """
     metrics = Metrics(cloudwatch)
     store, dimensions_of = cloudwatch._store_datum, cloudwatch._dims_from_list
+    evict = cloudwatch._evict_old_metrics
 
     def store_datum(namespace: str, name: str, dims: Dimensions, at: float, *rest: Any) -> None:
-        store(namespace, name, dims, at + metrics.ahead, *rest)
+        with metrics.lock:
+            store(namespace, name, dims, at + metrics.ahead, *rest)
+
+    def evict_alone() -> None:
+        with metrics.lock:
+            evict()
 
     cloudwatch.record_metric = metrics.record
-    cloudwatch._store_datum = store_datum
+    cloudwatch._store_datum, cloudwatch._evict_old_metrics = store_datum, evict_alone
     cloudwatch._dims_from_list = lambda found: _Exact(dimensions_of(found))
     return metrics
 

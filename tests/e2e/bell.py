@@ -21,11 +21,20 @@ class Bell:
         self._sqs, self._metrics = stack.client("sqs"), stack.client("cloudwatch")
         self._queue = str(self._sqs.create_queue(QueueName=new_id("bell"))["QueueUrl"])
         about = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
-        topic = stack.physical_id("Alarms")
+        topic, arn = stack.physical_id("Alarms"), about["Attributes"]["QueueArn"]
+        allowed = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+        self._sqs.set_queue_attributes(QueueUrl=self._queue, Attributes={"Policy": policy})
         self._subscription = stack.client("sns").subscribe(
             TopicArn=topic,
             Protocol="sqs",
-            Endpoint=about["Attributes"]["QueueArn"],
+            Endpoint=arn,
             ReturnSubscriptionArn=True,
         )["SubscriptionArn"]
         self._names = {

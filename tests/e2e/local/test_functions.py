@@ -1,7 +1,9 @@
 """How the local emulator runs functions, as far as it had to be corrected towards AWS."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -104,7 +106,58 @@ def test_a_failing_import_shows_its_traceback(probe: LocalStack) -> None:
 
 
 def test_a_silent_function_does_not_wait_for_logs(probe: LocalStack) -> None:
-    """Ten calls that log nothing take less than ten waits of 50 ms."""
+    """Of ten calls that log nothing, one at least takes less than ministack's wait of 50 ms."""
     invoke(probe, "Probe")
     elapsed = [requests.get(f"{probe.url}/api/echo", timeout=60).elapsed.total_seconds() for _ in range(10)]
     assert min(elapsed) < 0.045
+
+
+WAYS = ("http", "direct", "alias", "async", "states", "event")
+"""How functions are called; ``event`` is a rule of EventBridge, which hands them on as a schedule does."""
+
+
+def counted(stack: LocalStack) -> dict[str, float]:
+    """How many calls of each way the emulator's CloudWatch knows."""
+    queries: list[Any] = []
+    for way in WAYS:
+        where = [{"Name": "way", "Value": way}]
+        metric = {"Namespace": "Probe", "MetricName": "Calls", "Dimensions": where}
+        queries.append({"Id": way, "MetricStat": {"Metric": metric, "Period": 3600, "Stat": "Sum"}})
+    now = datetime.now(UTC)
+    found = stack.client("cloudwatch").get_metric_data(
+        MetricDataQueries=queries, StartTime=now - timedelta(hours=2), EndTime=now + timedelta(hours=1)
+    )
+    return {one["Id"]: sum(one["Values"]) for one in found["MetricDataResults"]}
+
+
+def test_each_call_of_a_function_is_counted_once(probe: LocalStack) -> None:
+    """However it is called, also when calls at the same time begin in environments of their own."""
+    functions, name = probe.client("lambda"), probe.physical_id("Counted")
+    states, machine = probe.client("stepfunctions"), probe.physical_id("Counting")
+    events = probe.client("events")
+
+    def call(way: str) -> None:
+        sent = json.dumps({"do": "count", "way": way})
+        match way:
+            case "http":
+                assert requests.get(f"{probe.url}/counted/count?way=http", timeout=120).status_code == 200
+            case "direct":
+                functions.invoke(FunctionName=name, Payload=sent)
+            case "alias":
+                functions.invoke(FunctionName=name, Qualifier="live", Payload=sent)
+            case "async":
+                functions.invoke(FunctionName=f"{name}:live", InvocationType="Event", Payload=sent)
+            case "states":
+                states.start_execution(stateMachineArn=machine)
+            case "event":
+                event = {"Source": "probe", "DetailType": "tick", "Detail": "{}"}
+                assert events.put_events(Entries=[event])["FailedEntryCount"] == 0
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(call, WAYS * 4))
+    deadline = time.monotonic() + 150
+    while counted(probe) != dict.fromkeys(WAYS, 4) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    log = (probe.state / "functions.log").read_text()
+    assert counted(probe) == dict.fromkeys(WAYS, 4)
+    assert log.count('"_aws"') == len(WAYS) * 4

@@ -16,7 +16,7 @@ from local import build
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="copies are made on Linux only")
 
 PROGRAM = """
-import io, json, os, sys, zipfile
+import io, json, os, sys, time, zipfile
 from local.corrections import correct_all
 correct_all()
 from ministack.core import lambda_runtime as runtime
@@ -43,12 +43,16 @@ def tell(*said):
     told.append(said)
 """
 CODE = """
-import os, random, sys, uuid
+import os, random, sys, time, uuid
 IMPORTED = uuid.uuid4().hex
 sys.stderr.write("imported\\n")
 CALLS = []
 def handler(event, context):
+    sys.stderr.write(event.get("say", ""))
+    if event.get("sleep"):
+        time.sleep(600)
     if event.get("die"):
+        sys.stderr.flush()
         os._exit(3)
     CALLS.append(1)
     import beside
@@ -84,6 +88,24 @@ call(one)
 process = originals()[act]._process
 service.invalidate_worker(act)
 tell(process.poll() is not None, act in originals())
+""",
+    "late": """
+read = runtime.Worker._read_stderr
+def late(self):
+    for line in self._proc.stderr:
+        time.sleep(0.1)
+        self._stderr_queue.put(line.rstrip("\\n"))
+runtime.Worker._read_stderr = late
+BUSY = CODE + "import threading, time; threading.Thread(target=time.sleep, args=(600,), daemon=True).start()"
+for code in (CODE, BUSY):
+    one = worker(code)
+    for say in ("a\\nb\\n", "", "c\\u2028d", "e\\x1ef\\n"):
+        tell(*call(one, say=say))
+    tell(*call(one, say="last words\\n", die=True))
+    two = worker(code)
+    two.config["Timeout"] = 4
+    tell(*call(two, say="too slow\\n", sleep=True))
+runtime.Worker._read_stderr = read
 """,
     "broken": """
 for each in (worker("import a_library_that_is_in_no_layer"), worker("import a_library_that_is_in_no_layer")):
@@ -173,3 +195,10 @@ def test_a_deleted_function_leaves_no_original(told: dict[str, Any]) -> None:
 def test_an_import_that_fails_is_told_with_its_traceback(told: dict[str, Any]) -> None:
     """Each time anew."""
     assert ["a_library_that_is_in_no_layer" in said for (said,) in told["broken"]] == [True, True]
+
+
+def test_every_line_belongs_to_the_call_that_wrote_it(told: dict[str, Any]) -> None:
+    """However late it arrives, also of one that dies or takes too long; who says nothing waits for nothing."""
+    said = [said for _, said in told["late"]]
+    ways = ["imported\na\nb", "", "c\u2028d", "e\x1ef", "last words", "imported\ntoo slow"]
+    assert said == ways * 2
