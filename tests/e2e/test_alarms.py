@@ -44,8 +44,9 @@ def spend(deployed: Deployed, share: float) -> None:
     run(deployed, "Sweep")
 
 
-def ours(heard: list[tuple[str, str]]) -> set[tuple[str, str]]:
-    return {one for one in heard if one[0] in OURS}
+def rung(heard: list[tuple[str, str]]) -> set[str]:
+    """Which of ours went off; they may be over again: minutes pass by themselves, too, on a machine that is busy."""
+    return {name for name, state in heard if name in OURS and state == "ALARM"}
 
 
 def test_what_goes_wrong_rings_and_what_is_right_again_ends_it(
@@ -55,35 +56,45 @@ def test_what_goes_wrong_rings_and_what_is_right_again_ends_it(
     client = fresh_client()
     owner = Owner("user", client.login("enterprise"))
     before = bell.sum("JobsEnded", outcome="failed"), bell.sum("JobsEnded")
+
+    def fail(jobs: int, sum_of_all: int) -> None:
+        failing = [client.start({"uploadKey": broken}).json()["data"]["id"] for _ in range(jobs)]
+        assert {deployed.ended(owner, job).status for job in failing} == {"failed"}
+        deployed.until(
+            lambda: bell.sum("JobsEnded", outcome="failed") - before[0] >= sum_of_all, f"{sum_of_all} ends"
+        )
+        assert bell.sum("JobsEnded") - before[1] == sum_of_all
+
     broken = client.upload(picture(60, 50, seed=900)[:60], "image/png")
-    failing = [client.start({"uploadKey": broken}).json()["data"]["id"] for _ in range(4)]
-    assert {deployed.ended(owner, job).status for job in failing} == {"failed"}
-    assert ours(bell.after(2)) == set()  # four are no share
-    failing = [client.start({"uploadKey": broken}).json()["data"]["id"] for _ in range(5)]
-    assert {deployed.ended(owner, job).status for job in failing} == {"failed"}
-    deployed.until(lambda: bell.sum("JobsEnded", outcome="failed") - before[0] >= 9, "nine ends")
-    assert bell.sum("JobsEnded") - before[1] == 9
+    fail(4, 4)
+    assert rung(bell.after(6)) == set()  # four are no share
+    fail(5, 9)
 
     with gate(deployed, "StartPrediction") as shut:
         held = client.start(image=picture(60, 50, seed=901)).json()["data"]["id"]
         shut.wait_for(1, held)
+        account = keys.account(owner)
+        deployed.store.table.update(account, "ADD available :much", values={":much": 7})
+        run(deployed, "QuotaReset")
+        assert rung(bell.after(1)) == {"JobsFail", "LedgerAlarm"}
         old, long_ago = keys.job(owner, held), {":then": now() - 301_000}
         deployed.store.table.update(old, "SET ordered_at = :then", values=long_ago)
         spend(deployed, 0.85)
-        account, extra = keys.account(owner), {":much": 7}
-        deployed.store.table.update(account, "ADD available :much", values=extra)
-        run(deployed, "QuotaReset")
-        assert ours(bell.after(1)) == {(name, "ALARM") for name in OURS if name != "SpendCapReached"}
+        assert rung(bell.after(1)) == {"JobTooOld", "SpendHigh"}
         spend(deployed, 1.0)
-        assert ("SpendCapReached", "ALARM") in bell.after(1)
+        assert "SpendCapReached" in rung(bell.after(1))
         shut.open()
         assert deployed.ended(owner, held).status == "succeeded"
 
     deployed.store.table.update(account, "ADD available :much", values={":much": -7})
     spend(deployed, 0)
     run(deployed, "QuotaReset")
-    assert ours(bell.after(8)) == {(name, "OK") for name in OURS}
-    assert {bell.state(name) for name in OURS} == {"OK"}
+    assert rung(bell.after(8)) == set()
+    assert {name: bell.state(name) for name in OURS} == dict.fromkeys(OURS, "OK")
+    for name in OURS:
+        told = [state for alarm, state in bell.heard if alarm == name]
+        assert told[:2] == ["ALARM", "OK"], (name, told)
+        assert told == ["ALARM", "OK"] * (len(told) // 2), (name, told)
 
 
 def test_the_numbers_of_the_dashboard_are_there_to_be_read(
@@ -104,7 +115,7 @@ def test_the_numbers_of_the_dashboard_are_there_to_be_read(
     for metric in found:
         for one in metric["Dimensions"]:
             labels[one["Name"]].add(one["Value"])
-    assert set(labels) <= {"function", "status", "plan", "provider", "outcome", "reason"}
+    assert set(labels) <= {"function", "status", "plan", "provider", "outcome", "reason", "problem"}
     by_function = sum(bell.sum("Requests", function=name) for name in labels["function"])
     assert bell.sum("Requests") == by_function
     dashboard = deployed.stack.client("cloudwatch").get_dashboard(

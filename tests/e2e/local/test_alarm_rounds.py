@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,7 +51,10 @@ def emulator() -> Iterator[SimpleNamespace]:
     with pytest.MonkeyPatch.context() as patched:
         for module, names in (
             (provisioners, ("_cw_metric_alarm_record",)),
-            (cloudwatch, ("record_metric", "_store_datum", "_dims_from_list", "_evaluate_alarm")),
+            (
+                cloudwatch,
+                ("record_metric", "_store_datum", "_dims_from_list", "_evaluate_alarm", "_evict_old_metrics"),
+            ),
             (lambda_svc, ("_emit_lambda_logs",)),
             (logs, ("_put_metric_filter",)),
             (apigateway, ("_handle_execute_in_scope",)),
@@ -218,3 +223,29 @@ def test_the_real_time_is_taken_again(emulator: SimpleNamespace) -> None:
     assert emulator.metrics.ahead == 0
     stored = emulator.metrics.points({"Namespace": "reset", "MetricName": "M"}, 0, emulator.metrics.now() + 1)
     assert [point["Value"] for point in stored] == [1.0, 2.0]
+
+
+def test_no_value_is_lost_when_many_come_at_once(
+    emulator: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Functions end side by side, while each request to CloudWatch looks for values that are too old."""
+    kept = type(emulator.cloudwatch._metrics)
+
+    class Slow(kept):  # type: ignore[misc,valid-type]
+        def __setitem__(self, key: Any, points: list[Any]) -> None:
+            time.sleep(0.002)  # between looking for a list, or copying one, and keeping it
+            super().__setitem__(key, points)
+
+    monkeypatch.setattr(emulator.cloudwatch, "_metrics", Slow())
+
+    def end(number: int) -> None:
+        for metric in range(10):
+            emulator.metrics.put("many", f"M{metric}", 1, "Count", {})
+        if number % 2:
+            emulator.cloudwatch._evict_old_metrics()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(end, range(16)))
+    for metric in range(10):
+        about = {"Namespace": "many", "MetricName": f"M{metric}"}
+        assert len(emulator.metrics.points(about, 0, emulator.metrics.now() + 1)) == 16
