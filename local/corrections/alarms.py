@@ -136,6 +136,10 @@ def values_of(alarm: Json, end: float, metrics: Metrics) -> list[float | None]:
     (returned,) = (one["Id"] for one in queries if metric_math.is_returned(one))
 
     def value(name: str, until: float) -> float | None:
+        if name == metric_math.ALL:
+            found = [value(one["Id"], until) for one in queries if "MetricStat" in one]
+            known = [one for one in found if one is not None]
+            return sum(known) if known else None
         query = by_id[name]
         if "MetricStat" in query:
             stat = query["MetricStat"]

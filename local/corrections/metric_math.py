@@ -1,7 +1,7 @@
 """CloudWatch's metric math, as far as our alarms use it; everything else is refused when the alarm is made.
 
 A value is None where a period has no data. Arithmetic and comparisons with None give None, as does a division by zero;
-``FILL(metric, 0)`` puts a number in its place.
+``FILL(metric, 0)`` puts a number in its place, and ``SUM(METRICS())`` adds up those that have one.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ _OPERATORS: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.NotEq: operator.ne,
 }
 _WORDS = ((r"&&|\bAND\b", " and "), (r"\|\||\bOR\b", " or "))
+_ALL = re.compile(r"\bSUM\(\s*METRICS\(\)\s*\)")
+ALL = "ALL_METRICS"
+"""What stands for the sum of all metrics; no id, as those begin with a small letter."""
 _FUNCTIONS = {"IF": 3, "FILL": 2, "MIN": 2, "MAX": 2, "ABS": 1}
 
 
@@ -37,7 +40,7 @@ class MathError(ValueError):
 
 def parsed(expression: str) -> ast.expr:
     """Return an expression, checked; raise `MathError` for what CloudWatch may know and we do not."""
-    text = expression
+    text = _ALL.sub(ALL, expression)
     for pattern, word in _WORDS:
         text = re.sub(pattern, word, text)
     try:
@@ -68,7 +71,7 @@ def _is_known(node: ast.AST) -> bool:
 
 
 def evaluated(tree: ast.expr, value_of: Callable[[str], Value]) -> Value:
-    """Return the value of an expression in one period; ``value_of`` gives that of another id."""
+    """Return the value of an expression in one period; ``value_of`` gives that of another id, or of `ALL`."""
 
     def value(node: ast.expr) -> Value:
         match node:
@@ -123,8 +126,10 @@ def check(metrics: list[Json]) -> None:
             called = {node.func for node in ast.walk(parsed(one["Expression"])) if isinstance(node, ast.Call)}
             names = {node.id for node in ast.walk(parsed(one["Expression"]))
                      if isinstance(node, ast.Name) and ast.unparse(node) not in map(ast.unparse, called)}  # fmt: skip
-            if names - ids:
-                raise MathError(f"{one['Expression']!r} uses unknown ids: {', '.join(sorted(names - ids))}")
+            if names - ids - {ALL}:
+                raise MathError(
+                    f"{one['Expression']!r} uses unknown ids: {', '.join(sorted(names - ids - {ALL}))}"
+                )
     if sum(is_returned(one) for one in metrics) != 1:
         raise MathError("an alarm looks at exactly one value (ReturnData)")
 

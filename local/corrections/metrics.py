@@ -160,11 +160,14 @@ def count_lines(lines: list[str], group: str, logs: Module, metrics: Metrics) ->
         for namespace, name, value, unit, dimensions, at in embedded(line):
             metrics.put(namespace, name, value, unit, dimensions, at=at)
         for found in filters:
-            if matcher(found["filterPattern"])(line):
-                for told in found["metricTransformations"]:
-                    metrics.put(
-                        told["metricNamespace"], told["metricName"], float(told["metricValue"]), "None", {}
-                    )
+            if not matcher(found["filterPattern"])(line):
+                continue
+            for told in found["metricTransformations"]:
+                place = (told["metricNamespace"], told["metricName"])
+                named = {name: field(line, path[2:]) for name, path in told.get("dimensions", {}).items()}
+                if None not in named.values():
+                    labels = {name: str(value) for name, value in named.items()}
+                    metrics.put(*place, float(told["metricValue"]), "None", labels)
 
 
 def embedded(line: str) -> Iterator[tuple[str, str, float, str, Dimensions, float]]:
@@ -225,18 +228,22 @@ def _clause(text: str) -> tuple[str, str, str | float]:
 
 
 def _fits_json(line: str, ways: list[list[tuple[str, str, str | float]]]) -> bool:
-    if not line.startswith("{"):
-        return False
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return False
-    return any(all(_compared(found, *clause) for clause in way) for way in ways)
+    return any(all(_compared(line, *clause) for clause in way) for way in ways)
 
 
-def _compared(found: Any, path: str, sign: str, wanted: str | float) -> bool:
+def field(line: str, path: str) -> Any:
+    """Return a field of a line of JSON by its names with dots between; None if it is not there."""
+    found: Any = None
+    if line.startswith("{"):
+        with suppress(ValueError):
+            found = json.loads(line)
     for name in path.split("."):
         found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+def _compared(line: str, path: str, sign: str, wanted: str | float) -> bool:
+    found = field(line, path)
     if found is None:
         return False
     if isinstance(wanted, str):

@@ -28,6 +28,7 @@ def bell(deployed: Deployed) -> Iterator[Bell]:
     with listening(deployed) as heard:
         heard.after(20)
         assert {heard.state(name) for name in OURS} == {"OK"}
+        heard.heard.clear()
         yield heard
 
 

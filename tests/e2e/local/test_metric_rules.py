@@ -1,12 +1,13 @@
 """The emulator's rules for metrics and alarms, without an emulator: math, patterns of log filters, states."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from local.corrections.alarms import state_of
+from local.corrections.alarms import state_of, values_of
 from local.corrections.metric_math import MathError, check, evaluated, parsed
-from local.corrections.metrics import embedded, matcher
+from local.corrections.metrics import count_lines, embedded, matcher
 
 SHARE = "IF(requests >= 20, 100 * FILL(failures, 0) / requests, 0)"
 
@@ -34,7 +35,18 @@ def test_an_expression_has_the_value_that_cloudwatch_gives_it(expression, known,
 
 @pytest.mark.parametrize(
     "expression",
-    ["SUM(METRICS())", "ANOMALY_DETECTION_BAND(a)", "a if b else c", "IF(a)", "a.b", "(", "'a'", "a < b < c"],
+    [
+        "SUM(a)",
+        "METRICS()",
+        "AVG(METRICS())",
+        "ANOMALY_DETECTION_BAND(a)",
+        "a if b else c",
+        "IF(a)",
+        "a.b",
+        "(",
+        "'a'",
+        "a < b < c",
+    ],
 )
 def test_what_is_not_known_is_refused_and_never_guessed(expression):
     """An alarm that means something else here than on AWS is worse than none."""
@@ -47,6 +59,7 @@ def test_an_alarm_looks_at_one_value_and_at_nothing_unknown():
     stat = {"Id": "a", "MetricStat": {}, "ReturnData": False}
     check([{"Id": "share", "Expression": "IF(a > 1, a, 0)"}, stat])
     check([{"Id": "share", "Expression": "a"}, {**stat, "ReturnData": "false"}])
+    check([{"Id": "sum", "Expression": "SUM(METRICS())"}, stat])
     with pytest.raises(MathError, match="unknown"):
         check([{"Id": "share", "Expression": "a / b"}, stat])
     with pytest.raises(MathError, match="one value"):
@@ -102,6 +115,37 @@ def test_a_line_of_the_embedded_format_is_read_by_each_set_of_dimensions():
         '{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{}]}}',
     ):
         assert list(embedded(strange)) == []
+
+
+def test_the_sum_of_all_metrics_is_of_those_that_have_a_value():
+    """Most functions have no error in most minutes."""
+    stats = [
+        {"Id": name, "ReturnData": False, "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}
+        for name, metric in (("a", 1.0), ("b", None), ("c", 2.0))
+    ]
+    alarm = {"EvaluationPeriods": 1, "Metrics": [{"Id": "s", "Expression": "SUM(METRICS())"}, *stats]}
+    store = SimpleNamespace(
+        points=lambda metric, *_: metric,
+        cloudwatch=SimpleNamespace(_calc_stats=lambda points: points, _stat_value=lambda found, *_: found),
+    )
+    assert values_of(alarm, 60, store) == [3.0]
+    alarm["Metrics"] = [alarm["Metrics"][0], stats[1]]
+    assert values_of(alarm, 60, store) == [None]
+
+
+def test_a_filter_names_its_metric_by_fields_of_the_line():
+    """A line without such a field counts nowhere: not in the metric of all."""
+    transformation = {
+        "metricNamespace": "s", "metricName": "M", "metricValue": "1", "dimensions": {"Release": "$.inner.a"}
+    }  # fmt: skip
+    found = {"logGroupName": "g", "filterPattern": "", "metricTransformations": [transformation]}
+    put: list[tuple[object, ...]] = []
+    logs, metrics = (
+        SimpleNamespace(_metric_filters={1: found}),
+        SimpleNamespace(put=lambda *one: put.append(one)),
+    )
+    count_lines([LINE, "{}", "no json"], "g", logs, metrics)
+    assert put == [("s", "M", 1.0, "None", {"Release": "b"})]
 
 
 @pytest.mark.parametrize(
