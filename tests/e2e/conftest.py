@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +13,7 @@ from tests.e2e.browser import browser_fixture, visit_fixture
 from tests.e2e.deployed import PATIENCE_SECONDS, Deployed, Store
 from tests.support.client import Client
 
+os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "tests")  # for use cases that are called from here
 __all__ = ["Store", "browser_fixture", "visit_fixture"]
 FLAGS_FRESH_SECONDS = 2
 """How old the operator's flags may be in these functions; half a minute in others."""

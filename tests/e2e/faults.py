@@ -118,12 +118,13 @@ class Bench:
             function = self.deployed.stack.physical_id(name)
             shown = self.deployed.functions.get_function_configuration(FunctionName=function)
             found |= shown["Environment"]["Variables"]
-        return found
+        return found | {"FLAGS_FRESH_SECONDS": "30"}
 
     def run(self, function: str, event: Any, call: int = 0, moment: str = BEFORE) -> Run:
         """Deliver an event to a handler, killed at the given call."""
         if function not in self._handlers:
             self._handlers[function] = load(function).lambda_handler
+        runtime.flags().get()  # else some deliveries would read them, and others not
         self._line.cut(call, moment)
         outcome = "done"
         try:
