@@ -96,9 +96,11 @@ def declared(function: str) -> set[tuple[str, str]]:
     return found
 
 
-def named(resource: dict[str, object]) -> str:
-    """The name for people of a resource as the template writes it; "" for a secret."""
+def named(resource: dict[str, object] | str) -> str:
+    """The name for people of a resource as the template writes it; "" for a secret, and for what knows no resources."""
     text = json.dumps(resource)
+    if resource == "*":
+        return ""
     if kind := re.search(r"ai-enhancer/(\w+)/\*", text):
         return f"Bucket/{kind[1]}"
     if called := re.search(r"(\w+)\.Arn\}:live", text):
