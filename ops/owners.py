@@ -35,6 +35,7 @@ from enhancer.domain.ledger import GIFT_CREDITS_MAX
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
 from enhancer.domain.pricing import credits
+from enhancer.operations.flags import REASON_MAX, REASON_MIN
 from ops.stack import Stack, StackError, stack_of
 
 DEEDS = ("show", "history", "grant", "deduct", "plan", "block", "unblock")
@@ -111,8 +112,10 @@ def change(
     account: Account, asked: argparse.Namespace, actor: str, now: int, accounts: Accounts, ledger: Ledger
 ) -> str:
     """Do one thing to an account; return what was done. Raises `BadCommand` where something is missing."""
-    if not asked.reason:
-        raise BadCommand('Say why: REASON="ticket 4711". It is kept with the change.')
+    if not REASON_MIN <= len(asked.reason) <= REASON_MAX:
+        raise BadCommand(
+            f'Say why, in {REASON_MIN} to {REASON_MAX} characters: REASON="ticket 4711". It is kept with the change.'
+        )
     who = Account(Owner("user", actor), "free", "admin")
     act = runtime.new_id("act")
     match asked.do:
