@@ -69,7 +69,9 @@ def _lines(stack: Stack, event: dict[str, str]) -> list[str]:
         kind, said = done.get("errorType", "Error"), done.get("errorMessage", "see the logs of CostReport")
         raise ReportFailed(f"{said}. No report was made." if kind == "ValueError" else f"{kind}: {said}")
     found = []
-    for made in done["made"]:
+    for number, made in enumerate(done["made"]):
+        if number == 1:
+            found.append("Made again, because they were incomplete:")
         found += _shown(stack, made, is_complete=made not in done["incomplete"])
     if done["incomplete"]:
         found.append(HOW_TO_COMPLETE)

@@ -59,6 +59,14 @@ def test_the_main_figures_and_the_place_are_printed(capsys, incomplete):
     assert (lacks in shown, "docs/operations.md" in shown) == (bool(incomplete),) * 2
 
 
+def test_what_was_made_again_by_the_way_is_told_as_such(capsys):
+    """Whoever asks for yesterday's is not told of other days without a word."""
+    again = "Made again, because they were incomplete:"
+    for made in (["day-2026-11-28"], ["day-2026-11-28", "day-2026-11-28"]):
+        assert run(FakeStack({"made": made, "incomplete": []})) == 0
+        assert (again in capsys.readouterr().out.splitlines()) is (len(made) > 1)
+
+
 def test_what_the_function_refuses_is_said_in_its_words(capsys):
     """With exit code 1."""
     stack = FakeStack({"errorType": "ValueError", "errorMessage": "date must be a day such as 2026-11-28"})
