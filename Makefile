@@ -117,7 +117,7 @@ smoke: venv-local  ## ask a deployment whether it keeps its promises: BASE_URL=h
 	@$(MODULE) ops.smoke $(BASE_URL) $(ARGS)
 
 ##@ Operate
-.PHONY: flags outputs owner secret
+.PHONY: flags outputs owner report secret
 outputs: venv-local  ## the stack's outputs as shell variables: eval "$$(make -s outputs ENV=local|staging|production)"
 	@$(MODULE) ops.outputs $(ENV)
 
@@ -130,8 +130,6 @@ secret: venv-local  ## put or rotate one field of the operator's secrets: ENV=..
 flags: venv  ## phases, switches, caps: ENV=local|staging|production [DO=set SET="phase=I1" REASON="..."] [DO=history|rollback]
 	@ENV=$(ENV) $(MODULE) ops.flags
 
-##@ Operate
-.PHONY: report
 report: venv  ## cost report of a day or month: ENV=local|staging|production [DATE=2026-11-28|MONTH=2026-11]
 	@ENV=$(ENV) DATE=$(DATE) MONTH=$(MONTH) $(MODULE) ops.report
 

@@ -124,7 +124,7 @@ def show_accounts(stack: LocalStack) -> None:
         return
     table = Table(stack.client("dynamodb"), stack.physical_id("Table"))
     print(
-        "          Accounts (sign in as one by POST /api/debug-login with its e-mail and plan) and their keys:"
+        "          Accounts (sign in as one by POST /api/debug-login with its e-mail, plan and role) and their keys:"
     )
     for one in seed(table):
         print(f"          {one.email:24} {one.plan:11} {one.role:6} {one.key}", flush=True)

@@ -34,12 +34,25 @@ from enhancer.adapters.dynamodb.spend import Spend
 from enhancer.api.shapes.error_texts import message
 from enhancer.domain.errors import EnhancerError, FlagsChanged
 from enhancer.domain.flags import Flags
-from enhancer.domain.flags_document import MICROS_PER_USD, changed, differences, document_of
+from enhancer.domain.flags_document import (
+    ALWAYS_ON,
+    FIELDS,
+    MICROS_PER_USD,
+    SWITCHES,
+    changed,
+    differences,
+    document_of,
+)
+from enhancer.domain.models import CATALOGUE
 from enhancer.domain.periods import day_of
 from enhancer.operations import flags as operator_flags
+from enhancer.operations.flags import REASON_MIN
 from ops.stack import Stack, StackError, stack_of
 
+DEEDS = ("show", "set", "history", "rollback")
 LISTS = ("off", "invited")
+PARTS = {"guests": "guests.on=true", "planCaps": "planCaps.free.imagesPerDay=1"}
+"""Flags that are made of parts, with an example of one."""
 _ASSIGNMENT = re.compile(r"([A-Za-z0-9.]+)(\+=|-=|=)(.*)", re.DOTALL)
 _FELT = "Every function goes by it within 60 seconds."
 
@@ -58,6 +71,7 @@ def main(
     """Do what the command line says; return the exit code, 1 when nothing was done."""
     options = _parsed(arguments, environ)
     try:
+        _check(options)
         stack = stack_named(options.env)
         store = FlagStore(stack.table(), defaults=defaults_of(stack))
         match options.do:
@@ -73,10 +87,26 @@ def main(
         said = message(problem.code, problem.details, "en").partition(".")[0]
         return _refused(f"{said}. Nothing was changed: look with `make flags ENV={options.env}` and repeat.")
     except EnhancerError as problem:
-        return _refused(f"{message(problem.code, problem.details, 'en')} Nothing was changed.")
+        way = " DO=history shows what there is." if options.do == "rollback" else ""
+        return _refused(f"{message(problem.code, problem.details, 'en')} Nothing was changed.{way}")
     except (BotoCoreError, ClientError) as problem:
         return _refused(f"AWS refuses or does not answer: {problem}")
     return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raise `BadCommand` for a deed that does not exist, and for words that the deed would not heed.
+
+    What comes from the environment, argparse does not check: a misspelt deed would do nothing, and say nothing.
+    """
+    if options.do not in DEEDS:
+        raise BadCommand(f"DO is one of {', '.join(DEEDS)}. Nothing was changed.")
+    if options.set and options.do != "set":
+        raise BadCommand("SET is for DO=set: add it. Nothing was changed.")
+    if options.do in ("set", "rollback") and not options.dry and len(options.reason) < REASON_MIN:
+        raise BadCommand(
+            f'Say why, in {REASON_MIN} characters or more: REASON="launch I1". It is kept with the change.'
+        )
 
 
 def show(stack: Stack, store: FlagStore, now: int) -> None:
@@ -148,8 +178,7 @@ def change_of(text: str, flags: Flags) -> dict[str, Any]:
                 f"{word!r} is no assignment; write field=value, such as phase=I1 or off+=replicate."
             )
         name, sign, value = parts.groups()
-        if sign != "=" and name not in LISTS:
-            raise BadCommand(f"{name} is no list; {sign} is for {' and '.join(LISTS)}.")
+        _check_assignment(name, sign, value)
         *places, last = name.split(".")
         target = what
         for place in places:
@@ -159,11 +188,33 @@ def change_of(text: str, flags: Flags) -> dict[str, Any]:
         if name in LISTS:
             old: list[str] = what[name] if name in what else document_of(flags)[name]
             target[last] = _list(sign, value, old)
+            if name == "off":
+                _check_switches(target[last], old)
         else:
             target[last] = _value(value)
     if not what:
         raise BadCommand('Say what to set: DO=set SET="phase=I1" REASON="…".')
     return what
+
+
+def _check_assignment(name: str, sign: str, value: str) -> None:
+    """Raise `BadCommand` for what is no flag, no list, or only the name of parts."""
+    if name.partition(".")[0] not in FIELDS:
+        raise BadCommand(f"There is no flag {name}; there are {', '.join(FIELDS)}. Nothing was changed.")
+    if sign != "=" and name not in LISTS:
+        raise BadCommand(f"{name} is no list; {sign} is for {' and '.join(LISTS)}.")
+    if name in PARTS and not isinstance(_value(value), dict | None):
+        raise BadCommand(f"{name} has parts: write {PARTS[name]}. Nothing was changed.")
+
+
+def _check_switches(names: Sequence[str], old: Sequence[str]) -> None:
+    """Raise `BadCommand` with what there is to switch off where a name is none of it."""
+    if unknown := [one for one in names if one not in {*SWITCHES, *ALWAYS_ON, *old}]:
+        there = {name for one in CATALOGUE for name in (one.provider, one.alias)} & SWITCHES
+        raise BadCommand(
+            f"{', '.join(unknown)} is no provider and no model; off takes {', '.join(sorted(there))}."
+            " Nothing was changed."
+        )
 
 
 def defaults_of(stack: Stack) -> Flags:
@@ -183,7 +234,7 @@ def _parsed(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> argp
 
     parser = argparse.ArgumentParser(prog="make flags", description=__doc__.partition("\n")[0])
     parser.add_argument("--env", default=said("ENV", "local"), help="local, or a section of samconfig.toml")
-    parser.add_argument("--do", default=said("DO", "show"), choices=["show", "set", "history", "rollback"])
+    parser.add_argument("--do", default=said("DO", "show"), choices=DEEDS)
     parser.add_argument("--set", default=said("SET"), help="assignments, with spaces between")
     parser.add_argument("--reason", default=said("REASON"), help="why; kept with every change")
     parser.add_argument("--version", type=int, default=said("VERSION") or None, help="to roll back to")

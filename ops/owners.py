@@ -30,10 +30,12 @@ from enhancer.adapters.dynamodb.allowances import Allowances
 from enhancer.adapters.dynamodb.ledger import Ledger
 from enhancer.api.shapes.error_texts import message
 from enhancer.domain.accounts import Account
-from enhancer.domain.errors import EnhancerError
+from enhancer.domain.errors import EnhancerError, NotFound
+from enhancer.domain.ledger import GIFT_CREDITS_MAX
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
 from enhancer.domain.pricing import credits
+from enhancer.operations.flags import REASON_MAX, REASON_MIN
 from ops.stack import Stack, StackError, stack_of
 
 DEEDS = ("show", "history", "grant", "deduct", "plan", "block", "unblock")
@@ -76,6 +78,12 @@ def _check(asked: argparse.Namespace) -> None:
     """Raise `BadCommand` for a deed that does not exist: what comes from the environment, argparse does not check."""
     if asked.do not in DEEDS:
         raise BadCommand(f"DO is one of {', '.join(DEEDS)}.")
+    if asked.do in ("show", "history") and (asked.amount or asked.plan):
+        raise BadCommand(
+            "AMOUNT and PLAN change something: add DO=grant, deduct or plan. Nothing was changed."
+        )
+    if asked.plan and asked.do not in ("plan", "show", "history"):
+        raise BadCommand("PLAN is for DO=plan. Nothing was changed.")
 
 
 def find(who: str, accounts: Accounts) -> Account:
@@ -83,11 +91,20 @@ def find(who: str, accounts: Accounts) -> Account:
     if not who:
         raise BadCommand("Say who: WHO=ada@example.com, or a user id.")
     if "@" not in who:
-        return admin.find(who, accounts=accounts)
+        try:
+            return admin.find(who, accounts=accounts)
+        except NotFound:
+            raise BadCommand(
+                f"There is no account {who}: check the spelling and ENV, or say WHO=<e-mail address>."
+            ) from None
     found = accounts.by_email(who.strip().lower())
     if len(found) != 1:
-        ids = ", ".join(one.owner.id for one in found) or "nobody"
-        raise BadCommand(f"{who} is the address of {ids}; say WHO=<user id>.")
+        ids = ", ".join(one.owner.id for one in found)
+        raise BadCommand(
+            f"{who} is the address of {ids}; say WHO=<user id>."
+            if found
+            else f"Nobody has signed in with {who}: check the spelling and ENV, or say WHO=<user id>."
+        )
     return found[0]
 
 
@@ -95,14 +112,18 @@ def change(
     account: Account, asked: argparse.Namespace, actor: str, now: int, accounts: Accounts, ledger: Ledger
 ) -> str:
     """Do one thing to an account; return what was done. Raises `BadCommand` where something is missing."""
-    if not asked.reason:
-        raise BadCommand('Say why: REASON="ticket 4711". It is kept with the change.')
+    if not REASON_MIN <= len(asked.reason) <= REASON_MAX:
+        raise BadCommand(
+            f'Say why, in {REASON_MIN} to {REASON_MAX} characters: REASON="ticket 4711". It is kept with the change.'
+        )
     who = Account(Owner("user", actor), "free", "admin")
     act = runtime.new_id("act")
     match asked.do:
         case "grant" | "deduct":
-            if asked.amount < 1:
-                raise BadCommand("Say how many whole credits: AMOUNT=50.")
+            if not 1 <= asked.amount <= GIFT_CREDITS_MAX:
+                raise BadCommand(
+                    f"Say how many whole credits, {GIFT_CREDITS_MAX} at most: AMOUNT=50. Nothing was changed."
+                )
             move = admin.grant if asked.do == "grant" else admin.deduct
             once = asked.ticket or runtime.new_name()
             entry = runtime.new_id("ent")

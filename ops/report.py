@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from enhancer.api.report.amounts import usd
 from enhancer.domain.artifacts import report_key
+from enhancer.domain.closings import spans
 from ops.stack import Stack, StackError, stack_of
 
 PATIENT = Config(read_timeout=900, retries={"total_max_attempts": 1})
@@ -29,6 +30,11 @@ SHOWN = (
     ("Earned", "earnedMicros"), ("Providers", "providerMicros"), ("AWS", "awsMicros"), ("Fees", "feesMicros"),
     ("Margin", "marginMicros"),
 )  # fmt: skip
+
+HOW_TO_COMPLETE = (
+    "Incomplete reports are made again by themselves, each night, as far as what they lack is there by then. What a"
+    ' ledger or Stripe lacks, and days long past: docs/operations.md, "Closings".'
+)
 
 
 class ReportFailed(Exception):
@@ -60,12 +66,15 @@ def _lines(stack: Stack, event: dict[str, str]) -> list[str]:
     answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
     done = json.loads(answer["Payload"].read() or b"{}")
     if answer.get("FunctionError"):
-        raise ReportFailed(
-            f"{done.get('errorType', 'Error')}: {done.get('errorMessage', 'see the logs of CostReport')}"
-        )
+        kind, said = done.get("errorType", "Error"), done.get("errorMessage", "see the logs of CostReport")
+        raise ReportFailed(f"{said}. No report was made." if kind == "ValueError" else f"{kind}: {said}")
     found = []
-    for made in done["made"]:
+    for number, made in enumerate(done["made"]):
+        if number == 1:
+            found.append("Made again, because they were incomplete:")
         found += _shown(stack, made, is_complete=made not in done["incomplete"])
+    if done["incomplete"]:
+        found.append(HOW_TO_COMPLETE)
     return found
 
 
@@ -90,7 +99,8 @@ def _shown(stack: Stack, name: str, *, is_complete: bool) -> list[str]:
 
 
 def _missing(report: Mapping[str, Any]) -> str:
-    found = [f"{source} of {', '.join(days)}" for source, days in report["missing"].items()]
+    """Say what a report lacks, or that its time is not over; days in a row as the first and the last."""
+    found = [f"{source} of {', '.join(spans(days))}" for source, days in report["missing"].items()]
     return "; ".join(found) or "the time is not over"
 
 

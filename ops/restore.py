@@ -167,7 +167,13 @@ def run(stack: Stack, order: argparse.Namespace, say: Callable[[str], None] = pr
             raise RestoreError(f"{target} is the stack's own table: --from names the restored copy.")
         if order.apply and not is_closed(stack):
             raise RestoreError("The stack is open: what it writes meanwhile would be lost. First: --close.")
-        difference = compare(client, order.source, target)
+        try:
+            difference = compare(client, order.source, target)
+        except client.exceptions.ResourceNotFoundException:
+            raise RestoreError(
+                f'There is no table {order.source} ({stack.place}): restore into it first (docs/deploy.md, "Restore'
+                ' the table"), and wait until it is there.'
+            ) from None
         for line in difference.lines():
             say(line)
         if order.apply:
@@ -178,7 +184,9 @@ def run(stack: Stack, order: argparse.Namespace, say: Callable[[str], None] = pr
 def main(arguments: list[str]) -> int:
     """Read the command line and run; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="ops.restore", description="Bring the table back from a restored copy."
+        prog="make restore",
+        usage='make restore ENV=... ARGS="--close | --from TABLE [--apply] | --open"',
+        description="Bring the table back from a restored copy.",
     )
     parser.add_argument("env", help="local, or a section of samconfig.toml")
     what = parser.add_mutually_exclusive_group(required=True)

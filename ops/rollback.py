@@ -65,7 +65,7 @@ def functions_of(stack: Stack) -> list[Function]:
             one for page in pages.paginate(StackName=stack.name) for one in page["StackResourceSummaries"]
         ]
     except (BotoCoreError, ClientError) as problem:
-        raise StackError(f"The stack {stack.name} ({stack.place}) cannot be read: {problem}") from None
+        raise stack.unreadable(problem) from None
     names = [
         one["PhysicalResourceId"].split(":")[-2]
         for one in found
@@ -205,7 +205,11 @@ def run(stack: Stack, order: argparse.Namespace, say: Callable[[str], None] = pr
 
 def main(arguments: list[str]) -> int:
     """Read the command line and run; return the exit status."""
-    parser = argparse.ArgumentParser(prog="ops.rollback", description="Move everybody to an earlier release.")
+    parser = argparse.ArgumentParser(
+        prog="make rollback",
+        usage='make rollback ENV=... [ARGS="--list | --to RELEASE | --prune N"]',
+        description="Move everybody to an earlier release.",
+    )
     parser.add_argument("env", help="local, or a section of samconfig.toml")
     parser.add_argument("--to", metavar="RELEASE", help="this release or commit, not the one before the last")
     parser.add_argument("--list", action="store_true", help="show the releases and change nothing")
@@ -218,13 +222,18 @@ def main(arguments: list[str]) -> int:
     except (RollbackError, StackError) as problem:
         print(problem, file=sys.stderr)
         return 1
+    except (BotoCoreError, ClientError) as problem:
+        print(
+            f"AWS refuses or does not answer: {problem}. Run it again: it goes on from here.", file=sys.stderr
+        )
+        return 1
     return 0
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.strip("-").isdigit() else 0
     if number < 2:
-        raise argparse.ArgumentTypeError("keep at least 2, or there is no way back")
+        raise argparse.ArgumentTypeError("a number, at least 2, or there is no way back")
     return number
 
 

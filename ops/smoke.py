@@ -26,14 +26,23 @@ ENVIRONMENTS = ("development", "testing", "staging", "production")
 FINE, BROKEN, UNKNOWN = 0, 1, 2
 
 
+class BadKey(Exception):
+    """The deployment does not know a key. The message says which, and what to do."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the checks, print a line for each, and return the exit code."""
     asked, options = _options(arguments)
     smoke = Smoke(options)
     try:
         smoke.nobody.get("/api/health")
+        _check_keys(smoke)
     except NoAnswer as lost:
-        print(f"Nothing answers at {options.url}: {lost}", file=sys.stderr)
+        way = "Is it up (here: `make run`), and is BASE_URL its address?"
+        print(f"UNKNOWN: Nothing answers at {options.url}: {lost}. {way}", file=sys.stderr)
+        return UNKNOWN
+    except BadKey as problem:
+        print(f"UNKNOWN: {problem}", file=sys.stderr)
         return UNKNOWN
     outcomes = []
     for outcome in run(smoke, chosen(asked.only)):
@@ -46,6 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print(_summary(smoke, outcomes))
     return code
+
+
+def _check_keys(smoke: Smoke) -> None:
+    """Raise `BadKey` for a key that the deployment does not know: nothing could be checked with it."""
+    options = smoke.options
+    for name, key in (("KEY", options.key), ("ADMIN_KEY", options.admin_key)):
+        if key and smoke.program(key).get("/api/auth/me").code == "invalid_api_key":
+            raise BadKey(
+                f"{options.url} does not know {name}: it is mistyped, revoked, or of another deployment."
+                " Make one on the account page there."
+            )
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from ops.smoke_client import Answer, Failed, Visitor, tiny_png
-from ops.smoke_plan import Smoke, check, expect
+from ops.smoke_plan import Blocked, Smoke, check, expect
 
 FOREIGN = "https://elsewhere.example"
 """An origin that is nobody's page here."""
@@ -308,6 +308,8 @@ def deep_health(smoke: Smoke) -> str:
 def _parts(administrator: Visitor) -> tuple[int, dict[str, Any], list[str]]:
     """Return the status of a deep look, its parts by name, and those that are not fine with the reason."""
     answer = administrator.get("/api/health?deep=1")
+    if answer.code == "admin_only":
+        raise Blocked("ADMIN_KEY is not an administrator's: make one on the account page, signed in as one")
     if answer.status not in (200, 503):
         raise Failed(f"ADMIN_KEY gives {answer.said}, expected 200")
     rows = {str(one["name"]): one for one in answer.json()["data"]["checks"]}

@@ -68,15 +68,17 @@ class Stack:
                 "Stacks"
             ][0]
         except (BotoCoreError, ClientError, IndexError) as problem:
-            way = (
-                "Start it with `make run` (another port: EMULATOR_PORT=…)."
-                if self.is_local
-                else "Check AWS_PROFILE or the other credentials of this shell, and ENV."
-            )
-            raise StackError(
-                f"The stack {self.name} ({self.place}) cannot be read: {problem}. {way}"
-            ) from None
+            raise self.unreadable(problem) from None
         return found
+
+    def unreadable(self, problem: Exception) -> StackError:
+        """Return what to raise where the stack cannot be read: which one, why, and what to do."""
+        way = (
+            "Start it with `make run` (another port: EMULATOR_PORT=…)."
+            if self.is_local
+            else "Check AWS_PROFILE or the other credentials of this shell, and ENV."
+        )
+        return StackError(f"The stack {self.name} ({self.place}) cannot be read: {problem}. {way}")
 
     @cached_property
     def outputs(self) -> dict[str, str]:

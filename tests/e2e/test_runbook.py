@@ -83,10 +83,16 @@ class Scene:
     # ----------------------------------------------------------------------------------- before sections
 
     def before_first_look(self) -> None:
-        """Something happened."""
+        """Something happened, and its last line is in the log, which comes after the answer."""
         answer = self.run(self.payer.client)
         assert answer.status_code == 200, answer.text
         self.known |= {"request id": answer.headers["X-Request-Id"], "job id": answer.json()["data"]["jobId"]}
+        logs, group = self.stack.client("logs"), self.stack.physical_id("FunctionLogs")
+        pattern = f'{{ $.requestId = "{self.known["request id"]}" && $.status = 200 }}'
+        self.deployed.until(
+            lambda: logs.filter_log_events(logGroupName=group, filterPattern=pattern)["events"],
+            "the line of the request",
+        )
 
     def before_stuck_job(self) -> None:
         """A job that was held, whose machine then died, past its deadline."""

@@ -13,7 +13,7 @@ FIGURES = {
         "earnedMicros": 12_340_000, "providerMicros": 1_000_000, "awsMicros": 20_000, "feesMicros": 590_000,
         "marginMicros": 10_730_000, "runs": 42, "failed": 3,
     },
-    "missing": {"ledger": ["2026-11-28"]},
+    "missing": {"ledger": ["2026-11-25", "2026-11-26", "2026-11-27", "2026-11-28"], "stripe": ["2026-11-28"]},
 }  # fmt: skip
 
 
@@ -55,14 +55,23 @@ def test_the_main_figures_and_the_place_are_printed(capsys, incomplete):
     assert stack.asked == [{"date": "2026-11-28"}]
     wanted = ("$12.34", "$10.73", "42", "failed 3", "/api/admin/reports/day-2026-11-28.html")
     assert [text for text in wanted if text not in shown] == []
-    assert ("ledger of 2026-11-28" in shown) is bool(incomplete)
+    lacks = "(incomplete: ledger of 2026-11-25 to 2026-11-28; stripe of 2026-11-28)"
+    assert (lacks in shown, "docs/operations.md" in shown) == (bool(incomplete),) * 2
+
+
+def test_what_was_made_again_by_the_way_is_told_as_such(capsys):
+    """Whoever asks for yesterday's is not told of other days without a word."""
+    again = "Made again, because they were incomplete:"
+    for made in (["day-2026-11-28"], ["day-2026-11-28", "day-2026-11-28"]):
+        assert run(FakeStack({"made": made, "incomplete": []})) == 0
+        assert (again in capsys.readouterr().out.splitlines()) is (len(made) > 1)
 
 
 def test_what_the_function_refuses_is_said_in_its_words(capsys):
     """With exit code 1."""
     stack = FakeStack({"errorType": "ValueError", "errorMessage": "date must be a day such as 2026-11-28"})
     assert run(stack, DATE="soon") == 1
-    assert "date must be a day" in capsys.readouterr().err
+    assert capsys.readouterr().err == "date must be a day such as 2026-11-28. No report was made.\n"
 
 
 def test_a_stack_that_is_not_there_and_two_periods_are_refused(capsys):

@@ -5,7 +5,7 @@ import pytest
 from enhancer.api.report import amounts
 from enhancer.domain import closings
 from enhancer.domain.aws_usage import aws_of
-from enhancer.domain.closings import Closing, days_asked, missing_days
+from enhancer.domain.closings import Closing, days_asked, missing_days, spans
 from enhancer.domain.costs import RunFigures, SpendRow
 from enhancer.domain.credits import Lot
 from enhancer.domain.ledger import Entry
@@ -233,3 +233,10 @@ def test_margins_add_up_to_the_micro_and_nothing_is_lost():
     assert models["local"]["earnedMicros"] == 10_010_000 - models["topaz"]["earnedMicros"] + 70_000
     assert models["not attributed"]["earnedMicros"] == 5_030_000
     assert models["not attributed"]["marginPerRunMicros"] is None
+
+
+def test_days_in_a_row_are_told_as_the_first_and_the_last():
+    """Over the end of a month, too; in any order."""
+    days = ["2026-12-02", "2026-11-29", "2026-11-30", "2026-12-01", "2026-12-05"]
+    assert spans(days) == ["2026-11-29 to 2026-12-02", "2026-12-05"]
+    assert spans([]) == []

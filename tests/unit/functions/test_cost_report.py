@@ -139,6 +139,7 @@ def test_a_month_that_goes_on_is_one_report_in_the_list(reporting, served):
     ("event", "field"),
     [
         ({"date": "19.11.2026"}, "date"), ({"date": "2026-11-21"}, "date"), ({"month": "2026-12"}, "month"),
+        ({"date": "2026-11-31"}, "date must be a day of"), ({"month": "2026-13"}, "month must be a month of"),
         ({"month": "november"}, "month"), ({"from": "2026-11-02", "to": "2026-11-01"}, "from"),
         ({"from": "2026-01-01", "to": "2026-11-01"}, "from"),
     ],

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
@@ -220,10 +221,12 @@ def test_closings_come_out_the_same_however_late_and_often_they_are_made(month):
 
 
 def test_what_cloudwatch_does_not_know_is_unknown_and_never_zero(month):
-    """A metric that nobody wrote is no metric without events."""
+    """Where requests were counted, what nobody wrote did not happen; where not even they were, nothing is known."""
     found = report_of(month, "day-2026-11-05")["rates"]["metrics"]
     assert found["requests"] == {"value": 1005, "unknownDays": 0}
-    assert found["jobs.canceled"] == {"value": None, "unknownDays": 1}
+    assert found["jobs.canceled"] == {"value": 0, "unknownDays": 0}
+    silent = SimpleNamespace(counts=SimpleNamespace(of_day=lambda day, wanted: dict.fromkeys(wanted)))
+    assert set(cost_report._rates("2026-11-05", silent).values()) == {None}
 
 
 def test_no_file_of_a_report_names_an_owner_an_address_or_a_prompt(month):

@@ -60,12 +60,17 @@ def test_a_grant_is_in_the_ledger_with_reason_and_actor_and_once_per_ticket(worl
     ("wish", "told"),
     [
         ({"DO": "grant", "AMOUNT": "5"}, "Say why"),
-        ({"DO": "grant", "REASON": "x"}, "AMOUNT=50"),
-        ({"DO": "deduct", "AMOUNT": "-5", "REASON": "x"}, "AMOUNT=50"),
-        ({"DO": "deduct", "AMOUNT": "5", "REASON": "x"}, "Nothing was changed"),
-        ({"DO": "plan", "PLAN": "gold", "REASON": "x"}, "PLAN is one of"),
-        ({"WHO": "nobody@example.com"}, "nobody"),
-        ({"WHO": "no-such-id"}, "Nothing was changed"),
+        ({"DO": "block", "REASON": "x"}, "Say why, in 3 to 300 characters"),
+        ({"DO": "grant", "REASON": "why"}, "AMOUNT=50"),
+        ({"DO": "deduct", "AMOUNT": "-5", "REASON": "why"}, "AMOUNT=50"),
+        ({"DO": "grant", "AMOUNT": "100001", "REASON": "why"}, "100000 at most"),
+        ({"DO": "deduct", "AMOUNT": "100001", "REASON": "why"}, "100000 at most"),
+        ({"DO": "deduct", "AMOUNT": "5", "REASON": "why"}, "Nothing was changed"),
+        ({"AMOUNT": "5", "REASON": "why"}, "add DO=grant"),
+        ({"DO": "grant", "AMOUNT": "5", "PLAN": "pro", "REASON": "why"}, "PLAN is for DO=plan"),
+        ({"DO": "plan", "PLAN": "gold", "REASON": "why"}, "PLAN is one of"),
+        ({"WHO": "nobody@example.com"}, "Nobody has signed in with nobody@example.com: check"),
+        ({"WHO": "no-such-id"}, "There is no account no-such-id: check"),
         ({"WHO": ""}, "Say who"),
         ({"DO": "delete"}, "DO is one of"),
     ],
@@ -83,7 +88,7 @@ def test_an_address_of_several_accounts_is_not_guessed(world, user, say):
     other = world.accounts.open(
         world.caller("free").owner, plan="free", role="user", email="ada@example.com", now=world.clock
     )
-    code, said = say(WHO="ada@example.com", DO="block", REASON="x")
+    code, said = say(WHO="ada@example.com", DO="block", REASON="why")
     assert (code, user.owner.id in said, other.owner.id in said) == (1, True, True)
     assert not world.again(user).blocked
 

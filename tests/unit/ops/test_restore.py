@@ -132,6 +132,12 @@ def test_the_own_table_is_no_copy(stack):
         run(stack, source=LIVE, apply=True)
 
 
+def test_a_copy_that_is_not_there_is_named(diverged):
+    """Running it again, as for what AWS refuses, would not help."""
+    with pytest.raises(RestoreError, match=r"There is no table nowhere .*restore into it first"):
+        run(diverged, source="nowhere", apply=False)
+
+
 def test_what_dynamodb_has_no_room_for_is_written_all_the_same(diverged, monkeypatch):
     """It gives back a part of a batch; what was given back is sent again."""
     real, refused = diverged.tables.batch_write_item, []

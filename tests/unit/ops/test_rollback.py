@@ -1,12 +1,13 @@
 """Going back to an earlier release: all functions, once, and to the same one however often it is run."""
 
 import argparse
+import socket
 
 import pytest
 
-from ops import rollback
+from ops import restore, rollback
 from ops.rollback import Function, RollbackError
-from tests.support.releases import BEFORE, LAST, OLD, Lambda, Stack, deployed
+from tests.support.releases import BEFORE, DENIED, LAST, OLD, Lambda, Stack, deployed
 
 
 def run(stack, **order):
@@ -117,7 +118,7 @@ def test_the_releases_are_listed_with_what_is_live():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kept", ["0", "1", "-3"])
+@pytest.mark.parametrize("kept", ["0", "1", "-3", "x"])
 def test_the_way_back_cannot_be_pruned_away(kept, capsys):
     """Two is the least."""
     with pytest.raises(SystemExit):
@@ -129,6 +130,28 @@ def test_an_unreachable_stack_is_an_exit_status_and_a_sentence(capsys):
     """No trace of calls for an operator in a hurry."""
     assert rollback.main(["nowhere"]) == 1
     assert "There is no environment 'nowhere'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[rollback.main, "--list"], [restore.main, "--close"]])
+def test_a_local_stack_that_does_not_run_is_told_with_the_way_on(command, monkeypatch, capsys):
+    """As by all other commands of an operator."""
+    with socket.socket() as taken:  # bound and not listening: nothing answers there
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("EMULATOR_PORT", str(taken.getsockname()[1]))
+        main, *arguments = command
+        assert main(["local", *arguments]) == 1
+    assert "Start it with `make run`" in capsys.readouterr().err
+
+
+def test_what_aws_refuses_is_an_exit_status_and_a_sentence(monkeypatch, capsys):
+    """A role that may not read aliases, for example."""
+
+    def denied(_stack):
+        raise DENIED
+
+    monkeypatch.setattr(rollback, "functions_of", denied)
+    assert rollback.main(["local"]) == 1
+    assert "slow down. Run it again" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_function_whose_version_is_gone_is_told():

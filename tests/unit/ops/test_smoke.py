@@ -160,6 +160,34 @@ def test_no_line_and_no_report_shows_a_key(server, monkeypatch, capsys):
     assert {one.headers.get("authorization") for one in server.asked} == {None, f"Bearer {KEY}"}
 
 
+@pytest.mark.parametrize("name", ["KEY", "ADMIN_KEY"])
+def test_a_key_that_the_deployment_does_not_know_proves_nothing(server, monkeypatch, capsys, name):
+    """It says nothing about the deployment; only what was expected of it counts as broken."""
+    monkeypatch.setenv(name, KEY)
+    refusal = {"success": False, "error": {"type": "auth_error", "code": "invalid_api_key", "message": "no"}}
+    server.on("GET /api/health", says(200, {"success": True}))
+    server.on("GET /api/auth/me", says(401, refusal))
+    assert smoke.main([server.url]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("UNKNOWN: ")
+    assert f"does not know {name}:" in told
+    assert [one.path for one in server.asked] == ["/api/health", "/api/auth/me"]
+
+
+def test_the_key_of_somebody_who_is_no_administrator_leaves_the_deep_check_unmade(server):
+    """It is the key that is wrong, not the deployment."""
+
+    def refusal(type_, code):
+        return {"success": False, "error": {"type": type_, "code": code, "message": "no"}, "requestId": "r"}
+
+    server.on("GET /api/health", lambda handler: says(
+        *((403, refusal("forbidden", "admin_only")) if handler.headers["Authorization"]
+          else (401, refusal("auth_error", "sign_in")))
+    )(handler))  # fmt: skip
+    with pytest.raises(Blocked, match="not an administrator's"):
+        CHECKS["deep-health"].work(Smoke(Options(url=server.url, admin_key=KEY)))
+
+
 @pytest.mark.parametrize("silence", [hangs(100), drips(100)])
 def test_a_deployment_that_hangs_is_no_answer_in_time(server, monkeypatch, silence):
     """Silence and single bytes alike."""

@@ -186,6 +186,17 @@ def days_between(first: str, last: str) -> list[str]:
     return [(begin + timedelta(days=number)).isoformat() for number in range((end - begin).days + 1)]
 
 
+def spans(days: Sequence[str]) -> list[str]:
+    """Return days for people, those in a row as the first and the last: ``2026-11-01 to 2026-11-28``."""
+    rows: list[list[str]] = []
+    for day in sorted(days):
+        if rows and len(days_between(rows[-1][-1], day)) == 2:
+            rows[-1].append(day)
+        else:
+            rows.append([day])
+    return [row[0] if len(row) == 1 else f"{row[0]} to {row[-1]}" for row in rows]
+
+
 def last_closed(now: int) -> str:
     """Return the latest day that can be closed at a time (epoch ms)."""
     return day_of(now - SETTLED_MS - DAY_MS)

@@ -103,8 +103,8 @@ def asked_for(event: Mapping[str, Any], *, now: int) -> list[Asked]:
 
 def day_report(day: str, *, now: int) -> Asked:
     """Return the report of a day; one that is not over is partial. Raises ValueError."""
-    if not _DAY.fullmatch(day):
-        raise ValueError("date must be a day such as 2026-11-28")
+    if not _is_date(_DAY, day, ""):
+        raise ValueError("date must be a day of the calendar such as 2026-11-28")
     if date.fromisoformat(day) > date.fromisoformat(day_of(now)):
         raise ValueError(f"date must not be after today, {day_of(now)}")
     return Asked("day", f"day-{day}", (day,), partial=day > last_closed(now))
@@ -112,8 +112,8 @@ def day_report(day: str, *, now: int) -> Asked:
 
 def month_report(month: str, *, now: int) -> Asked:
     """Return the report of a month, of its days so far where it is not over. Raises ValueError."""
-    if not _MONTH.fullmatch(month):
-        raise ValueError("month must be a month such as 2026-11")
+    if not _is_date(_MONTH, month, "-01"):
+        raise ValueError("month must be a month of the calendar such as 2026-11")
     first = date.fromisoformat(f"{month}-01")
     last = (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
     today = date.fromisoformat(day_of(now))
@@ -122,6 +122,16 @@ def month_report(month: str, *, now: int) -> Asked:
     shown = min(last, today)
     days = tuple(days_between(first.isoformat(), shown.isoformat()))
     return Asked("month", f"month-{month}", days, partial=last.isoformat() > last_closed(now))
+
+
+def _is_date(shape: re.Pattern[str], text: str, rest: str) -> bool:
+    if not shape.fullmatch(text):
+        return False
+    try:
+        date.fromisoformat(text + rest)
+    except ValueError:
+        return False
+    return True
 
 
 def make(
@@ -236,7 +246,9 @@ def _incomplete(deps: ReportDeps) -> Iterable[Asked]:
 
 
 def _rates(day: str, deps: ReportDeps) -> dict[str, int | None]:
-    return deps.counts.of_day(day, WANTED) if deps.counts else dict.fromkeys(WANTED)
+    """Return the counts of a day. A metric is written when something happens: it is 0 where requests were counted."""
+    found = deps.counts.of_day(day, WANTED) if deps.counts else dict.fromkeys(WANTED)
+    return found if found["requests"] is None else {name: count or 0 for name, count in found.items()}
 
 
 def _back(day: str, days: int) -> str:

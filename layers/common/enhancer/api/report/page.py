@@ -9,6 +9,7 @@ from html import escape
 from enhancer.api.report import amounts, charts
 from enhancer.api.report.style import STYLE
 from enhancer.api.report.tables import Cell, Table, all_tables
+from enhancer.domain.closings import spans
 from enhancer.domain.income import Figures
 
 MODELS_SHOWN = 8
@@ -51,7 +52,8 @@ def _notes(report: Figures) -> str:
         notes.append("The time is not over yet: these are the figures so far.")
     for source, days in report["missing"].items():
         words = {"ledger": "The ledgers were not closed for", "stripe": "Stripe's books were not read for"}
-        shown = ", ".join(days[:6]) + (f" and {len(days) - 6} more days" if len(days) > 6 else "")
+        rows = spans(days)
+        shown = ", ".join(rows[:6]) + (f" and {len(rows) - 6} more times" if len(rows) > 6 else "")
         notes.append(f"{words[source]} {shown}. What depends on them is missing or too small.")
     others = [currency.upper() for currency in report["money"] if currency != "usd"]
     if others:

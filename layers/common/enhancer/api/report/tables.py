@@ -217,7 +217,8 @@ def _rates(report: Figures) -> Table:
         value = report["rates"][part]
         found.append(((label,), (number(value), Cell(amounts.percent(value, runs)), number(0))))
     return Table(
-        "rates", "Rates", "Counts of CloudWatch with their share of all requests; of runs, their share of all runs.",
+        "rates", "Rates", "Counts of CloudWatch with their share of all requests; of runs, their share of all runs."
+        " Unknown: nothing was written, which is so on a day without any of the kind, too.",
         ("What",), ("Count", "Share", "Days unknown"), tuple(found),
     )  # fmt: skip
 
