@@ -30,9 +30,9 @@ BOUNDARY = "pixels"
 BOUGHT = 50
 PRICE = 10
 CALLS = 16
-"""AWS calls of one priced run: secret, session, account, rate, flags, earlier, hold (refused, standing, again), original,
-model, its cost, settle, whether few credits are left, the notice of it, standing. The test below fails when this number
-is wrong."""
+"""AWS calls of one priced run: secret, session, account, rate, flags, earlier, hold (refused, standing, again),
+original, model, its cost, settle, whether few credits are left, the notice of it, standing. The test below fails when
+this number is wrong."""
 
 
 @dataclass(frozen=True)

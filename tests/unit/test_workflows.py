@@ -73,7 +73,7 @@ def test_environments_follow_each_other_with_one_build_and_production_moves_grad
 
 
 def test_a_failed_smoke_test_goes_back_by_itself():
-    """Only where a promise is broken: what fails before changed nothing, and what could not be checked proves nothing."""
+    """Only where a promise is broken: what fails before changed nothing, what cannot be checked proves nothing."""
     runs = [(step.get("run", ""), step.get("if")) for step in steps("deploy-one")]
     smoke = next(place for place, (run, _) in enumerate(runs) if "-m ops.smoke" in run)
     assert runs[smoke + 1] == ('make rollback ENV="$ENV"', "failure() && steps.smoke.outputs.code == '1'")
