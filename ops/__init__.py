@@ -7,6 +7,7 @@
 ``restore``      bring the table back to what a restored copy of it holds
 ``rollback``     move everybody to an earlier release
 ``secret``       put one field of the operator's secrets, rotate it, end a rotation
+``shown``        what others wrote, as a terminal may show it
 ``smoke``        ask a deployment from outside whether it keeps every promise; its parts:
 ``smoke_client`` what it sends requests with, and what it looks at in every answer
 ``smoke_end``    checks at the end: the burst, cleaning up, what held for every answer

@@ -10,8 +10,8 @@
     make flags ENV=production DO=rollback REASON="too many errors"
 
 A value is JSON (``true``, ``50``, ``null``) or text; ``off`` and ``invited`` are lists with commas, and ``+=`` and
-``-=`` add to them and take from them. ``DRY=1`` shows what would change. A rollback brings back the version before what
-is in force, or VERSION. Whoever the shell's AWS credentials belong to is kept as the actor.
+``-=`` add to them and take from them. ``DRY=1`` shows what would change, also of a rollback. That brings back the
+version before what is in force, or VERSION. Whoever the shell's AWS credentials belong to is kept as the actor.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ from enhancer.domain.flags import Flags
 from enhancer.domain.flags_document import MICROS_PER_USD, changed, differences, document_of
 from enhancer.domain.periods import day_of
 from enhancer.operations import flags as operator_flags
+from ops.shown import printable
 from ops.stack import Stack, StackError, stack_of
 
+DEEDS = ("show", "set", "history", "rollback")
 LISTS = ("off", "invited")
 _ASSIGNMENT = re.compile(r"([A-Za-z0-9.]+)(\+=|-=|=)(.*)", re.DOTALL)
 _FELT = "Every function goes by it within 60 seconds."
@@ -58,6 +60,7 @@ def main(
     """Do what the command line says; return the exit code, 1 when nothing was done."""
     options = _parsed(arguments, environ)
     try:
+        _check(options)
         stack = stack_named(options.env)
         store = FlagStore(stack.table(), defaults=defaults_of(stack))
         match options.do:
@@ -77,6 +80,16 @@ def main(
     except (BotoCoreError, ClientError) as problem:
         return _refused(f"AWS refuses or does not answer: {problem}")
     return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raise `BadCommand` for what would do nothing: what comes from the environment, argparse does not check."""
+    if options.do not in DEEDS:
+        raise BadCommand(f"DO is one of {', '.join(DEEDS)}. Nothing was changed.")
+    if options.set and options.do != "set":
+        raise BadCommand("SET changes something with DO=set only. Nothing was changed.")
+    if options.limit < 1:
+        raise BadCommand("LIMIT is 1 or more.")
 
 
 def show(stack: Stack, store: FlagStore, now: int) -> None:
@@ -110,6 +123,9 @@ def change(stack: Stack, store: FlagStore, options: argparse.Namespace, now: int
             what, reason=options.reason, actor=actor, now=now, flags=store, expected=seen.flags.version
         )
     else:
+        if options.dry:
+            found, _ = operator_flags.brought_back(options.version, seen, flags=store)
+            return _tell(seen.flags, found, "Nothing was changed (DRY).")
         before, after = operator_flags.roll_back(
             options.version, reason=options.reason, actor=actor, now=now, flags=store
         )
@@ -124,7 +140,8 @@ def tell_history(store: FlagStore, limit: int) -> None:
         at = datetime.fromtimestamp(entry.at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
         back = "" if entry.restores is None else f" (version {entry.restores} again)"
         print(
-            f"{'-' if entry.version is None else entry.version:>5}  {at} UTC  {entry.actor}{back}: {entry.reason}"
+            f"{'-' if entry.version is None else entry.version:>5}  {at} UTC  "
+            f"{printable(entry.actor)}{back}: {printable(entry.reason)}"
         )
         older = found[place + 1].document if place + 1 < len(found) else {}
         for name in entry.document:
@@ -156,7 +173,7 @@ def change_of(text: str, flags: Flags) -> dict[str, Any]:
             target = target.setdefault(place, {})
             if not isinstance(target, dict):
                 raise BadCommand(f"{name} is set twice.")
-        if name in LISTS:
+        if name in LISTS and isinstance(what.get(name, []), list):
             old: list[str] = what[name] if name in what else document_of(flags)[name]
             target[last] = _list(sign, value, old)
         else:
@@ -183,7 +200,7 @@ def _parsed(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> argp
 
     parser = argparse.ArgumentParser(prog="make flags", description=__doc__.partition("\n")[0])
     parser.add_argument("--env", default=said("ENV", "local"), help="local, or a section of samconfig.toml")
-    parser.add_argument("--do", default=said("DO", "show"), choices=["show", "set", "history", "rollback"])
+    parser.add_argument("--do", default=said("DO", "show"), choices=DEEDS)
     parser.add_argument("--set", default=said("SET"), help="assignments, with spaces between")
     parser.add_argument("--reason", default=said("REASON"), help="why; kept with every change")
     parser.add_argument("--version", type=int, default=said("VERSION") or None, help="to roll back to")
@@ -206,12 +223,12 @@ def _list(sign: str, value: str, old: list[str]) -> list[str]:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
 def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _tell(before: Flags, after: Flags, end: str) -> None:

@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from enhancer.api.report.amounts import usd
 from enhancer.domain.artifacts import report_key
+from ops.shown import printable
 from ops.stack import Stack, StackError, stack_of
 
 PATIENT = Config(read_timeout=900, retries={"total_max_attempts": 1})
@@ -61,7 +62,9 @@ def _lines(stack: Stack, event: dict[str, str]) -> list[str]:
     done = json.loads(answer["Payload"].read() or b"{}")
     if answer.get("FunctionError"):
         raise ReportFailed(
-            f"{done.get('errorType', 'Error')}: {done.get('errorMessage', 'see the logs of CostReport')}"
+            printable(
+                f"{done.get('errorType', 'Error')}: {done.get('errorMessage', 'see the logs of CostReport')}"
+            )
         )
     found = []
     for made in done["made"]:

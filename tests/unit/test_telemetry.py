@@ -55,6 +55,20 @@ def test_what_an_invocation_counts_is_one_line(counted):
     assert counted("PredictionMilliseconds") == {"": [1.0, 2.0], "replicate": [1.0], "embedded": [2.0]}
 
 
+@pytest.mark.parametrize("times", [99, 100, 101, 200])
+def test_an_invocation_counts_as_often_as_it_wants(counted, times):
+    """A line holds a hundred values of a metric; what else was counted is not lost with the hundredth."""
+    with invocation():
+        for _ in range(times):
+            count("JobsEnded", outcome="failed")
+        count("ResultsReused")
+    assert {label: sum(values) for label, values in counted("JobsEnded").items()} == {
+        "": times,
+        "failed": times,
+    }
+    assert counted("ResultsReused") == {"": [1.0]}
+
+
 @pytest.mark.parametrize(("status", "refused"), [(200, False), (404, False), (403, True), (500, False)])
 def test_only_refusals_count_as_such(counted, status, refused):
     """An address that is not there refuses nobody; 429 of others are no 429."""

@@ -157,6 +157,8 @@ def _lines(counted: list[_Counted]) -> list[dict[str, Any]]:
         groups[place].add_metric(name, known.unit, value)
     lines: list[dict[str, Any]] = []
     for group in groups.values():
+        if not group.metric_set:  # the hundredth value of a metric is written at once, and may be the last
+            continue
         blob: dict[str, Any] = dict(group.serialize_metric_set())
         fitting = next((one for one in lines if _fits(blob, one)), None)
         if fitting is None:

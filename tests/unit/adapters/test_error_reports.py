@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
@@ -199,3 +200,21 @@ def test_nobody_loads_the_library_before_the_first_error():
 def test_the_release_is_the_version_of_the_project():
     """A report names the commit that was tagged with it."""
     assert f'\nversion = "{VERSION}"\n' in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "prompt", ['it\'s a "red" car of Ada', "it's\nAda's car", "back\\'s of \" Ada", "Ada " * 900]
+)
+def test_what_an_error_quotes_is_hidden_however_it_is_quoted(prompt):
+    """A quotation mark inside is none that ends it, and a long quotation is not cut open."""
+    found = error_reports.hidden(f"bad value {prompt!r} for size")
+    assert "Ada" not in found
+    assert found.startswith("bad value ***")
+
+
+@pytest.mark.parametrize("text", ["a" * 400_000, "1." * 200_000, "a-" * 200_000, "x " + "Zm9v" * 100_000])
+def test_a_long_error_is_told_at_once_without_what_it_is_about(text):
+    """Patterns that try every place take the square of its length: a minute for a megabyte."""
+    started = time.process_time()
+    assert len(error_reports.hidden(text)) < 20
+    assert time.process_time() - started < 2

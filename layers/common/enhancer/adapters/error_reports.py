@@ -26,10 +26,14 @@ _HIDDEN = (
     re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"),
     re.compile(r"(?<=\?)\S+|\b[\w.-]+=\S+"),
     re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b|(?<![\w:])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:])"),
-    re.compile(r"""'[^'\n]*'|"[^"\n]*\""""),  # what an error quotes may be a prompt, or any other input
+    re.compile(
+        r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""", re.DOTALL
+    ),  # quoted: may be a prompt, or any other input
     re.compile(r"[A-Za-z0-9_+/=-]{32,}"),
 )
 TEXT_MAX = 200
+READ_MAX = 2000
+"""So much of an error's text is looked at: its length may be somebody's choice, and some patterns take its square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ def _exception(one: dict[str, Any]) -> dict[str, Any]:
 
 def hidden(text: str) -> str:
     """Return the text of an error without secrets, addresses, query strings, and anything that it quotes."""
+    if len(text) > READ_MAX:  # a word or a quotation that is cut in two would not be known as what it is
+        text = text[:READ_MAX].rpartition(" ")[0] + " '\""
     for pattern in _HIDDEN:
         text = pattern.sub("***", text)
     return text[:TEXT_MAX]
