@@ -171,6 +171,20 @@ def stop_deployment(stack: Stack) -> bool:
     return True
 
 
+def check_settled(stack: Stack, deployed: str, *, is_named: bool) -> None:
+    """Raise `RollbackError` where everybody is being moved back already, or is: a second call would go two back."""
+    status = stack.description["StackStatus"]
+    if status.startswith("UPDATE_ROLLBACK") and status.endswith("IN_PROGRESS"):
+        raise RollbackError(
+            "A deployment is being taken back: everybody is moved back by it. Wait for its end."
+        )
+    if status == "UPDATE_ROLLBACK_COMPLETE" and not is_named:
+        raise RollbackError(
+            f"The last deployment failed or was stopped, so everybody is back at {deployed} already. "
+            "Further back: --to RELEASE (--list shows them)."
+        )
+
+
 def listing(functions: list[Function], deployed: str) -> list[str]:
     """Return one line per release, newest last: how many functions have it, for how many it is live."""
     lines = []
@@ -196,6 +210,7 @@ def run(stack: Stack, order: argparse.Namespace, say: Callable[[str], None] = pr
     elif stop_deployment(stack):
         say("A deployment is under way. It is stopped now and moves everybody back; `--list` shows when.")
     else:
+        check_settled(stack, deployed, is_named=bool(order.to))
         release = named(functions, order.to) if order.to else one_before(functions, deployed)
         moved, without = move(stack, functions, release)
         say(f"{release} is live: {len(moved)} functions moved, {len(functions) - len(moved)} stayed.")
@@ -217,6 +232,12 @@ def main(arguments: list[str]) -> int:
         run(stack_of(order.env), order)
     except (RollbackError, StackError) as problem:
         print(problem, file=sys.stderr)
+        return 1
+    except (BotoCoreError, ClientError) as problem:
+        print(
+            f"AWS refuses or does not answer: {problem}. Run it again: it goes on from there.",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.flags import FlagStore
 from enhancer.domain.errors import FlagsChanged, InvalidFields
 from enhancer.domain.flags_document import document_of
@@ -80,6 +81,18 @@ def test_a_change_after_a_rollback_is_rolled_back_to_it(launched):
 def test_any_version_can_be_brought_back(launched, version, phase):
     """By its number."""
     assert launched.roll_back(version).phase == phase
+
+
+@pytest.mark.parametrize(
+    "record", [{"document": {"phase": "I9"}, "version": 3}, {"off": ["sd15"], "spend_cap": None}]
+)
+def test_a_rollback_from_what_is_no_version_goes_to_the_newest_one(launched, record):
+    """Not a step past it: what nobody can read, or a former release wrote, is not in the history."""
+    launched.change(phase="I2")
+    launched.world.table.put({**keys.flags(), **record})
+    found = launched.roll_back()
+    assert (found.phase, found.off, found.version) == ("I2", (), 5)
+    assert launched.roll_back().phase == "open"
 
 
 @pytest.mark.parametrize("version", [4, -1, 99])

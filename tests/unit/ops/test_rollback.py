@@ -6,7 +6,7 @@ import pytest
 
 from ops import rollback
 from ops.rollback import Function, RollbackError
-from tests.support.releases import BEFORE, LAST, OLD, Lambda, Stack, deployed
+from tests.support.releases import BEFORE, DENIED, LAST, OLD, Lambda, Stack, deployed
 
 
 def run(stack, **order):
@@ -95,6 +95,30 @@ def test_a_deployment_under_way_is_stopped_instead():
     assert "stopped" in run(stack)[0]
     assert stack.stopped
     assert stack.functions.live["a"] == "5"
+
+
+def test_a_nervous_second_call_after_a_stopped_deployment_goes_no_further_back():
+    """The stack takes itself back, and names the release before as the one deployed: before that is one too many."""
+    stack = Stack(deployed(), status="UPDATE_ROLLBACK_IN_PROGRESS")
+    with pytest.raises(RollbackError, match="Wait for its end"):
+        run(stack)
+    with pytest.raises(RollbackError, match="Wait for its end"):
+        run(stack, to=OLD)
+    stack.description["StackStatus"] = "UPDATE_ROLLBACK_COMPLETE"
+    with pytest.raises(RollbackError, match="everybody is back at"):
+        run(stack)
+    assert stack.functions.live == {"a": "5", "b": "9", "new": "1"}
+    run(stack, to=OLD)
+    assert stack.functions.live == {"a": "3", "b": "1", "new": "1"}
+
+
+def test_what_aws_refuses_is_told_in_a_sentence(monkeypatch, capsys):
+    """Also without credentials, half-way through."""
+    stack = Stack(deployed())
+    monkeypatch.setattr(rollback, "stack_of", lambda _: stack)
+    monkeypatch.setattr(stack.functions, "delete_function", lambda **_: (_ for _ in ()).throw(DENIED))
+    assert rollback.main(["staging", "--prune", "2"]) == 1
+    assert "Run it again" in capsys.readouterr().err
 
 
 def test_old_versions_are_deleted_but_never_what_is_live():

@@ -57,12 +57,15 @@ def roll_back(
 def brought_back(version: int | None, seen: Seen, *, flags: FlagStore) -> tuple[Flags, int]:
     """Return the flags that a rollback brings back, and their version; as in `roll_back`, but changing nothing.
 
-    Where the record in the table counts for nothing, that is the newest version that can be read.
+    Where the record in the table counts for nothing, that is the newest version that can be read; where a former
+    release wrote it, without a version, that is the newest one.
     """
     if version is not None:
         wanted = version
     elif seen.unreadable:
         wanted = seen.flags.version
+    elif seen.raw_version is None:
+        wanted = next((one.version for one in flags.history() if one.version is not None), -1)
     else:
         wanted = _origin(seen.flags.version, flags) - 1
     entry = flags.entry(wanted) if wanted >= 0 else None
