@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from ops import smoke_end, smoke_open, smoke_runs
+from ops.shown import printable
 from ops.smoke_client import NoAnswer
 from ops.smoke_plan import CHECKS, Options, Outcome, Smoke, chosen, run
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         smoke.nobody.get("/api/health")
     except NoAnswer as lost:
-        print(f"Nothing answers at {options.url}: {lost}", file=sys.stderr)
+        print(f"Nothing answers at {options.url}: {printable(lost)}", file=sys.stderr)
         return UNKNOWN
     outcomes = []
     for outcome in run(smoke, chosen(asked.only)):
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(outcome.line(), flush=True)
     code = exit_code(outcomes)
     if asked.json:
-        print(json.dumps(_report(smoke, outcomes, code), ensure_ascii=False))
+        print(json.dumps(_report(smoke, outcomes, code)))
     else:
         print(_summary(smoke, outcomes))
     return code
@@ -133,7 +134,7 @@ def _summary(smoke: Smoke, outcomes: Sequence[Outcome]) -> str:
         f"Spent: {spent.images} images of the day, {spent.credits:g} credits, paid by {smoke.who}.",
     ]
     if smoke.left:
-        lines.append(f"Left behind: {'; '.join(smoke.left)}.")
+        lines.append(f"Left behind: {printable('; '.join(smoke.left))}.")
     return "\n".join(lines)
 
 

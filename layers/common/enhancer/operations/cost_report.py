@@ -33,6 +33,8 @@ TERM_DAYS = 397
 """How far back is looked for what was paid for plans: a year, and a month for what was paid late."""
 DAYS_MAX = 62
 """Days whose reports can be made by hand at once."""
+FIRST_YEAR = 2000
+"""Before it there is nothing to report."""
 WANTED: dict[str, tuple[str, dict[str, str]]] = {
     "requests": ("Requests", {}),
     "reused": ("ResultsReused", {}),
@@ -103,7 +105,7 @@ def asked_for(event: Mapping[str, Any], *, now: int) -> list[Asked]:
 
 def day_report(day: str, *, now: int) -> Asked:
     """Return the report of a day; one that is not over is partial. Raises ValueError."""
-    if not _DAY.fullmatch(day):
+    if not _DAY.fullmatch(day) or not _exists(day):
         raise ValueError("date must be a day such as 2026-11-28")
     if date.fromisoformat(day) > date.fromisoformat(day_of(now)):
         raise ValueError(f"date must not be after today, {day_of(now)}")
@@ -112,13 +114,13 @@ def day_report(day: str, *, now: int) -> Asked:
 
 def month_report(month: str, *, now: int) -> Asked:
     """Return the report of a month, of its days so far where it is not over. Raises ValueError."""
-    if not _MONTH.fullmatch(month):
+    if not _MONTH.fullmatch(month) or not _exists(f"{month}-01"):
         raise ValueError("month must be a month such as 2026-11")
     first = date.fromisoformat(f"{month}-01")
-    last = (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
     today = date.fromisoformat(day_of(now))
     if first > today:
         raise ValueError(f"month must not be after this one, {today.isoformat()[:7]}")
+    last = (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
     shown = min(last, today)
     days = tuple(days_between(first.isoformat(), shown.isoformat()))
     return Asked("month", f"month-{month}", days, partial=last.isoformat() > last_closed(now))
@@ -237,6 +239,14 @@ def _incomplete(deps: ReportDeps) -> Iterable[Asked]:
 
 def _rates(day: str, deps: ReportDeps) -> dict[str, int | None]:
     return deps.counts.of_day(day, WANTED) if deps.counts else dict.fromkeys(WANTED)
+
+
+def _exists(day: str) -> bool:
+    """Return whether a calendar has such a day, and there could be books of it."""
+    try:
+        return date.fromisoformat(day).year >= FIRST_YEAR
+    except ValueError:
+        return False
 
 
 def _back(day: str, days: int) -> str:
