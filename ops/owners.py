@@ -31,9 +31,11 @@ from enhancer.adapters.dynamodb.ledger import Ledger
 from enhancer.api.shapes.error_texts import message
 from enhancer.domain.accounts import Account
 from enhancer.domain.errors import EnhancerError
+from enhancer.domain.ledger import GIFT_CREDITS_MAX
 from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
 from enhancer.domain.pricing import credits
+from enhancer.operations.flags import REASON_MAX, REASON_MIN
 from ops.shown import printable
 from ops.stack import Stack, StackError, stack_of
 
@@ -96,14 +98,16 @@ def change(
     account: Account, asked: argparse.Namespace, actor: str, now: int, accounts: Accounts, ledger: Ledger
 ) -> str:
     """Do one thing to an account; return what was done. Raises `BadCommand` where something is missing."""
-    if not asked.reason:
-        raise BadCommand('Say why: REASON="ticket 4711". It is kept with the change.')
+    if not REASON_MIN <= len(asked.reason) <= REASON_MAX:
+        raise BadCommand(
+            f'Say why in {REASON_MIN} to {REASON_MAX} characters: REASON="ticket 4711". It is kept with the change.'
+        )
     who = Account(Owner("user", actor), "free", "admin")
     act = runtime.new_id("act")
     match asked.do:
         case "grant" | "deduct":
-            if asked.amount < 1:
-                raise BadCommand("Say how many whole credits: AMOUNT=50.")
+            if not 1 <= asked.amount <= GIFT_CREDITS_MAX:
+                raise BadCommand(f"Say how many whole credits, up to {GIFT_CREDITS_MAX}: AMOUNT=50.")
             move = admin.grant if asked.do == "grant" else admin.deduct
             once = asked.ticket or runtime.new_name()
             entry = runtime.new_id("ent")

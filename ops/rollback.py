@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -94,9 +94,15 @@ def releases_of(functions: Iterable[Function]) -> list[str]:
     return sorted({release for one in functions for release in one.versions} - {"?"})
 
 
-def one_before(functions: Iterable[Function], deployed: str) -> str:
-    """Return the release before the one that was deployed last; raise `RollbackError` where there is none."""
-    earlier = [release for release in releases_of(functions) if release < deployed]
+def is_whole(functions: Iterable[Function], release: str) -> bool:
+    """Return whether every function that is as old as a release has it; a deployment that failed leaves a part."""
+    return all(release in one.versions or min(one.versions, default="") > release for one in functions)
+
+
+def one_before(functions: Collection[Function], deployed: str) -> str:
+    """Return the whole release before the one that was deployed last; raise `RollbackError` where there is none."""
+    known = [release for release in releases_of(functions) if is_whole(functions, release)]
+    earlier = [release for release in known if release < deployed]
     if not earlier:
         raise RollbackError(f"There is no release before {deployed}: nothing to go back to.")
     return earlier[-1]

@@ -76,10 +76,16 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Optio
     place = urlsplit(asked.url)
     if place.scheme not in ("http", "https") or not place.hostname or place.path.strip("/"):
         parser.error("BASE_URL is an address without a path, such as https://enhance.example")
+    if (
+        "@" in place.netloc
+    ):  # shown in every report, and sent in place of KEY; or another host than it looks like
+        parser.error("BASE_URL has no name or password in it")
     keys = {name: os.environ.get(name, "").strip() for name in ("KEY", "ADMIN_KEY")}
     for name, key in keys.items():
         if key and not re.fullmatch(r"ek_(live|test)_[!-~]+", key):
             parser.error(f"{name} is an API key, which begins with ek_live_ or ek_test_")
+        if key and place.scheme == "http" and not _is_loopback(place.hostname):
+            parser.error(f"{name} is sent over https only")
     options = Options(
         url=f"{place.scheme}://{place.netloc}",
         key=keys["KEY"],

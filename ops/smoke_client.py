@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import struct
 import threading
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -319,14 +316,3 @@ def read(answer: requests.Response, deadline: float) -> bytes:
         if len(body) > BODY_BYTES_MAX or time.monotonic() > deadline:
             raise requests.ReadTimeout
     return bytes(body)
-
-
-def tiny_png(width: int = 24, height: int = 16) -> bytes:
-    """Return a picture of random pixels, so that nobody had it enhanced before."""
-    rows = b"".join(b"\0" + os.urandom(3 * width) for _ in range(height))
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in chunks
-    )

@@ -17,9 +17,9 @@ from ops.smoke_client import (
     Visitor,
     in_time,
     seconds_of,
-    tiny_png,
 )
 from ops.smoke_open import NOT_IN_COHORT, PAUSED
+from ops.smoke_picture import tiny_png
 from ops.smoke_plan import Blocked, Skipped, Smoke, check, expect
 
 JOBS, GENERATE = "/api/ai-image/jobs", "/api/ai-image/generate"

@@ -140,7 +140,8 @@ def test_a_month_that_goes_on_is_one_report_in_the_list(reporting, served):
     [
         ({"date": "19.11.2026"}, "date"), ({"date": "2026-11-21"}, "date"), ({"month": "2026-12"}, "month"),
         ({"month": "november"}, "month"), ({"date": "2026-02-30"}, "date"), ({"date": "0001-01-01"}, "date"),
-        ({"month": "2026-13"}, "month"), ({"month": "9999-12"}, "month"), ({"from": "0001-01-01"}, "date"), ({"from": "2026-11-02", "to": "2026-11-01"}, "from"),
+        ({"month": "2026-13"}, "month"), ({"month": "9999-12"}, "month"), ({"from": "0001-01-01"}, "date"),
+        ({"from": "2026-11-02", "to": "2026-11-01"}, "from"),
         ({"from": "2026-01-01", "to": "2026-11-01"}, "from"),
     ],
 )  # fmt: skip

@@ -60,10 +60,12 @@ def test_a_grant_is_in_the_ledger_with_reason_and_actor_and_once_per_ticket(worl
     ("wish", "told"),
     [
         ({"DO": "grant", "AMOUNT": "5"}, "Say why"),
-        ({"DO": "grant", "REASON": "x"}, "AMOUNT=50"),
-        ({"DO": "deduct", "AMOUNT": "-5", "REASON": "x"}, "AMOUNT=50"),
-        ({"DO": "deduct", "AMOUNT": "5", "REASON": "x"}, "Nothing was changed"),
-        ({"DO": "plan", "PLAN": "gold", "REASON": "x"}, "PLAN is one of"),
+        ({"DO": "grant", "REASON": "why"}, "AMOUNT=50"),
+        ({"DO": "deduct", "AMOUNT": "-5", "REASON": "why"}, "AMOUNT=50"),
+        ({"DO": "deduct", "AMOUNT": "5", "REASON": "why"}, "Nothing was changed"),
+        ({"DO": "grant", "AMOUNT": "100001", "REASON": "why"}, "up to 100000"),
+        ({"DO": "grant", "AMOUNT": "5", "REASON": "x" * 301}, "3 to 300 characters"),
+        ({"DO": "plan", "PLAN": "gold", "REASON": "why"}, "PLAN is one of"),
         ({"WHO": "nobody@example.com"}, "nobody"),
         ({"WHO": "no-such-id"}, "Nothing was changed"),
         ({"WHO": ""}, "Say who"),
@@ -78,12 +80,19 @@ def test_what_cannot_be_done_says_why_and_changes_nothing(world, user, say, wish
     assert world.records() == before
 
 
+def test_a_reason_cannot_steer_the_terminal(user, say):
+    """An administrator may have written anything."""
+    say(WHO=user.owner.id, DO="grant", AMOUNT="5", REASON="fine\x1b[2J\nforged")
+    code, said = say(WHO=user.owner.id, DO="history")
+    assert (code, "fine\\x1b[2J\\nforged" in said, "\x1b" in said) == (0, True, False)
+
+
 def test_an_address_of_several_accounts_is_not_guessed(world, user, say):
     """Their ids are named, so that the next command can say which."""
     other = world.accounts.open(
         world.caller("free").owner, plan="free", role="user", email="ada@example.com", now=world.clock
     )
-    code, said = say(WHO="ada@example.com", DO="block", REASON="x")
+    code, said = say(WHO="ada@example.com", DO="block", REASON="why")
     assert (code, user.owner.id in said, other.owner.id in said) == (1, True, True)
     assert not world.again(user).blocked
 

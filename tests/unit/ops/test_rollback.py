@@ -112,6 +112,14 @@ def test_a_nervous_second_call_after_a_stopped_deployment_goes_no_further_back()
     assert stack.functions.live == {"a": "3", "b": "1", "new": "1"}
 
 
+def test_what_a_failed_deployment_left_is_no_release_to_go_back_to():
+    """It published versions of some functions only, and nobody ever was on them."""
+    functions = deployed()
+    functions.versions["a"]["2611290930ddddddd"] = "6"
+    assert run(Stack(functions))[0] == f"{BEFORE} is live: 2 functions moved, 1 stayed."
+    assert functions.live == {"a": "4", "b": "2", "new": "1"}
+
+
 def test_what_aws_refuses_is_told_in_a_sentence(monkeypatch, capsys):
     """Also without credentials, half-way through."""
     stack = Stack(deployed())

@@ -9,7 +9,8 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from ops import smoke, smoke_client, smoke_plan, smoke_runs
-from ops.smoke_client import SECURITY_HEADERS, Answer, Answers, Failed, Visitor, tiny_png
+from ops.smoke_client import SECURITY_HEADERS, Answer, Answers, Failed, Visitor
+from ops.smoke_picture import tiny_png
 from ops.smoke_plan import CHECKS, Blocked, Check, Options, Outcome, Skipped, Smoke
 from tests.support.images import size_of
 from tests.support.scripted_server import drips, hangs, says, serve
@@ -121,6 +122,10 @@ def test_after_the_deadline_nothing_is_begun_but_cleaning_up(monkeypatch):
         (["https://x.example", "--only", "healht"], {}),
         (["https://x.example"], {"KEY": "sk_live_hunter2"}),
         (["https://x.example"], {"ADMIN_KEY": "ek_live_ hunter2"}),
+        (["http://x.example"], {"KEY": KEY}),
+        (["http://x.example"], {"ADMIN_KEY": KEY}),
+        (["https://ada:hunter2@x.example"], {}),
+        (["https://enhance.example@x.example"], {}),
     ],
 )
 def test_what_makes_no_sense_is_exit_code_2_and_shows_no_key(arguments, keys, monkeypatch, capsys):
