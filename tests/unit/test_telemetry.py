@@ -127,3 +127,25 @@ def test_a_traced_invocation_has_the_trace_on_its_lines(monkeypatch, logs):
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=x;Sampled=1")
     logger.info("one")
     assert logs.lines[0]["xray_trace_id"] == "1-5759e988-bd862e3fe1be46a994272793"
+
+
+def test_a_line_about_an_error_says_where_it_came_from_and_nothing_of_anybody(logs):
+    """Its text may quote what was sent: a prompt, an address, a header."""
+    prompt = "it's Ada's \"red\" car"
+
+    def broken():
+        raise ValueError(
+            f"ada@example.com sent\n  {prompt!r} [input_value={prompt!r}] with Bearer abc.def.ghi"
+        )
+
+    try:
+        broken()
+    except ValueError:
+        logger.exception("unhandled")
+    (told,) = logs.lines
+    assert told["exception_name"] == "ValueError"
+    assert "test_telemetry.py" in told["exception"]
+    assert "in broken" in told["exception"]
+    assert "ValueError: *** sent" in told["exception"]
+    told_of = told["exception"].partition("ValueError: ")[2]
+    assert [one for one in ("ada@", "Ada", "car", "abc.def") if one in told_of] == []
