@@ -182,21 +182,10 @@ class FlagStore:
         if not isinstance(version, int):
             raise UnreadableFlags("bad", [{"field": "version", "problem": "int_type"}])
         try:
-            document = record["document"] if "document" in record else self._over_newest(record)
+            document = record["document"] if "document" in record else _old_document(record)
             return flags_of(document, version=version, defaults=self._defaults)
         except InvalidFields as problem:
             raise UnreadableFlags("bad", problem.details["fields"]) from None
-
-    def _over_newest(self, record: Record) -> Document:
-        """Return the document of a record without one: a former release put its two fields over all others.
-
-        The others are those of the newest version, or an opening step by step would end with that release.
-        """
-        if not record:
-            return {}
-        newest = next(iter(self.history()), None)
-        kept = newest.document if newest and newest.version is not None else {}
-        return {**kept, **_old_document(record)}
 
     def _newest_readable(self) -> Flags:
         for entry in self.history():
