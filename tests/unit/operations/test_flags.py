@@ -126,6 +126,12 @@ def test_every_change_needs_a_reason_that_says_something(launched, reason):
     assert launched.store.get().version == 3
 
 
+def test_a_reason_that_is_no_text_is_kept_as_far_as_it_is(launched):
+    """A shell in another encoding passes bytes on that nothing can store."""
+    launched.change(reason="zu viele Fehler \udcfcber Nacht", phase="I1")
+    assert launched.store.entry(4).reason == "zu viele Fehler ?ber Nacht"
+
+
 def test_the_history_is_told_page_by_page_newest_first(launched):
     """Until its beginning."""
     page, cursor = flags.history(limit=3, before=None, flags=launched.store)

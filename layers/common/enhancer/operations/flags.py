@@ -87,7 +87,7 @@ def history(*, limit: int, before: int | None, flags: FlagStore) -> tuple[list[F
 
 def checked(reason: str) -> str:
     """Return a reason without blanks around it; raise `InvalidFields` for one that says nothing or too much."""
-    text = reason.strip()
+    text = reason.encode(errors="replace").decode().strip()  # a shell passes bytes on that are no text
     if len(text) < REASON_MIN:
         raise InvalidFields(
             fields=[{"field": "reason", "problem": "string_too_short", "min_length": REASON_MIN}]
