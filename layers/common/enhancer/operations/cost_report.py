@@ -1,7 +1,8 @@
 """Daily at 00:30 UTC and on the first of a month: write the cost report, list it, announce it once.
 
 A report follows from days that were summed up before, so it can be made again at any time and replaces itself. One
-whose sources were not complete is made again by the next daily runs until they are.
+whose sources were not complete is made again by the next daily runs until they are, and one that a run could not make
+is made up for.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def month_report(month: str, *, now: int) -> Asked:
 def make(
     wanted: Sequence[Asked], *, render: Render, deps: ReportDeps, again: bool = False, tell: bool = True
 ) -> Done:
-    """Make reports, and with ``again`` also those of the last weeks that were incomplete. Safe to repeat.
+    """Make reports, and with ``again`` also those of the last weeks that are incomplete or missing. Safe to repeat.
 
     ``tell``: announce what was asked for, each report once; those of a time that is not over never. Raises
     `StripeUnavailable` while Stripe does not answer: the schedule tries again.
@@ -137,7 +138,7 @@ def make(
     done = Done()
     todo = {one.name: one for one in wanted}
     if again:
-        todo |= {one.name: one for one in _incomplete(deps) if one.name not in todo}
+        todo |= {one.name: one for one in _owed(deps) if one.name not in todo}
     told = {one.name for one in wanted if tell and not one.partial}
     for asked in todo.values():
         _make(asked, done, render=render, deps=deps, tell=asked.name in told)
@@ -228,13 +229,18 @@ def _read_stripe(asked: Asked, done: Done, deps: ReportDeps) -> bool:
     return True
 
 
-def _incomplete(deps: ReportDeps) -> Iterable[Asked]:
+def _owed(deps: ReportDeps) -> Iterable[Asked]:
+    """Yield the reports of the last weeks that are incomplete, and those of days between that were never made."""
     oldest = _back(last_closed(deps.now()), LOOK_BACK_DAYS)
     listed, _ = deps.books.reports(limit=2 * LOOK_BACK_DAYS)
     for one in listed:
         if not one.complete and one.last_day >= oldest:
             period = one.name.partition("-")[2]
             yield (day_report if one.kind == "day" else month_report)(period, now=deps.now())
+    days = {one.last_day for one in listed if one.kind == "day" and one.last_day >= oldest}
+    for day in days_between(min(days), last_closed(deps.now())) if days else ():
+        if day not in days:
+            yield day_report(day, now=deps.now())
 
 
 def _rates(day: str, deps: ReportDeps) -> dict[str, int | None]:
