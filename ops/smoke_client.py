@@ -258,7 +258,7 @@ class Visitor:
         here = path if not place.netloc else place._replace(scheme="", netloc="").geturl()
         if not here.startswith(
             "/"
-        ):  # what an answer named; appended to our address, it could be another host's
+        ):  # an answer named it; appended to our address, it could be another host's
             raise Failed(f"{method} {path!r} is not a path of {self.url}")
         sent = dict(headers) | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
         try:
