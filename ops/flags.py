@@ -10,8 +10,8 @@
     make flags ENV=production DO=rollback REASON="too many errors"
 
 A value is JSON (``true``, ``50``, ``null``) or text; ``off`` and ``invited`` are lists with commas, and ``+=`` and
-``-=`` add to them and take from them. ``DRY=1`` shows what would change. A rollback brings back the version before what
-is in force, or VERSION. Whoever the shell's AWS credentials belong to is kept as the actor.
+``-=`` add to them and take from them. ``DRY=1`` shows what would change, also of a rollback. That brings back the
+version before what is in force, or VERSION. Whoever the shell's AWS credentials belong to is kept as the actor.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ from enhancer.domain.models import CATALOGUE
 from enhancer.domain.periods import day_of
 from enhancer.operations import flags as operator_flags
 from enhancer.operations.flags import REASON_MIN
+from ops.shown import printable
 from ops.stack import Stack, StackError, stack_of
 
 DEEDS = ("show", "set", "history", "rollback")
@@ -103,6 +104,8 @@ def _check(options: argparse.Namespace) -> None:
         raise BadCommand(f"DO is one of {', '.join(DEEDS)}. Nothing was changed.")
     if options.set and options.do != "set":
         raise BadCommand("SET is for DO=set: add it. Nothing was changed.")
+    if options.limit < 1:
+        raise BadCommand("LIMIT is 1 or more.")
     if options.do in ("set", "rollback") and not options.dry and len(options.reason) < REASON_MIN:
         raise BadCommand(
             f'Say why, in {REASON_MIN} characters or more: REASON="launch I1". It is kept with the change.'
@@ -140,6 +143,9 @@ def change(stack: Stack, store: FlagStore, options: argparse.Namespace, now: int
             what, reason=options.reason, actor=actor, now=now, flags=store, expected=seen.flags.version
         )
     else:
+        if options.dry:
+            found, _ = operator_flags.brought_back(options.version, seen, flags=store)
+            return _tell(seen.flags, found, "Nothing was changed (DRY).")
         before, after = operator_flags.roll_back(
             options.version, reason=options.reason, actor=actor, now=now, flags=store
         )
@@ -154,7 +160,8 @@ def tell_history(store: FlagStore, limit: int) -> None:
         at = datetime.fromtimestamp(entry.at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
         back = "" if entry.restores is None else f" (version {entry.restores} again)"
         print(
-            f"{'-' if entry.version is None else entry.version:>5}  {at} UTC  {entry.actor}{back}: {entry.reason}"
+            f"{'-' if entry.version is None else entry.version:>5}  {at} UTC  "
+            f"{printable(entry.actor)}{back}: {printable(entry.reason)}"
         )
         older = found[place + 1].document if place + 1 < len(found) else {}
         for name in entry.document:
@@ -185,7 +192,7 @@ def change_of(text: str, flags: Flags) -> dict[str, Any]:
             target = target.setdefault(place, {})
             if not isinstance(target, dict):
                 raise BadCommand(f"{name} is set twice.")
-        if name in LISTS:
+        if name in LISTS and isinstance(what.get(name, []), list):
             old: list[str] = what[name] if name in what else document_of(flags)[name]
             target[last] = _list(sign, value, old)
             if name == "off":
@@ -257,12 +264,12 @@ def _list(sign: str, value: str, old: list[str]) -> list[str]:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
 def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _tell(before: Flags, after: Flags, end: str) -> None:

@@ -36,6 +36,7 @@ from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
 from enhancer.domain.pricing import credits
 from enhancer.operations.flags import REASON_MAX, REASON_MIN
+from ops.shown import printable
 from ops.stack import Stack, StackError, stack_of
 
 DEEDS = ("show", "history", "grant", "deduct", "plan", "block", "unblock")
@@ -159,7 +160,7 @@ def show(account: Account, ledger: Ledger, now: int, *, entries: int) -> None:
     if entries:
         for entry in ledger.page(account.owner, limit=entries, after=None)[0]:
             at = datetime.fromtimestamp(entry.at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-            about = entry.reason or entry.job_id or ""
+            about = printable(entry.reason or entry.job_id or "")
             moved = f"{credits(entry.credits):6} credits, {credits(entry.plan):6} of the plan"
             print(f"  {at}  {entry.kind:9} {moved}  {about}")
 

@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from enhancer.api.report.amounts import usd
 from enhancer.domain.artifacts import report_key
 from enhancer.domain.closings import spans
+from ops.shown import printable
 from ops.stack import Stack, StackError, stack_of
 
 PATIENT = Config(read_timeout=900, retries={"total_max_attempts": 1})
@@ -67,7 +68,8 @@ def _lines(stack: Stack, event: dict[str, str]) -> list[str]:
     done = json.loads(answer["Payload"].read() or b"{}")
     if answer.get("FunctionError"):
         kind, said = done.get("errorType", "Error"), done.get("errorMessage", "see the logs of CostReport")
-        raise ReportFailed(f"{said}. No report was made." if kind == "ValueError" else f"{kind}: {said}")
+        told = f"{said}. No report was made." if kind == "ValueError" else f"{kind}: {said}"
+        raise ReportFailed(printable(told))
     found = []
     for number, made in enumerate(done["made"]):
         if number == 1:

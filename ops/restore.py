@@ -98,8 +98,10 @@ def _ordered(value: Any) -> Any:
 
 
 def compare(client: Any, source: str, target: str) -> Difference:
-    """Return what has to change in ``target`` for it to hold what ``source`` holds."""
+    """Return what has to change in ``target`` for it to hold what ``source`` holds; `RestoreError` if it is empty."""
     wanted, there = digests(client, source), digests(client, target)
+    if not wanted:
+        raise RestoreError(f"{source} is empty: all of {target} would be deleted.")
     return Difference(
         missing=sorted(wanted.keys() - there.keys()),
         changed=sorted(key for key in wanted.keys() & there.keys() if wanted[key] != there[key]),
@@ -148,11 +150,24 @@ def reopen(stack: Stack) -> int:
 
 def is_closed(stack: Stack) -> bool:
     """Return whether no function of the stack can start."""
-    client = stack.client("lambda")
-    return all(
+    client, found = stack.client("lambda"), functions_of(stack)
+    return bool(found) and all(
         client.get_function_concurrency(FunctionName=one.name).get("ReservedConcurrentExecutions") == 0
-        for one in functions_of(stack)
+        for one in found
     )
+
+
+def check_copy(client: Any, source: str, target: str) -> None:
+    """Raise `RestoreError` unless ``source`` is a restored copy of ``target``, and whole.
+
+    A wrong name would make the stack's table one of another stack, or delete all of it.
+    """
+    own, copy = (client.describe_table(TableName=name)["Table"] for name in (target, source))
+    restored = copy.get("RestoreSummary", {})
+    if restored.get("SourceTableArn") != own["TableArn"]:
+        raise RestoreError(f"{source} was not restored from {target}: --any-table takes it all the same.")
+    if copy["TableStatus"] != "ACTIVE" or restored.get("RestoreInProgress"):
+        raise RestoreError(f"{source} is not ready yet: aws dynamodb wait table-exists --table-name {source}")
 
 
 def run(stack: Stack, order: argparse.Namespace, say: Callable[[str], None] = print) -> None:
@@ -168,6 +183,8 @@ def run(stack: Stack, order: argparse.Namespace, say: Callable[[str], None] = pr
         if order.apply and not is_closed(stack):
             raise RestoreError("The stack is open: what it writes meanwhile would be lost. First: --close.")
         try:
+            if order.apply and not order.any_table:
+                check_copy(client, order.source, target)
             difference = compare(client, order.source, target)
         except client.exceptions.ResourceNotFoundException:
             raise RestoreError(
@@ -194,6 +211,9 @@ def main(arguments: list[str]) -> int:
     what.add_argument("--from", dest="source", metavar="TABLE", help="compare with this table")
     what.add_argument("--open", action="store_true", help="let functions start again")
     parser.add_argument("--apply", action="store_true", help="with --from: write and delete what differs")
+    parser.add_argument(
+        "--any-table", action="store_true", help="also one that was not restored from the stack's"
+    )
     order = parser.parse_args(arguments)
     try:
         run(stack_of(order.env), order)

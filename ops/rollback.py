@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -94,9 +94,15 @@ def releases_of(functions: Iterable[Function]) -> list[str]:
     return sorted({release for one in functions for release in one.versions} - {"?"})
 
 
-def one_before(functions: Iterable[Function], deployed: str) -> str:
-    """Return the release before the one that was deployed last; raise `RollbackError` where there is none."""
-    earlier = [release for release in releases_of(functions) if release < deployed]
+def is_whole(functions: Iterable[Function], release: str) -> bool:
+    """Return whether every function that is as old as a release has it; a deployment that failed leaves a part."""
+    return all(release in one.versions or min(one.versions, default="") > release for one in functions)
+
+
+def one_before(functions: Collection[Function], deployed: str) -> str:
+    """Return the whole release before the one that was deployed last; raise `RollbackError` where there is none."""
+    known = [release for release in releases_of(functions) if is_whole(functions, release)]
+    earlier = [release for release in known if release < deployed]
     if not earlier:
         raise RollbackError(f"There is no release before {deployed}: nothing to go back to.")
     return earlier[-1]
@@ -171,6 +177,20 @@ def stop_deployment(stack: Stack) -> bool:
     return True
 
 
+def check_settled(stack: Stack, deployed: str, *, is_named: bool) -> None:
+    """Raise `RollbackError` where everybody is being moved back already, or is: a second call would go two back."""
+    status = stack.description["StackStatus"]
+    if status.startswith("UPDATE_ROLLBACK") and status.endswith("IN_PROGRESS"):
+        raise RollbackError(
+            "A deployment is being taken back: everybody is moved back by it. Wait for its end."
+        )
+    if status == "UPDATE_ROLLBACK_COMPLETE" and not is_named:
+        raise RollbackError(
+            f"The last deployment failed or was stopped, so everybody is back at {deployed} already. "
+            "Further back: --to RELEASE (--list shows them)."
+        )
+
+
 def listing(functions: list[Function], deployed: str) -> list[str]:
     """Return one line per release, newest last: how many functions have it, for how many it is live."""
     lines = []
@@ -196,6 +216,7 @@ def run(stack: Stack, order: argparse.Namespace, say: Callable[[str], None] = pr
     elif stop_deployment(stack):
         say("A deployment is under way. It is stopped now and moves everybody back; `--list` shows when.")
     else:
+        check_settled(stack, deployed, is_named=bool(order.to))
         release = named(functions, order.to) if order.to else one_before(functions, deployed)
         moved, without = move(stack, functions, release)
         say(f"{release} is live: {len(moved)} functions moved, {len(functions) - len(moved)} stayed.")

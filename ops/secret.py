@@ -110,6 +110,11 @@ def put(stack: Stack, name: str, value: str) -> None:
     kept = _read(stack, field)
     if kept.get(name) == value:
         raise BadCommand(f"{name} has this value already. Nothing was changed.")
+    if name == "signing" and kept.get(field.previous):  # a second call in a row would sign everybody out
+        raise BadCommand(
+            "signing is being rotated: what the key before has signed would count no more. DO=forget ends that first. "
+            "Nothing was changed."
+        )
     after = {**kept, name: value}
     if field.previous and kept.get(name):
         after[field.previous] = kept[name]

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from ops import smoke_end, smoke_open, smoke_runs
+from ops.shown import printable
 from ops.smoke_client import NoAnswer
 from ops.smoke_plan import CHECKS, Options, Outcome, Smoke, chosen, run
 
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check_keys(smoke)
     except NoAnswer as lost:
         way = "Is it up (here: `make run`), and is BASE_URL its address?"
-        print(f"UNKNOWN: Nothing answers at {options.url}: {lost}. {way}", file=sys.stderr)
+        print(f"UNKNOWN: Nothing answers at {options.url}: {printable(lost)}. {way}", file=sys.stderr)
         return UNKNOWN
     except BadKey as problem:
         print(f"UNKNOWN: {problem}", file=sys.stderr)
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(outcome.line(), flush=True)
     code = exit_code(outcomes)
     if asked.json:
-        print(json.dumps(_report(smoke, outcomes, code), ensure_ascii=False))
+        print(json.dumps(_report(smoke, outcomes, code)))
     else:
         print(_summary(smoke, outcomes))
     return code
@@ -95,10 +96,16 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Optio
     place = urlsplit(asked.url)
     if place.scheme not in ("http", "https") or not place.hostname or place.path.strip("/"):
         parser.error("BASE_URL is an address without a path, such as https://enhance.example")
+    if (
+        "@" in place.netloc
+    ):  # shown in every report, and sent in place of KEY; or another host than it looks like
+        parser.error("BASE_URL has no name or password in it")
     keys = {name: os.environ.get(name, "").strip() for name in ("KEY", "ADMIN_KEY")}
     for name, key in keys.items():
         if key and not re.fullmatch(r"ek_(live|test)_[!-~]+", key):
             parser.error(f"{name} is an API key, which begins with ek_live_ or ek_test_")
+        if key and place.scheme == "http" and not _is_loopback(place.hostname):
+            parser.error(f"{name} is sent over https only")
     options = Options(
         url=f"{place.scheme}://{place.netloc}",
         key=keys["KEY"],
@@ -153,7 +160,7 @@ def _summary(smoke: Smoke, outcomes: Sequence[Outcome]) -> str:
         f"Spent: {spent.images} images of the day, {spent.credits:g} credits, paid by {smoke.who}.",
     ]
     if smoke.left:
-        lines.append(f"Left behind: {'; '.join(smoke.left)}.")
+        lines.append(f"Left behind: {printable('; '.join(smoke.left))}.")
     return "\n".join(lines)
 
 

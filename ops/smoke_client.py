@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import struct
+import threading
 import time
-import zlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -19,6 +19,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 Json = dict[str, Any]
+T = TypeVar("T")
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 40.0
 """The longest one answer may take; a gateway gives up after 30 s."""
@@ -82,10 +83,7 @@ class Answer:
 
     def json(self) -> Json:
         """The body as a JSON object."""
-        try:
-            found = json.loads(self.body)
-        except ValueError:
-            found = None
+        found = parsed(self.body)
         if self.kind not in ("application/json", "application/problem+json") or not isinstance(found, dict):
             raise Failed(
                 f"{self.what} gives {self.kind or 'no content type'} instead of a JSON object ({self.status})"
@@ -129,10 +127,7 @@ class Answer:
         return self
 
     def _error(self) -> Json:
-        try:
-            found = json.loads(self.body)
-        except ValueError:
-            return {}
+        found = parsed(self.body)
         error = found.get("error") if isinstance(found, dict) else None
         return error if isinstance(error, dict) else {}
 
@@ -163,13 +158,25 @@ class Answers:
             self.broken.append(f"{answer.what} gives {answer.said}")
 
 
+def parsed(body: bytes) -> Any:
+    """Return what JSON says, None for anything else, nested without end too."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def seconds_of(text: str) -> int | None:
+    """Return the whole seconds of a Retry-After header, None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
 def _envelope_problem(answer: Answer) -> str:
     """Return what is wrong with the envelope of an error, "" if nothing is."""
     if answer.path.startswith("/api/health") and answer.status == 503:
         return ""
-    try:
-        body = json.loads(answer.body)
-    except ValueError:
+    body = parsed(answer.body)
+    if body is None:
         return "no JSON"
     if not isinstance(body, dict) or body.get("success") is not False:
         return "success is not false"
@@ -234,11 +241,11 @@ class Visitor:
     ) -> Answer:
         """Send a request; a rate limit that passes within seconds is waited for, a few times."""
         answer = self._send(method, path, headers or {}, **more)
-        wait = answer.headers.get("Retry-After", "")
-        passes = answer.status == 429 and answer.code != "daily_quota_exceeded" and wait.isdigit()
-        if passes and int(wait) <= WAIT_SECONDS_MAX and self._waits < WAITS_MAX:
+        wait = seconds_of(answer.headers.get("Retry-After", ""))
+        passes = answer.status == 429 and answer.code != "daily_quota_exceeded"
+        if passes and wait is not None and wait <= WAIT_SECONDS_MAX and self._waits < WAITS_MAX:
             self._waits += 1
-            self._pause(int(wait))
+            self._pause(wait)
             return self._send(method, path, headers or {}, **more)
         return answer
 
@@ -249,25 +256,56 @@ class Visitor:
     def _send(self, method: str, path: str, headers: Mapping[str, str], **more: Any) -> Answer:
         place = urlsplit(path)
         here = path if not place.netloc else place._replace(scheme="", netloc="").geturl()
+        if not here.startswith(
+            "/"
+        ):  # an answer named it; appended to our address, it could be another host's
+            raise Failed(f"{method} {path!r} is not a path of {self.url}")
         sent = dict(headers) | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
-        deadline = time.monotonic() + ANSWER_SECONDS
         try:
-            with self._session.request(
-                method,
-                self.url + here,
-                headers=sent,
-                timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
-                allow_redirects=False,
-                stream=True,
-                **more,
-            ) as found:
-                body = read(found, deadline)
-                cookies = tuple(found.raw.headers.getlist("Set-Cookie"))
+            found, body = in_time(lambda: self._exchange(method, here, sent, **more))
         except (requests.RequestException, HTTPError) as lost:
             raise NoAnswer(f"{method} {place.path}: no answer ({type(lost).__name__})") from None
+        cookies = tuple(found.raw.headers.getlist("Set-Cookie"))
         answer = Answer(method, place.path, found.status_code, found.headers, body, cookies)
         self._answers.look_at(answer)
         return answer
+
+    def _exchange(
+        self, method: str, here: str, headers: Mapping[str, str], **more: Any
+    ) -> tuple[requests.Response, bytes]:
+        deadline = time.monotonic() + ANSWER_SECONDS
+        with self._session.request(
+            method,
+            self.url + here,
+            headers=dict(headers),
+            timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
+            allow_redirects=False,
+            stream=True,
+            **more,
+        ) as found:
+            return found, read(found, deadline)
+
+
+def in_time(work: Callable[[], T]) -> T:
+    """Return what work returns; raise `requests.Timeout` once it takes too long, whatever keeps it from ending.
+
+    A socket's time-out begins anew with every byte, so headers that come one by one would never meet it.
+    """
+    done = SimpleQueue[Future[T]]()
+
+    def run() -> None:
+        future = Future[T]()
+        try:
+            future.set_result(work())
+        except BaseException as problem:  # noqa: BLE001 - raised again by whoever waits
+            future.set_exception(problem)
+        done.put(future)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return done.get(timeout=CONNECT_SECONDS + ANSWER_SECONDS).result()
+    except Empty:
+        raise requests.Timeout from None
 
 
 def read(answer: requests.Response, deadline: float) -> bytes:
@@ -278,14 +316,3 @@ def read(answer: requests.Response, deadline: float) -> bytes:
         if len(body) > BODY_BYTES_MAX or time.monotonic() > deadline:
             raise requests.ReadTimeout
     return bytes(body)
-
-
-def tiny_png(width: int = 24, height: int = 16) -> bytes:
-    """Return a picture of random pixels, so that nobody had it enhanced before."""
-    rows = b"".join(b"\0" + os.urandom(3 * width) for _ in range(height))
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in chunks
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from ops.smoke_client import Failed
+from ops.smoke_client import Failed, seconds_of
 from ops.smoke_plan import Skipped, Smoke, check, expect
 from ops.smoke_runs import GENERATE, JOBS
 
@@ -31,8 +31,9 @@ def burst(smoke: Smoke) -> str:
                 pool.shutdown(wait=True, cancel_futures=True)
                 answer.refused(429, "rate_limit")
                 wait = answer.headers.get("Retry-After", "")
-                expect(wait.isdigit() and int(wait) > 0, f"Retry-After is {wait or 'missing'}")
-                expect(answer.json().get("retryAfter") == int(wait), "retryAfter and Retry-After differ")
+                seconds = seconds_of(wait)
+                expect(seconds, f"Retry-After is {wait or 'missing'}")
+                expect(answer.json().get("retryAfter") == seconds, "retryAfter and Retry-After differ")
                 return f"429 at call {number}, Retry-After {wait}"
     raise Failed(f"{BURST_MAX} calls at once and none was refused with 429")
 

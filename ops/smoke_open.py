@@ -6,7 +6,8 @@ import re
 import time
 from typing import Any
 
-from ops.smoke_client import Answer, Failed, Visitor, tiny_png
+from ops.smoke_client import Answer, Failed, Visitor
+from ops.smoke_picture import tiny_png
 from ops.smoke_plan import Blocked, Smoke, check, expect
 
 FOREIGN = "https://elsewhere.example"

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from ops.shown import printable
 from ops.smoke_client import Answers, Failed, NoAnswer, Visitor
 
 Word = Literal["ok", "FAIL", "skip"]
@@ -110,7 +111,7 @@ class Outcome:
 
     def line(self) -> str:
         """One line for people."""
-        return f"{self.word:<4}  {self.name:<18}  {' '.join(self.detail.split())}  {self.ms} ms"
+        return f"{self.word:<4}  {self.name:<18}  {printable(' '.join(self.detail.split()))}  {self.ms} ms"
 
     def to_json(self) -> dict[str, Any]:
         """The same for programs."""
@@ -177,7 +178,14 @@ def _tried(smoke: Smoke, one: Check, started: float) -> Outcome:
         detail: str | Exception = one.work(smoke)
     except (Failed, Skipped, Blocked) as problem:
         detail = problem
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as odd:  # an answer of another shape
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        IndexError,
+        AttributeError,
+        RecursionError,
+    ) as odd:  # an answer of another shape
         detail = Failed(f"an answer has another shape than promised: {type(odd).__name__} {odd}"[:200])
     return _outcome(one, detail, started)
 

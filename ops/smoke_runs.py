@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
-from ops.smoke_client import ANSWER_SECONDS, CONNECT_SECONDS, Answer, Failed, Json, Visitor, tiny_png
+from ops.smoke_client import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    Answer,
+    Failed,
+    Json,
+    Visitor,
+    in_time,
+    seconds_of,
+)
 from ops.smoke_open import NOT_IN_COHORT, PAUSED
+from ops.smoke_picture import tiny_png
 from ops.smoke_plan import Blocked, Skipped, Smoke, check, expect
 
 JOBS, GENERATE = "/api/ai-image/jobs", "/api/ai-image/generate"
@@ -200,7 +211,7 @@ def _limits(answer: Answer) -> None:
     if answer.status == 429:
         answer.refused(429, "rate_limit")
         wait = answer.headers.get("Retry-After", "")
-        expect(wait.isdigit(), f"429 without Retry-After: {answer.code}")
+        expect(seconds_of(wait) is not None, f"429 without Retry-After: {answer.code}")
         raise Blocked(
             f"{answer.code}: earlier runs used it up, Retry-After {wait} (KEY has limits of its own)"
         )
@@ -248,17 +259,29 @@ def _uploaded(owner: Visitor, picture: bytes) -> str:
     """Post a picture by the form of the bucket, and return its key."""
     body = {"contentType": "image/png", "size": len(picture)}
     form = owner.post("/api/ai-image/uploads", json=body).data()
+    place = urlsplit(str(form["url"]))
+    expect(place.scheme in ("http", "https") and place.hostname, "the form for an upload names no address")
     try:
-        stored = requests.post(
+        status = in_time(lambda: _stored(form, picture))
+    except requests.RequestException as lost:
+        raise Failed(f"the bucket does not take an upload ({type(lost).__name__})") from None
+    expect(200 <= status < 300, f"the bucket answers {status} to an upload by form")
+    return str(form["uploadKey"])
+
+
+def _stored(form: Json, picture: bytes) -> int:
+    """Send a form to where it says, and there only; return the status. Whatever else is answered is not read."""
+    with requests.Session() as session:
+        session.trust_env = False  # a .netrc would add somebody's password
+        with session.post(
             form["url"],
             data=form["fields"],
             files={"file": ("smoke.png", picture, "image/png")},
             timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
-        )
-    except requests.RequestException as lost:
-        raise Failed(f"the bucket does not take an upload ({type(lost).__name__})") from None
-    expect(stored.ok, f"the bucket answers {stored.status_code} to an upload by form")
-    return str(form["uploadKey"])
+            allow_redirects=False,
+            stream=True,
+        ) as stored:
+            return int(stored.status_code)
 
 
 def _kept_from(visitor: Visitor, url: str) -> str:

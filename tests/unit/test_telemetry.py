@@ -55,6 +55,20 @@ def test_what_an_invocation_counts_is_one_line(counted):
     assert counted("PredictionMilliseconds") == {"": [1.0, 2.0], "replicate": [1.0], "embedded": [2.0]}
 
 
+@pytest.mark.parametrize("times", [99, 100, 101, 200])
+def test_an_invocation_counts_as_often_as_it_wants(counted, times):
+    """A line holds a hundred values of a metric; what else was counted is not lost with the hundredth."""
+    with invocation():
+        for _ in range(times):
+            count("JobsEnded", outcome="failed")
+        count("ResultsReused")
+    assert {label: sum(values) for label, values in counted("JobsEnded").items()} == {
+        "": times,
+        "failed": times,
+    }
+    assert counted("ResultsReused") == {"": [1.0]}
+
+
 @pytest.mark.parametrize(("status", "refused"), [(200, False), (404, False), (403, True), (500, False)])
 def test_only_refusals_count_as_such(counted, status, refused):
     """An address that is not there refuses nobody; 429 of others are no 429."""
@@ -113,3 +127,25 @@ def test_a_traced_invocation_has_the_trace_on_its_lines(monkeypatch, logs):
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=x;Sampled=1")
     logger.info("one")
     assert logs.lines[0]["xray_trace_id"] == "1-5759e988-bd862e3fe1be46a994272793"
+
+
+def test_a_line_about_an_error_says_where_it_came_from_and_nothing_of_anybody(logs):
+    """Its text may quote what was sent: a prompt, an address, a header."""
+    prompt = "it's Ada's \"red\" car"
+
+    def broken():
+        raise ValueError(
+            f"ada@example.com sent\n  {prompt!r} [input_value={prompt!r}] with Bearer abc.def.ghi"
+        )
+
+    try:
+        broken()
+    except ValueError:
+        logger.exception("unhandled")
+    (told,) = logs.lines
+    assert told["exception_name"] == "ValueError"
+    assert "test_telemetry.py" in told["exception"]
+    assert "in broken" in told["exception"]
+    assert "ValueError: *** sent" in told["exception"]
+    told_of = told["exception"].partition("ValueError: ")[2]
+    assert [one for one in ("ada@", "Ada", "car", "abc.def") if one in told_of] == []

@@ -18,12 +18,46 @@ from aws_lambda_powertools.metrics import MetricUnit, SchemaValidationError
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 _SECRET = re.compile(r"\b((?:ek|sk|rk)_(?:live|test)_|whsec_|r8_)[A-Za-z0-9_+/=-]+")
+_OF_CODE = ('  File "', "    ")
+"""How lines of a traceback begin that show where in our code an error came from."""
 REFUSED = (401, 402, 403, 413, 415, 422, 429)
 """Statuses that are a refusal of a caller: not signed in, no credits, not admitted, too large, unfit, too often."""
 
 
+_PRIVATE = (
+    # What an error quotes may be a prompt, or any other input. First, as the others would take an opening mark away.
+    r"""(?s)(?:(?<!\w)|(?<=\b[bru]))(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""",
+    r"(?:ek|sk|rk)_(?:live|test)_[\w+/=-]+|whsec_[\w+/=-]+|r8_\w+",
+    r"(?i)\b(?:bearer|basic)\s+\S+",
+    r"[\w.+-]+@[\w-]+\.[\w.-]+",
+    r"(?<=\?)\S+|\b[\w.-]+=\S+",
+    r"\b(?:\d{1,3}\.){3}\d{1,3}\b|(?<![\w:])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:])",
+    r"[A-Za-z0-9_+/=-]{32,}",
+)
+"""What the text of an error may hold of somebody's; compiled by the first one."""
+TEXT_MAX, READ_MAX = 200, 2000
+"""So much of an error's text is told, and looked at: its length may be somebody's choice, and some patterns take its
+square."""
+
+
+def hidden(text: str) -> str:
+    """Return the text of an error without secrets, addresses, query strings, and anything that it quotes."""
+    if len(text) > READ_MAX:  # a word or a quotation that is cut in two would not be known as what it is
+        text = text[:READ_MAX].rpartition(" ")[0] + " '\""
+    for pattern in _PRIVATE:
+        text = re.sub(pattern, "***", text)
+    return text[:TEXT_MAX]
+
+
 def line(record: Any) -> str:
-    """Return a record as one line of ASCII: line separators of any kind escaped, keys and secrets cut off."""
+    """Return a record as one line of ASCII: line separators of any kind escaped, keys and secrets cut off.
+
+    Of an error stay its type and the lines of our code; of its text what `hidden` leaves.
+    """
+    if isinstance(record, dict) and "exception" in record:
+        lines = str(record["exception"]).split("\n")
+        kept = [one if one.startswith(_OF_CODE) else hidden(one) for one in lines]
+        record = {**record, "exception": "\n".join(kept)}
     return _SECRET.sub(r"\1***", json.dumps(record, separators=(",", ":"), default=str))
 
 
@@ -160,6 +194,8 @@ def _lines(counted: list[_Counted]) -> list[dict[str, Any]]:
         groups[place].add_metric(name, known.unit, value)
     lines: list[dict[str, Any]] = []
     for group in groups.values():
+        if not group.metric_set:  # the hundredth value of a metric is written at once, and may be the last
+            continue
         blob: dict[str, Any] = dict(group.serialize_metric_set())
         fitting = next((one for one in lines if _fits(blob, one)), None)
         if fitting is None:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ import pytest
 from enhancer import runtime
 from enhancer.adapters import error_reports
 from enhancer.settings import VERSION
+from enhancer.telemetry import hidden
 from tests.support import aws
 from tests.support.events import CONTEXT, Answer, http_event
 from tests.support.template import ROOT
@@ -199,3 +201,23 @@ def test_nobody_loads_the_library_before_the_first_error():
 def test_the_release_is_the_version_of_the_project():
     """A report names the commit that was tagged with it."""
     assert f'\nversion = "{VERSION}"\n' in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "prompt", ['it\'s a "red" car of Ada', "it's\nAda's car", "back\\'s of \" Ada", "Ada " * 900]
+)
+def test_what_an_error_quotes_is_hidden_however_it_is_quoted(prompt):
+    """A quotation mark inside is none that ends it, and a long quotation is not cut open."""
+    found = hidden(f"can't take bad value {prompt!r} for size")
+    assert "Ada" not in found
+    assert found.startswith("can't take bad value ***")
+    assert "Ada" not in hidden(f"can't take [type=too_long, input_value={prompt!r}, input_type=str]")
+    assert "Ada" not in hidden(f"can't take {prompt.encode()!r}")
+
+
+@pytest.mark.parametrize("text", ["a" * 400_000, "1." * 200_000, "a-" * 200_000, "x " + "Zm9v" * 100_000])
+def test_a_long_error_is_told_at_once_without_what_it_is_about(text):
+    """Patterns that try every place take the square of its length: a minute for a megabyte."""
+    started = time.process_time()
+    assert len(hidden(text)) < 20
+    assert time.process_time() - started < 2

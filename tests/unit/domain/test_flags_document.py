@@ -146,3 +146,21 @@ def test_what_differs_is_named_with_its_place():
         ("guests.on", True, False), ("off", ["replicate", "sd15"], ["sd15"]), ("planCaps.free.scaleMax", 2, None),
     ]  # fmt: skip
     assert differences(FULL, FULL) == []
+
+
+def test_a_name_of_an_earlier_release_keeps_nobody_from_switching_off_more():
+    """The list is sent as a whole, in an emergency too."""
+    stored = flags_of({"off": ["gone/model"]}, defaults=Flags())
+    assert change(stored, {"off": ["gone/model", "replicate"]}).off == ("gone/model", "replicate")
+    assert refused(lambda: change(stored, {"off": ["gone/other"]})) == [("off", "unknown_model_or_provider")]
+
+
+@pytest.mark.parametrize("address", ["ädä@example.com", "a\x1b[2j@example.com", "\U0001f600" * 240 + "@x.de"])
+def test_who_could_never_sign_in_is_not_invited(address):
+    """Addresses of other letters take up to four times the room: 500 of them, and no record could hold the flags."""
+    assert refused(lambda: change(FULL, {"invited": [address]})) == [("invited", "not_an_address")]
+    stored = flags_of({"invited": [address]}, defaults=Flags())
+    assert set(change(stored, {"invited": [address, "ada@example.com"]}).invited) == {
+        address,
+        "ada@example.com",
+    }

@@ -194,7 +194,8 @@ def test_a_closing_survives_the_table():
         (amounts.usd(-284_123), "−$0.28"), (amounts.usd(None), "unknown"), (amounts.micros(-20_000), "-0.020000"),
         (amounts.credits(12_345), "1,234.5"), (amounts.credits(-10), "−1"), (amounts.percent(53, 698), "7.6 %"),
         (amounts.percent(1, 0), "unknown"), (amounts.change(150, 100), "+50.0 %"), (amounts.change(1, 0), ""),
-        (amounts.change(-50, 100), "-150.0 %"),
+        (amounts.change(-50, 100), "-150.0 %"), (amounts.change(-100, 1), "< −1,000 %"),
+        (amounts.change(100, 1), "> 1,000 %"),
     ],
 )  # fmt: skip
 def test_amounts_are_written_exactly(shown, text):

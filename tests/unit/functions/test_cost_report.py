@@ -100,6 +100,21 @@ def test_while_stripe_does_not_answer_there_is_no_report(reporting, served, monk
     assert served.books.reports(limit=10) == ([], None)
 
 
+def test_a_day_whose_runs_all_failed_is_made_up_for(reporting, served, monkeypatch):
+    """Quietly, by the next daily run: a gap in the list would stay for ever."""
+    reporting()
+    served.clock += DAY_MS
+    with monkeypatch.context() as broken:
+        broken.setattr(runtime, "stripe_books", lambda: Till([], StripeUnavailable()))
+        with pytest.raises(StripeUnavailable):
+            reporting()
+    served.clock += DAY_MS
+    done = reporting()
+    assert sorted(done["made"]) == [YESTERDAY, "day-2026-11-20", "day-2026-11-21"]
+    assert done["announced"] == ["day-2026-11-21"]
+    assert reporting({"date": "2026-11-19"})["made"] == [YESTERDAY]
+
+
 def test_without_a_key_for_stripe_there_is_a_report_without_income(reporting, served, monkeypatch):
     """A stack that sells nothing has costs all the same."""
     monkeypatch.setattr(runtime, "stripe_books", lambda: StripeBooks(lambda _: "", "https://api.stripe.com"))
@@ -140,7 +155,9 @@ def test_a_month_that_goes_on_is_one_report_in_the_list(reporting, served):
     [
         ({"date": "19.11.2026"}, "date"), ({"date": "2026-11-21"}, "date"), ({"month": "2026-12"}, "month"),
         ({"date": "2026-11-31"}, "date must be a day of"), ({"month": "2026-13"}, "month must be a month of"),
-        ({"month": "november"}, "month"), ({"from": "2026-11-02", "to": "2026-11-01"}, "from"),
+        ({"month": "november"}, "month"), ({"date": "2026-02-30"}, "date"), ({"date": "0001-01-01"}, "date"),
+        ({"month": "9999-12"}, "month"), ({"from": "0001-01-01"}, "date"),
+        ({"from": "2026-11-02", "to": "2026-11-01"}, "from"),
         ({"from": "2026-01-01", "to": "2026-11-01"}, "from"),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import pytest
 
+from enhancer.adapters.dynamodb import keys
 from enhancer.adapters.dynamodb.flags import FlagStore
 from enhancer.domain.errors import FlagsChanged, InvalidFields
 from enhancer.domain.flags_document import document_of
@@ -82,6 +83,18 @@ def test_any_version_can_be_brought_back(launched, version, phase):
     assert launched.roll_back(version).phase == phase
 
 
+@pytest.mark.parametrize(
+    "record", [{"document": {"phase": "I9"}, "version": 3}, {"off": ["sd15"], "spend_cap": None}]
+)
+def test_a_rollback_from_what_is_no_version_goes_to_the_newest_one(launched, record):
+    """Not a step past it: what nobody can read, or a former release wrote, is not in the history."""
+    launched.change(phase="I2")
+    launched.world.table.put({**keys.flags(), **record})
+    found = launched.roll_back()
+    assert (found.phase, found.off, found.version) == ("I2", (), 5)
+    assert launched.roll_back().phase == "open"
+
+
 @pytest.mark.parametrize("version", [4, -1, 99])
 def test_a_version_that_does_not_exist_is_refused(launched, version):
     """And nothing changes."""
@@ -111,6 +124,12 @@ def test_every_change_needs_a_reason_that_says_something(launched, reason):
         launched.change(reason=reason, phase="I1")
     assert refused.value.details["fields"][0]["field"] == "reason"
     assert launched.store.get().version == 3
+
+
+def test_a_reason_that_is_no_text_is_kept_as_far_as_it_is(launched):
+    """A shell in another encoding passes bytes on that nothing can store."""
+    launched.change(reason="zu viele Fehler \udcfcber Nacht", phase="I1")
+    assert launched.store.entry(4).reason == "zu viele Fehler ?ber Nacht"
 
 
 def test_the_history_is_told_page_by_page_newest_first(launched):

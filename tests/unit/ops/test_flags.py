@@ -154,6 +154,41 @@ def test_a_rollback_is_one_command(run, now):
     assert (code, "none that can be" in told and "DO=history" in told) == (1, True)
 
 
+def test_a_trial_of_a_rollback_changes_nothing_either(run, now):
+    """It shows what would come back."""
+    run(DO="set", SET="phase=I2", REASON=REASON)
+    code, told = run(DO="rollback", DRY="1", REASON=REASON)
+    assert (code, "phase: I2 -> I1" in told, "Nothing was changed" in told) == (0, True, True)
+    assert (now().phase, now().version) == ("I2", 1)
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"DO": "rolback"}, "DO is one of show, set, history, rollback"),
+        ({"SET": "phase=I1"}, "is for DO=set"),
+        ({"SET": "phase=I1", "DO": "rollback"}, "is for DO=set"),
+        ({"DO": "history", "LIMIT": "-1"}, "LIMIT is 1 or more"),
+        ({"DO": "set", "SET": "off.a=1 off+=topaz"}, "off must be"),
+        ({"DO": "set", "SET": f"phase={'[' * 100_000}"}, "phase must be"),
+    ],
+)
+def test_a_command_that_would_do_nothing_is_no_success(run, now, environ, says):
+    """A slip in an emergency must not look like a change that was made."""
+    code, told = run(REASON=REASON, **environ)
+    assert (code, says in told) == (1, True), told
+    assert now() == Flags()
+
+
+def test_what_others_wrote_cannot_steer_the_terminal(run, world):
+    """A reason is one line, whatever is in it."""
+    set_flags(world.table, phase="I2")
+    run(DO="set", SET="phase=I1", REASON="fine\x1b[2J\n    9  2026-01-01 forged")
+    told = run(DO="history")[1]
+    assert "fine\\x1b[2J\\n    9  2026-01-01 forged" in told
+    assert "\x1b" not in told
+
+
 def test_the_history_tells_who_why_and_what_was_different(run):
     """Newest first; a rollback says to what."""
     assert "Nobody has changed anything yet" in run(DO="history")[1]
@@ -189,6 +224,8 @@ def test_a_record_that_counts_for_nothing_is_shown_as_such(run, world):
     _, told = run()
     assert "ignored (bad: phase)" in told
     assert "phase          I2" in told
+    code, _ = run(DO="rollback", REASON="a record that nobody can read")
+    assert (code, FlagStore(world.table).get().phase) == (0, "I2")
 
 
 def test_a_stack_that_cannot_be_reached_is_told(capsys):

@@ -61,6 +61,7 @@ def test_a_grant_is_in_the_ledger_with_reason_and_actor_and_once_per_ticket(worl
     [
         ({"DO": "grant", "AMOUNT": "5"}, "Say why"),
         ({"DO": "block", "REASON": "x"}, "Say why, in 3 to 300 characters"),
+        ({"DO": "grant", "AMOUNT": "5", "REASON": "x" * 301}, "3 to 300 characters"),
         ({"DO": "grant", "REASON": "why"}, "AMOUNT=50"),
         ({"DO": "deduct", "AMOUNT": "-5", "REASON": "why"}, "AMOUNT=50"),
         ({"DO": "grant", "AMOUNT": "100001", "REASON": "why"}, "100000 at most"),
@@ -81,6 +82,13 @@ def test_what_cannot_be_done_says_why_and_changes_nothing(world, user, say, wish
     code, said = say(**{"WHO": user.owner.id, **wish})
     assert (code, told in said) == (1, True), said
     assert world.records() == before
+
+
+def test_a_reason_cannot_steer_the_terminal(user, say):
+    """An administrator may have written anything."""
+    say(WHO=user.owner.id, DO="grant", AMOUNT="5", REASON="fine\x1b[2J\nforged")
+    code, said = say(WHO=user.owner.id, DO="history")
+    assert (code, "fine\\x1b[2J\\nforged" in said, "\x1b" in said) == (0, True, False)
 
 
 def test_an_address_of_several_accounts_is_not_guessed(world, user, say):

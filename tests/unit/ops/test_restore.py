@@ -12,7 +12,7 @@ from tests.support import template
 from tests.support.releases import Lambda, deployed
 from tests.support.releases import Stack as Deployed
 
-LIVE, COPY = "live", "live-restored"
+LIVE, COPY, OTHER = "live", "live-restored", "of-another-stack"
 
 
 class Stack(Deployed):
@@ -50,8 +50,9 @@ def stack():
     """Two tables of the template: the stack's own and a copy."""
     with mock_aws():
         client = boto3.client("dynamodb", region_name="eu-central-1")
-        for name in (LIVE, COPY):
+        for name in (LIVE, OTHER):
             client.create_table(**template.table_definition(template.load(), name))
+        client.restore_table_to_point_in_time(SourceTableName=LIVE, TargetTableName=COPY)
         old = deployed()
         functions = Stoppable(old.versions, old.live)
         functions.reserved = {}
@@ -68,7 +69,7 @@ def content(stack, table):
 
 def run(stack, **order):
     said = []
-    given = {"close": False, "open": False, "source": None, "apply": False} | order
+    given = {"close": False, "open": False, "source": None, "apply": False, "any_table": False} | order
     restore.run(stack, argparse.Namespace(**given), said.append)
     return said
 
@@ -115,6 +116,46 @@ def test_nothing_is_written_while_anybody_else_may_write(diverged):
     with pytest.raises(RestoreError, match="--close"):
         run(diverged, source=COPY, apply=True)
     assert content(diverged, LIVE) == before
+
+
+def test_another_table_does_not_take_the_place_of_the_stacks_own(diverged):
+    """A slip of the pen would put the records of staging in production, or leave none at all."""
+    run(diverged, close=True)
+    before = content(diverged, LIVE)
+    put(diverged, OTHER, "OWNER#user#9", "ACCOUNT")
+    with pytest.raises(RestoreError, match=f"{OTHER} was not restored from {LIVE}: --any-table"):
+        run(diverged, source=OTHER, apply=True)
+    assert run(diverged, source=OTHER)[0] == "missing: 1 (1 ACCOUNT)"
+    diverged.tables.delete_item(TableName=OTHER, Key={"pk": {"S": "OWNER#user#9"}, "sk": {"S": "ACCOUNT"}})
+    with pytest.raises(RestoreError, match="is empty: all of live would be deleted"):
+        run(diverged, source=OTHER, apply=True, any_table=True)
+    assert content(diverged, LIVE) == before
+    put(diverged, OTHER, "OWNER#user#9", "ACCOUNT")
+    run(diverged, source=OTHER, apply=True, any_table=True)
+    assert content(diverged, LIVE) == content(diverged, OTHER)
+
+
+def test_a_copy_that_is_still_being_made_is_not_taken(diverged, monkeypatch):
+    """What is not there yet would be deleted."""
+    real = diverged.tables.describe_table
+    summary = {"SourceTableArn": real(TableName=LIVE)["Table"]["TableArn"], "RestoreInProgress": True}
+
+    def early(**order):
+        found = real(**order)
+        found["Table"]["RestoreSummary"] = summary
+        return found
+
+    monkeypatch.setattr(diverged.tables, "describe_table", early)
+    run(diverged, close=True)
+    with pytest.raises(RestoreError, match="not ready yet"):
+        run(diverged, source=COPY, apply=True)
+
+
+def test_a_stack_without_aliases_is_not_taken_for_closed(diverged):
+    """Its functions go on writing."""
+    diverged.functions.versions.clear()
+    with pytest.raises(RestoreError, match="--close"):
+        run(diverged, source=COPY, apply=True)
 
 
 def test_the_stack_is_closed_and_opened_whole(stack):

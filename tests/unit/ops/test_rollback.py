@@ -98,6 +98,38 @@ def test_a_deployment_under_way_is_stopped_instead():
     assert stack.functions.live["a"] == "5"
 
 
+def test_a_nervous_second_call_after_a_stopped_deployment_goes_no_further_back():
+    """The stack takes itself back, and names the release before as the one deployed: before that is one too many."""
+    stack = Stack(deployed(), status="UPDATE_ROLLBACK_IN_PROGRESS")
+    with pytest.raises(RollbackError, match="Wait for its end"):
+        run(stack)
+    with pytest.raises(RollbackError, match="Wait for its end"):
+        run(stack, to=OLD)
+    stack.description["StackStatus"] = "UPDATE_ROLLBACK_COMPLETE"
+    with pytest.raises(RollbackError, match="everybody is back at"):
+        run(stack)
+    assert stack.functions.live == {"a": "5", "b": "9", "new": "1"}
+    run(stack, to=OLD)
+    assert stack.functions.live == {"a": "3", "b": "1", "new": "1"}
+
+
+def test_what_a_failed_deployment_left_is_no_release_to_go_back_to():
+    """It published versions of some functions only, and nobody ever was on them."""
+    functions = deployed()
+    functions.versions["a"]["2611290930ddddddd"] = "6"
+    assert run(Stack(functions))[0] == f"{BEFORE} is live: 2 functions moved, 1 stayed."
+    assert functions.live == {"a": "4", "b": "2", "new": "1"}
+
+
+def test_what_aws_refuses_is_told_in_a_sentence(monkeypatch, capsys):
+    """Also without credentials, half-way through."""
+    stack = Stack(deployed())
+    monkeypatch.setattr(rollback, "stack_of", lambda _: stack)
+    monkeypatch.setattr(stack.functions, "delete_function", lambda **_: (_ for _ in ()).throw(DENIED))
+    assert rollback.main(["staging", "--prune", "2"]) == 1
+    assert "Run it again" in capsys.readouterr().err
+
+
 def test_old_versions_are_deleted_but_never_what_is_live():
     """Also where an old release is live again."""
     functions = deployed()

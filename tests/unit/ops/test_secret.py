@@ -89,6 +89,17 @@ def test_the_signing_key_is_made_here_and_the_old_one_still_counts(store, say):
     assert secret.FIELDS["signing"].previous == "previous"
 
 
+def test_a_nervous_second_rotation_signs_nobody_out(store, say):
+    """The key is made anew each time: a repeat would drop the one that everybody's cookies are signed with."""
+    say(FIELD="signing")
+    kept = dict(store.kept["SigningSecretName"])
+    code, said = say(FIELD="signing")
+    assert (code, "DO=forget" in said, store.kept["SigningSecretName"]) == (1, True, kept)
+    say(FIELD="signing", DO="forget")
+    assert say(FIELD="signing")[0] == 0
+    assert store.kept["SigningSecretName"]["previous"] == kept["signing"]
+
+
 @pytest.mark.parametrize(
     ("typed_in", "field", "told"),
     [

@@ -3,12 +3,14 @@
 import itertools
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from ops import smoke, smoke_client, smoke_plan
-from ops.smoke_client import SECURITY_HEADERS, Answer, Answers, Failed, Visitor, tiny_png
+from ops import smoke, smoke_client, smoke_plan, smoke_runs
+from ops.smoke_client import SECURITY_HEADERS, Answer, Answers, Failed, Visitor
+from ops.smoke_picture import tiny_png
 from ops.smoke_plan import CHECKS, Blocked, Check, Options, Outcome, Skipped, Smoke
 from tests.support.images import size_of
 from tests.support.scripted_server import drips, hangs, says, serve
@@ -120,6 +122,10 @@ def test_after_the_deadline_nothing_is_begun_but_cleaning_up(monkeypatch):
         (["https://x.example", "--only", "healht"], {}),
         (["https://x.example"], {"KEY": "sk_live_hunter2"}),
         (["https://x.example"], {"ADMIN_KEY": "ek_live_ hunter2"}),
+        (["http://x.example"], {"KEY": KEY}),
+        (["http://x.example"], {"ADMIN_KEY": KEY}),
+        (["https://ada:hunter2@x.example"], {}),
+        (["https://enhance.example@x.example"], {}),
     ],
 )
 def test_what_makes_no_sense_is_exit_code_2_and_shows_no_key(arguments, keys, monkeypatch, capsys):
@@ -188,10 +194,71 @@ def test_the_key_of_somebody_who_is_no_administrator_leaves_the_deep_check_unmad
         CHECKS["deep-health"].work(Smoke(Options(url=server.url, admin_key=KEY)))
 
 
-@pytest.mark.parametrize("silence", [hangs(100), drips(100)])
+def drips_headers(handler):
+    """A header that does not end, one byte every tenth of a second."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Endless: ")
+    for _ in range(1000):
+        handler.wfile.write(b"x")
+        handler.wfile.flush()
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    "address", ["@{host}/x", ".{host}/x", "x", "", "http:{host}", "mailto:a@{host}", ":80@{host}/x"]
+)
+def test_a_key_is_sent_to_no_other_host_whatever_an_answer_names(server, address):
+    """An address of a result is appended to ours: without a slash it would be another host's."""
+    place = address.format(host=server.url.removeprefix("http://"))
+    with pytest.raises(Failed, match="is not a path of"):
+        Visitor("http://smoke", Answers(), key=KEY).get(place)
+    assert server.asked == []
+
+
+def test_an_upload_goes_where_its_form_says_and_no_further(server):
+    """A redirect is no answer of a bucket, and a body is not read at all."""
+    form = {"url": f"{server.url}/bucket", "fields": {}, "uploadKey": "k"}
+    taker = SimpleNamespace(post=lambda *_, **__: SimpleNamespace(data=lambda: form))
+    server.on("POST /bucket", says(307, b"", Location=f"{server.url}/elsewhere"))
+    with pytest.raises(Failed, match="answers 307"):
+        smoke_runs._uploaded(taker, tiny_png())
+    assert [one.path for one in server.asked] == ["/bucket"]
+    form["url"] = "file:///etc/passwd"
+    with pytest.raises(Failed, match="names no address"):
+        smoke_runs._uploaded(taker, tiny_png())
+
+
+def test_what_an_answer_says_cannot_steer_the_terminal(server, monkeypatch, capsys):
+    """Codes, statuses and names are the deployment's own words."""
+    said = "\x1b]0;owned\x07\x9b2J\u202e"
+    body = {"success": False, "error": {"type": said, "code": said, "message": "m"}, "requestId": "r"}
+    for verb in ("GET", "POST", "DELETE", "OPTIONS", "PUT"):
+        server.on(f"{verb} /", says(500, body, Retry_After="\xb2"))
+    for more in ([], ["--json"]):
+        assert smoke.main([server.url, *more]) == 1
+        shown = capsys.readouterr()
+        assert all(sign.isprintable() or sign == "\n" for sign in shown.out + shown.err)
+
+
+def test_an_answer_nested_without_end_is_no_json(server):
+    """The smoke goes on, and says so."""
+    server.on("GET /", says(500, b"[" * 200_000, Retry_After="3"))
+    found = Visitor(server.url, answers := Answers()).get("/api/x")
+    assert (found.code, len(answers.broken)) == ("", 1)
+    with pytest.raises(Failed, match="instead of a JSON object"):
+        found.json()
+
+
+@pytest.mark.parametrize("wait", ["\xb2", "9" * 5000, "-1", "soon", ""])
+def test_a_wait_that_is_no_number_is_none(server, wait):
+    """A sign that counts as a digit elsewhere is none here."""
+    assert smoke_client.seconds_of(wait) is None
+
+
+@pytest.mark.parametrize("silence", [hangs(100), drips(100), drips_headers])
 def test_a_deployment_that_hangs_is_no_answer_in_time(server, monkeypatch, silence):
     """Silence and single bytes alike."""
     monkeypatch.setattr(smoke_client, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(smoke_client, "CONNECT_SECONDS", 2.0)
     server.on("GET /", silence)
     started = time.monotonic()
     with pytest.raises(smoke_client.NoAnswer):

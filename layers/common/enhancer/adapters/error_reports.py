@@ -5,14 +5,13 @@ Only the first error of a process loads the library. Each report is sent before 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import sentry_sdk
 
-from enhancer.telemetry import logger
+from enhancer.telemetry import hidden, logger
 
 FLUSH_SECONDS = 2.0
 """How long an invocation waits for its report to be sent."""
@@ -20,16 +19,6 @@ IDS = ("requestId", "order", "jobId", "attempt", "item", "turn", "function", "xr
 """What a report may say about where an error happened."""
 _FRAME = ("filename", "function", "module", "lineno", "in_app")
 _EVENT = ("event_id", "level", "timestamp", "platform", "release", "environment")
-_HIDDEN = (
-    re.compile(r"(?:ek|sk|rk)_(?:live|test)_[\w+/=-]+|whsec_[\w+/=-]+|r8_\w+"),
-    re.compile(r"(?i)\b(?:bearer|basic)\s+\S+"),
-    re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"),
-    re.compile(r"(?<=\?)\S+|\b[\w.-]+=\S+"),
-    re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b|(?<![\w:])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:])"),
-    re.compile(r"""'[^'\n]*'|"[^"\n]*\""""),  # what an error quotes may be a prompt, or any other input
-    re.compile(r"[A-Za-z0-9_+/=-]{32,}"),
-)
-TEXT_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +65,6 @@ def _exception(one: dict[str, Any]) -> dict[str, Any]:
         "value": hidden(str(one.get("value") or "")),
         "stacktrace": {"frames": lines},
     }
-
-
-def hidden(text: str) -> str:
-    """Return the text of an error without secrets, addresses, query strings, and anything that it quotes."""
-    for pattern in _HIDDEN:
-        text = pattern.sub("***", text)
-    return text[:TEXT_MAX]
 
 
 @cache

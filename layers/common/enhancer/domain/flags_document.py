@@ -33,6 +33,8 @@ ALWAYS_ON = frozenset(
     name for one in CATALOGUE if one.provider == "embedded" for name in ("embedded", one.slug, one.alias)
 )
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_SIGNED_IN_WITH = re.compile(r"[!-?A-~]+@[!-?A-~]+")
+"""Visible ASCII: no other address can sign in, and 500 of them have room in a record."""
 _ANY = 1_000_000_000
 Document = dict[str, Any]
 
@@ -101,11 +103,9 @@ def changed(flags: Flags, change: Mapping[str, Any], *, defaults: Flags) -> Flag
     new = flags_of(_merged(document_of(flags), change), version=flags.version, defaults=defaults)
     reader = _Reader()
     if "off" in change:
-        for name in new.off:
-            if name in ALWAYS_ON:
-                reader.refuse("off", "always_on", name=name)
-            elif name not in SWITCHES:
-                reader.refuse("off", "unknown_model_or_provider")
+        _check_switches([one for one in new.off if one not in flags.off], reader)
+    if not all(_SIGNED_IN_WITH.fullmatch(one) for one in new.invited if one not in flags.invited):
+        reader.refuse("invited", "not_an_address")
     for plan in change.get("planCaps") or ():
         if plan not in PLANS:
             reader.refuse(f"planCaps.{plan[:40]}", "unknown", allowed=list(PLANS))
@@ -115,6 +115,15 @@ def changed(flags: Flags, change: Mapping[str, Any], *, defaults: Flags) -> Flag
                 reader.refuse(f"planCaps.{plan}.{name}", "less_than_equal", le=own)
     reader.done()
     return new
+
+
+def _check_switches(added: Collection[str], reader: _Reader) -> None:
+    """Refuse names that nothing has which could be switched off; those of an earlier release are in force already."""
+    for name in added:
+        if name in ALWAYS_ON:
+            reader.refuse("off", "always_on", name=name)
+        elif name not in SWITCHES:
+            reader.refuse("off", "unknown_model_or_provider")
 
 
 def differences(before: Flags, after: Flags) -> list[tuple[str, Any, Any]]:

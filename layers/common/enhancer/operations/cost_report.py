@@ -1,7 +1,8 @@
 """Daily at 00:30 UTC and on the first of a month: write the cost report, list it, announce it once.
 
 A report follows from days that were summed up before, so it can be made again at any time and replaces itself. One
-whose sources were not complete is made again by the next daily runs until they are.
+whose sources were not complete is made again by the next daily runs until they are, and one that a run could not make
+is made up for.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ TERM_DAYS = 397
 """How far back is looked for what was paid for plans: a year, and a month for what was paid late."""
 DAYS_MAX = 62
 """Days whose reports can be made by hand at once."""
+FIRST_YEAR = 2000
+"""Before it there is nothing to report."""
 WANTED: dict[str, tuple[str, dict[str, str]]] = {
     "requests": ("Requests", {}),
     "reused": ("ResultsReused", {}),
@@ -103,7 +106,7 @@ def asked_for(event: Mapping[str, Any], *, now: int) -> list[Asked]:
 
 def day_report(day: str, *, now: int) -> Asked:
     """Return the report of a day; one that is not over is partial. Raises ValueError."""
-    if not _is_date(_DAY, day, ""):
+    if not _DAY.fullmatch(day) or not _exists(day):
         raise ValueError("date must be a day of the calendar such as 2026-11-28")
     if date.fromisoformat(day) > date.fromisoformat(day_of(now)):
         raise ValueError(f"date must not be after today, {day_of(now)}")
@@ -112,32 +115,22 @@ def day_report(day: str, *, now: int) -> Asked:
 
 def month_report(month: str, *, now: int) -> Asked:
     """Return the report of a month, of its days so far where it is not over. Raises ValueError."""
-    if not _is_date(_MONTH, month, "-01"):
+    if not _MONTH.fullmatch(month) or not _exists(f"{month}-01"):
         raise ValueError("month must be a month of the calendar such as 2026-11")
     first = date.fromisoformat(f"{month}-01")
-    last = (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
     today = date.fromisoformat(day_of(now))
     if first > today:
         raise ValueError(f"month must not be after this one, {today.isoformat()[:7]}")
+    last = (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
     shown = min(last, today)
     days = tuple(days_between(first.isoformat(), shown.isoformat()))
     return Asked("month", f"month-{month}", days, partial=last.isoformat() > last_closed(now))
 
 
-def _is_date(shape: re.Pattern[str], text: str, rest: str) -> bool:
-    if not shape.fullmatch(text):
-        return False
-    try:
-        date.fromisoformat(text + rest)
-    except ValueError:
-        return False
-    return True
-
-
 def make(
     wanted: Sequence[Asked], *, render: Render, deps: ReportDeps, again: bool = False, tell: bool = True
 ) -> Done:
-    """Make reports, and with ``again`` also those of the last weeks that were incomplete. Safe to repeat.
+    """Make reports, and with ``again`` also those of the last weeks that are incomplete or missing. Safe to repeat.
 
     ``tell``: announce what was asked for, each report once; those of a time that is not over never. Raises
     `StripeUnavailable` while Stripe does not answer: the schedule tries again.
@@ -145,7 +138,7 @@ def make(
     done = Done()
     todo = {one.name: one for one in wanted}
     if again:
-        todo |= {one.name: one for one in _incomplete(deps) if one.name not in todo}
+        todo |= {one.name: one for one in _owed(deps) if one.name not in todo}
     told = {one.name for one in wanted if tell and not one.partial}
     for asked in todo.values():
         _make(asked, done, render=render, deps=deps, tell=asked.name in told)
@@ -236,19 +229,32 @@ def _read_stripe(asked: Asked, done: Done, deps: ReportDeps) -> bool:
     return True
 
 
-def _incomplete(deps: ReportDeps) -> Iterable[Asked]:
+def _owed(deps: ReportDeps) -> Iterable[Asked]:
+    """Yield the reports of the last weeks that are incomplete, and those of days between that were never made."""
     oldest = _back(last_closed(deps.now()), LOOK_BACK_DAYS)
     listed, _ = deps.books.reports(limit=2 * LOOK_BACK_DAYS)
     for one in listed:
         if not one.complete and one.last_day >= oldest:
             period = one.name.partition("-")[2]
             yield (day_report if one.kind == "day" else month_report)(period, now=deps.now())
+    days = {one.last_day for one in listed if one.kind == "day" and one.last_day >= oldest}
+    for day in days_between(min(days), last_closed(deps.now())) if days else ():
+        if day not in days:
+            yield day_report(day, now=deps.now())
 
 
 def _rates(day: str, deps: ReportDeps) -> dict[str, int | None]:
     """Return the counts of a day. A metric is written when something happens: it is 0 where requests were counted."""
     found = deps.counts.of_day(day, WANTED) if deps.counts else dict.fromkeys(WANTED)
     return found if found["requests"] is None else {name: count or 0 for name, count in found.items()}
+
+
+def _exists(day: str) -> bool:
+    """Return whether a calendar has such a day, and there could be books of it."""
+    try:
+        return date.fromisoformat(day).year >= FIRST_YEAR
+    except ValueError:
+        return False
 
 
 def _back(day: str, days: int) -> str:

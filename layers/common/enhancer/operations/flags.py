@@ -12,7 +12,7 @@ from enhancer.domain.errors import FlagsChanged, InvalidFields
 from enhancer.domain.flags_document import changed, flags_of
 
 if TYPE_CHECKING:
-    from enhancer.adapters.dynamodb.flags import FlagStore
+    from enhancer.adapters.dynamodb.flags import FlagStore, Seen
     from enhancer.domain.flags import Flags, FlagsVersion
 
 HISTORY_MAX = 25
@@ -50,14 +50,29 @@ def roll_back(
     rolling back twice never rolls forward. Raises `InvalidFields` for a version that does not exist.
     """
     seen = flags.seen()
-    wanted = _origin(seen.flags.version, flags) - 1 if version is None else version
+    new, restores = brought_back(version, seen, flags=flags)
+    return seen.flags, flags.write(new, seen, actor=actor, reason=checked(reason), now=now, restores=restores)
+
+
+def brought_back(version: int | None, seen: Seen, *, flags: FlagStore) -> tuple[Flags, int]:
+    """Return the flags that a rollback brings back, and their version; as in `roll_back`, but changing nothing.
+
+    Where the record in the table counts for nothing, that is the newest version that can be read; where a former
+    release wrote it, without a version, that is the newest one.
+    """
+    if version is not None:
+        wanted = version
+    elif seen.unreadable:
+        wanted = seen.flags.version
+    elif seen.raw_version is None:
+        wanted = next((one.version for one in flags.history() if one.version is not None), -1)
+    else:
+        wanted = _origin(seen.flags.version, flags) - 1
     entry = flags.entry(wanted) if wanted >= 0 else None
     if entry is None:
         raise InvalidFields(fields=[{"field": "version", "problem": "no_such_version"}])
     new = flags_of(entry.document, version=seen.flags.version, defaults=flags.defaults)
-    return seen.flags, flags.write(
-        new, seen, actor=actor, reason=checked(reason), now=now, restores=_origin(wanted, flags)
-    )
+    return new, _origin(wanted, flags)
 
 
 def history(*, limit: int, before: int | None, flags: FlagStore) -> tuple[list[FlagsVersion], int | None]:
@@ -72,7 +87,7 @@ def history(*, limit: int, before: int | None, flags: FlagStore) -> tuple[list[F
 
 def checked(reason: str) -> str:
     """Return a reason without blanks around it; raise `InvalidFields` for one that says nothing or too much."""
-    text = reason.strip()
+    text = reason.encode(errors="replace").decode().strip()  # a shell passes bytes on that are no text
     if len(text) < REASON_MIN:
         raise InvalidFields(
             fields=[{"field": "reason", "problem": "string_too_short", "min_length": REASON_MIN}]

@@ -67,7 +67,9 @@ def change(now: int, before: int | None) -> str:
     if not before:
         return ""
     permille = round(1000 * (now - before) / abs(before))
-    return f"{'+' if permille >= 0 else ''}{plain(permille, 1)} %" if abs(permille) < 10_000 else "> 1,000 %"
+    if abs(permille) >= 10_000:
+        return "> 1,000 %" if permille > 0 else "< −1,000 %"
+    return f"{'+' if permille >= 0 else ''}{plain(permille, 1)} %"
 
 
 def _signed(text: str, *, negative: bool, sign: str) -> str:
