@@ -2,10 +2,12 @@
 
 ``avif``            check an AVIF before it is decoded
 ``bare``            what is left of a file without its metadata, and what it said about its pixels
-``boxes``           the boxes that an AVIF is made of
+``boxes``           the boxes that an AVIF or HEIC is made of
 ``coded_frames``    how large the frames inside an AVIF really are
+``coded_hevc``      how large the pictures inside an HEIC really are
 ``colour``          conversion of every picture mode to RGB or RGBA, ICC profiles
 ``containers``      format of an image file, and the walk of each format
+``heic``            check an HEIC, write it anew with its picture alone, decode it
 ``jpeg``            check a JPEG before it is decoded
 ``matrix_profile``  an ICC profile written from primaries and a gamma
 ``pixels``          decode an image, make the metadata-free original, encode a result

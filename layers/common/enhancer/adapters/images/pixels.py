@@ -3,7 +3,7 @@
 Import this module where pixels are needed and not at the top of a handler: Pillow costs a cold start 20 ms.
 
 For any bytes, `read` returns a `Photo` or raises one of our errors. The content decides the format, never a name or a
-content type, and only the four decoders of the formats we take ever get the bytes, after `containers` has taken out
+content type, and only the decoders of the formats we take ever get the bytes, after `containers` has taken out
 the metadata and checked what the coded stream says about its size, so memory is bounded by ``pixels_max``.
 """
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from enhancer.adapters.images import bare, colour, containers, stated_colour
+from enhancer.adapters.images import bare, colour, containers, heic, stated_colour
 from enhancer.domain import images
 from enhancer.domain.errors import (
     ImageAnimated,
@@ -31,8 +31,6 @@ from enhancer.domain.images import ImageInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from PIL.ImageFile import ImageFile
 
     from enhancer.adapters.images.bare import Bare
 
@@ -69,11 +67,12 @@ DECODE_ERRORS = (
 )
 """Everything Pillow and our own walks raise for hostile bytes, as found by mutating files: the file is not readable."""
 
-_PLUGINS: dict[str, Callable[[BytesIO], ImageFile]] = {
+_PLUGINS: dict[str, Callable[[BytesIO], Image.Image]] = {
     "jpeg": JpegImagePlugin.JpegImageFile,  # reads the first picture of an MPO as the JPEG it is
     "png": PngImagePlugin.PngImageFile,
     "webp": WebPImagePlugin.WebPImageFile,
     "avif": AvifImagePlugin.AvifImageFile,
+    "heic": heic.opened,
 }
 _FILLINGS = (b"\x35\xa7\x1c" * 10_000, b"\xca\x58\xe3" * 10_000)
 _ORIENTATION = 0x0112
@@ -114,11 +113,11 @@ class Photo:
 
         It keeps pixels, colour profile, alpha and (for JPEG, whose blocks should not be moved) the orientation. Camera
         data, place, thumbnail, comments and anything hidden in the file are dropped. A JPEG is written with its own
-        quantisation tables; PNG and WebP are lossless; an AVIF becomes a JPEG, with alpha a WebP.
+        quantisation tables; PNG and WebP are lossless; an AVIF or HEIC becomes a JPEG, with alpha a WebP.
         """
         if self.jpeg and self.jpeg.mode in ("L", "RGB"):
             return _clean_jpeg(self.jpeg, self.orientation), "jpeg"
-        if self.jpeg or (self.info.format == "avif" and not self.info.alpha):
+        if self.jpeg or (self.info.format in ("avif", "heic") and not self.info.alpha):
             return _saved(self.image, "jpeg", icc_profile=self.icc, **_JPEG_ORIGINAL), "jpeg"
         if self.info.format == "png" or max(self.image.size) > images.SIDE_MAX["webp"]:
             return _saved(self.image, "png", icc_profile=self.icc, compress_level=1), "png"
@@ -147,7 +146,7 @@ def read(data: bytes, *, pixels_max: int) -> Photo:
         image, icc = colour.rgb(decoded)
         if not profiled:
             image, icc = stated_colour.applied(image, file.colour)
-        turned = bare.orientation(file.exif or decoded.info.get("exif"))  # the latter is AVIF's irot and imir
+        turned = bare.orientation(file.exif if file.turned_by_exif else decoded.info.get("exif"))
         if turned != 1:
             image = image.transpose(_TRANSPOSE[turned])
     except DECODE_ERRORS as error:
@@ -191,7 +190,7 @@ def reshaped(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _decode(file: Bare, file_format: str) -> ImageFile:
+def _decode(file: Bare, file_format: str) -> Image.Image:
     """Decode a file without metadata and give the picture the profile that the file had. Raises Pillow's errors."""
     image = _opened(file.data, file_format) if file.ended else _with_every_row(file.data)
     image.load()
@@ -202,20 +201,20 @@ def _decode(file: Bare, file_format: str) -> ImageFile:
     return image
 
 
-def _opened(data: bytes, file_format: str) -> ImageFile:
+def _opened(data: bytes, file_format: str) -> Image.Image:
     image = _PLUGINS[file_format](BytesIO(data))
-    if file_format == "jpeg":
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
         image.decodermaxblock = len(data)  # in one piece: its decoder goes back where it gets one of several
     return image
 
 
-def _ends_flat(image: ImageFile) -> bool:
+def _ends_flat(image: Image.Image) -> bool:
     """Whether the last pixels have one colour, as all have that a decoder filled in."""
     corner = (max(0, image.width - 4), max(0, image.height - 4), image.width, image.height)
     return len(image.crop(corner).getcolors() or ()) == 1
 
 
-def _with_every_row(data: bytes) -> ImageFile:
+def _with_every_row(data: bytes) -> Image.Image:
     """Return a JPEG whose end may have been added; raise `bare.Refused` unless it has all of its pixels.
 
     Decoders fill what is missing. So bytes are added behind the last ones, twice and not the same: where that makes
