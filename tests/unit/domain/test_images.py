@@ -12,6 +12,7 @@ from enhancer.domain.errors import FileTooLarge, ImageFormatUnsupported, OutputT
         ("same", "jpeg", False, "jpeg"), ("same", "jpeg", True, "png"), ("same", "png", True, "png"),
         ("same", "webp", True, "webp"), ("same", "avif", False, "avif"), ("jpeg", "png", True, "jpeg"),
         ("png", "jpeg", False, "png"), ("webp", "avif", True, "webp"),
+        ("same", "heic", False, "jpeg"), ("same", "heic", True, "png"),
     ],
 )  # fmt: skip
 def test_the_result_keeps_its_format_unless_told_or_transparent(requested, source, alpha, result):
@@ -19,7 +20,7 @@ def test_the_result_keeps_its_format_unless_told_or_transparent(requested, sourc
     assert images.output_format(requested, source, alpha=alpha) == result
 
 
-@pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "image/webp", "image/avif"])
+@pytest.mark.parametrize("content_type", ["image/jpeg", "image/avif", "image/heic", "image/heif"])
 def test_an_upload_of_an_accepted_type_up_to_25_mb_is_prepared(content_type):
     """The limit itself is allowed."""
     assert images.check_upload(content_type, 25_000_000) is None
