@@ -79,8 +79,8 @@ def _grid(
     """A file of ``rows`` x ``columns`` tiles that all are the same coded picture, shown as ``size``.
 
     ``references``: how many tiles the file has, where that is not as many as the grid says. ``extents``: how often each
-    tile repeats the coded picture. ``tile_said``: the size that the container gives the tiles. ``copies``: each tile has
-    its own bytes; else all share one place. ``turns``: quarter turns to the left (irot). ``exif``: an Exif item.
+    tile repeats the coded picture. ``tile_said``: the size that the container gives the tiles. ``copies``: each tile
+    has its own bytes; else all share one place. ``turns``: quarter turns to the left (irot). ``exif``: an Exif item.
     """
     count = rows * columns if references is None else references
     width, height = size or (tile[0] * columns, tile[1] * rows)
@@ -102,12 +102,14 @@ def _grid(
     pictures = picture * count if copies else picture
     head = box(b"ftyp", *brands)
     meta = b""
-    for place in (0, len(head) + len(meta)):  # the second time it is known where the coded picture lies
+    for _ in range(2):  # the second time it is known where the coded picture lies
         start = len(head) + len(meta) + 8
         places = struct.pack(">HHHHII", 1, 1, 0, 1, 0, len(plan))
         for number in numbers:
             at = start + (number - 2) * len(picture) * copies
-            places += struct.pack(">HHHH", number, 0, 0, extents) + struct.pack(">II", at, len(picture)) * extents
+            places += (
+                struct.pack(">HHHH", number, 0, 0, extents) + struct.pack(">II", at, len(picture)) * extents
+            )
         if exif:
             places += struct.pack(">HHHHII", count + 2, 0, 0, 1, start + len(pictures), len(exif))
         meta = full_box(

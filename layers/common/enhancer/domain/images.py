@@ -39,6 +39,30 @@ ENHANCED = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicallyEnhanc
 COMPOSITED = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC DigitalSourceType of a photo edited by prompt: parts of it are generated."""
 
+TEXT_MAX = 200
+"""Longest text that is kept of a picture's metadata, in characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is kept of a picture's metadata, in originals and results; nothing of it decides about pixels or digests.
+
+    ``taken`` is local time as in Exif, ``2026:11:20 10:30:00``, ``offset`` its distance from UTC, ``+01:00``. Texts
+    have at most `TEXT_MAX` characters. ``dpi``: pixels per inch, across and down, 0 where it is not known.
+    """
+
+    taken: str = ""
+    offset: str = ""
+    artist: str = ""
+    copyright: str = ""
+    make: str = ""
+    model: str = ""
+    dpi: int = 0
+
+
+NOTHING_KNOWN = About()
+"""Of a picture without metadata."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
@@ -64,8 +88,8 @@ class ImageInfo:
 def output_format(requested: str, source_format: str, *, alpha: bool) -> str:
     """Return the format key of a result, given one of ``OUTPUT_FORMATS`` and what the source was.
 
-    "same" never loses transparency: a result with alpha whose source was a JPEG becomes a PNG. A source that can only be
-    read counts as a JPEG. A format asked for by name wins, even where it means that transparency is flattened.
+    "same" never loses transparency: a result with alpha whose source was a JPEG becomes a PNG. A source that can only
+    be read counts as a JPEG. A format asked for by name wins, even where it means that transparency is flattened.
     """
     if requested != "same":
         return requested

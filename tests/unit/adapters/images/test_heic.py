@@ -75,7 +75,7 @@ def test_original_is_stored_in_a_format_that_browsers_show(name, stored):
 
 
 def test_tiles_are_read_as_one_picture():
-    """iPhones write 48 and more; those at the right and below stand over, and `irot` turns the whole."""
+    """Phones write 48 and more; those at the right and below stand over, and `irot` turns the whole."""
     assert read(grid_heic(6, 8, copies=True), 200_000).image.size == (512, 384)
     got = read(grid_heic(2, 2, (100, 70), copies=True, turns=1)).image
     assert got.size == (70, 100)
@@ -86,7 +86,7 @@ def test_tiles_are_read_as_one_picture():
 
 
 def test_hdr_of_10_bits_is_read_in_8_and_brought_to_paper_white():
-    """PQ would look dull as it is: the statement about colour is applied, primaries of BT.2020 are kept as a profile."""
+    """PQ would look dull as it is: the statement about colour is applied, primaries are kept as a profile."""
     got = read(file("ten-bits-pq"))
     statement = stated_colour.by_code(9, 16)
     assert difference(got.image, stated_colour.applied(photo(size=(64, 64)), statement)[0]) < 12
@@ -142,7 +142,9 @@ def test_size_counts_as_coded_and_as_said():
     small = file("flat").replace(struct.pack(">II", 4096, 4096), struct.pack(">II", 64, 64))
     assert reason_of(small) == "damaged"
     assert read(grid_heic(4, 4, copies=True)).image.size == (256, 256)
-    assert reason_of(file("tile").replace(struct.pack(">II", 64, 64), struct.pack(">II", 64, 60))) == "damaged"
+    assert (
+        reason_of(file("tile").replace(struct.pack(">II", 64, 64), struct.pack(">II", 64, 60))) == "damaged"
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,8 +162,8 @@ def test_size_counts_as_coded_and_as_said():
         (file("tile")[:-30], "incomplete"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100), "damaged"),
     ],
-    ids=["tiles of the same bytes", "gap", "missing tile", "flood of tiles", "tiles that lie", "no setup", "other coding",
-         "no size", "nothing to show", "cut", "nothing"],
+    ids=["tiles of the same bytes", "gap", "missing tile", "flood of tiles", "tiles that lie", "no setup",
+         "other coding", "no size", "nothing to show", "cut", "nothing"],
 )  # fmt: skip
 def test_hostile_structure_is_refused(data, reason):
     """Before the decoder sees anything."""
@@ -215,7 +217,10 @@ def test_lies_and_damage_cost_neither_the_process_nor_its_memory():
     good = [file(name) for name in ("photo", "alpha", "turned", "two", "ten-bits-pq")]
     good.append(grid_heic(2, 3, (150, 100), copies=True, turns=1))
     hostile = [pictures.damaged(chance.choice(good), chance) for _ in range(300)]
-    hostile += [file("flat"), file("flat").replace(struct.pack(">II", 4096, 4096), struct.pack(">II", 64, 64))]
+    hostile += [
+        file("flat"),
+        file("flat").replace(struct.pack(">II", 4096, 4096), struct.pack(">II", 64, 64)),
+    ]
     costs = read_in_child(hostile, pixels_max=1_000_000)
     assert len(costs) == len(hostile)
     assert {"read", "image_unreadable"} <= {cost.outcome for cost in costs}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
+    from enhancer.domain.images import About
+
 GET_SECONDS = 10.0
 """How long the bytes of an artifact may take to arrive: a bucket that drips must not use up a request's time."""
 PIECE_BYTES = 65_536
@@ -99,6 +101,24 @@ class Artifacts:
             self._client.copy_object(Bucket=self._bucket, Key=to, CopySource=source)
         except ClientError as failed:
             raise _absent(failed, key) from None
+
+    def copy_relabelled(self, key: str, to: str, *, before: About, after: About) -> int | None:
+        """Copy a result, but let it say ``after`` of its photo instead of ``before``; raise `NoArtifact`.
+
+        Returns how many bytes it has then, None where it is the same file.
+        """
+        if before == after:
+            self.copy(key, to)
+            return None
+        from enhancer.adapters.images.relabelled import relabelled  # noqa: PLC0415 - rarely needed
+
+        data = relabelled(self.get(key), before, after)
+        if data is None:  # it was made before results said anything
+            self.copy(key, to)
+            return None
+        head = self.head(key)
+        self.put(to, data, head.content_type, facts=head.facts)
+        return len(data)
 
     def delete(self, key: str) -> None:
         """Delete the artifact if it is stored."""

@@ -32,7 +32,8 @@ def bare(data: bytes, pixels_max: int) -> Bare:
         check_grid(file, file.primary, b"av01")
     shown = file.tiles(file.primary)[0] if primary.kind == b"grid" else file.primary
     colour = primary.colour if primary.colour is not None else by_code(*(coded[shown] or (2, 2)))
-    return Bare(file.without_metadata(), colour=colour, turned_by_exif=False)
+    exif = file.exif()
+    return Bare(file.without_metadata(), exif=exif, colour=colour, turned_by_exif=False)
 
 
 def _check_coded(file: BoxFile, pixels_max: int) -> dict[int, tuple[int, int] | None]:

@@ -1,4 +1,4 @@
-"""A picture file without its metadata: what `jpeg`, `png`, `webp`, `avif` and `heic` make of a file before it is decoded."""
+"""A picture file without its metadata: what `jpeg`, `png`, `webp`, `avif` and `heic` make before decoding."""
 
 from __future__ import annotations
 

@@ -17,6 +17,9 @@ PARTS_MAX = 2_048
 SEQUENCES = (b"avis", b"hevc", b"hevx", b"hevm", b"hevs", b"msf1")
 """Brands of files that are first of all a sequence of pictures."""
 
+EXIF_BYTES_MAX = 1_000_000
+"""How much of an Exif item is looked at, in bytes."""
+
 
 class Reader:
     """Reads numbers and bytes between two places of a file; raises `Refused` behind the end."""
@@ -53,7 +56,9 @@ class Item:
     extents: list[tuple[int, int]] = field(default_factory=list)
     size: tuple[int, int] | None = None
     colour: bytes | None = None
-    properties: list[tuple[bytes, int, int]] = field(default_factory=list)  # type, start and end of the content
+    properties: list[tuple[bytes, int, int]] = field(
+        default_factory=list
+    )  # type, start and end of the content
 
 
 class BoxFile:
@@ -119,6 +124,18 @@ class BoxFile:
         if self._joined > len(self.data):
             raise Refused("parts")
         return b"".join(pieces)
+
+    def exif(self) -> bytes | None:
+        """Return the first Exif item from where its TIFF structure begins (23008-12, A.2.1), if there is one."""
+        for item in self.items.values():
+            if item.kind == b"Exif":
+                try:
+                    content = self.content(item)
+                except Refused:
+                    return None
+                start = 4 + int.from_bytes(content[:4])
+                return bytes(content[start : start + EXIF_BYTES_MAX]) or None
+        return None
 
     def without_metadata(self) -> bytes:
         """Return the file with Exif and XMP items, and any sequence beside the picture, marked as to be skipped."""

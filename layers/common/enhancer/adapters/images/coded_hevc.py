@@ -26,7 +26,7 @@ _OTHER_SHAPE = 255  # of pixels, written out
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """What a picture's data says: its size as shown, the size that is decoded, and primaries and transfer, if stated."""
+    """What a picture's data says: its size as shown and as decoded, and primaries and transfer, if stated."""
 
     size: tuple[int, int]
     decoded: tuple[int, int]

@@ -30,7 +30,6 @@ _KEPT = (b"hvcC", b"ispe", b"pixi", b"auxC", b"clap", b"irot", b"imir")
 _PROPERTY_BYTES_MAX = 65_536
 _ALPHA = (b"urn:mpeg:hevc:2015:auxid:1\0", b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0")
 _STILL = (b"heic", b"heix", b"heim", b"heis", b"mif1")
-_EXIF_BYTES_MAX = 1_000_000
 
 
 def is_heic(brands: set[bytes]) -> bool:
@@ -57,7 +56,7 @@ def bare(data: bytes, pixels_max: int) -> Bare:
         for kind, source, targets in file.links
     )
     written = _written(file, pictures, premultiplied=premultiplied)
-    return Bare(written, icc, _exif(file), colour, turned_by_exif=False)
+    return Bare(written, icc, file.exif(), colour, turned_by_exif=False)
 
 
 def opened(file: BytesIO) -> Image.Image:
@@ -67,7 +66,7 @@ def opened(file: BytesIO) -> Image.Image:
     options = pi_heif.options
     options.DECODE_THREADS = THREADS
     options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
-    image = pi_heif.open_heif(file).to_pillow()
+    image: Image.Image = pi_heif.open_heif(file).to_pillow()
     image.info = {}  # what the file says about colour is known
     return image.convert("RGBA") if image.mode == "RGBa" else image
 
@@ -133,21 +132,8 @@ def _property(file: BoxFile, item: Item, wanted: bytes) -> bytes:
 
 def _profile(file: BoxFile, item: Item) -> bytes | None:
     for kind, start, end in item.properties:
-        if kind == b"colr" and file.data[start : start + 4] in (b"prof", b"rICC"):
+        if kind == b"colr" and bytes(file.data[start : start + 4]) in (b"prof", b"rICC"):
             return bytes(file.data[start + 4 : end]) if end - start <= PROFILE_BYTES_MAX else None
-    return None
-
-
-def _exif(file: BoxFile) -> bytes | None:
-    """Return the first Exif item from where its TIFF structure begins (A.2.1); None if it cannot be read."""
-    for item in file.items.values():
-        if item.kind == b"Exif":
-            try:
-                content = file.content(item)
-            except Refused:
-                return None
-            start = 4 + int.from_bytes(content[:4])
-            return bytes(content[start : start + _EXIF_BYTES_MAX]) or None
     return None
 
 
