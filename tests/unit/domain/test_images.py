@@ -1,7 +1,11 @@
 """Rules about pictures: formats, upload sizes, result sizes."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from enhancer.api.shapes import error_texts
 from enhancer.domain import images
 from enhancer.domain.errors import FileTooLarge, ImageFormatUnsupported, OutputTooLarge
 
@@ -40,6 +44,25 @@ def test_an_upload_of_another_type_is_refused(content_type):
     """What could never become a picture is refused before it is uploaded."""
     with pytest.raises(ImageFormatUnsupported):
         images.check_upload(content_type, 1)
+
+
+def test_texts_name_every_accepted_format():
+    """What people read follows the one list: errors in both languages, the page, the API's description."""
+    root = Path(__file__).parents[3]
+    names = [images.NAMES[file_format] for file_format in images.CONTENT_TYPES]
+    texts = [
+        error_texts.message("image_format_unsupported", details, language)
+        for details in ({}, {"found": "GIF"})
+        for language in ("en", "de")
+    ]
+    for language in ("en", "de"):
+        page = json.loads((root / f"web/locales/{language}.json").read_text("utf-8"))
+        texts.append(page["html"]["drop"]["types"])
+    texts.append((root / "web/js/problems.js").read_text("utf-8"))
+    schemas = json.loads((root / "docs/openapi.json").read_text("utf-8"))["components"]["schemas"]
+    texts.append(json.dumps(schemas["GenerateForm"] if "GenerateForm" in schemas else schemas))
+    for text in texts:
+        assert [name for name in names if name not in text] == []
 
 
 @pytest.mark.parametrize(
