@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from enhancer.api.shapes import error_texts
+from enhancer.api.shapes.wire import GenerateForm
 from enhancer.domain import images
 from enhancer.domain.errors import FileTooLarge, ImageFormatUnsupported, OutputTooLarge
 
@@ -59,8 +60,7 @@ def test_texts_name_every_accepted_format():
         page = json.loads((root / f"web/locales/{language}.json").read_text("utf-8"))
         texts.append(page["html"]["drop"]["types"])
     texts.append((root / "web/js/problems.js").read_text("utf-8"))
-    schemas = json.loads((root / "docs/openapi.json").read_text("utf-8"))["components"]["schemas"]
-    texts.append(json.dumps(schemas["GenerateForm"] if "GenerateForm" in schemas else schemas))
+    texts.append(GenerateForm.model_fields["image"].description or "")
     for text in texts:
         assert [name for name in names if name not in text] == []
 

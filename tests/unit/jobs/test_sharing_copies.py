@@ -70,9 +70,9 @@ def test_a_copy_stays_free_when_the_job_that_paid_is_deleted(world, caller, kind
     assert (settles(world, caller), len(world.predictor.runs)) == (1, 1)
 
 
-@pytest.mark.parametrize("way", [generated, lambda world, caller, photo: in_a_batch(world, caller, dated(photo.about))])
+@pytest.mark.parametrize("way", [generated, lambda *given: in_a_batch(*given[:2], dated(given[2].about))])
 def test_a_copy_says_of_its_photo_what_its_own_picture_says(world, caller, way):
-    """The same pixels with another date and author: free, and none of the first one's data; size and facts are right."""
+    """The same pixels with another date and author: free, with none of the first one's data; size and facts are right."""
     first, other = About(taken="2020:01:01 00:00:00", artist="Ada", dpi=72), About(artist="Bob")
     paid = generated(world, caller, world.photo(dated(first)))
     made = paid.items[0].output

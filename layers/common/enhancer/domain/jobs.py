@@ -91,8 +91,8 @@ class Item:
     ``input``, ``digest`` (of the pixels), ``result_digest`` (of the pixels and everything that shapes the result),
     ``target`` (the key its result will have), ``output_format`` and ``about`` (what is kept of its metadata) are set
     once the picture was decoded: within the request that brings it, or in the first step for an upload or a URL.
-    ``output``: the stored result. ``seconds``: how long it took. ``free``: the output is a copy of a result that another
-    item was charged for.
+    ``output``: the stored result. ``seconds``: how long it took. ``free``: the output is a copy of a result that
+    another item was charged for.
 
     ``turn``: how many tries of this attempt have failed, or were put off because another item makes the same result:
     ``waited`` of those with the present model. ``retry_after``: seconds that the provider asked to wait after
