@@ -25,6 +25,8 @@ PIECE_BYTES = 65_536
 LINK_SECONDS = 300
 """How long a link is valid unless told otherwise."""
 NUMBER_DIGITS_MAX = 15
+RELABELLED_BYTES_MAX = 150_000_000
+"""Largest result that is changed on its way to another order of its owner, in bytes: it takes three times the memory."""
 ABSENT = {"404", "NoSuchKey", "NotFound"}
 
 
@@ -105,9 +107,10 @@ class Artifacts:
     def copy_relabelled(self, key: str, to: str, *, before: About, after: About) -> int | None:
         """Copy a result, but let it say ``after`` of its photo instead of ``before``; raise `NoArtifact`.
 
-        Returns how many bytes it has then, None where it is the same file.
+        Returns how many bytes it has then, None where it is the same file, as it is above `RELABELLED_BYTES_MAX`.
         """
-        if before == after:
+        head = None if before == after else self.head(key)
+        if head is None or head.size > RELABELLED_BYTES_MAX:
             self.copy(key, to)
             return None
         from enhancer.adapters.images.relabelled import relabelled  # noqa: PLC0415 - rarely needed
@@ -116,7 +119,6 @@ class Artifacts:
         if data is None:  # it was made before results said anything
             self.copy(key, to)
             return None
-        head = self.head(key)
         self.put(to, data, head.content_type, facts=head.facts)
         return len(data)
 
