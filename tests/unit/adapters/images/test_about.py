@@ -156,6 +156,7 @@ def entries(*all_of: tuple[int, int, int, bytes], tail: bytes = b"") -> bytes:
         (entries((0x010F, 2, 1 << 31, b"\0\0\0\x08")), NOTHING_KNOWN),
         (entries((0x010F, 2, 20, b"\0\0\xff\xff")), NOTHING_KNOWN),
         (entries((0x010F, 99, 1, b"Ab\0\0")), NOTHING_KNOWN),
+        (entries((0x010F, 2, 900, b"\0\0\0\x1a"), tail=bytes(4) + b"x" * 900), NOTHING_KNOWN),
         (entries((0x8769, 4, 1, b"\0\0\0\x08")), NOTHING_KNOWN),
         (entries((0x011A, 5, 1, b"\0\0\0\x1a"), tail=bytes(8)), NOTHING_KNOWN),
         (entries((0x010F, 2, 300, b"\0\0\0\x1a"), tail=b"\0" * 4 + b"x" * 300), About(make="x" * TEXT_MAX)),

@@ -191,6 +191,67 @@ def test_coded_size_is_read_from_the_parameter_set():
     assert refused.value.reason == "damaged"
 
 
+def code(value: int) -> str:
+    """A number of variable length (H.265, 9.2)."""
+    digits = f"{value + 1:b}"
+    return "0" * (len(digits) - 1) + digits
+
+
+def parameters(
+    size: tuple[int, int], *, cut: tuple[int, ...] = (), bits: int = 8, layers: int = 0, colour: str = "0"
+) -> bytes:
+    """The setup of a picture: a sequence parameter set (7.3.2.2). ``cut``: left, right, top, bottom, in pairs."""
+    text = (
+        "0000"
+        f"{layers:03b}"
+        "1" + "0" * 96 + ("01" * layers + "00" * (8 - layers) + "0" * 8 * layers) * bool(layers)
+    )
+    text += code(0) + code(1) + code(size[0]) + code(size[1])
+    text += "1" + "".join(map(code, cut)) if cut else "0"
+    text += code(bits - 8) * 2 + code(4) + "1" + code(0) * 3 * (layers + 1) + code(0) * 6
+    text += "0" + "00" + "0" + code(0) + "0" + "00" + colour
+    text = text.ljust((len(text) + 7) // 8 * 8, "1")
+    unit = b"\x42\x01" + int(text, 2).to_bytes(len(text) // 8).replace(b"\0\0", b"\0\0\3")
+    return bytes(21) + b"\3\1" + struct.pack(">BHH", 33, 1, len(unit)) + unit
+
+
+PICTURE = struct.pack(">I", 3) + b"\x28\x01\x80"
+"""The beginning of a key picture's first slice."""
+STATED = "1" + "0" + "0" + "1" + "1010" + "1" + f"{12:08b}{16:08b}{6:08b}"
+"""What a parameter set says of colour (E.2.1): Display P3, PQ."""
+
+
+@pytest.mark.parametrize("layers", [0, 2])
+def test_parameters_are_read_bit_by_bit(layers):
+    """Size as shown and as decoded, and colour as far as it is stated; with sub-layers, too."""
+    setup = parameters((640, 480), cut=(1, 2, 0, 4), bits=10, layers=layers, colour=STATED)
+    assert coded_hevc.read(setup, PICTURE) == coded_hevc.Coded((634, 472), (640, 480), (12, 16))
+    assert coded_hevc.read(parameters((64, 64), layers=layers), PICTURE).colour is None
+
+
+@pytest.mark.parametrize(
+    ("setup", "reason"),
+    [
+        (parameters((4096, 64), cut=(0, 2016, 0, 0)), "damaged"),
+        (parameters((64, 4096), cut=(0, 0, 2016, 0)), "damaged"),
+        (parameters((64, 64), cut=(16, 16, 0, 0)), "damaged"),
+        (parameters((64, 64), bits=16), "bits"),
+    ],
+    ids=["wide", "high", "nothing left", "16 bits"],
+)
+def test_what_is_decoded_and_never_shown_is_refused(setup, reason):
+    """A few pixels at the edge are real; thousands, or bits that nobody's camera has, only cost memory."""
+    with pytest.raises(Refused) as refused:
+        coded_hevc.read(setup, PICTURE)
+    assert refused.value.reason == reason
+
+
+def test_edges_of_all_tiles_together_are_bounded(monkeypatch):
+    """256 tiles of a few pixels each could have edges of a million."""
+    monkeypatch.setattr(coded_hevc, "read", lambda *_: coded_hevc.Coded((64, 64), (128, 128), None))
+    assert reason_of(grid_heic(4, 6, copies=True)) == "parts"
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -26,7 +26,7 @@ LINK_SECONDS = 300
 """How long a link is valid unless told otherwise."""
 NUMBER_DIGITS_MAX = 15
 RELABELLED_BYTES_MAX = 150_000_000
-"""Largest result that is changed on its way to another order of its owner, in bytes: it takes three times the memory."""
+"""Largest result that is changed on its way to another order, in bytes; it takes three times the memory."""
 ABSENT = {"404", "NoSuchKey", "NotFound"}
 
 
