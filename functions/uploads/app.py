@@ -22,7 +22,7 @@ app = create_app(follows_flags=True)
 
 @app.post("/api/ai-image/uploads", summary="Prepare an upload", tags=["images"])
 def create(body: Annotated[UploadRequest, Body()]) -> Response[Success[UploadView]]:
-    """Content type and size are fixed by the form: JPEG, PNG, WebP or AVIF of 1 to 25,000,000 bytes.
+    """Content type and size are fixed by the form: JPEG, PNG, WebP, AVIF or HEIC of 1 to 25,000,000 bytes.
 
     Nothing is decoded or held before a run takes the key. A guest who has nothing left gets no form.
     """

@@ -40,7 +40,9 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         model = NETWORKS[event.get("model", "local/real-esrgan")][event["quality"]]
         result = upscaler.enlarge(photo.image, scale=scale, model=model, on_tile=watch.check)
         seconds = round(time.monotonic() - started, 3)
-        data = pixels.encode(result, file_format=file_format, icc=photo.icc, source_type=images.ENHANCED)
+        data = pixels.encode(
+            result, file_format=file_format, icc=photo.icc, source_type=images.ENHANCED, kept=photo.about
+        )
         content_type = images.CONTENT_TYPES[file_format]
         cost = costs.lambda_cost(seconds=time.monotonic() - began, memory_mb=runtime.settings().memory_mb)
         facts = {"width": result.width, "height": result.height, "cost": cost}

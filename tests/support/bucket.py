@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 
 from botocore.exceptions import ClientError
 
-from enhancer.adapters.aws.artifacts import LINK_SECONDS, NUMBER_DIGITS_MAX, Head
+from enhancer.adapters.aws.artifacts import LINK_SECONDS, NUMBER_DIGITS_MAX, Artifacts, Head
 from enhancer.domain.artifacts import UPLOAD_SECONDS, NoArtifact
 from enhancer.domain.jobs import Artifact, Item, Job, Prediction
 from enhancer.domain.ledger import Hold
@@ -87,6 +87,8 @@ class Bucket:
         """Store it a second time."""
         self.get(key)
         self.stored[to] = self.stored[key]
+
+    copy_relabelled = Artifacts.copy_relabelled
 
     def delete(self, key: str) -> None:
         """Remove it if it is there."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -39,8 +41,30 @@ def coded(avif: bytes) -> tuple[bytes, bytes]:
     return avif[data + 4 :], avif[setup - 4 : setup - 4 + length]
 
 
-def grid_avif(
+def grid_avif(tile: tuple[int, int], *args: Any, **options: Any) -> bytes:
+    """An AVIF of one colour in tiles, see `_grid`."""
+    return _grid(tile, *coded(flat_avif(tile)), b"av01", *args, **options)
+
+
+def grid_heic(*args: Any, **options: Any) -> bytes:
+    """An HEIC whose tiles all are the 64 x 64 pixels of ``tile.heic``, see `_grid`."""
+    data = heic("tile")
+    setup = data.index(b"hvcC")
+    (length,) = struct.unpack_from(">I", data, setup - 4)
+    picture = data[data.index(b"mdat") + 4 :]
+    return _grid((64, 64), picture, data[setup - 4 : setup - 4 + length], b"hvc1", *args, **options)
+
+
+def heic(name: str) -> bytes:
+    """One of the files in ``tests/support/heic``, whose README says how they were made."""
+    return (Path(__file__).parent / "heic" / f"{name}.heic").read_bytes()
+
+
+def _grid(
     tile: tuple[int, int],
+    picture: bytes,
+    setup: bytes,
+    kind: bytes,
     rows: int,
     columns: int,
     size: tuple[int, int] | None = None,
@@ -48,47 +72,61 @@ def grid_avif(
     references: int | None = None,
     extents: int = 1,
     tile_said: tuple[int, int] | None = None,
+    copies: bool = False,
+    turns: int = 0,
+    exif: bytes = b"",
 ) -> bytes:
-    """An AVIF of ``rows`` x ``columns`` tiles that all share one coded picture, shown as ``size``.
+    """A file of ``rows`` x ``columns`` tiles that all are the same coded picture, shown as ``size``.
 
     ``references``: how many tiles the file has, where that is not as many as the grid says. ``extents``: how often each
-    tile repeats the coded picture. ``tile_said``: the size that the container gives the tiles.
+    tile repeats the coded picture. ``tile_said``: the size that the container gives the tiles. ``copies``: each tile
+    has its own bytes; else all share one place. ``turns``: quarter turns to the left (irot). ``exif``: an Exif item.
     """
     count = rows * columns if references is None else references
     width, height = size or (tile[0] * columns, tile[1] * rows)
-    picture, setup = coded(flat_avif(tile))
     numbers = range(2, count + 2)
     info = [full_box(b"infe", struct.pack(">HH4sx", 1, 0, b"grid"), version=2)]
-    info += [full_box(b"infe", struct.pack(">HH4sx", number, 0, b"av01"), version=2) for number in numbers]
+    info += [full_box(b"infe", struct.pack(">HH4sx", number, 0, kind), version=2) for number in numbers]
     plan = struct.pack(">BBBBII", 0, 1, rows - 1, columns - 1, width, height)
     sizes = [
         full_box(b"ispe", struct.pack(">II", width, height)),
         full_box(b"ispe", struct.pack(">II", *(tile_said or tile))),
     ]
-    links = struct.pack(">HBB", 1, 1, 1)
+    turn = [box(b"irot", bytes((turns,)))] if turns else []
+    links = struct.pack(">HBB", 1, 1, 1) if not turns else struct.pack(">HBBB", 1, 2, 1, 0x84)
     links += b"".join(struct.pack(">HBBB", number, 2, 2, 0x83) for number in numbers)
-    head = box(b"ftyp", b"avif", bytes(4), b"avifmif1miafMA1A")
+    brands = (b"avif", bytes(4), b"avifmif1miafMA1A") if kind == b"av01" else (b"heic", bytes(4), b"mif1heic")
+    if exif:
+        info.append(full_box(b"infe", struct.pack(">HH4sx", count + 2, 0, b"Exif"), version=2))
+        exif = bytes(4) + exif
+    pictures = picture * count if copies else picture
+    head = box(b"ftyp", *brands)
     meta = b""
-    for place in (0, len(head) + len(meta)):  # the second time it is known where the coded picture lies
+    for _ in range(2):  # the second time it is known where the coded picture lies
         start = len(head) + len(meta) + 8
-        one = struct.pack(">II", start if place else 0, len(picture)) * extents
         places = struct.pack(">HHHHII", 1, 1, 0, 1, 0, len(plan))
-        places += b"".join(struct.pack(">HHHH", number, 0, 0, extents) + one for number in numbers)
+        for number in numbers:
+            at = start + (number - 2) * len(picture) * copies
+            places += (
+                struct.pack(">HHHH", number, 0, 0, extents) + struct.pack(">II", at, len(picture)) * extents
+            )
+        if exif:
+            places += struct.pack(">HHHHII", count + 2, 0, 0, 1, start + len(pictures), len(exif))
         meta = full_box(
             b"meta",
             full_box(b"hdlr", bytes(4), b"pict", bytes(13)),
             full_box(b"pitm", struct.pack(">H", 1)),
             full_box(b"iinf", struct.pack(">H", len(info)), *info),
-            full_box(b"iloc", struct.pack(">HH", 0x4400, count + 1), places, version=1),
+            full_box(b"iloc", struct.pack(">HH", 0x4400, len(info)), places, version=1),
             full_box(b"iref", box(b"dimg", struct.pack(f">HH{count}H", 1, count, *numbers))),
             box(
                 b"iprp",
-                box(b"ipco", *sizes, setup),
+                box(b"ipco", *sizes, setup, *turn),
                 full_box(b"ipma", struct.pack(">I", count + 1), links),
             ),
             box(b"idat", plan),
         )
-    return head + meta + box(b"mdat", picture)
+    return head + meta + box(b"mdat", pictures, exif)
 
 
 def _riff(body: bytes) -> bytes:

@@ -84,12 +84,12 @@ def grey_profile() -> bytes:
 
 
 def private_exif(orientation: int = 1) -> bytes:
-    """EXIF with camera, place and a thumbnail."""
+    """EXIF with serial numbers, a comment, a maker note, and a place."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    exif[0x010F] = SECRET.decode()
+    exif[0x010E] = SECRET.decode()
     exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0), 3: "E", 4: (13.0, 24.0, 36.0)})
-    exif.get_ifd(0x8769)[0x927C] = SECRET  # maker note
+    exif.get_ifd(0x8769).update({0x927C: SECRET, 0xA431: SECRET.decode(), 0xA435: SECRET.decode()})
     return exif.tobytes()
 
 

@@ -12,6 +12,9 @@ export const models = async () => (await get("/models")).models;
 export const quote = (order, signal) =>
   call(`${BASE}/quote`, { method: "POST", body: JSON.stringify(order), json: true, signal });
 
+/** The content type of a file; not every browser knows HEIC. @param {File} file */
+const typeOf = ({ type, name }) => type || (/\.hei[cf]$/i.test(name) ? "image/heic" : "application/octet-stream");
+
 /**
  * Put a large file into the store; returns its upload key.
  * @param {File} file
@@ -22,7 +25,7 @@ export async function upload(file, options) {
   /** @type {Upload} */
   const target = await call(`${BASE}/uploads`, {
     method: "POST", json: true, signal: options.signal,
-    body: JSON.stringify({ contentType: file.type || "application/octet-stream", size: file.size }),
+    body: JSON.stringify({ contentType: typeOf(file), size: file.size }),
   });
   const form = new FormData();
   for (const [name, value] of Object.entries(target.fields)) form.append(name, value);

@@ -85,7 +85,7 @@ export function describe(problem, extra = {}) {
   }
   if (typeof values.megapixels === "number") values.megapixels = number(values.megapixels);
   if (code === "image_format_unsupported") {
-    values.allowed = (details.allowed ?? ["JPEG", "PNG", "WebP", "AVIF"]).map(formatName);
+    values.allowed = (details.allowed ?? ["JPEG", "PNG", "WebP", "AVIF", "HEIC"]).map(formatName);
   }
   const path = [
     `billing.problems.${code}`, `jobs.problems.${code}`, `errors.${code}_${variant(details)}`,

@@ -1,7 +1,12 @@
 """Rules about pictures: formats, upload sizes, result sizes."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from enhancer.api.shapes import error_texts
+from enhancer.api.shapes.wire import GenerateForm
 from enhancer.domain import images
 from enhancer.domain.errors import FileTooLarge, ImageFormatUnsupported, OutputTooLarge
 
@@ -12,6 +17,7 @@ from enhancer.domain.errors import FileTooLarge, ImageFormatUnsupported, OutputT
         ("same", "jpeg", False, "jpeg"), ("same", "jpeg", True, "png"), ("same", "png", True, "png"),
         ("same", "webp", True, "webp"), ("same", "avif", False, "avif"), ("jpeg", "png", True, "jpeg"),
         ("png", "jpeg", False, "png"), ("webp", "avif", True, "webp"),
+        ("same", "heic", False, "jpeg"), ("same", "heic", True, "png"),
     ],
 )  # fmt: skip
 def test_the_result_keeps_its_format_unless_told_or_transparent(requested, source, alpha, result):
@@ -19,7 +25,7 @@ def test_the_result_keeps_its_format_unless_told_or_transparent(requested, sourc
     assert images.output_format(requested, source, alpha=alpha) == result
 
 
-@pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "image/webp", "image/avif"])
+@pytest.mark.parametrize("content_type", ["image/jpeg", "image/avif", "image/heic", "image/heif"])
 def test_an_upload_of_an_accepted_type_up_to_25_mb_is_prepared(content_type):
     """The limit itself is allowed."""
     assert images.check_upload(content_type, 25_000_000) is None
@@ -39,6 +45,24 @@ def test_an_upload_of_another_type_is_refused(content_type):
     """What could never become a picture is refused before it is uploaded."""
     with pytest.raises(ImageFormatUnsupported):
         images.check_upload(content_type, 1)
+
+
+def test_texts_name_every_accepted_format():
+    """What people read follows the one list: errors in both languages, the page, the API's description."""
+    root = Path(__file__).parents[3]
+    names = [images.NAMES[file_format] for file_format in images.CONTENT_TYPES]
+    texts = [
+        error_texts.message("image_format_unsupported", details, language)
+        for details in ({}, {"found": "GIF"})
+        for language in ("en", "de")
+    ]
+    for language in ("en", "de"):
+        page = json.loads((root / f"web/locales/{language}.json").read_text("utf-8"))
+        texts.append(page["html"]["drop"]["types"])
+    texts.append((root / "web/js/problems.js").read_text("utf-8"))
+    texts.append(GenerateForm.model_fields["image"].description or "")
+    for text in texts:
+        assert [name for name in names if name not in text] == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from tests.support.events import Browser
 from tests.support.images import png
 
 UPLOADS, GENERATE = "/api/ai-image/uploads", "/api/ai-image/generate"
-TYPES = "image/jpeg, image/png, image/webp, image/avif"
+TYPES = "image/jpeg, image/png, image/webp, image/avif, image/heic, image/heif"
 WANTED = {"contentType": "image/jpeg", "size": 12_345_678}
 
 

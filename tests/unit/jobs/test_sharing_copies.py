@@ -1,16 +1,23 @@
 """A result that was paid for stays paid for as long as one job of its owner has a copy, whichever was deleted."""
 
 from contextlib import suppress
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
+from enhancer.adapters.aws import artifacts
 from enhancer.adapters.dynamodb import keys, result_index
+from enhancer.adapters.images import pixels
+from enhancer.adapters.images.about import block
+from enhancer.domain.images import ENHANCED, About
 from enhancer.jobs import manage
 from enhancer.operations.sweep import GRACE_MS
 from tests.support.books import audit
 from tests.support.crashes import Died, Mortal
 from tests.support.images import png
 from tests.support.memory_table import MemoryTable
+from tests.support.pictures import saved
 from tests.support.world import World
 
 CALLS = 6
@@ -62,6 +69,50 @@ def test_a_copy_stays_free_when_the_job_that_paid_is_deleted(world, caller, kind
     world.delete(copy)
     assert generated(world, caller, photo).items[0].free
     assert (settles(world, caller), len(world.predictor.runs)) == (1, 1)
+
+
+@pytest.mark.parametrize("way", [generated, lambda *given: in_a_batch(*given[:2], dated(given[2].about))])
+def test_a_copy_says_of_its_photo_what_its_own_picture_says(world, caller, way):
+    """The same pixels with another date and author: free, with none of the first one's; size and facts are right."""
+    first, other = About(taken="2020:01:01 00:00:00", artist="Ada", dpi=72), About(artist="Bob")
+    paid = generated(world, caller, world.photo(dated(first)))
+    made = as_encoded(world, paid, first)
+    copy = way(world, caller, world.photo(dated(other)))
+    output = copy.items[0].output
+    assert (copy.items[0].free, copy.items[0].about) == (True, other)
+    stored = world.artifacts.get(output.key)
+    assert pixels.read(stored, pixels_max=10_000).about == other
+    assert b"Ada" not in stored
+    head = world.artifacts.head(output.key)
+    assert (head.size, head.facts) == (output.size, {"width": 8, "height": 6, "cost": 5})
+    assert pixels.read(world.artifacts.get(made.key), pixels_max=10_000).about == first
+
+
+def test_a_huge_copy_is_made_without_reading_it(world, caller, monkeypatch):
+    """It would not fit into memory; it says what the first picture of the same owner said."""
+    monkeypatch.setattr(artifacts, "RELABELLED_BYTES_MAX", 10)
+    paid = generated(world, caller, world.photo(dated(About(artist="Ada"))))
+    as_encoded(world, paid, About(artist="Ada"))
+    copy = generated(world, caller, world.photo(dated(About(artist="Bob"))))
+    read = [world.artifacts.get(job.items[0].output.key) for job in (paid, copy)]
+    assert read[0] == read[1]
+    assert copy.items[0].free
+
+
+def as_encoded(world, job, known):
+    """Put a result in its place that our encoder made; return it."""
+    image = pixels.read(png(shade=7), pixels_max=10_000).image
+    data = pixels.encode(image, file_format="png", icc=None, source_type=ENHANCED, kept=known)
+    made = job.items[0].output
+    world.artifacts.put(made.key, data, made.content_type, facts={"width": 8, "height": 6, "cost": 5})
+    return made
+
+
+def dated(known):
+    """The same picture whatever is known about it."""
+    exif = block(known)
+    options = {"dpi": (known.dpi, known.dpi)} if known.dpi else {}
+    return saved(Image.open(BytesIO(png(shade=7))), "PNG", exif=b"Exif\0\0" + exif, **options)
 
 
 def test_when_no_copy_is_left_it_is_paid_again(world, caller):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from enhancer.domain.images import NOTHING_KNOWN, About
 from enhancer.domain.ledger import Hold
 from enhancer.domain.models import Model, Params, model_named
 from enhancer.domain.owners import Owner
@@ -88,9 +89,10 @@ class Item:
     """One image of a job.
 
     ``input``, ``digest`` (of the pixels), ``result_digest`` (of the pixels and everything that shapes the result),
-    ``target`` (the key its result will have) and ``output_format`` are set once the picture was decoded: within the
-    request that brings it, or in the first step for an upload or a URL. ``output``: the stored result. ``seconds``: how
-    long it took. ``free``: the output is a copy of a result that another item was charged for.
+    ``target`` (the key its result will have), ``output_format`` and ``about`` (what is kept of its metadata) are set
+    once the picture was decoded: within the request that brings it, or in the first step for an upload or a URL.
+    ``output``: the stored result. ``seconds``: how long it took. ``free``: the output is a copy of a result that
+    another item was charged for.
 
     ``turn``: how many tries of this attempt have failed, or were put off because another item makes the same result:
     ``waited`` of those with the present model. ``retry_after``: seconds that the provider asked to wait after
@@ -108,6 +110,7 @@ class Item:
     input: Artifact | None = None
     target: str = ""
     output_format: str = ""
+    about: About = NOTHING_KNOWN
     prediction: Prediction | None = None
     output: Artifact | None = None
     error: JobError | None = None

@@ -54,15 +54,20 @@ def holders(owner: Owner, earlier: Earlier, result_digest: str, *, deps: JobDeps
 
 
 def copied(item: Item, sources: Iterable[Item], *, deps: JobDeps) -> Item | None:
-    """Return the item with its own copy, stored at its target, of what the first has that still has it; else None."""
+    """Return the item with its own copy, stored at its target, of what the first has that still has it; else None.
+
+    The copy says of its photo what this item's own picture says.
+    """
     for made in sources:
         if made.output is None:
             continue
         try:
-            deps.artifacts.copy(made.output.key, item.target)
+            size = deps.artifacts.copy_relabelled(
+                made.output.key, item.target, before=made.about, after=item.about
+            )
         except NoArtifact:
             continue
-        output = replace(made.output, key=item.target)
+        output = replace(made.output, key=item.target, size=size or made.output.size)
         if made.result_digest == item.result_digest:
             return replace(item, output=output)
         return replace(item, output=output, fallback=made.fallback, result_digest=made.result_digest)

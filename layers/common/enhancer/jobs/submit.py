@@ -212,6 +212,7 @@ class Picture:
             input=stored,
             target=result_key(owner, new_name(), self.output_format),
             output_format=self.output_format,
+            about=self.photo.about,
         )
         return known, original
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from enhancer.domain.entitlement import JOB_MEGAPIXELS_MAX
 from enhancer.domain.images import OUTPUT_PIXELS_MAX, PIXELS_MAX
 from tests.support import template
 
+HEIC = Path(__file__).parents[3] / "support" / "heic"
 INTERPRETER = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
 TEMPLATE = template.load()
 DECODES = ("Generate", "Jobs", "StartPrediction", "FinishItem")
@@ -54,6 +56,22 @@ def test_the_largest_picture_of_any_plan_is_read_and_copied(tmp_path):
     for name in DECODES:
         memory = template.functions(TEMPLATE)[name]["MemorySize"] * 2**20
         assert need + OTHER_BYTES <= memory, (name, need)
+
+
+@pytest.mark.parametrize(("name", "side"), [("flat", 4096), ("flat-alpha", 2048)])
+def test_the_largest_heic_of_any_plan_is_read_and_copied(name, side):
+    """Its decoder holds the coded picture, the converted one, and ours."""
+    used = run(
+        "import pi_heif\n"
+        "data, before = open(sys.argv[1], 'rb').read(), kib('VmRSS')\n"
+        "pixels.read(data, pixels_max=images.PIXELS_MAX).clean_copy()\n"
+        "print(kib('VmHWM') - before)",
+        HEIC / f"{name}.heic",
+    )
+    need = int(used) * 1024 / side**2 * PIXELS_MAX
+    for function in DECODES:
+        memory = template.functions(TEMPLATE)[function]["MemorySize"] * 2**20
+        assert need + OTHER_BYTES <= memory, (function, need)
 
 
 @pytest.mark.parametrize("file_format", ENCODER_BYTES)

@@ -10,7 +10,7 @@ from enhancer.adapters.images import pixels
 from enhancer.adapters.predictors import results as module
 from enhancer.adapters.predictors.results import Results
 from enhancer.domain.errors import OutputTooLarge, ProviderOutputInvalid
-from enhancer.domain.images import COMPOSITED, ENHANCED
+from enhancer.domain.images import COMPOSITED, ENHANCED, About
 from tests.support.bucket import Bucket, job_for
 from tests.support.images import encoded, picture, png
 
@@ -48,6 +48,20 @@ def test_a_result_is_encoded_anew_in_the_format_asked_for(bucket):
     )
     assert b"hidden" not in data
     assert ENHANCED.encode() in data
+
+
+def test_a_result_says_of_its_photo_what_the_original_says_and_not_what_the_provider_says(bucket):
+    """Date and author are the photographer's; a provider's Exif is dropped."""
+    job, item = job_for(bucket, "real-esrgan", output_format="jpeg")
+    kept = About(taken="2026:11:20 10:30:00", artist="Zoë", dpi=300)
+    theirs = Image.Exif()
+    theirs[0x013B] = "a provider"
+    out = BytesIO()
+    picture((64, 48)).save(out, "JPEG", exif=theirs.tobytes())
+    keep(bucket, job, replace(item, about=kept), out.getvalue())
+    data = bucket.stored[item.target][0]
+    assert pixels.read(data, pixels_max=10_000).about == kept
+    assert b"a provider" not in data
 
 
 def _text(value):

@@ -8,6 +8,7 @@ from typing import Any
 
 from enhancer.adapters.dynamodb import keys, result_index
 from enhancer.adapters.dynamodb.table import ConditionFailed, Record, Table, Write, known
+from enhancer.domain.images import About
 from enhancer.domain.jobs import (
     DEADLINE_MS,
     KEPT_DAYS,
@@ -85,6 +86,7 @@ class Jobs:
             "input": asdict(item.input) if item.input else None,
             "target": item.target,
             "output_format": item.output_format,
+            "about": asdict(item.about),
         }
         self._change(job, item, changes, now=now, once="input")
 
@@ -386,6 +388,7 @@ def _item(record: dict[str, Any]) -> Item:
         "prediction": Prediction,
         "output": Artifact,
         "error": JobError,
+        "about": About,
         "paid": Split,
     }
     inner: dict[str, Any] = {

@@ -29,10 +29,11 @@ def bare(data: bytes, pixels_max: int) -> Bare:
     coded = _check_coded(file, pixels_max)
     check_size(*primary.size, pixels_max)
     if primary.kind == b"grid":
-        _check_grid(file, primary)
+        check_grid(file, file.primary, b"av01")
     shown = file.tiles(file.primary)[0] if primary.kind == b"grid" else file.primary
     colour = primary.colour if primary.colour is not None else by_code(*(coded[shown] or (2, 2)))
-    return Bare(file.without_metadata(), colour=colour)
+    exif = file.exif()
+    return Bare(file.without_metadata(), exif=exif, colour=colour, turned_by_exif=False)
 
 
 def _check_coded(file: BoxFile, pixels_max: int) -> dict[int, tuple[int, int] | None]:
@@ -53,8 +54,12 @@ def _check_coded(file: BoxFile, pixels_max: int) -> dict[int, tuple[int, int] | 
     return colours
 
 
-def _check_grid(file: BoxFile, grid: Item) -> None:
-    """Check that a picture of tiles is as large as it says and just covered by its tiles (23008-12, 6.6.2.3)."""
+def check_grid(file: BoxFile, number: int, kind: bytes) -> None:
+    """Check that a picture of tiles is as large as it says and just covered by its tiles (23008-12, 6.6.2.3).
+
+    ``kind``: the type of item that each tile has to be.
+    """
+    grid = file.items[number]
     content = file.content(grid)
     reader = Reader(content, 0, len(content))
     _, wide = reader.number(1), reader.number(1) & 1
@@ -62,8 +67,8 @@ def _check_grid(file: BoxFile, grid: Item) -> None:
     size = reader.number(4 if wide else 2), reader.number(4 if wide else 2)
     if rows * columns > TILES_MAX:
         raise Refused("parts")
-    tiles = [file.items.get(number, Item()) for number in file.tiles(file.primary)]
-    sizes = {tile.size for tile in tiles if tile.kind == b"av01"}
+    tiles = [file.items.get(number, Item()) for number in file.tiles(number)]
+    sizes = {tile.size for tile in tiles if tile.kind == kind}
     if size != grid.size or len(tiles) != rows * columns or len(sizes) != 1:
         raise Refused("damaged")
     tile = sizes.pop() or (0, 0)

@@ -1,4 +1,4 @@
-"""A picture file without its metadata: what `jpeg`, `png`, `webp` and `avif` make of a file before it is decoded."""
+"""A picture file without its metadata: what `jpeg`, `png`, `webp`, `avif` and `heic` make before decoding."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Bare:
     ``icc`` and ``exif`` are as in the file, not looked into; the latter is a TIFF structure, perhaps with a prefix.
     ``colour``: what the file states about colour by other means than a profile, empty for sRGB or nothing. ``frames``:
     more than 1 for an animation, whose ``data`` is then empty. ``ended``: False for a JPEG that breaks off without an
-    end, perhaps behind its last pixel.
+    end, perhaps behind its last pixel. ``turned_by_exif``: False where boxes turn the picture and Exif does not.
     """
 
     data: bytes
@@ -40,6 +40,7 @@ class Bare:
     colour: bytes = b""
     frames: int = 1
     ended: bool = True
+    turned_by_exif: bool = True
 
 
 def check_size(width: int, height: int, pixels_max: int) -> None:

@@ -14,6 +14,12 @@ from enhancer.adapters.images.stated_colour import by_code
 PARTS_MAX = 2_048
 """Largest number of boxes, and of entries in any of their tables. A picture of 48 tiles has about 300."""
 
+SEQUENCES = (b"avis", b"hevc", b"hevx", b"hevm", b"hevs", b"msf1")
+"""Brands of files that are first of all a sequence of pictures."""
+
+EXIF_BYTES_MAX = 1_000_000
+"""How much of an Exif item is looked at, in bytes."""
+
 
 class Reader:
     """Reads numbers and bytes between two places of a file; raises `Refused` behind the end."""
@@ -50,6 +56,9 @@ class Item:
     extents: list[tuple[int, int]] = field(default_factory=list)
     size: tuple[int, int] | None = None
     colour: bytes | None = None
+    properties: list[tuple[bytes, int, int]] = field(
+        default_factory=list
+    )  # type, start and end of the content
 
 
 class BoxFile:
@@ -64,8 +73,9 @@ class BoxFile:
         self._joined = 0
         self._stored = (0, 0)
         self._references: dict[int, list[int]] = {}
+        self.links: list[tuple[bytes, int, list[int]]] = []  # other references: type, from, to
         self._sequence = (0, 0, 0)  # place of its type, start and end
-        self._is_sequence = data[8:12] == b"avis"
+        self._is_sequence = data[8:12] in SEQUENCES
         self._top()
 
     def _top(self) -> None:
@@ -114,6 +124,18 @@ class BoxFile:
         if self._joined > len(self.data):
             raise Refused("parts")
         return b"".join(pieces)
+
+    def exif(self) -> bytes | None:
+        """Return the first Exif item from where its TIFF structure begins (23008-12, A.2.1), if there is one."""
+        for item in self.items.values():
+            if item.kind == b"Exif":
+                try:
+                    content = self.content(item)
+                except Refused:
+                    return None
+                start = 4 + int.from_bytes(content[:4])
+                return bytes(content[start : start + EXIF_BYTES_MAX]) or None
+        return None
 
     def without_metadata(self) -> bytes:
         """Return the file with Exif and XMP items, and any sequence beside the picture, marked as to be skipped."""
@@ -210,14 +232,18 @@ class BoxFile:
             targets = [entries.number(size) for _ in range(count)]
             if kind == b"dimg":
                 self._references.setdefault(source, []).extend(targets)
+            else:
+                self.links.append((kind, source, targets))
 
     def _properties(self, reader: Reader) -> None:
         """Give items the size and the colour that are associated with them."""
         sizes: dict[int, tuple[int, int]] = {}
         colours: dict[int, bytes] = {}
+        places: dict[int, tuple[bytes, int, int]] = {}
         for kind, at, end in self._boxes(reader.at, reader.end):
             if kind == b"ipco":
                 for number, (name, start, stop) in enumerate(self._boxes(at, end), 1):
+                    places[number] = (name, start, stop)
                     value = Reader(self.data, start, stop)
                     if name == b"ispe":
                         value.number(4)
@@ -225,10 +251,14 @@ class BoxFile:
                     elif name == b"colr" and value.bytes(4) == b"nclx":
                         colours[number] = by_code(value.number(2), value.number(2))
             elif kind == b"ipma":
-                self._associations(Reader(self.data, at, end), sizes, colours)
+                self._associations(Reader(self.data, at, end), sizes, colours, places)
 
     def _associations(
-        self, reader: Reader, sizes: dict[int, tuple[int, int]], colours: dict[int, bytes]
+        self,
+        reader: Reader,
+        sizes: dict[int, tuple[int, int]],
+        colours: dict[int, bytes],
+        places: dict[int, tuple[bytes, int, int]],
     ) -> None:
         head = reader.number(4)
         width = 2 if head & 1 else 1
@@ -238,3 +268,5 @@ class BoxFile:
                 number = reader.number(width) & (0x7FFF if width == 2 else 0x7F)
                 item.size = item.size or sizes.get(number)
                 item.colour = item.colour if item.colour is not None else colours.get(number)
+                if number in places:
+                    item.properties.append(places[number])

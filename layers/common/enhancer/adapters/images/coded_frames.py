@@ -56,21 +56,21 @@ def read(data: bytes | memoryview) -> Coded:
     largest, frames = (0, 0), 0
     for kind, content in _units(data):
         if kind == _SEQUENCE:
-            sequence = _sequence(_Bits(content))
+            sequence = _sequence(Bits(content))
         elif kind in (_FRAME_HEADER, _FRAME, _REPEATED_HEADER):
             frames += 1
             if sequence is None:
                 raise Refused("damaged")
             if frames > FRAMES_MAX:
                 raise Refused("parts")
-            size = _frame_size(_Bits(content), sequence)
+            size = _frame_size(Bits(content), sequence)
             largest = max(largest[0], size[0]), max(largest[1], size[1])
     if sequence is None or not frames:
         raise Refused("incomplete")
     return Coded(sequence.size, largest, sequence.colour)
 
 
-class _Bits:
+class Bits:
     """Reads unsigned numbers bit by bit, the highest bit first."""
 
     def __init__(self, data: bytes) -> None:
@@ -113,7 +113,7 @@ def _leb128(data: bytes | memoryview, at: int) -> tuple[int, int]:
     raise Refused("damaged")
 
 
-def _sequence(bits: _Bits) -> Sequence:
+def _sequence(bits: Bits) -> Sequence:
     """Read a sequence header (5.5.1) up to its colour description."""
     profile, _still, reduced = bits.read(3), bits.read(), bits.read()
     time_bits = 0
@@ -136,7 +136,7 @@ def _sequence(bits: _Bits) -> Sequence:
     )  # fmt: skip
 
 
-def _operating_points(bits: _Bits) -> int:
+def _operating_points(bits: Bits) -> int:
     """Read timing and operating points; return the bits of a frame's presentation time, 0 where frames have none."""
     delay_bits = time_bits = 0
     if bits.read():
@@ -164,7 +164,7 @@ def _operating_points(bits: _Bits) -> int:
     return time_bits
 
 
-def _tools(bits: _Bits) -> tuple[int, int]:
+def _tools(bits: Bits) -> tuple[int, int]:
     """Read which coding tools are on; return those two settings that decide what a frame header has."""
     bits.read(4)
     ordered = bits.read()
@@ -179,7 +179,7 @@ def _tools(bits: _Bits) -> tuple[int, int]:
     return screen_content, integer_motion
 
 
-def _colour(bits: _Bits, profile: int) -> tuple[int, int] | None:
+def _colour(bits: Bits, profile: int) -> tuple[int, int] | None:
     """Return colour primaries and transfer characteristics (5.5.2), None where the header does not state them."""
     if bits.read() and profile == 2:
         bits.read()
@@ -188,7 +188,7 @@ def _colour(bits: _Bits, profile: int) -> tuple[int, int] | None:
     return (bits.read(8), bits.read(8)) if bits.read() else None
 
 
-def _frame_size(bits: _Bits, sequence: Sequence) -> tuple[int, int]:
+def _frame_size(bits: Bits, sequence: Sequence) -> tuple[int, int]:
     """Read a frame header (5.9.2) up to where it says that its size is not that of the sequence."""
     if sequence.reduced:
         return sequence.size

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from enhancer.adapters.images import avif, jpeg, png, webp
+from enhancer.adapters.images import avif, heic, jpeg, png, webp
 from enhancer.adapters.images.bare import Bare
 
 BARE: dict[str, Callable[[bytes, int], Bare]] = {
@@ -17,6 +17,7 @@ BARE: dict[str, Callable[[bytes, int], Bare]] = {
     "png": png.bare,
     "webp": webp.bare,
     "avif": avif.bare,
+    "heic": heic.bare,
 }
 """By format: takes a file and the largest number of pixels, returns the file without metadata.
 
@@ -28,7 +29,6 @@ _OTHERS = {
     "GIF": rb"GIF8",
     "BMP": rb"BM.{4}\0{4}",
     "TIFF": rb"II\*\0|MM\0\*|II\+\0",
-    "HEIC": rb".{4}ftyp(?:hei[cxms]|hev[cx]|mif1|msf1)",
     "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
     "JPEG 2000": rb"\0\0\0\x0cjP  ",
     "PSD": rb"8BPS",
@@ -44,7 +44,7 @@ def other_format(data: bytes) -> str | None:
 
 
 def file_format(data: bytes) -> str | None:
-    """Return the format key of a file (jpeg, png, webp, avif), None for any other; HEIC shares AVIF's container."""
+    """Return the format key of a file (jpeg, png, webp, avif, heic), None for any other."""
     if data.startswith(b"\xff\xd8\xff"):
         return "jpeg"
     if data.startswith(png.SIGNATURE):
@@ -52,7 +52,10 @@ def file_format(data: bytes) -> str | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
     if data[4:8] == b"ftyp":
-        brands = data[8 : min(int.from_bytes(data[:4]), 256)]
-        if any(brands[at : at + 4] in (b"avif", b"avis") for at in range(0, len(brands), 4)):
+        named = data[8 : min(int.from_bytes(data[:4]), 256)]
+        brands = {named[at : at + 4] for at in range(0, len(named), 4)}
+        if not brands.isdisjoint((b"avif", b"avis")):
             return "avif"
+        if heic.is_heic(brands):
+            return "heic"
     return None

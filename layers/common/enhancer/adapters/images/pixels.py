@@ -3,7 +3,7 @@
 Import this module where pixels are needed and not at the top of a handler: Pillow costs a cold start 20 ms.
 
 For any bytes, `read` returns a `Photo` or raises one of our errors. The content decides the format, never a name or a
-content type, and only the four decoders of the formats we take ever get the bytes, after `containers` has taken out
+content type, and only the decoders of the formats we take ever get the bytes, after `containers` has taken out
 the metadata and checked what the coded stream says about its size, so memory is bounded by ``pixels_max``.
 """
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from enhancer.adapters.images import bare, colour, containers, stated_colour
+from enhancer.adapters.images import about, bare, colour, containers, heic, stated_colour
 from enhancer.domain import images
 from enhancer.domain.errors import (
     ImageAnimated,
@@ -27,12 +27,10 @@ from enhancer.domain.errors import (
     ImageFormatUnsupported,
     ImageUnreadable,
 )
-from enhancer.domain.images import ImageInfo
+from enhancer.domain.images import NOTHING_KNOWN, About, ImageInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from PIL.ImageFile import ImageFile
 
     from enhancer.adapters.images.bare import Bare
 
@@ -40,7 +38,7 @@ warnings.filterwarnings(
     "ignore", module=r"PIL\."
 )  # about damaged metadata, which is dropped; logs are JSON lines
 
-_JPEG_ORIGINAL = {"quality": 95, "subsampling": 0}
+_JPEG_ORIGINAL: dict[str, Any] = {"quality": 95, "subsampling": 0}
 """For originals that cannot keep their own quantisation tables: no visible loss."""
 _WEBP_LOSSLESS: dict[str, Any] = {"lossless": True, "method": 0, "quality": 20, "exact": True}
 _RESULT_OPTIONS: dict[str, dict[str, Any]] = {
@@ -69,14 +67,14 @@ DECODE_ERRORS = (
 )
 """Everything Pillow and our own walks raise for hostile bytes, as found by mutating files: the file is not readable."""
 
-_PLUGINS: dict[str, Callable[[BytesIO], ImageFile]] = {
+_PLUGINS: dict[str, Callable[[BytesIO], Image.Image]] = {
     "jpeg": JpegImagePlugin.JpegImageFile,  # reads the first picture of an MPO as the JPEG it is
     "png": PngImagePlugin.PngImageFile,
     "webp": WebPImagePlugin.WebPImageFile,
     "avif": AvifImagePlugin.AvifImageFile,
+    "heic": heic.opened,
 }
 _FILLINGS = (b"\x35\xa7\x1c" * 10_000, b"\xca\x58\xe3" * 10_000)
-_ORIENTATION = 0x0112
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -100,7 +98,7 @@ class Photo:
 
     ``image`` is 8-bit RGB, or RGBA if some pixel is not opaque, with its EXIF orientation applied. ``icc`` is the
     RGB colour profile of those pixels, None for sRGB. ``jpeg`` is a JPEG as decoded, before any conversion, and
-    ``orientation`` what was applied to it; None and 1 for other formats.
+    ``orientation`` what was applied to it; None and 1 for other formats. ``about`` is what is kept of its metadata.
     """
 
     image: Image.Image
@@ -108,21 +106,24 @@ class Photo:
     info: ImageInfo
     jpeg: JpegImagePlugin.JpegImageFile | None
     orientation: int = 1
+    about: About = NOTHING_KNOWN
 
     def clean_copy(self) -> tuple[bytes, str]:
-        """Return the file we store as the original, without metadata, and its format key.
+        """Return the file we store as the original and its format key.
 
-        It keeps pixels, colour profile, alpha and (for JPEG, whose blocks should not be moved) the orientation. Camera
-        data, place, thumbnail, comments and anything hidden in the file are dropped. A JPEG is written with its own
-        quantisation tables; PNG and WebP are lossless; an AVIF becomes a JPEG, with alpha a WebP.
+        It keeps pixels, colour profile, alpha, ``about`` and (for JPEG, whose blocks should not be moved) the
+        orientation. Place, serial numbers, thumbnail, comments and anything hidden in the file are dropped. A JPEG is
+        written with its own quantisation tables; PNG and WebP are lossless; an AVIF or HEIC becomes a JPEG, with alpha
+        a WebP.
         """
         if self.jpeg and self.jpeg.mode in ("L", "RGB"):
-            return _clean_jpeg(self.jpeg, self.orientation), "jpeg"
-        if self.jpeg or (self.info.format == "avif" and not self.info.alpha):
-            return _saved(self.image, "jpeg", icc_profile=self.icc, **_JPEG_ORIGINAL), "jpeg"
+            return _clean_jpeg(self.jpeg, self.orientation, self.about), "jpeg"
+        options = _metadata(self.about)
+        if self.jpeg or (self.info.format in ("avif", "heic") and not self.info.alpha):
+            return _saved(self.image, "jpeg", icc_profile=self.icc, **options, **_JPEG_ORIGINAL), "jpeg"
         if self.info.format == "png" or max(self.image.size) > images.SIDE_MAX["webp"]:
-            return _saved(self.image, "png", icc_profile=self.icc, compress_level=1), "png"
-        return _saved(self.image, "webp", icc_profile=self.icc, **_WEBP_LOSSLESS), "webp"
+            return _saved(self.image, "png", icc_profile=self.icc, **options, compress_level=1), "png"
+        return _saved(self.image, "webp", icc_profile=self.icc, **options, **_WEBP_LOSSLESS), "webp"
 
 
 def read(data: bytes, *, pixels_max: int) -> Photo:
@@ -147,25 +148,29 @@ def read(data: bytes, *, pixels_max: int) -> Photo:
         image, icc = colour.rgb(decoded)
         if not profiled:
             image, icc = stated_colour.applied(image, file.colour)
-        turned = bare.orientation(file.exif or decoded.info.get("exif"))  # the latter is AVIF's irot and imir
+        turned = bare.orientation(file.exif if file.turned_by_exif else decoded.info.get("exif"))
         if turned != 1:
             image = image.transpose(_TRANSPOSE[turned])
     except DECODE_ERRORS as error:
         reason = error.reason if isinstance(error, bare.Refused) else "damaged"
         raise ImageUnreadable(format=file_format, reason=reason) from error
+    kept = about.read(file.exif, decoded.info.get("dpi"))
     digest = _digest(image, icc, file.colour)
     info = ImageInfo(file_format, image.width, image.height, image.mode == "RGBA", digest)
     if isinstance(decoded, JpegImagePlugin.JpegImageFile):
-        return Photo(image, icc, info, decoded, turned)
-    return Photo(image, icc, info, None)
+        return Photo(image, icc, info, decoded, turned, kept)
+    return Photo(image, icc, info, None, about=kept)
 
 
-def encode(image: Image.Image, *, file_format: str, icc: bytes | None, source_type: str) -> bytes:
+def encode(
+    image: Image.Image, *, file_format: str, icc: bytes | None, source_type: str, kept: About | None = None
+) -> bytes:
     """Return a result as a file.
 
     ``image`` is RGB or RGBA; in a JPEG, which has no alpha, transparency becomes white. ``icc`` is the colour profile
     of the pixels (None: sRGB). ``source_type`` is ``images.ENHANCED`` or ``images.COMPOSITED``, written as IPTC
-    DigitalSourceType. Raises OutputTooLarge if the format cannot hold so many pixels.
+    DigitalSourceType. ``kept``: what is known of the photo, None for a file that is no result. Raises OutputTooLarge if
+    the format cannot hold so many pixels.
     """
     images.check_output_size(*image.size, file_format=file_format)
     xmp = _XMP.format(source_type=source_type).encode()
@@ -173,9 +178,11 @@ def encode(image: Image.Image, *, file_format: str, icc: bytes | None, source_ty
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image.getchannel("A"))
         image = white
-    metadata: dict[str, Any] = {"xmp": xmp}
-    if file_format == "png":
-        metadata = {"pnginfo": PngImagePlugin.PngInfo()}
+    metadata = _metadata(kept, fixed=True) if kept is not None else {}
+    if file_format != "png":
+        metadata["xmp"] = xmp
+    else:
+        metadata["pnginfo"] = PngImagePlugin.PngInfo()
         metadata["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp)
     return _saved(image, file_format, icc_profile=icc, **metadata, **_RESULT_OPTIONS[file_format])
 
@@ -191,7 +198,7 @@ def reshaped(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _decode(file: Bare, file_format: str) -> ImageFile:
+def _decode(file: Bare, file_format: str) -> Image.Image:
     """Decode a file without metadata and give the picture the profile that the file had. Raises Pillow's errors."""
     image = _opened(file.data, file_format) if file.ended else _with_every_row(file.data)
     image.load()
@@ -202,20 +209,20 @@ def _decode(file: Bare, file_format: str) -> ImageFile:
     return image
 
 
-def _opened(data: bytes, file_format: str) -> ImageFile:
+def _opened(data: bytes, file_format: str) -> Image.Image:
     image = _PLUGINS[file_format](BytesIO(data))
-    if file_format == "jpeg":
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
         image.decodermaxblock = len(data)  # in one piece: its decoder goes back where it gets one of several
     return image
 
 
-def _ends_flat(image: ImageFile) -> bool:
+def _ends_flat(image: Image.Image) -> bool:
     """Whether the last pixels have one colour, as all have that a decoder filled in."""
     corner = (max(0, image.width - 4), max(0, image.height - 4), image.width, image.height)
     return len(image.crop(corner).getcolors() or ()) == 1
 
 
-def _with_every_row(data: bytes) -> ImageFile:
+def _with_every_row(data: bytes) -> Image.Image:
     """Return a JPEG whose end may have been added; raise `bare.Refused` unless it has all of its pixels.
 
     Decoders fill what is missing. So bytes are added behind the last ones, twice and not the same: where that makes
@@ -229,14 +236,18 @@ def _with_every_row(data: bytes) -> ImageFile:
     return image
 
 
-def _clean_jpeg(image: JpegImagePlugin.JpegImageFile, orientation: int) -> bytes:
-    """Encode a grey or RGB JPEG again with its own quantisation tables, no metadata, and its orientation as it was."""
-    exif = Image.Exif()
-    if orientation != 1:
-        exif[_ORIENTATION] = orientation
+def _metadata(kept: About, *, orientation: int = 1, fixed: bool = False) -> dict[str, Any]:
+    """Return what Pillow takes to write Exif and pixels per inch; ``fixed``: Exif of `about.BLOCK_BYTES`."""
+    exif = about.fixed_block(kept) if fixed else about.block(kept, orientation=orientation)
+    options: dict[str, Any] = {"exif": b"Exif\0\0" + exif} if exif else {}
+    return options | ({"dpi": (kept.dpi, kept.dpi)} if kept.dpi else {})
+
+
+def _clean_jpeg(image: JpegImagePlugin.JpegImageFile, orientation: int, kept: About) -> bytes:
+    """Encode a grey or RGB JPEG again with its own quantisation tables and its orientation as it was."""
     options: dict[str, Any] = {
         "icc_profile": colour.profile(image, b"GRAY" if image.mode == "L" else b"RGB "),
-        "exif": exif.tobytes() if exif else b"",
+        **_metadata(kept, orientation=orientation),
         "comment": b"",  # else Pillow copies the one it read
         "subsampling": max(JpegImagePlugin.get_sampling(image), 0),  # one it cannot write: keep all colour
     }

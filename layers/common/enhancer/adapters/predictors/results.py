@@ -84,7 +84,9 @@ class Results:
         kind = images.COMPOSITED if model.kind == "edit" else images.ENHANCED
         image = pixels.reshaped(photo.image, shape) if shape else photo.image
         try:
-            encoded = pixels.encode(image, file_format=item.output_format, icc=photo.icc, source_type=kind)
+            encoded = pixels.encode(
+                image, file_format=item.output_format, icc=photo.icc, source_type=kind, kept=item.about
+            )
         except OutputTooLarge as refused:
             raise OutputTooLarge(**refused.details, cost=micros) from None
         content_type = images.CONTENT_TYPES[item.output_format]

@@ -134,8 +134,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Das Bild hat {megapixels} Megapixel; die Grenze ist {limit}. {plan_hint}",
     ),
     "image_format_unsupported": (
-        "This is not a JPEG, PNG, WebP or AVIF picture. Save it as one of these.",
-        "Das ist kein JPEG-, PNG-, WebP- oder AVIF-Bild. Bitte in einem dieser Formate speichern.",
+        "This is not a JPEG, PNG, WebP, AVIF or HEIC picture. Save it as one of these.",
+        "Das ist kein JPEG-, PNG-, WebP-, AVIF- oder HEIC-Bild. Bitte in einem dieser Formate speichern.",
     ),
     "content_type_unsupported": (
         "The request body must be one of: {expected}.",

@@ -15,8 +15,8 @@ VARIANTS: dict[tuple[str, str, str], tuple[str, str]] = {
         "Die Datei besteht aus weit mehr Teilen, als ein Bild braucht. Bitte in einem Fotoprogramm neu speichern.",
     ),
     ("image_unreadable", "reason", "bits"): (
-        "JPEG pictures with 12 bits per channel are not supported. Save it with 8 bits per channel, or as PNG.",
-        "JPEG-Bilder mit 12 Bit je Kanal werden nicht unterstützt. Bitte mit 8 Bit je Kanal speichern, oder als PNG.",
+        "Pictures with so many bits per channel are not supported. Save it with 8 bits per channel, or as PNG.",
+        "Bilder mit so vielen Bit je Kanal werden nicht unterstützt. Bitte mit 8 Bit je Kanal speichern, oder als PNG.",
     ),
     ("image_unreadable", "reason", "kind"): (
         "The picture is of a rare kind that cannot be read here. Save it as an ordinary JPEG or PNG.",
@@ -27,8 +27,8 @@ VARIANTS: dict[tuple[str, str, str], tuple[str, str]] = {
         "Bitte das Bild im Dateifeld „image“ senden; die Datei kam als „{found}“.",
     ),
     ("image_format_unsupported", "found", ANY): (
-        "This is a {found} file. Save the picture as JPEG, PNG, WebP or AVIF.",
-        "Das ist eine {found}-Datei. Bitte das Bild als JPEG, PNG, WebP oder AVIF speichern.",
+        "This is a {found} file. Save the picture as JPEG, PNG, WebP, AVIF or HEIC.",
+        "Das ist eine {found}-Datei. Bitte das Bild als JPEG, PNG, WebP, AVIF oder HEIC speichern.",
     ),
     ("image_format_unsupported", "field", "contentType"): (
         "contentType must be one of: {allowed}. It says what the file is that will be uploaded.",

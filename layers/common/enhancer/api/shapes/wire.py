@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from enhancer.domain.images import CONTENT_TYPES, UPLOAD_BYTES_MAX
+from enhancer.domain.images import UPLOAD_BYTES_MAX, UPLOAD_TYPES
 from enhancer.domain.jobs import ITEMS_MAX, Source
 from enhancer.domain.paths import PATH_PATTERN, RETURN_TO_MAX
 from enhancer.domain.plans import PLANS
@@ -103,7 +103,7 @@ class OrderForm(ParamsForm):
 class GenerateForm(OrderForm):
     """A picture, as a file or as the key of an upload, and what to do with it."""
 
-    image: UploadFile | None = Field(None, description="JPEG, PNG, WebP or AVIF; about 4.4 MB at most.")
+    image: UploadFile | None = Field(None, description="JPEG, PNG, WebP, AVIF or HEIC; about 4.4 MB at most.")
     upload_key: str | None = Field(
         None, alias="uploadKey", max_length=300, description="Instead of image: key from POST uploads."
     )
@@ -124,7 +124,7 @@ class QuoteForm(OrderForm):
 class UploadRequest(Asked):
     """A file that is about to be uploaded. ``size`` in bytes."""
 
-    content_type: str = Field(max_length=100, json_schema_extra={"enum": [*CONTENT_TYPES.values()]})
+    content_type: str = Field(max_length=100, json_schema_extra={"enum": [*UPLOAD_TYPES]})
     size: int = Field(ge=1, json_schema_extra={"maximum": UPLOAD_BYTES_MAX})
 
 
