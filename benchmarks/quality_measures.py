@@ -23,8 +23,11 @@ YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """``psnr`` in dB; ``ssim`` and ``haarpsi`` up to 1, which is the same picture; ``bias``: of the channel that
-    changed most on average, by how much, of 255."""
+    """How near a picture is to the truth.
+
+    ``psnr`` in dB; ``ssim`` and ``haarpsi`` up to 1, which is the same picture; ``bias``: by how much of 255 the channel
+    that changed most became brighter on average.
+    """
 
     psnr: float
     ssim: float

@@ -7,11 +7,16 @@ from pathlib import Path
 
 from PIL import Image
 
+# ruff: noqa: E501 - the lines of the page are its own
 from benchmarks.quality import NAMES, engine
 from benchmarks.quality_measures import Score
 from benchmarks.quality_photos import SAMPLES, Case
 
-SHOWN = {"astronaut": (Case(2, None), 125, 60), "chelsea": (Case(2, 50), 60, 60), "coffee": (Case(2, 75), 130, 130)}
+SHOWN = {
+    "astronaut": (Case(2, None), 125, 60),
+    "chelsea": (Case(2, 50), 60, 60),
+    "coffee": (Case(2, 75), 130, 130),
+}
 """Pictures of the page: photo -> case, left and top of the detail in pixels of the truth."""
 DETAIL, ZOOM = 96, 2
 """Side of a detail in pixels of the truth, and how many times larger it is shown."""
@@ -82,8 +87,12 @@ def _costs(costs: dict[str, dict[str, float]]) -> str:
 
 
 def _legend() -> str:
-    lines = ["From left to right: the photo, then what the input became: Lanczos, SPAN alone, `local/photo`, `restore`.\n"]
-    lines += [f"\n{case.name}:\n\n![{name}](images/quality-{name}.webp)\n" for name, (case, *_) in SHOWN.items()]
+    lines = [
+        "From left to right: the photo, then what the input became: Lanczos, SPAN alone, `local/photo`, `restore`.\n"
+    ]
+    lines += [
+        f"\n{case.name}:\n\n![{name}](images/quality-{name}.webp)\n" for name, (case, *_) in SHOWN.items()
+    ]
     return "".join(lines)
 
 

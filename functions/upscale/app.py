@@ -3,8 +3,9 @@
 Event: ``source`` and ``target`` (storage keys), ``model`` (slug), ``scale`` (2, 4, 6, 8), ``quality`` (standard, pro),
 ``format`` (jpeg, png, webp, avif) and ``job`` (ownerType, ownerId, jobId, attempt, item, and turn and requestId for its
 log lines), which may be left out.
-Answer: ``width`` and ``height`` in pixels, ``contentType``, ``bytes``, the ``seconds`` of the model, the ``cost`` of the
-function in USD micros, and for a compressed photo ``drawn``, the share of the drawing network in it (else 0). Errors keep their class name, which the caller sees as ``errorType``.
+Answer: ``width`` and ``height`` in pixels, ``contentType``, ``bytes``, the ``seconds`` of the model, the ``cost`` of
+the function in USD micros and ``drawn``, the share of the drawing network in a compressed photo (else 0). Errors keep
+their class name, which the caller sees as ``errorType``.
 """
 
 from __future__ import annotations
@@ -42,9 +43,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         drawn = blending.drawn_share(
             model, jpeg_quality=jpeg_quality, scale=scale, megapixels=photo.info.megapixels
         )
-        result = upscaler.enlarge(
-            photo.image, scale=scale, model=model, drawn=drawn, on_tile=watch.check
-        )
+        result = upscaler.enlarge(photo.image, scale=scale, model=model, drawn=drawn, on_tile=watch.check)
         seconds = round(time.monotonic() - started, 3)
         data = pixels.encode(result, file_format=file_format, icc=photo.icc, source_type=images.ENHANCED)
         content_type = images.CONTENT_TYPES[file_format]

@@ -1,10 +1,12 @@
 """How much of the drawing network goes into a photo: more, the stronger it was compressed.
 
-SPAN takes the blocks and ringing of a JPEG for detail and sharpens them; the drawing network takes them out and flattens
-skin and fur. Both together are nearer to the truth than either, and than Lanczos (docs/quality.md).
+SPAN takes the blocks and ringing of a JPEG for detail and sharpens them; the drawing network takes them out and
+flattens skin and fur. Both together are nearer to the truth than either, and than Lanczos (docs/quality.md).
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 WORK_MEGAPIXELS_MAX = 40.0
 """Megapixels through both networks together; above, a photo goes through its own only. A job's step waits four minutes
@@ -32,7 +34,7 @@ def _share(quality: int) -> float:
     lowest, share = _SHARES[0]
     if quality <= lowest:
         return share
-    for (low, more), (high, less) in zip(_SHARES, _SHARES[1:], strict=False):
+    for (low, more), (high, less) in pairwise(_SHARES):
         if quality < high:
             return round(more + (less - more) * (quality - low) / (high - low), 2)
     return 0.0
