@@ -31,12 +31,15 @@ Engine = Callable[[Image.Image, int, "int | None"], Image.Image]
 NAMES = {
     "lanczos": "Lanczos, no model",
     "network": "SPAN alone",
+    "cleaned": "cleaned, then SPAN",
     "photo": "**`local/photo`**",
     "restore": "`local/real-esrgan`",
     "pro": "`local/real-esrgan`, pro",
 }
-SIDES = {"lanczos": 512, "network": 512, "photo": 512, "restore": 512, "pro": 160}
+SIDES = {"lanczos": 512, "network": 512, "photo": 512, "restore": 512, "pro": 128}
 """Side in pixels of the picture that each is timed with; it is enlarged twice."""
+FOR_COMPRESSED = {"network", "cleaned"}
+"""Other ways for a compressed photo; for a clean one they are `local/photo` itself."""
 TIMED_QUALITY = 75
 
 
@@ -48,6 +51,8 @@ def engine(name: str) -> Engine:
         )
     from vision import blending, upscaler
 
+    if name == "cleaned":
+        return _cleaned
     model = {"network": "photo", "photo": "photo", "restore": "standard", "pro": "pro"}[name]
 
     def run(image: Image.Image, scale: int, quality: int | None) -> Image.Image:
@@ -57,6 +62,23 @@ def engine(name: str) -> Engine:
         return upscaler.enlarge(image, scale=scale, model=model, drawn=drawn)
 
     return run
+
+
+def _cleaned(image: Image.Image, scale: int, quality: int | None) -> Image.Image:
+    """Blend the small picture with what the drawing network makes of it in the same size, then enlarge that."""
+    from vision import blending, upscaler
+
+    drawn = blending.drawn_share("photo", jpeg_quality=quality, scale=scale, megapixels=0)
+    clean = upscaler.enlarge(image, scale=2, model="standard").resize(image.size, Image.Resampling.BOX)
+    return upscaler.enlarge(Image.blend(image, clean, drawn), scale=scale, model="photo")
+
+
+def _names(case: Case) -> list[str]:
+    """Return what is compared in a case."""
+    from benchmarks.quality_photos import PRO
+
+    skipped = (FOR_COMPRESSED if case.quality is None else set()) | (set() if case in PRO else {"pro"})
+    return [name for name in NAMES if name not in skipped]
 
 
 def enlarged() -> dict[Case, dict[str, Score]]:
@@ -75,7 +97,7 @@ def enlarged() -> dict[Case, dict[str, Score]]:
                     for image, truth in zip(inputs, truths, strict=True)
                 ]
             )
-            for name in NAMES
+            for name in _names(case)
         }
         print(f"{case.name}: {len(truths)} photos", file=sys.stderr)
     return found
@@ -128,7 +150,7 @@ def costs() -> dict[str, dict[str, float]]:
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/common'}:{ROOT / 'layers/vision'}"}
     found: dict[str, dict[str, float]] = {}
     for _ in range(2):
-        for name in NAMES:
+        for name in SIDES:
             command = [sys.executable, "-m", "benchmarks.quality", "--child", name]
             done = subprocess.run(
                 command, env=environment, check=True, capture_output=True, text=True, cwd=ROOT
@@ -145,7 +167,7 @@ def main() -> None:
     """Measure, print and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--print", action="store_true", help="print the page instead of writing it")
-    parser.add_argument("--child", choices=NAMES, help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=SIDES, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
         child(given.child)

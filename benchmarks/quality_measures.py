@@ -25,8 +25,8 @@ YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 
 class Score:
     """How near a picture is to the truth.
 
-    ``psnr`` in dB; ``ssim`` and ``haarpsi`` up to 1, which is the same picture; ``bias``: by how much of 255 the channel
-    that changed most became brighter on average.
+    ``psnr`` in dB; ``ssim`` and ``haarpsi`` up to 1, which is the same picture; ``bias``: by how much of 255 the
+    channel that changed most became brighter on average.
     """
 
     psnr: float

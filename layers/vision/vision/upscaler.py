@@ -7,10 +7,10 @@ Every tile sees ``pad`` pixels of its surroundings; at the border of the picture
 because the zeros a network pads with show as a frame.
 
 ``photo`` is SPAN (Swift Parameter-free Attention Network, 48 channels): 1.6 to 2.9 dB nearer to the truth than Lanczos
-on clean photos, and no brighter or darker. What compression left it takes for detail, so a compressed photo gets a share
-of the drawing network as well (`vision.blending`). ``standard`` is ``realesr-animevideov3``: it draws clean lines, takes
-out what compression left, and makes photos look drawn. ``pro`` is ``RealESRGAN_x4plus``, forty times the work, which
-invents detail: a result is nicer to look at, not closer to the truth.
+on clean photos, and no brighter or darker. What compression left it takes for detail, so a compressed photo gets a
+share of the drawing network as well (`vision.blending`). ``standard`` is ``realesr-animevideov3``: it draws clean
+lines, takes out what compression left, and makes photos look drawn. ``pro`` is ``RealESRGAN_x4plus``, forty times the
+work, which invents detail: a result is nicer to look at, not closer to the truth.
 """
 
 from __future__ import annotations
