@@ -5,6 +5,7 @@
 ``boxes``           the boxes that an AVIF is made of
 ``coded_frames``    how large the frames inside an AVIF really are
 ``colour``          conversion of every picture mode to RGB or RGBA, ICC profiles
+``compression``     how strongly a JPEG was compressed
 ``containers``      format of an image file, and the walk of each format
 ``jpeg``            check a JPEG before it is decoded
 ``matrix_profile``  an ICC profile written from primaries and a gamma
