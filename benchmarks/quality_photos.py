@@ -68,6 +68,6 @@ def saved(image: Image.Image, quality: int) -> Image.Image:
 
 
 ENLARGED = (Case(2, None), Case(4, None), Case(2, 90), Case(2, 75), Case(2, 50), Case(4, 75))
-PRO = (Case(4, None), Case(4, 75))
-"""Cases in which the large network, forty times as slow, runs too: those with the smallest input."""
-SAME_SIZE = (Case(1, None), Case(1, 90), Case(1, 75), Case(1, 50))
+PRO = (Case(4, None),)
+"""Cases in which the large network, forty times as slow, runs too: the one with the smallest input."""
+SAME_SIZE = (Case(1, 90), Case(1, 75), Case(1, 50))
