@@ -2,8 +2,8 @@
 
 A model is one network or several, each of which multiplies the sides by its ``factor``. A pass takes the smallest that
 is enough and reduces its result where less was asked for (with a windowed filter); 6 and 8 take two passes. A picture
-is worked on in tiles, so memory follows the size of the result: 4 bytes per pixel of it plus 250 MB for standard, 450 for
-photo, 650 for a blend, 850 for pro.
+is worked on in tiles, so memory follows the size of the result: 4 bytes per pixel of it plus 250 MB for standard,
+450 for photo, 650 for a blend, 850 for pro.
 Every tile sees ``pad`` pixels of its surroundings; at the border of the picture those come from the picture itself,
 because the zeros a network pads with show as a frame.
 
