@@ -70,11 +70,15 @@ format: venv  ## put the code into shape
 	@ruff format --quiet $(SOURCES)
 
 ##@ Measure
-.PHONY: bench cost load credits-race faults provider-faults restarts
+.PHONY: bench quality cost load credits-race faults provider-faults restarts
 bench: venv  ## cold starts and the embedded model, side by side with peers
 	@uv pip install --quiet --no-config --no-deps --require-hashes -r requirements/bench.txt
 	@$(PY) -m benchmarks.cold_start
 	@$(MODULE) benchmarks.upscale
+
+quality: venv  ## what the embedded models make of photos: write docs/quality.md with its pictures
+	@uv pip install --quiet --no-config --no-deps --require-hashes -r requirements/bench.txt
+	@$(MODULE) benchmarks.quality
 
 cost: venv  ## what a month costs, first limits, margins: write docs/cost.md and its chart
 	@$(MODULE) benchmarks.cost_model
@@ -154,3 +158,4 @@ lock: venv  ## resolve requirements/*.in anew into *.txt
 	@cd requirements && $(LOCK) dev.in -o dev.txt
 	@cd requirements && for name in common local uv; do $(LOCK) $$name.in -c dev.txt -o $$name.txt || exit 1; done
 	@cd requirements && $(LOCK) --no-deps vision.in -o vision.txt
+	@cd requirements && $(LOCK) bench.in -c vision.txt -c dev.txt -o bench.txt

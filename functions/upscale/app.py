@@ -3,8 +3,9 @@
 Event: ``source`` and ``target`` (storage keys), ``model`` (slug), ``scale`` (2, 4, 6, 8), ``quality`` (standard, pro),
 ``format`` (jpeg, png, webp, avif) and ``job`` (ownerType, ownerId, jobId, attempt, item, and turn and requestId for its
 log lines), which may be left out.
-Answer: ``width`` and ``height`` in pixels, ``contentType``, ``bytes``, the ``seconds`` of the model and the ``cost`` of
-the function in USD micros. Errors keep their class name, which the caller sees as ``errorType``.
+Answer: ``width`` and ``height`` in pixels, ``contentType``, ``bytes``, the ``seconds`` of the model, the ``cost`` of
+the function in USD micros and ``drawn``, the share of the drawing network in a compressed photo (else 0). Errors keep
+their class name, which the caller sees as ``errorType``.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import time
 from typing import Any
 
 from enhancer import runtime
-from enhancer.adapters.images import pixels
+from enhancer.adapters.images import compression, pixels
 from enhancer.api.model_watch import Watch
 from enhancer.domain import costs, images
 from enhancer.domain.refs import Ref
 from enhancer.telemetry import invocation, logger
-from vision import upscaler
+from vision import blending, upscaler
 
 NETWORKS = {"local/photo": {"standard": "photo"}, "local/real-esrgan": {"standard": "standard", "pro": "pro"}}
 """By slug and quality: a key of `upscaler.MODELS`."""
@@ -38,7 +39,11 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         started = time.monotonic()
         # An order of an earlier version names no model: there was one.
         model = NETWORKS[event.get("model", "local/real-esrgan")][event["quality"]]
-        result = upscaler.enlarge(photo.image, scale=scale, model=model, on_tile=watch.check)
+        jpeg_quality = compression.jpeg_quality(photo)
+        drawn = blending.drawn_share(
+            model, jpeg_quality=jpeg_quality, scale=scale, megapixels=photo.info.megapixels
+        )
+        result = upscaler.enlarge(photo.image, scale=scale, model=model, drawn=drawn, on_tile=watch.check)
         seconds = round(time.monotonic() - started, 3)
         data = pixels.encode(
             result, file_format=file_format, icc=photo.icc, source_type=images.ENHANCED, kept=photo.about
@@ -48,7 +53,8 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         facts = {"width": result.width, "height": result.height, "cost": cost}
         artifacts.put(event["target"], data, content_type, facts=facts)
         size = {"input": photo.info.megapixels, "scale": scale, "seconds": seconds}
-        logger.info("upscale", extra=watch.named | size)
+        blend = {"jpegQuality": jpeg_quality, "drawn": drawn}
+        logger.info("upscale", extra=watch.named | size | blend)
     return {
         "width": result.width,
         "height": result.height,
@@ -56,4 +62,5 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         "bytes": len(data),
         "seconds": seconds,
         "cost": cost,
+        "drawn": drawn,
     }

@@ -12,6 +12,7 @@ from unittest import mock
 from PIL import Image
 
 from tests.support.template import ROOT
+from vision import blending
 
 NAMES = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 
@@ -27,13 +28,17 @@ def load(name: str) -> Any:
 
 
 def _vision() -> ModuleType:
-    """A stand-in for the vision layer: enlarges by repeating pixels, without network or weights."""
+    """A stand-in for the vision layer: enlarges by repeating pixels, without network or weights; shares are real."""
 
-    def enlarge(image: Image.Image, *, scale: int, model: str, on_tile: Callable[[], None]) -> Image.Image:
+    def enlarge(
+        image: Image.Image, *, scale: int, model: str, drawn: float, on_tile: Callable[[], None]
+    ) -> Image.Image:
         assert model in ("photo", "standard", "pro")
+        assert 0 <= drawn < 1
         on_tile()
         return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
 
     layer = ModuleType("vision")
     layer.upscaler = SimpleNamespace(enlarge=enlarge, warm_up=lambda model: None)  # type: ignore[attr-defined]
+    layer.blending = blending  # type: ignore[attr-defined]
     return layer

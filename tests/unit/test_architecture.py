@@ -139,7 +139,11 @@ def test_functions_import_the_api_use_cases_and_the_runtime():
     """
     allowed = ("enhancer.api", "enhancer.runtime", "enhancer.domain", "enhancer.telemetry", *USE_CASES)
     further = {
-        "functions.upscale": ("enhancer.adapters.images.pixels", "vision"),
+        "functions.upscale": (
+            "enhancer.adapters.images.compression",
+            "enhancer.adapters.images.pixels",
+            "vision",
+        ),
         "functions.debug_login": ("enhancer.adapters.dynamodb.accounts",),
         "functions.provider_webhook": ("enhancer.adapters.predictors.replicate_webhook",),
         "functions.stripe_webhook": ("enhancer.adapters.stripe.webhook",),

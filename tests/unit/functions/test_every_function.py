@@ -2,8 +2,10 @@
 
 import json
 import re
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
 from enhancer.domain.errors import ProviderTimeout
 from tests.support import aws, template
@@ -131,6 +133,21 @@ def test_the_model_function_stores_an_enlarged_picture_and_describes_it(apps, se
     assert (answer["bytes"], answer["contentType"]) == (len(stored), "image/webp")
     assert served.artifacts.head(event["target"]).content_type == "image/webp"
     assert b"digitalsourcetype/algorithmicallyEnhanced" in stored
+
+
+@pytest.mark.parametrize(("model", "drawn"), [("local/photo", 0.5), ("local/real-esrgan", 0)])
+def test_the_model_function_blends_a_compressed_photo_and_says_so(apps, served, logs, model, drawn):
+    """It reads the strength of the compression from the original; who chose the model for drawings gets only that."""
+    file = BytesIO()
+    Image.effect_noise((16, 12), 60).convert("RGB").save(file, "JPEG", quality=60)
+    served.artifacts.put("ai-enhancer/uploads/guest/x/a.jpg", file.getvalue(), "image/jpeg")
+    event = {
+        "source": "ai-enhancer/uploads/guest/x/a.jpg", "target": "ai-enhancer/results/guest/x/b.png", "scale": 2,
+        "quality": "standard", "format": "png", "model": model,
+    }  # fmt: skip
+    assert apps.upscale(event, CONTEXT)["drawn"] == drawn
+    (line,) = (one for one in logs.lines if one["message"] == "upscale")
+    assert (line["jpegQuality"], line["drawn"]) == (60, drawn)
 
 
 def test_the_sweep_function_gives_back_what_is_overdue(apps, served, logs):

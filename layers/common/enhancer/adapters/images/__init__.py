@@ -7,6 +7,7 @@
 ``coded_frames``    how large the frames inside an AVIF really are
 ``coded_hevc``      how large the pictures inside an HEIC really are
 ``colour``          conversion of every picture mode to RGB or RGBA, ICC profiles
+``compression``     how strongly a JPEG was compressed
 ``containers``      format of an image file, and the walk of each format
 ``heic``            check an HEIC, write it anew with its picture alone, decode it
 ``jpeg``            check a JPEG before it is decoded
