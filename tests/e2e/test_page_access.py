@@ -63,6 +63,7 @@ def test_no_state_breaks_an_accessibility_rule(visit: Open, path):
     found["keys open"] = violations(page, *SCHEMES)
     page.keyboard.press("Escape")
     page.click("#change")
+    page.click("#models [data-value='local/real-esrgan']")
     page.click("#qualities [data-value=pro]")
     page.route("**/api/ai-image/generate", lambda route: route.fulfill(status=503, json=DOWN))
     page.route("**/api/ai-image/quote", lambda route: route.fulfill(status=503, json=DOWN))

@@ -29,6 +29,7 @@ def test_run_that_is_stopped_while_the_model_works_costs_nothing(visit: Open):
     """The page says "stopped" once the server has agreed; the job is canceled, and nothing is charged."""
     seen = visit()
     page = seen.choose(photo(360, 270, tint=191))
+    page.click("#models [data-value='local/real-esrgan']")
     page.click("#qualities [data-value=pro]")
     with page.expect_response("**/jobs/by-key/cancel") as told:
         page.click("#enhance")

@@ -133,6 +133,7 @@ def test_slow_photo_runs_in_the_background_and_is_stopped(visit: Open, deployed:
     """What no request can finish becomes a job; stopped, it costs nothing and may run again."""
     seen = visit()
     page = seen.choose(photo(420, 300, tint=340), "slow.jpg")
+    page.click("#models [data-value='local/real-esrgan']")
     page.click("#qualities [data-value=pro]")
     page.wait_for_selector("#enhance-why >> text=runs in the background")
     assert page.get_attribute("#enhance", "aria-disabled") == "false"
@@ -155,6 +156,7 @@ def test_second_job_of_a_guest_is_refused_kindly(visit: Open, deployed: Deployed
     seen.expected = ("429",)
     seen.choose(photo(420, 300, tint=350))
     page = seen.page
+    page.click("#models [data-value='local/real-esrgan']")
     page.click("#qualities [data-value=pro]")
     page.wait_for_selector("#enhance-why >> text=runs in the background")
     with gate(deployed, "StartPrediction"):

@@ -60,6 +60,7 @@ def test_page_follows_the_phase_while_it_is_open_and_loses_neither_photo_nor_set
     assert not page.is_visible("#gate")
 
     seen.choose(photo())
+    page.click("#models [data-value='local/real-esrgan']")
     page.click("#qualities [data-value=pro]")
     launch.refuse("not_in_cohort", 403, **NOT_YET)
     page.click("#enhance")
