@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,10 @@ def rows(bench: Bench, scenario: Scenario, *, every: bool = True) -> Iterator[Ro
 
     Not ``every``: a read is killed before it only, because the moment after it is the one before the next call.
     """
+    running = partial(bench.deployed.job_deps.workflow.running, started_before=2**43)
+    bench.deployed.until(
+        lambda: not list(running()), "the end of other executions, which a sweep would look at"
+    )
     case = scenario.arrange(bench)
     whole = scenario.deliver(bench, case)
     yield _row(bench, scenario, case, WHOLE, TWICE, whole)
