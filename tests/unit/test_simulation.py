@@ -26,7 +26,7 @@ from enhancer.domain.errors import (
     ProviderThrottled,
     ProviderUnavailable,
 )
-from enhancer.domain.images import ImageInfo
+from enhancer.domain.images import NOTHING_KNOWN, About, ImageInfo
 from enhancer.domain.jobs import DEADLINE_MS, Artifact, PredictionStarted, StaleAttempt
 from enhancer.domain.ledger import AlreadyHeld, AlreadyResolved, BalanceChanged, KeyUsed
 from enhancer.domain.predictions import OutOfTime, StillRunning
@@ -73,6 +73,7 @@ class Picture:
     """A photo that needs no decoding."""
 
     info: ImageInfo
+    about: About = NOTHING_KNOWN
 
     def clean_copy(self):
         return b"original", "png"
