@@ -103,7 +103,7 @@ class Shelf:
     def exists(self, key):
         return key in self.stored
 
-    def copy(self, key, to):
+    def copy_relabelled(self, key, to, *, before, after):
         self.stored[to] = self.get(key)
 
     def delete(self, key):
@@ -132,7 +132,7 @@ class Life:
         self.chance = random.Random(seed)  # noqa: S311 - reproducible on purpose
         self.client = Mortal(table)
         self.world = world = World(seed=seed, table=self.client)
-        world.artifacts = self.client.bind(Shelf(), "put", "get", "head", "exists", "copy", "delete")
+        world.artifacts = self.client.bind(Shelf(), "put", "get", "head", "exists", "copy_relabelled", "delete")
         self.models = {
             "predictor": QuickPredictor(world.artifacts),
             "replicate": QuickPredictor(world.artifacts, names=True, cost=900),
