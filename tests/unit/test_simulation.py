@@ -132,7 +132,9 @@ class Life:
         self.chance = random.Random(seed)  # noqa: S311 - reproducible on purpose
         self.client = Mortal(table)
         self.world = world = World(seed=seed, table=self.client)
-        world.artifacts = self.client.bind(Shelf(), "put", "get", "head", "exists", "copy_relabelled", "delete")
+        world.artifacts = self.client.bind(
+            Shelf(), "put", "get", "head", "exists", "copy_relabelled", "delete"
+        )
         self.models = {
             "predictor": QuickPredictor(world.artifacts),
             "replicate": QuickPredictor(world.artifacts, names=True, cost=900),

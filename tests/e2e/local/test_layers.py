@@ -55,6 +55,12 @@ def test_unused_files_are_left_out(layers: dict[str, Path]) -> None:
 def test_every_client_works_from_the_layer_alone(layers: dict[str, Path]) -> None:
     """On an interpreter with nothing else each client we use can be built, and the libraries imported."""
     program = "import boto3, multipart, PIL.Image, aws_lambda_powertools, pydantic, enhancer\n"
+    program += "import pi_heif, pygal, joserfc, stripe, replicate, sentry_sdk\n"
+    program += (
+        "import cryptography.hazmat.primitives.asymmetric.rsa as rsa; rsa.generate_private_key(65537, 2048)\n"
+    )
+    program += "hooks = dict(default_integrations=False, auto_enabling_integrations=False)\n"
+    program += "sentry_sdk.init('http://key@127.0.0.1:9/1', **hooks); sentry_sdk.capture_message('x')\n"
     program += f"for name in {CLIENTS!r}: boto3.client(name, region_name='eu-central-1')"
     environment = {"PYTHONPATH": str(layers["Common"]), "PATH": os.defpath}
     done = subprocess.run(
