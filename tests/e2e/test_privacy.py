@@ -89,7 +89,7 @@ def test_a_large_copy_is_made_in_the_background_once_and_then_linked_to(
 ) -> None:
     """202 to five requests at once, then 302 to a link that needs no cookie and ends soon; the owner's alone."""
     user, other = member(fresh_client, "premium"), member(fresh_client, "premium")
-    answer = user.client.start(image=picture(700, 500, seed=3, noise=True))
+    answer = user.client.start(image=picture(700, 500, seed=3, noise=True), scale="4")
     assert deployed.ended(user.owner, answer.json()["data"]["id"]).status == "succeeded"
     assert owner_data.size_of(user.owner, owner_records=store.owner_records) > owner_data.INLINE_BYTES_MAX
     browsers = [user.client.copy() for _ in range(5)]
