@@ -68,4 +68,4 @@ def test_two_stacks_of_an_account_share_nothing_and_both_enhance(stack: LocalSta
     keys = [{one["Key"] for one in found["Contents"]} for found in buckets]
     assert not keys[0] & keys[1]
     names = [one["Name"] for one in stack.client("scheduler").list_schedules()["Schedules"]]
-    assert len(set(names)) == len(names) == 4
+    assert len(set(names)) == len(names) == 8
