@@ -159,9 +159,10 @@ class Original:
             return Copy(int(answer), ours, alive.pop(0))
 
     def end(self) -> None:
-        """End it; its copies go on."""
+        """End its process alone: its copies go on, and read the files of the function from its folder."""
         self._line.close()
-        self._worker.kill()
+        self._process.kill()
+        self._process.wait()
 
 
 def read_line(line: socket.socket) -> bytes:

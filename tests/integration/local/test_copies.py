@@ -59,7 +59,7 @@ def handler(event, context):
     return {"pid": os.getpid(), "imported": IMPORTED, "calls": len(CALLS), "chance": random.random(),
             "stream": os.environ["AWS_LAMBDA_LOG_STREAM_NAME"], "root": os.environ["LAMBDA_TASK_ROOT"],
             "here": os.getcwd(), "path": sys.path, "beside": beside.__file__, "greeting": os.environ.get("GREETING"),
-            "variables": sorted(os.environ), "open": len(os.listdir("/proc/self/fd"))}
+            "variables": sorted(os.environ), "file": os.path.exists(__file__), "open": len(os.listdir("/proc/self/fd"))}
 """
 
 
@@ -67,6 +67,11 @@ ACTS = {
     "twice": "one, two = worker(CODE), worker(CODE)\nfor each in (one, two, one): tell(*call(each))",
     "changed": """
 for each in (worker(CODE), worker(CODE, GREETING="hello"), worker(CODE + "# changed"), worker(CODE + "# changed")):
+    tell(*call(each))
+""",
+    "outlived": """
+one = worker(CODE)
+for each in (one, worker(CODE, GREETING="hello"), one):
     tell(*call(each))
 """,
     "threads": """
@@ -155,6 +160,12 @@ def test_copies_share_the_import_and_nothing_else(told: dict[str, Any]) -> None:
         assert "EMULATOR_COPIES" not in one["variables"]
     assert first["open"] == second["open"]
     assert (said, said_again, silent) == ("imported", "imported", "")
+
+
+def test_copies_keep_the_files_of_an_original_that_is_gone(told: dict[str, Any]) -> None:
+    """A function reads its own files for as long as it runs, whatever is deployed meanwhile."""
+    found = [answer["file"] for answer, _ in told["outlived"]]
+    assert found == [True, True, True]
 
 
 def test_another_configuration_is_imported_anew(told: dict[str, Any]) -> None:
