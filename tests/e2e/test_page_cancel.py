@@ -33,9 +33,8 @@ def test_run_that_is_stopped_while_the_model_works_costs_nothing(visit: Open):
     page.click("#qualities [data-value=pro]")
     with page.expect_response("**/jobs/by-key/cancel") as told:
         page.click("#enhance")
-        page.wait_for_function(
-            RUNS, polling=250
-        )  # each look is a request, which the run would have to wait for
+        while not page.evaluate(RUNS):  # each look is a request, which the run would have to wait for
+            page.wait_for_timeout(250)
         page.click("#cancel")
     assert told.value.status == 200
     page.wait_for_selector("#notice [data-code=canceled]")

@@ -211,13 +211,13 @@ def test_file_that_the_upload_refuses_is_left_out_and_told_on_the_jobs_page(visi
     page.set_input_files(
         "#file",
         [
-            {"name": "phone.heic", "mimeType": "image/heic", "buffer": b"not readable here"},
+            {"name": "scan.tiff", "mimeType": "image/tiff", "buffer": b"not readable here"},
             {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo(tint=370)},
         ],
     )
     page.wait_for_selector("#enhance:not([aria-disabled=true])")
     seen.send()
-    assert "phone.heic: Not a picture we can read" in page.inner_text("#left")
+    assert "scan.tiff: Not a picture we can read" in page.inner_text("#left")
     page.wait_for_selector(f"{ENDED} >> text=Done")
     assert page.locator(".tile").count() == 1
 
