@@ -105,11 +105,12 @@ def forget(lab: Lab, *functions: str) -> None:
 
 @contextmanager
 def switched_on_again(lab: Lab) -> Iterator[None]:
-    """Afterwards no switch is off."""
+    """Afterwards no switch is off, also for those who let runs in."""
     try:
         yield
     finally:
         switch(lab)
+        forget(lab, "Generate", "Jobs")
 
 
 @contextmanager
