@@ -115,13 +115,13 @@ def test_a_body_that_cannot_be_read_is_told_by_problem_and_limit(apps, boss, bod
 
 def test_a_quarter_of_a_million_fields_take_a_moment(apps, boss):
     """Reading stops at the limit; the answer names twenty fields at most, and how many more there are."""
-    started = time.perf_counter()
+    started = time.process_time()
     body = BODIES["250,000 unknown fields"]
     answer = boss.send(
         apps.account, "POST", "/api/auth/keys", body=body, headers={"content-type": "application/json"}
     )
     assert answer.status == 400
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     some = {f"field{n}": n for n in range(150)}
     answer = boss.post_json(apps.account, "/api/auth/keys", {"name": "x", **some})
     assert len(answer.error["details"]["fields"]) == PROBLEMS_MAX
