@@ -1,5 +1,6 @@
 """What an operator runs from a shell, against the local stack or a deployed one. The product imports nothing from here.
 
+``command``      how a command ends: exit code and words
 ``flags``        show, change and roll back the operator's flags: phases, switches, caps
 ``outputs``      the stack's outputs as variables of the shell
 ``owners``       look up a user, move credits, set a plan, block

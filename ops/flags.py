@@ -27,8 +27,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from enhancer.adapters.dynamodb.flags import FlagStore
 from enhancer.adapters.dynamodb.spend import Spend
 from enhancer.api.shapes.error_texts import message
@@ -47,8 +45,9 @@ from enhancer.domain.models import CATALOGUE
 from enhancer.domain.periods import day_of
 from enhancer.operations import flags as operator_flags
 from enhancer.operations.flags import REASON_MIN
+from ops.command import BadCommand, ended
 from ops.shown import printable
-from ops.stack import Stack, StackError, stack_of
+from ops.stack import Stack, stack_of
 
 DEEDS = ("show", "set", "history", "rollback")
 LISTS = ("off", "invited")
@@ -56,10 +55,6 @@ PARTS = {"guests": "guests.on=true", "planCaps": "planCaps.free.imagesPerDay=1"}
 """Flags that are made of parts, with an example of one."""
 _ASSIGNMENT = re.compile(r"([A-Za-z0-9.]+)(\+=|-=|=)(.*)", re.DOTALL)
 _FELT = "Every function goes by it within 60 seconds."
-
-
-class BadCommand(Exception):
-    """The command line says something that means nothing; the message says what would."""
 
 
 def main(
@@ -71,10 +66,15 @@ def main(
 ) -> int:
     """Do what the command line says; return the exit code, 1 when nothing was done."""
     options = _parsed(arguments, environ)
+    return ended(lambda: _do(options, stack_named, now))
+
+
+def _do(options: argparse.Namespace, stack_named: Callable[[str], Stack], now: Callable[[], int]) -> None:
+    """Do what was asked for; raise `BadCommand` in place of an error of the product."""
+    _check(options)
+    stack = stack_named(options.env)
+    store = FlagStore(stack.table(), defaults=defaults_of(stack))
     try:
-        _check(options)
-        stack = stack_named(options.env)
-        store = FlagStore(stack.table(), defaults=defaults_of(stack))
         match options.do:
             case "show":
                 show(stack, store, now())
@@ -82,17 +82,15 @@ def main(
                 tell_history(store, options.limit)
             case "set" | "rollback":
                 change(stack, store, options, now())
-    except (BadCommand, StackError) as problem:
-        return _refused(problem)
     except FlagsChanged as problem:
         said = message(problem.code, problem.details, "en").partition(".")[0]
-        return _refused(f"{said}. Nothing was changed: look with `make flags ENV={options.env}` and repeat.")
+        way = f"look with `make flags ENV={options.env}` and repeat."
+        raise BadCommand(f"{said}. Nothing was changed: {way}") from None
     except EnhancerError as problem:
         way = " DO=history shows what there is." if options.do == "rollback" else ""
-        return _refused(f"{message(problem.code, problem.details, 'en')} Nothing was changed.{way}")
-    except (BotoCoreError, ClientError) as problem:
-        return _refused(f"AWS refuses or does not answer: {problem}")
-    return 0
+        raise BadCommand(
+            f"{message(problem.code, problem.details, 'en')} Nothing was changed.{way}"
+        ) from None
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -278,11 +276,6 @@ def _tell(before: Flags, after: Flags, end: str) -> None:
     if not differences(before, after):
         print("  No field is different.")
     print(end)
-
-
-def _refused(problem: object) -> int:
-    print(problem, file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

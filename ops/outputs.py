@@ -10,7 +10,8 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from ops.stack import Stack, StackError, stack_of
+from ops.command import ended
+from ops.stack import Stack, stack_of
 
 LOCAL_AWS = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }'
 """The variable alone is not enough: version 1 of the command line goes to AWS for queues whatever it says."""
@@ -19,16 +20,16 @@ LOCAL_AWS = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }'
 def main(arguments: Sequence[str] | None = None, *, stack_named: Callable[[str], Stack] = stack_of) -> int:
     """Print the variables; return the exit code, 1 where the stack cannot be read."""
     asked = sys.argv[1:] if arguments is None else arguments
-    try:
-        found = variables(stack_named(asked[0] if asked else "local"))
-    except StackError as problem:
-        print(problem, file=sys.stderr)
-        return 1
+    return ended(lambda: _tell(stack_named(asked[0] if asked else "local")))
+
+
+def _tell(stack: Stack) -> None:
+    """Print the variables."""
+    found = variables(stack)
     for name, value in found.items():
         print(f"export {name}={shlex.quote(value)}")
     if "AWS_ENDPOINT_URL" in found:
         print(LOCAL_AWS)
-    return 0
 
 
 def variables(stack: Stack) -> Mapping[str, str]:

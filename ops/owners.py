@@ -21,8 +21,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from enhancer import runtime
 from enhancer.accounts import admin
 from enhancer.adapters.dynamodb.accounts import Accounts
@@ -36,15 +34,12 @@ from enhancer.domain.owners import Owner
 from enhancer.domain.plans import PLANS
 from enhancer.domain.pricing import credits
 from enhancer.operations.flags import REASON_MAX, REASON_MIN
+from ops.command import BadCommand, ended
 from ops.shown import printable
-from ops.stack import Stack, StackError, stack_of
+from ops.stack import Stack, stack_of
 
 DEEDS = ("show", "history", "grant", "deduct", "plan", "block", "unblock")
 HISTORY = 20
-
-
-class BadCommand(Exception):
-    """The command line lacks something; the message says what."""
 
 
 def main(
@@ -56,23 +51,23 @@ def main(
 ) -> int:
     """Do what the command line says; return the exit code, 1 when nothing was done."""
     asked = _parsed(arguments, environ)
+    return ended(lambda: _do(asked, stack_named, now))
+
+
+def _do(asked: argparse.Namespace, stack_named: Callable[[str], Stack], now: Callable[[], int]) -> None:
+    """Do what was asked for; raise `BadCommand` in place of an error of the product."""
+    _check(asked)
+    stack = stack_named(asked.env)
+    table = stack.table()
+    accounts, ledger = Accounts(table, Allowances(table, list)), Ledger(table)
     try:
-        _check(asked)
-        stack = stack_named(asked.env)
-        table = stack.table()
-        accounts, ledger = Accounts(table, Allowances(table, list)), Ledger(table)
         account = find(asked.who, accounts)
         if asked.do not in ("show", "history"):
             print(change(account, asked, stack.caller(), now(), accounts, ledger))
             account = find(account.owner.id, accounts)
         show(account, ledger, now(), entries=HISTORY if asked.do == "history" else 0)
     except EnhancerError as problem:
-        return _refused(f"{message(problem.code, problem.details, 'en')} Nothing was changed.")
-    except (BadCommand, StackError) as problem:
-        return _refused(problem)
-    except (BotoCoreError, ClientError) as problem:
-        return _refused(f"AWS refuses or does not answer: {problem}")
-    return 0
+        raise BadCommand(f"{message(problem.code, problem.details, 'en')} Nothing was changed.") from None
 
 
 def _check(asked: argparse.Namespace) -> None:
@@ -178,11 +173,6 @@ def _parsed(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> argp
     parser.add_argument("--reason", default=said("REASON"), help="why; kept with every change")
     parser.add_argument("--ticket", default=said("TICKET"), help="makes a repeat harmless")
     return parser.parse_args(arguments)
-
-
-def _refused(problem: object) -> int:
-    print(problem, file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

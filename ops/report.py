@@ -17,13 +17,13 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from enhancer.api.report.amounts import usd
 from enhancer.domain.artifacts import report_key
 from enhancer.domain.closings import spans
+from ops.command import CommandError, ended
 from ops.shown import printable
-from ops.stack import Stack, StackError, stack_of
+from ops.stack import Stack, stack_of
 
 PATIENT = Config(read_timeout=900, retries={"total_max_attempts": 1})
 """A month is made in minutes."""
@@ -38,20 +38,19 @@ HOW_TO_COMPLETE = (
 )
 
 
-class ReportFailed(Exception):
+class ReportFailed(CommandError):
     """The function did not make the report; the message says why, in its words."""
 
 
 def main(environ: Mapping[str, str] = os.environ, *, stack_named: Callable[[str], Stack] = stack_of) -> int:
     """Make the report that the environment names (ENV, DATE or MONTH); return the exit code."""
-    try:
-        stack = stack_named(environ.get("ENV") or "local")
-        for line in _lines(stack, _event(environ)):
-            print(line)
-    except (StackError, ReportFailed, BotoCoreError, ClientError) as problem:
-        print(problem, file=sys.stderr)
-        return 1
-    return 0
+    return ended(lambda: _tell(environ, stack_named))
+
+
+def _tell(environ: Mapping[str, str], stack_named: Callable[[str], Stack]) -> None:
+    """Make the report, and print what it says."""
+    for line in _lines(stack_named(environ.get("ENV") or "local"), _event(environ)):
+        print(line)
 
 
 def _event(environ: Mapping[str, str]) -> dict[str, str]:

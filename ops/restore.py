@@ -26,10 +26,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from ops.command import CommandError, ended
 from ops.rollback import AT_ONCE, functions_of
-from ops.stack import Stack, StackError, stack_of
+from ops.stack import Stack, stack_of
 
 KEY = ("pk", "sk")
 BATCH = 25
@@ -39,7 +38,7 @@ Item = dict[str, Any]
 Key = tuple[str, str]
 
 
-class RestoreError(Exception):
+class RestoreError(CommandError):
     """What was asked cannot be done. The message says why and what to do."""
 
 
@@ -215,15 +214,7 @@ def main(arguments: list[str]) -> int:
         "--any-table", action="store_true", help="also one that was not restored from the stack's"
     )
     order = parser.parse_args(arguments)
-    try:
-        run(stack_of(order.env), order)
-    except (RestoreError, StackError) as problem:
-        print(problem, file=sys.stderr)
-        return 1
-    except (BotoCoreError, ClientError) as problem:
-        print(f"AWS refused: {problem}. Nothing is lost: run it again.", file=sys.stderr)
-        return 1
-    return 0
+    return ended(lambda: run(stack_of(order.env), order), then=" Nothing is lost: run it again.")
 
 
 if __name__ == "__main__":

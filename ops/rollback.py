@@ -24,7 +24,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.stack import Stack, StackError, stack_of
+from ops.command import CommandError, ended
+from ops.stack import Stack, stack_of
 
 ALIAS, SETTING = "live", "RELEASE"
 AT_ONCE = 10
@@ -34,7 +35,7 @@ STAMP = len("yymmddHHMM")
 """A release's name is its minute and its commit (`RELEASE` in the Makefile)."""
 
 
-class RollbackError(Exception):
+class RollbackError(CommandError):
     """What was asked cannot be done. The message says why and what to do."""
 
 
@@ -238,17 +239,7 @@ def main(arguments: list[str]) -> int:
         "--prune", type=_count, metavar="N", help="delete versions of all but the newest N releases"
     )
     order = parser.parse_args(arguments)
-    try:
-        run(stack_of(order.env), order)
-    except (RollbackError, StackError) as problem:
-        print(problem, file=sys.stderr)
-        return 1
-    except (BotoCoreError, ClientError) as problem:
-        print(
-            f"AWS refuses or does not answer: {problem}. Run it again: it goes on from here.", file=sys.stderr
-        )
-        return 1
-    return 0
+    return ended(lambda: run(stack_of(order.env), order), then=" Run it again: it goes on from here.")
 
 
 def _count(text: str) -> int:

@@ -23,9 +23,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from ops.stack import Stack, StackError, stack_of
+from ops.command import BadCommand, ended
+from ops.stack import Stack, stack_of
 
 DEEDS = ("put", "forget")
 BYTES = 48
@@ -57,10 +56,6 @@ FIELDS = {
 """What the product reads, by name; another name would be stored and never read."""
 
 
-class BadCommand(Exception):
-    """What was asked cannot be done. The message says what would be."""
-
-
 def main(
     arguments: Sequence[str] | None = None,
     environ: Mapping[str, str] = os.environ,
@@ -70,20 +65,19 @@ def main(
 ) -> int:
     """Do what the command line says; return the exit code, 1 when nothing was done."""
     asked = _parsed(arguments, environ)
-    try:
-        _check(asked)
-        stack = stack_named(asked.env)
-        if not asked.field:
-            show(stack)
-        elif asked.do == "forget":
-            forget(stack, asked.field)
-        else:
-            put(stack, asked.field, _value(asked.field, stdin or sys.stdin))
-    except (BadCommand, StackError) as problem:
-        return _refused(problem)
-    except (BotoCoreError, ClientError) as problem:
-        return _refused(f"AWS refuses or does not answer: {problem}")
-    return 0
+    return ended(lambda: _do(asked, stack_named, stdin or sys.stdin))
+
+
+def _do(asked: argparse.Namespace, stack_named: Callable[[str], Stack], stdin: TextIO) -> None:
+    """Do what was asked for."""
+    _check(asked)
+    stack = stack_named(asked.env)
+    if not asked.field:
+        show(stack)
+    elif asked.do == "forget":
+        forget(stack, asked.field)
+    else:
+        put(stack, asked.field, _value(asked.field, stdin))
 
 
 def _check(asked: argparse.Namespace) -> None:
@@ -163,11 +157,6 @@ def _parsed(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> argp
     parser.add_argument("--field", default=environ.get("FIELD") or "", choices=["", *FIELDS])
     parser.add_argument("--do", default=environ.get("DO") or "put", choices=DEEDS)
     return parser.parse_args(arguments)
-
-
-def _refused(problem: object) -> int:
-    print(problem, file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

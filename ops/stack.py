@@ -18,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from enhancer.adapters.dynamodb.table import Table
+from ops.command import CommandError
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCAL, LOCAL_STACK_NAME, LOCAL_REGION = "local", "ai-image-enhancer", "eu-central-1"
@@ -27,7 +28,7 @@ _QUICK = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard",
 _LOCAL = _QUICK.merge(Config(s3={"addressing_style": "path"}))
 
 
-class StackError(Exception):
+class StackError(CommandError):
     """The stack cannot be reached or found. The message says which one and what to do."""
 
 
