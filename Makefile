@@ -90,7 +90,7 @@ credits-race: venv  ## a thousand runs at once against fewer credits; write docs
 	@$(MODULE) tests.load.credits_race
 
 faults: venv  ## kill every step of a job at every AWS call (STEPS="sweep ..."); print and sum up what follows
-	@$(MODULE) tests.e2e.faults $(STEPS)
+	@$(MODULE) tests.e2e.fault_play $(STEPS)
 
 provider-faults: venv  ## play every fault of the providers (FAULTS="429 ..."); print and sum up what follows
 	@$(MODULE) tests.e2e.provider_faults $(FAULTS)

@@ -2,7 +2,7 @@
 
 The handlers run in this process against the deployed stack, so that a call can be chosen to die at; from then on
 every further call dies too, as in a process that is gone. What follows is what production does: the step is
-delivered again, or the caller asks again, and the sweep runs. ``python -m tests.e2e.faults`` prints every row, and
+delivered again, or the caller asks again, and the sweep runs. ``python -m tests.e2e.fault_play`` prints every row, and
 writes the full table to .local/faults.md and its summary to docs/faults.md. Words behind it choose the steps to run, by
 parts of their names, and then nothing is written.
 """
@@ -10,15 +10,11 @@ parts of their names, and then nothing is written.
 from __future__ import annotations
 
 import os
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -31,9 +27,8 @@ from enhancer.domain.owners import Owner
 from enhancer.domain.predictions import StillRunning
 from enhancer.domain.pricing import credits
 from local.deployment import REGION
-from local.stack import LocalStack
 from tests.e2e.deployed import Deployed
-from tests.e2e.fault_tables import AFTER, BEFORE, DOCUMENT, TABLE, TWICE, WHOLE, Row, summary, table
+from tests.e2e.fault_tables import AFTER, BEFORE, TWICE, WHOLE, Row
 from tests.support.functions import load
 
 READS = ("Get", "Query", "Head", "List", "Describe")
@@ -264,31 +259,3 @@ def _in_the_end(bench: Bench, scenario: Scenario, case: Case) -> tuple[str, int]
     assert charge == sum(item.charge for job in jobs for item in job.items)
     assert charge <= scenario.charge_max, (charge, case)
     return (jobs[0].status if jobs else "no job"), charge
-
-
-def main() -> None:
-    """Run the scenarios on a stack of its own and print their rows; after all of them, write the documents."""
-    from tests.e2e.fault_cases import SCENARIOS
-
-    words, started, found = sys.argv[1:], time.monotonic(), list[Row]()
-    chosen = [one for one in SCENARIOS if not words or any(word in one.name for word in words)]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        LocalStack(port=0, emulator_port=0, state=Path(folder) / "state") as stack,
-        Bench(Deployed(stack)).open() as bench,
-    ):
-        for scenario in chosen:
-            for row in rows(bench, scenario):
-                found.append(row)
-                sys.stdout.write(
-                    f"{row.step:46} {row.call:34} {row.moment:7} {row.left:36} {row.ended:10} {credits(row.charge)}\n"
-                )
-                sys.stdout.flush()
-    if not words:
-        TABLE.parent.mkdir(exist_ok=True)
-        TABLE.write_text(table(found), "utf-8")
-        DOCUMENT.write_text(summary(found, time.monotonic() - started), "utf-8")
-
-
-if __name__ == "__main__":
-    main()
