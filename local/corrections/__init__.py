@@ -37,7 +37,12 @@ from local.corrections.http_events import (
     correct_options,
 )
 from local.corrections.http_routes import correct_http_api
-from local.corrections.metrics import correct_log_metrics, correct_metrics, correct_service_metrics
+from local.corrections.metrics import (
+    correct_call_metrics,
+    correct_log_metrics,
+    correct_metrics,
+    correct_service_metrics,
+)
 from local.corrections.release import Module, check_version
 from local.corrections.step_functions import (
     correct_callback_errors,
@@ -78,6 +83,7 @@ def correct_all() -> tuple[Module, Module, Alarms]:
     correct_alarm_records(provisioners)
     metrics = correct_metrics(cloudwatch)
     correct_log_metrics(service, logs, metrics)
+    correct_call_metrics(service)
     correct_service_metrics(gateway, machines, metrics)
     correct_bucket_access(app, s3)
     correct_execution_timeout(machines)

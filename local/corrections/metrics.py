@@ -153,6 +153,26 @@ def correct_log_metrics(service: Module, logs: Module, metrics: Metrics) -> None
     service._emit_lambda_logs, logs._put_metric_filter = emit_and_count, put_known_filter
 
 
+def correct_call_metrics(service: Module) -> None:
+    """Count each call of a function where its log is written, which all of them come through.
+
+    ministack counts in its Invoke API alone, so a schedule, a state machine or a route would call nothing.
+    """
+    emit_logs, emit = service._emit_lambda_logs, service._emit_lambda_metrics
+
+    def emit_and_count(func: Json, request_id: str, text: str, *ended: Any, **more: Any) -> None:
+        emit_logs(func, request_id, text, *ended, **more)
+        failed, milliseconds = ended
+        name = (func.get("config") or func).get("FunctionName", "unknown")
+        emit(name, duration_ms=float(milliseconds), error=failed, throttle=False)
+
+    def count_throttles(name: str, **call: Any) -> None:
+        if call["throttle"]:
+            emit(name, **call)
+
+    service._emit_lambda_logs, service._emit_lambda_metrics = emit_and_count, count_throttles
+
+
 def count_lines(lines: list[str], group: str, logs: Module, metrics: Metrics) -> None:
     """Store the metrics of some log lines of a log group."""
     filters = [one for one in logs._metric_filters.values() if one["logGroupName"] == group]
